@@ -1,0 +1,3 @@
+module github.com/slipwayhq/slipway
+
+go 1.26
