@@ -1,0 +1,122 @@
+package slipway
+
+import (
+	"context"
+	"time"
+)
+
+// Instance is one place where a revision runs. It keeps its identity, folder
+// and port over restarts; Attempt counts them.
+type Instance struct {
+	ID         InstanceID
+	Deployment DeploymentID
+	Revision   RevisionID
+	State      InstanceState
+	Attempt    int
+	Port       int       // reserved for it alone until it is verified gone
+	Crashes    int       // in a row, without a settled run between
+	StartedAt  time.Time // of this attempt
+	RetryAt    time.Time // not started before
+	Exit       *Exit     // how the last attempt ended
+	CreatedAt  time.Time
+}
+
+// InstanceState is what the control plane last heard.
+type InstanceState string
+
+const (
+	InstancePlanned  InstanceState = "planned"  // written down, perhaps begun
+	InstanceRunning  InstanceState = "running"  // the driver took it
+	InstanceServing  InstanceState = "serving"  // it passed its gate
+	InstanceCrashed  InstanceState = "crashed"  // it ended by itself; RetryAt says when it is tried again
+	InstanceStopping InstanceState = "stopping" // it is being drained and stopped for good
+)
+
+// Exit is how an instance ended.
+type Exit struct {
+	Code   int    // exit code, -1 if unknown
+	Signal string // signal that ended it, "" if none
+	Reason string // last lines of its output, or what else is known
+	At     time.Time
+}
+
+// Workload is one attempt of an instance as a driver gets it: fully resolved,
+// secrets included. It is never logged and, but for what must be, never written.
+type Workload struct {
+	Instance   InstanceID
+	Deployment DeploymentID
+	Revision   RevisionID
+	Attempt    int
+	Args       []string // argv; the first is an absolute path
+	Env        []EnvVar
+	Port       int
+	Stateful   bool // the kind owns a state folder, one per deployment
+}
+
+// Phase is what a driver sees of an instance.
+type Phase string
+
+const (
+	PhaseAbsent  Phase = "absent"  // the driver knows nothing of it
+	PhaseRunning Phase = "running" // its process or container is alive
+	PhaseExited  Phase = "exited"  // it ended and has not been deleted
+)
+
+// Observed is an instance as the driver sees it now.
+type Observed struct {
+	Instance   InstanceID
+	Deployment DeploymentID
+	Attempt    int
+	Phase      Phase
+	Address    string // host:port it is to listen on, when running
+	Exit       *Exit  // when exited
+}
+
+// Driver runs instances. Every call is idempotent and may be repeated after the
+// caller died inside it; identity lies with the instance (state files, labels),
+// so that a new process finds what an old one started.
+// A *Failure is final, every other error is temporary.
+type Driver interface {
+	// Apply starts the attempt unless it, or a later one, runs or has run.
+	Apply(ctx context.Context, w Workload) (Observed, error)
+	// Inspect looks at one instance; an unknown one is PhaseAbsent.
+	Inspect(ctx context.Context, d DeploymentID, i InstanceID) (Observed, error)
+	// Listens says whether the instance itself, and no stranger, holds its port.
+	Listens(ctx context.Context, d DeploymentID, i InstanceID) (bool, error)
+	// Stop asks the instance to drain and ends it at the latest after grace.
+	// It returns when nothing of it runs.
+	Stop(ctx context.Context, d DeploymentID, i InstanceID, grace time.Duration) error
+	// Delete removes a stopped instance and all that it left, but not the
+	// state of its deployment.
+	Delete(ctx context.Context, d DeploymentID, i InstanceID) error
+	// Purge removes what is kept for a deployment without instances: state.
+	Purge(ctx context.Context, d DeploymentID) error
+	// List returns every instance of ours, whoever started it.
+	List(ctx context.Context) ([]Observed, error)
+	// Output reads up to limit bytes that the instance wrote, from an offset.
+	Output(ctx context.Context, d DeploymentID, i InstanceID, offset int64, limit int) ([]byte, error)
+	// Exits reports instances whose end was noticed, until ctx ends. It wakes;
+	// the truth is Inspect's.
+	Exits(ctx context.Context) <-chan DeploymentID
+}
+
+// AgentKind describes how one kind of Agent Server is run, once it is built.
+type AgentKind struct {
+	Name  string
+	Probe string // path that answers 200 when it serves
+	// Exclusive kinds own a state folder: two instances never run at once.
+	Exclusive bool
+	// StartFailure is the exit code that says that another start would fail
+	// alike; 0 for none.
+	StartFailure int
+	// Start bounds the time from exec to the first answer; Drain the time
+	// from the request to stop to the end.
+	Start, Drain time.Duration
+}
+
+// Launch is how an artefact is started: argv and variables, without those of
+// the deployment.
+type Launch struct {
+	Args []string
+	Env  []EnvVar
+}

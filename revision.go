@@ -1,0 +1,87 @@
+package slipway
+
+import "time"
+
+// Revision is one version of a deployment: what was asked for, the artefact
+// made of it, and how far it came. Configuration and secrets are pinned.
+type Revision struct {
+	ID         RevisionID
+	Deployment DeploymentID
+	Number     int64 // 1, 2, … within the deployment
+	Status     RevisionStatus
+	Message    string   // the contract's status_message
+	Failure    *Failure // why it failed
+	Source     Source
+	Config     RevisionConfig
+	Secrets    SecretSetID
+	Artefact   Artefact // zero before it is built
+	Deadline   time.Time
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
+	Version    int64
+}
+
+// RevisionConfig is what a client sets for a revision. "" means unset.
+type RevisionConfig struct {
+	RepoRef        string
+	ConfigPath     string // langgraph.json, relative to the root of the source
+	ImageURI       string
+	TarballPath    string // the object_path of an upload
+	CommitSHA      string
+	InstallCommand string
+	BuildCommand   string
+	Resources      string // the contract's ResourceSpec as canonical JSON
+}
+
+// Artefact is what a build makes and a driver runs: here a bundle, named by a
+// digest of everything that went into it.
+type Artefact struct {
+	Kind    string // agent kind
+	Digest  string
+	Config  string            // langgraph.json within the bundle
+	Runtime map[string]string // versions it was built with: node, server, …
+}
+
+// Built says whether there is an artefact.
+func (a Artefact) Built() bool { return a.Digest != "" }
+
+// RevisionStatus is the contract's (§4).
+type RevisionStatus string
+
+const (
+	Creating        RevisionStatus = "CREATING"
+	Queued          RevisionStatus = "QUEUED"
+	AwaitingBuild   RevisionStatus = "AWAITING_BUILD"
+	Building        RevisionStatus = "BUILDING"
+	AwaitingDeploy  RevisionStatus = "AWAITING_DEPLOY"
+	Deploying       RevisionStatus = "DEPLOYING"
+	Deployed        RevisionStatus = "DEPLOYED"
+	CreateFailed    RevisionStatus = "CREATE_FAILED"
+	BuildFailed     RevisionStatus = "BUILD_FAILED"
+	DeployFailed    RevisionStatus = "DEPLOY_FAILED"
+	Skipped         RevisionStatus = "SKIPPED"
+	Interrupted     RevisionStatus = "INTERRUPTED"
+	RevisionUnknown RevisionStatus = "UNKNOWN"
+)
+
+// InProgress says whether the revision occupies its deployment: at most one
+// does.
+func (s RevisionStatus) InProgress() bool {
+	switch s {
+	case AwaitingBuild, Building, AwaitingDeploy, Deploying:
+		return true
+	}
+	return false
+}
+
+// Waiting says whether the revision has not begun.
+func (s RevisionStatus) Waiting() bool { return s == Creating || s == Queued }
+
+// Ended says whether the status is final.
+func (s RevisionStatus) Ended() bool { return !s.InProgress() && !s.Waiting() }
+
+// StatusChange is one entry of a revision's history.
+type StatusChange struct {
+	Status RevisionStatus
+	At     time.Time
+}

@@ -1,0 +1,183 @@
+package slipway
+
+import (
+	"context"
+	"time"
+)
+
+// Store keeps every row. The control plane alone uses it.
+type Store interface {
+	// Update runs fn in a transaction and returns once its writes are durable.
+	// fn does no I/O of its own and may be run again. Concurrent calls may
+	// share one commit; an error of fn undoes its own writes only.
+	Update(ctx context.Context, fn func(Tx) error) error
+	// View runs fn on one consistent state.
+	View(ctx context.Context, fn func(Tx) error) error
+	Close() error
+}
+
+// Tx is one transaction. Reading what does not exist is ErrNoRow; writing a row
+// that was changed since it was read is ErrStale.
+type Tx interface {
+	Workspaces
+	Deployments
+	Revisions
+	Instances
+	Inventory
+	Leases
+	Uploads
+	Logs
+	Projects
+	Secrets
+}
+
+// Workspaces and their keys.
+type Workspaces interface {
+	InsertWorkspace(Workspace) error
+	Workspace(WorkspaceID) (Workspace, error)
+	ListWorkspaces() ([]Workspace, error)
+	InsertKey(Key) error
+	KeyByHash(hash string) (Key, error)
+	RevokeKey(id KeyID, at time.Time) error
+	TouchKey(id KeyID, at time.Time) error
+	DeleteDeploymentKeys(DeploymentID) error
+}
+
+// DeploymentFilter selects deployments of a workspace. Zero fields select all.
+type DeploymentFilter struct {
+	Workspace    WorkspaceID
+	Name         string // exact; leaves out what is being deleted
+	NameContains string // the exact name first; leaves out what is being deleted
+	Status       DeploymentStatus
+	Type         string
+	IDs          []DeploymentID
+	Limit        int
+	Offset       int
+}
+
+// Deployments, newest first in lists.
+type Deployments interface {
+	InsertDeployment(Deployment) error
+	// Deployment returns one of any workspace.
+	Deployment(DeploymentID) (Deployment, error)
+	// LiveDeploymentByName leaves out what is being deleted.
+	LiveDeploymentByName(WorkspaceID, string) (Deployment, error)
+	DeploymentBySlug(slug string) (Deployment, error)
+	ListDeployments(DeploymentFilter) ([]Deployment, error)
+	// DeploymentsInStatus lists over all workspaces, oldest first.
+	DeploymentsInStatus(DeploymentStatus, int) ([]Deployment, error)
+	// DeploymentsAfter lists over all workspaces in the order of ids.
+	DeploymentsAfter(DeploymentID, int) ([]Deployment, error)
+	// UpdateDeployment writes the row and raises its Version.
+	UpdateDeployment(*Deployment) error
+	// DeleteDeployment removes the row and everything that hangs on it.
+	DeleteDeployment(DeploymentID) error
+}
+
+// RevisionFilter selects revisions of a deployment, newest first.
+type RevisionFilter struct {
+	Deployment DeploymentID
+	Status     RevisionStatus
+	Limit      int
+	Offset     int
+}
+
+// Revisions and the history of their statuses.
+type Revisions interface {
+	// InsertRevision writes the row and the first entry of its history.
+	InsertRevision(Revision) error
+	Revision(DeploymentID, RevisionID) (Revision, error)
+	ListRevisions(RevisionFilter) ([]Revision, error)
+	// OpenRevisions returns those that have not ended.
+	OpenRevisions(DeploymentID) ([]Revision, error)
+	// OverdueRevisions returns those in progress whose deadline has passed.
+	OverdueRevisions(now time.Time, limit int) ([]Revision, error)
+	// NextDeadline is the earliest of those in progress, zero if there is none.
+	NextDeadline() (time.Time, error)
+	// UpdateRevision writes the row, raises its Version and, where the status
+	// differs from was, adds to the history.
+	UpdateRevision(r *Revision, was RevisionStatus) error
+	History(RevisionID) ([]StatusChange, error)
+}
+
+// Instances and the ports that they hold.
+type Instances interface {
+	InsertInstance(Instance) error
+	Instance(InstanceID) (Instance, error)
+	ListInstances(DeploymentID) ([]Instance, error)
+	UpdateInstance(Instance) error
+	DeleteInstance(InstanceID) error
+	// FreePort returns the lowest port of the range, from start on and then
+	// from its beginning, that no instance holds; ErrNoRow if there is none.
+	FreePort(r PortRange, start int) (int, error)
+}
+
+// Inventory of what was made for deployments.
+type Inventory interface {
+	// AddItem writes an item unless it is there; one that was removed is
+	// there again.
+	AddItem(Item) error
+	ListItems(DeploymentID) ([]Item, error)
+	MarkRemoved(d DeploymentID, kind ItemKind, ref string, at time.Time) error
+	MarkStuck(d DeploymentID, kind ItemKind, ref, reason string) error
+	// ItemOwners counts deployments that have the item and have not removed it.
+	ItemOwners(kind ItemKind, ref string) (int, error)
+}
+
+// Leases, one per deployment, and when a deployment is due.
+type Leases interface {
+	// Wake makes a deployment due at a time, if it is not due before.
+	Wake(d DeploymentID, at time.Time) error
+	// TakeDue takes up to limit leases of deployments that are due and free.
+	TakeDue(owner string, now, until time.Time, limit int) ([]Lease, error)
+	// Take takes one lease, due or not; ErrLeased if somebody holds it.
+	Take(d DeploymentID, owner string, now, until time.Time) (Lease, error)
+	// Renew prolongs a lease; ErrLeaseLost if it is over.
+	Renew(l Lease, until time.Time) error
+	// CheckLease is ErrLeaseLost unless the term is the current one.
+	CheckLease(l Lease) error
+	// Release ends a lease. If the generation is still seen, the deployment is
+	// due next (zero: not), else at once.
+	Release(l Lease, seen int64, next time.Time) error
+	// NextDue is when the next deployment will be due and free, zero for never.
+	NextDue() (time.Time, error)
+}
+
+// Uploads of sources.
+type Uploads interface {
+	InsertUpload(Upload) error
+	Upload(UploadID) (Upload, error)
+	UploadByObject(d DeploymentID, object string) (Upload, error)
+	UpdateUpload(Upload) error
+	ListUploads(DeploymentID) ([]Upload, error)
+}
+
+// Logs of builds and agents.
+type Logs interface {
+	// AppendLogs stores lines; one whose origin and offset are there is left
+	// alone.
+	AppendLogs([]LogLine) error
+	QueryLogs(LogQuery) ([]StoredLine, error)
+	// LogEnd is the highest offset stored of an origin, 0 if none.
+	LogEnd(d DeploymentID, origin string) (int64, error)
+}
+
+// Projects for traces.
+type Projects interface {
+	InsertProject(TracingProject) error
+	ProjectByName(WorkspaceID, string) (TracingProject, error)
+	UpdateProject(TracingProject) error
+	DeleteProject(ProjectID) error
+}
+
+// SealedVar is a variable whose value is encrypted.
+type SealedVar struct {
+	Name   string
+	Sealed []byte
+}
+
+// Secrets are kept in sets that never change: a revision pins one.
+type Secrets interface {
+	InsertSecretSet(d DeploymentID, id SecretSetID, vars []SealedVar, refs []SecretRef) error
+	SecretSet(SecretSetID) ([]SealedVar, []SecretRef, error)
+}

@@ -1,0 +1,155 @@
+package slipway
+
+import (
+	"context"
+	"io"
+	"time"
+)
+
+// Lease is the right to work on one deployment, and to report on it, for a
+// while. A new owner gets a higher term; what comes under an older one is
+// refused with ErrLeaseLost.
+type Lease struct {
+	Deployment DeploymentID
+	Owner      string
+	Term       int64
+	Until      time.Time
+}
+
+// Assignment is all that a data plane needs to know of a deployment: what is
+// wanted of it and what was made for it so far. It holds no secret value.
+type Assignment struct {
+	Deployment Deployment
+	InProgress *Revision // the one between AWAITING_BUILD and DEPLOYING, if any
+	Active     *Revision // the one that serves, if any
+	Instances  []Instance
+	Items      []Item // those on the data plane that may still exist
+}
+
+// Revision returns the revision in progress or the active one by its id.
+func (a Assignment) Revision(id RevisionID) *Revision {
+	for _, r := range []*Revision{a.InProgress, a.Active} {
+		if r != nil && r.ID == id {
+			return r
+		}
+	}
+	return nil
+}
+
+// Claim is a lease with what is to be done under it.
+type Claim struct {
+	Lease      Lease
+	Assignment Assignment
+}
+
+// Sync is where control plane and data plane meet. The control plane implements
+// it; a data plane calls it, in the same process or over HTTP, and nothing else.
+type Sync interface {
+	// Claim waits until deployments have work, takes the leases of up to max of
+	// them and returns them. It may return none when a transport's patience ends.
+	Claim(ctx context.Context, owner string, max int) ([]Claim, error)
+	// Acquire takes the lease of one deployment because the data plane saw
+	// something change there. ErrLeased: somebody works on it; ErrNoRow: gone.
+	Acquire(ctx context.Context, owner string, id DeploymentID) (Claim, error)
+	// Keep holds a lease while work goes on. It returns nil as soon as the
+	// deployment's generation differs from seen, ErrLeaseLost when the lease is
+	// over, and ctx's error when ctx ends.
+	Keep(ctx context.Context, l Lease, seen int64) error
+	// Report writes what happened, all of it or nothing, and returns how the
+	// deployment looks afterwards.
+	Report(ctx context.Context, l Lease, events ...Event) (Assignment, error)
+	// Release ends the lease. Seen is the generation that was worked off; next
+	// is when the deployment needs another look, zero for when something changes.
+	Release(ctx context.Context, l Lease, seen int64, next time.Time) error
+
+	// Assignments lists every deployment, in the order of ids, for adoption
+	// after a start. It writes nothing.
+	Assignments(ctx context.Context, after DeploymentID, limit int) ([]Assignment, error)
+	// Environment returns the variables of a revision in clear. It is called
+	// only to start an instance.
+	Environment(ctx context.Context, l Lease, r RevisionID) ([]EnvVar, error)
+	// Source opens the uploaded source of a revision and names its digest.
+	Source(ctx context.Context, l Lease, r RevisionID) (io.ReadCloser, string, error)
+	// Shared says whether another deployment owns the same item too.
+	Shared(ctx context.Context, l Lease, kind ItemKind, ref string) (bool, error)
+	// Log stores lines; one that is there already is left alone.
+	Log(ctx context.Context, lines []LogLine) error
+	// LogEnd returns the highest offset that is stored of an origin.
+	LogEnd(ctx context.Context, d DeploymentID, origin string) (int64, error)
+}
+
+// Event is something that a data plane reports.
+type Event interface{ event() }
+
+type (
+	// BuildStarted moves a revision to BUILDING.
+	BuildStarted struct{ Revision RevisionID }
+	// ItemPlanned writes an item before its thing is made.
+	ItemPlanned struct {
+		Kind ItemKind
+		Ref  string
+	}
+	// BuildDone moves a revision to AWAITING_DEPLOY.
+	BuildDone struct {
+		Revision RevisionID
+		Artefact Artefact
+	}
+	// DeployStarted moves a revision to DEPLOYING.
+	DeployStarted struct{ Revision RevisionID }
+	// InstanceWanted writes a new instance with a free port of the range. There
+	// is at most one per revision: another is not made.
+	InstanceWanted struct {
+		Revision RevisionID
+		Ports    PortRange
+	}
+	// PortRefused gives an instance another port, since a stranger holds its own.
+	PortRefused struct {
+		Instance InstanceID
+		Ports    PortRange
+	}
+	// InstanceChanged replaces what is known of an instance.
+	InstanceChanged struct{ Instance Instance }
+	// InstanceGone says that nothing is left of an instance.
+	InstanceGone struct{ Instance InstanceID }
+	// GatePassed makes a revision DEPLOYED and the active one.
+	GatePassed struct {
+		Revision RevisionID
+		Instance InstanceID
+	}
+	// RevisionFailed ends a revision in the failure of its phase.
+	RevisionFailed struct {
+		Revision RevisionID
+		Failure  Failure
+	}
+	// HealthChanged says how the active revision does.
+	HealthChanged struct{ Health Health }
+	// ItemRemoved says that a thing is gone, and was looked for.
+	ItemRemoved struct {
+		Kind ItemKind
+		Ref  string
+	}
+	// ItemStuck says that a thing could not be removed, and why.
+	ItemStuck struct {
+		Kind   ItemKind
+		Ref    string
+		Reason string
+	}
+)
+
+func (BuildStarted) event()    {}
+func (ItemPlanned) event()     {}
+func (BuildDone) event()       {}
+func (DeployStarted) event()   {}
+func (InstanceWanted) event()  {}
+func (PortRefused) event()     {}
+func (InstanceChanged) event() {}
+func (InstanceGone) event()    {}
+func (GatePassed) event()      {}
+func (RevisionFailed) event()  {}
+func (HealthChanged) event()   {}
+func (ItemRemoved) event()     {}
+func (ItemStuck) event()       {}
+
+// PortRange is the ports that a data plane gives to instances, both ends
+// included.
+type PortRange struct{ First, Last int }
