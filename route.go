@@ -1,0 +1,48 @@
+package slipway
+
+import "context"
+
+// Route says where requests for a deployment go. It is a cache of the rows: a
+// gateway that starts anew is told all routes again.
+type Route struct {
+	Deployment DeploymentID
+	Workspace  WorkspaceID
+	Slug       string // the public name
+	State      RouteState
+	Address    string // host:port of the instance, when serving
+	Reason     string // for the caller, when down
+}
+
+// RouteState is what happens to a request.
+type RouteState string
+
+const (
+	// RouteServing passes requests on.
+	RouteServing RouteState = "serving"
+	// RouteHolding lets new requests wait, bounded in number and time; those
+	// that have begun go on.
+	RouteHolding RouteState = "holding"
+	// RouteDown answers 503 with the reason.
+	RouteDown RouteState = "down"
+)
+
+// Router is the gateway as a reconciler uses it.
+type Router interface {
+	// Route sets or replaces the route of a deployment.
+	Route(Route)
+	// Unroute forgets a deployment: its names are 404 from then on, held
+	// requests are answered so too.
+	Unroute(DeploymentID)
+	// Idle waits until no request to the deployment is in progress, or ctx ends.
+	Idle(ctx context.Context, d DeploymentID) error
+	// Probe asks an instance for a path through the public chain, as an
+	// internal principal, whatever the route's state. It returns the HTTP
+	// status, or an error if no answer came.
+	Probe(ctx context.Context, r Route, path string) (int, error)
+}
+
+// Authenticator turns a token into who is asking. An unknown, expired or
+// revoked one is an Error with CodeUnauthenticated.
+type Authenticator interface {
+	Authenticate(ctx context.Context, token string) (Principal, error)
+}
