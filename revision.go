@@ -27,6 +27,7 @@ type RevisionConfig struct {
 	ConfigPath     string // langgraph.json, relative to the root of the source
 	ImageURI       string
 	TarballPath    string // the object_path of an upload
+	SourceDigest   string // SHA-256 of what was uploaded there, hex; set by us
 	CommitSHA      string
 	InstallCommand string
 	BuildCommand   string

@@ -132,6 +132,8 @@ type Leases interface {
 	TakeDue(owner string, now, until time.Time, limit int) ([]Lease, error)
 	// Take takes one lease, due or not; ErrLeased if somebody holds it.
 	Take(d DeploymentID, owner string, now, until time.Time) (Lease, error)
+	// EndLeases ends all leases of an owner; their deployments are due at once.
+	EndLeases(owner string, now time.Time) error
 	// Renew prolongs a lease; ErrLeaseLost if it is over.
 	Renew(l Lease, until time.Time) error
 	// CheckLease is ErrLeaseLost unless the term is the current one.

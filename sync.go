@@ -45,6 +45,9 @@ type Claim struct {
 // Sync is where control plane and data plane meet. The control plane implements
 // it; a data plane calls it, in the same process or over HTTP, and nothing else.
 type Sync interface {
+	// Attach says that a data plane has started: the leases of its former life
+	// are over. It is called once, before anything else.
+	Attach(ctx context.Context, owner string) error
 	// Claim waits until deployments have work, takes the leases of up to max of
 	// them and returns them. It may return none when a transport's patience ends.
 	Claim(ctx context.Context, owner string, max int) ([]Claim, error)
@@ -68,8 +71,8 @@ type Sync interface {
 	// Environment returns the variables of a revision in clear. It is called
 	// only to start an instance.
 	Environment(ctx context.Context, l Lease, r RevisionID) ([]EnvVar, error)
-	// Source opens the uploaded source of a revision and names its digest.
-	Source(ctx context.Context, l Lease, r RevisionID) (io.ReadCloser, string, error)
+	// Source opens the uploaded source of a revision.
+	Source(ctx context.Context, l Lease, r RevisionID) (io.ReadCloser, error)
 	// Shared says whether another deployment owns the same item too.
 	Shared(ctx context.Context, l Lease, kind ItemKind, ref string) (bool, error)
 	// Log stores lines; one that is there already is left alone.

@@ -1,0 +1,118 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+)
+
+// retryAfter is how long the coordinator waits after something went wrong.
+const retryAfter = 5 * time.Second
+
+// Coordinate ends what has passed its deadline and finishes deletions, until
+// ctx ends. Several may run on one store.
+func (s *Service) Coordinate(ctx context.Context) {
+	for ctx.Err() == nil {
+		dying := s.board.Dying()
+		wait, err := s.coordinate(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.config.Logger.Error("coordinator", slog.Any("error", err))
+			wait = retryAfter
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+		case <-dying:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// coordinate does what is due and says when to look again.
+func (s *Service) coordinate(ctx context.Context) (time.Duration, error) {
+	err := errors.Join(s.endOverdue(ctx), s.finishDeletions(ctx))
+	if err != nil {
+		return 0, err
+	}
+	var next time.Time
+	err = s.read(ctx, func(c *change) (err error) {
+		next, err = c.NextDeadline()
+		return err
+	})
+	wait := min(longPoll, s.config.BuildLimit, s.config.ImageLimit) // sooner than any deadline that is set meanwhile
+	if !next.IsZero() {
+		wait = max(time.Millisecond, min(wait, next.Sub(s.now())))
+	}
+	return wait, err
+}
+
+// endOverdue fails revisions whose time is over (design: deadlines).
+func (s *Service) endOverdue(ctx context.Context) error {
+	var overdue []slipway.Revision
+	err := s.read(ctx, func(c *change) (err error) {
+		overdue, err = c.OverdueRevisions(c.now, 100)
+		return err
+	})
+	for _, r := range overdue {
+		err = errors.Join(err, s.endOne(ctx, r.Deployment, r.ID))
+	}
+	return wrap("end overdue revisions", err)
+}
+
+func (s *Service) endOne(ctx context.Context, d slipway.DeploymentID, id slipway.RevisionID) error {
+	return s.change(ctx, func(c *change) error {
+		r, err := c.Revision(d, id)
+		if err != nil || !r.Status.InProgress() || r.Deadline.After(c.now) {
+			return err // somebody else was faster
+		}
+		r.Failure = timeout(r, c.service.config)
+		r.Message = r.Failure.Message
+		if err := c.move(&r, slipway.Fail); err != nil {
+			return err
+		}
+		if err := c.takeTurn(d); err != nil {
+			return err
+		}
+		deployment, err := c.Deployment(d)
+		if err != nil {
+			return err
+		}
+		return c.want(&deployment)
+	})
+}
+
+func timeout(r slipway.Revision, config Config) *slipway.Failure {
+	phase, limit := slipway.PhaseBuild, config.BuildLimit
+	if r.Status == slipway.AwaitingDeploy || r.Status == slipway.Deploying {
+		phase = slipway.PhaseDeploy
+	}
+	if r.Config.TarballPath == "" {
+		limit = config.ImageLimit
+	}
+	return &slipway.Failure{
+		Phase: phase, Step: string(r.Status), Code: "timeout",
+		Message: fmt.Sprintf("It was still %s after %s.", r.Status, limit.Round(time.Second)),
+		Hint:    "The logs of the revision show how far it came.",
+	}
+}
+
+func (s *Service) finishDeletions(ctx context.Context) error {
+	var dying []slipway.Deployment
+	err := s.read(ctx, func(c *change) (err error) {
+		dying, err = c.DeploymentsInStatus(slipway.AwaitingFinalDelete, 100)
+		return err
+	})
+	for _, d := range dying {
+		if e := s.finish(ctx, d.ID); e != nil && !errors.Is(e, slipway.ErrNoRow) {
+			err = errors.Join(err, fmt.Errorf("finish deletion of %s: %w", d.ID, e))
+			continue
+		}
+		s.config.Logger.Info("deployment deleted", slog.String("deployment", string(d.ID)), slog.String("name", d.Name))
+	}
+	return err
+}

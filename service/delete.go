@@ -1,0 +1,125 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/slipwayhq/slipway"
+)
+
+// Delete ends a deployment: once it returns nothing new takes effect for its
+// id. What was made for it goes afterwards, by its inventory. It may be asked
+// for again.
+func (s *Service) Delete(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, tracing bool) error {
+	err := s.change(ctx, func(c *change) error {
+		d, err := c.owned(who, id)
+		if err != nil || d.Deleting() {
+			return err
+		}
+		return c.delete(&d, tracing)
+	})
+	return wrap("delete deployment", err)
+}
+
+func (c *change) delete(d *slipway.Deployment, tracing bool) (err error) {
+	if d.Status, err = d.Status.After(slipway.Delete); err != nil {
+		return err
+	}
+	if err := c.endOpen(d.ID); err != nil {
+		return err
+	}
+	if err := c.letGoOfProject(d, tracing); err != nil {
+		return err
+	}
+	if err := c.DeleteDeploymentKeys(d.ID); err != nil {
+		return fmt.Errorf("delete keys: %w", err)
+	}
+	d.DeleteProject = tracing
+	d.Slug = string(d.ID) // a deployment of the same name may have the public name at once
+	if err := c.stopServing(d); err != nil {
+		return err
+	}
+	return c.want(d)
+}
+
+// endOpen ends what is in progress and skips what waits.
+func (c *change) endOpen(d slipway.DeploymentID) error {
+	open, err := c.OpenRevisions(d)
+	if err != nil {
+		return fmt.Errorf("read open revisions: %w", err)
+	}
+	for i := range open {
+		event := slipway.Skip
+		if open[i].Status.InProgress() {
+			event = slipway.Interrupt
+		}
+		open[i].Message = "The deployment was deleted."
+		if err := c.move(&open[i], event); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// letGoOfProject removes the tracing project, or keeps it for a deployment that
+// may take the name again (contract §3).
+func (c *change) letGoOfProject(d *slipway.Deployment, remove bool) error {
+	p, err := c.ProjectByName(d.Workspace, d.Name)
+	switch {
+	case errors.Is(err, slipway.ErrNoRow), err == nil && p.ID != d.Project:
+		return nil
+	case err != nil:
+		return fmt.Errorf("read tracing project: %w", err)
+	}
+	if err := c.MarkRemoved(d.ID, slipway.ItemProject, string(d.Project), c.now); err != nil {
+		return fmt.Errorf("release tracing project: %w", err)
+	}
+	if remove {
+		return wrap("delete tracing project", c.DeleteProject(p.ID))
+	}
+	p.Deployment, p.Kept = "", true
+	return wrap("keep tracing project", c.UpdateProject(p))
+}
+
+// stopServing moves on a deployment of which the data plane has nothing left.
+func (c *change) stopServing(d *slipway.Deployment) error {
+	if d.Status != slipway.AwaitingDelete {
+		return nil
+	}
+	items, err := c.onDataPlane(d.ID)
+	if err != nil || len(items) > 0 {
+		return err
+	}
+	c.dying = true
+	d.Status, err = d.Status.After(slipway.StopServing)
+	return err
+}
+
+// onDataPlane lists what a data plane made for the deployment and has not
+// removed.
+func (c *change) onDataPlane(d slipway.DeploymentID) ([]slipway.Item, error) {
+	items, err := c.ListItems(d)
+	if err != nil {
+		return nil, fmt.Errorf("read inventory: %w", err)
+	}
+	var there []slipway.Item
+	for _, i := range items {
+		if i.Kind.OnDataPlane() && i.RemovedAt.IsZero() {
+			there = append(there, i)
+		}
+	}
+	return there, nil
+}
+
+// finish removes what the control plane itself keeps of a deployment that
+// nothing runs of any more: its bytes first, then the rows that tell of them.
+func (s *Service) finish(ctx context.Context, id slipway.DeploymentID) error {
+	if err := s.blobs.DeleteAll(ctx, uploadFolder(id)); err != nil {
+		return fmt.Errorf("delete uploads: %w", err)
+	}
+	return s.change(ctx, func(c *change) error {
+		c.changed = append(c.changed, id)
+		return c.DeleteDeployment(id)
+	})
+}

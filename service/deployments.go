@@ -1,0 +1,246 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/slipwayhq/slipway"
+)
+
+// View is a deployment with what the contract shows beside its own row.
+type View struct {
+	slipway.Deployment
+	URL       string
+	Latest    *slipway.Revision
+	Variables []string // names of its secrets; values stay where they are
+	Refs      []slipway.SecretRef
+}
+
+// NewDeployment is what a client asks to be made.
+type NewDeployment struct {
+	Name      string
+	Source    slipway.Source
+	Config    slipway.SourceConfig
+	Revision  slipway.RevisionConfig
+	Variables []slipway.EnvVar
+	Refs      []slipway.SecretRef
+}
+
+// Create makes a deployment, its tracing project and, where the source needs
+// nothing more, its first revision (contract §3).
+func (s *Service) Create(ctx context.Context, who slipway.Principal, n NewDeployment) (View, error) {
+	if err := n.check(); err != nil {
+		return View{}, err
+	}
+	var view View
+	err := s.change(ctx, func(c *change) error {
+		d, err := c.insertDeployment(who.Workspace, n)
+		if err != nil {
+			return err
+		}
+		if n.Source == slipway.SourceExternalDocker {
+			if _, err := c.insertRevision(&d, n.Source); err != nil {
+				return err
+			}
+		}
+		view, err = c.view(d)
+		return err
+	})
+	return view, wrap("create deployment", err)
+}
+
+// check applies the rules that the document of the API can not express.
+func (n *NewDeployment) check() error {
+	if err := slipway.CheckName(n.Name); err != nil {
+		return err
+	}
+	if err := slipway.CheckVariables(n.Variables); err != nil {
+		return err
+	}
+	switch n.Source {
+	case slipway.SourceGitHub:
+		return slipway.Errorf(slipway.CodeInvalid, "Source configuration error: source 'github' needs a GitHub integration, and none is set up on this server.")
+	case slipway.SourceExternalDocker:
+		if n.Revision.ImageURI == "" {
+			return slipway.Errorf(slipway.CodeInvalid, "Source configuration error: 'source_revision_config.image_uri' is required for source 'external_docker'.")
+		}
+		if n.Config.DeploymentType == "" {
+			n.Config.DeploymentType = "prod"
+		}
+		if n.Config.BuildOnPush == nil {
+			n.Config.BuildOnPush = new(false)
+		}
+	}
+	return nil
+}
+
+func (c *change) insertDeployment(ws slipway.WorkspaceID, n NewDeployment) (slipway.Deployment, error) {
+	id := slipway.NewID[slipway.DeploymentID](c.now)
+	project, err := c.claimProject(ws, n.Name, id)
+	if err != nil {
+		return slipway.Deployment{}, err
+	}
+	slug, err := c.freeSlug(n.Name, id)
+	if err != nil {
+		return slipway.Deployment{}, err
+	}
+	status, err := slipway.AwaitingDatabase.After(slipway.Provide) // no kind needs a database yet
+	if err != nil {
+		return slipway.Deployment{}, err
+	}
+	n.Revision.InstallCommand, n.Revision.BuildCommand = n.Config.InstallCommand, n.Config.BuildCommand
+	n.Revision.Resources = n.Config.Resources
+	d := slipway.Deployment{
+		ID: id, Workspace: ws, Name: n.Name, Slug: slug, Source: n.Source, Config: n.Config, RevisionConfig: n.Revision,
+		Project: project, Status: status, CreatedAt: c.now, UpdatedAt: c.now,
+	}
+	if err := c.InsertDeployment(d); err != nil {
+		return slipway.Deployment{}, fmt.Errorf("insert deployment: %w", err)
+	}
+	if d, err = c.Deployment(id); err != nil {
+		return slipway.Deployment{}, fmt.Errorf("read new deployment: %w", err)
+	}
+	if err := c.replaceSecrets(&d, n.Variables, n.Refs); err != nil {
+		return slipway.Deployment{}, err
+	}
+	if err := c.UpdateDeployment(&d); err != nil {
+		return slipway.Deployment{}, err
+	}
+	return d, c.AddItem(slipway.Item{Deployment: id, Kind: slipway.ItemProject, Ref: string(project), CreatedAt: c.now})
+}
+
+// claimProject makes the tracing project of the same name, or takes over one
+// that an earlier deployment of that name left.
+func (c *change) claimProject(ws slipway.WorkspaceID, name string, id slipway.DeploymentID) (slipway.ProjectID, error) {
+	if _, err := c.LiveDeploymentByName(ws, name); err == nil {
+		return "", nameTaken(name)
+	} else if !errors.Is(err, slipway.ErrNoRow) {
+		return "", fmt.Errorf("look up name: %w", err)
+	}
+	p, err := c.ProjectByName(ws, name)
+	switch {
+	case errors.Is(err, slipway.ErrNoRow):
+		p = slipway.TracingProject{ID: slipway.NewID[slipway.ProjectID](c.now), Workspace: ws, Name: name, Deployment: id, CreatedAt: c.now}
+		return p.ID, c.InsertProject(p)
+	case err != nil:
+		return "", fmt.Errorf("look up tracing project: %w", err)
+	case !p.Kept:
+		return "", nameTaken(name)
+	}
+	p.Deployment, p.Kept = id, false
+	return p.ID, c.UpdateProject(p)
+}
+
+// nameTaken has the contract's text (§3).
+func nameTaken(name string) error {
+	return slipway.Errorf(slipway.CodeConflict, "Deployments create a tracing project in LangSmith with the same name as the deployment. There already exists a project in LangSmith named: %s.", name)
+}
+
+func (c *change) freeSlug(name string, id slipway.DeploymentID) (string, error) {
+	slug := slipway.Slug(name, id, false)
+	switch _, err := c.DeploymentBySlug(slug); {
+	case errors.Is(err, slipway.ErrNoRow):
+		return slug, nil
+	case err != nil:
+		return "", fmt.Errorf("look up public name: %w", err)
+	}
+	return slipway.Slug(name, id, true), nil
+}
+
+// Get returns a deployment of the caller's workspace.
+func (s *Service) Get(ctx context.Context, who slipway.Principal, id slipway.DeploymentID) (View, error) {
+	var view View
+	err := s.read(ctx, func(c *change) error {
+		d, err := c.owned(who, id)
+		if err != nil {
+			return err
+		}
+		view, err = c.view(d)
+		return err
+	})
+	return view, wrap("get deployment", err)
+}
+
+// List returns deployments of the caller's workspace.
+func (s *Service) List(ctx context.Context, who slipway.Principal, f slipway.DeploymentFilter) ([]View, error) {
+	f.Workspace = who.Workspace
+	var views []View
+	err := s.read(ctx, func(c *change) error {
+		found, err := c.ListDeployments(f)
+		if err != nil {
+			return err
+		}
+		views = make([]View, len(found))
+		for i, d := range found {
+			if views[i], err = c.view(d); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return views, wrap("list deployments", err)
+}
+
+// read runs fn on one consistent state.
+func (s *Service) read(ctx context.Context, fn func(*change) error) error {
+	return s.store.View(ctx, func(tx slipway.Tx) error {
+		return fn(&change{Tx: tx, service: s, now: s.now()})
+	})
+}
+
+// owned reads a deployment; another workspace's is as absent as one that never
+// was.
+func (c *change) owned(who slipway.Principal, id slipway.DeploymentID) (slipway.Deployment, error) {
+	d, err := c.Deployment(id)
+	if errors.Is(err, slipway.ErrNoRow) || err == nil && d.Workspace != who.Workspace {
+		return slipway.Deployment{}, notFound(id)
+	}
+	return d, err
+}
+
+func notFound(id slipway.DeploymentID) error {
+	return slipway.Errorf(slipway.CodeNotFound, "Deployment ID %s not found.", id)
+}
+
+// live is owned for what changes a deployment: one that is being deleted takes
+// nothing new.
+func (c *change) live(who slipway.Principal, id slipway.DeploymentID) (slipway.Deployment, error) {
+	d, err := c.owned(who, id)
+	if err == nil && d.Deleting() {
+		err = slipway.Errorf(slipway.CodeConflict, "Deployment ID %s is being deleted.", id)
+	}
+	return d, err
+}
+
+func (c *change) view(d slipway.Deployment) (View, error) {
+	v := View{Deployment: d}
+	if d.Active != "" {
+		v.URL = c.service.config.URL(d.Slug)
+	}
+	if d.Latest != "" {
+		r, err := c.Revision(d.ID, d.Latest)
+		if err != nil {
+			return View{}, fmt.Errorf("read latest revision: %w", err)
+		}
+		v.Latest = &r
+	}
+	vars, refs, err := c.sealed(d.Secrets)
+	if err != nil {
+		return View{}, err
+	}
+	for _, sv := range vars {
+		v.Variables = append(v.Variables, sv.Name)
+	}
+	v.Refs = refs
+	return v, nil
+}
+
+// wrap says what was being done, around an error that is ours; one for the
+// caller is passed as it is.
+func wrap(doing string, err error) error {
+	if err == nil || slipway.CodeOf(err) != "" {
+		return err
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}

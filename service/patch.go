@@ -1,0 +1,223 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/slipwayhq/slipway"
+)
+
+// Change is what a PATCH asks for. nil is what was left out or null: neither
+// changes anything (contract §3).
+type Change struct {
+	RevisionSource slipway.Source // "" for the deployment's own
+	DisplayName    *string
+	BuildOnPush    *bool
+	CustomURL      *string
+	Resources      *string // whole ResourceSpec as canonical JSON
+	InstallCommand *string
+	BuildCommand   *string
+	RepoRef        *string
+	ConfigPath     *string
+	ImageURI       *string
+	TarballPath    *string
+	Variables      []slipway.EnvVar // empty: unchanged
+	Refs           *[]slipway.SecretRef
+	Immutable      slipway.SourceConfig // given values of what may not change
+	AlwaysRevise   bool                 // POST …/revisions makes a revision in any case
+}
+
+// Patch changes a deployment and, where the change concerns what runs, makes a
+// revision of it.
+func (s *Service) Patch(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, ch Change) (View, error) {
+	if err := ch.check(); err != nil {
+		return View{}, err
+	}
+	var view View
+	err := s.change(ctx, func(c *change) error {
+		d, err := c.live(who, id)
+		if err != nil {
+			return err
+		}
+		if err := c.apply(&d, ch); err != nil {
+			return err
+		}
+		view, err = c.view(d)
+		return err
+	})
+	return view, wrap("patch deployment", err)
+}
+
+func (ch Change) check() error {
+	if ch.DisplayName != nil && strings.TrimSpace(*ch.DisplayName) == "" {
+		return slipway.Errorf(slipway.CodeInvalid, "display_name cannot be empty.")
+	}
+	if err := checkConfigPath(ch.ConfigPath); err != nil {
+		return err
+	}
+	return slipway.CheckVariables(ch.Variables)
+}
+
+// checkConfigPath keeps langgraph_config_path within the source.
+func checkConfigPath(path *string) error {
+	if path == nil {
+		return nil
+	}
+	for part := range strings.SplitSeq(*path, "/") {
+		if part == ".." || strings.ContainsRune(part, 0) {
+			return slipway.Errorf(slipway.CodeInvalid, "Invalid langgraph_config_path %q: it must lie within the source.", *path)
+		}
+	}
+	if strings.HasPrefix(*path, "/") {
+		return slipway.Errorf(slipway.CodeInvalid, "Invalid langgraph_config_path %q: it must be relative to the root of the source.", *path)
+	}
+	return nil
+}
+
+func (c *change) apply(d *slipway.Deployment, ch Change) error {
+	if err := unchanged(d.Config, ch.Immutable); err != nil {
+		return err
+	}
+	source, err := revisionSource(d.Source, ch.RevisionSource)
+	if err != nil {
+		return err
+	}
+	if ch.TarballPath != nil {
+		if d.RevisionConfig.SourceDigest, err = c.uploaded(d.ID, *ch.TarballPath); err != nil {
+			return err
+		}
+	}
+	if len(ch.Variables) > 0 || ch.Refs != nil {
+		if err := c.patchSecrets(d, ch); err != nil {
+			return err
+		}
+	}
+	revise := ch.revises(*d)
+	ch.merge(d)
+	if !revise {
+		return c.want(d)
+	}
+	if err := checkRevisable(d, source); err != nil {
+		return err
+	}
+	_, err = c.insertRevision(d, source)
+	return err
+}
+
+// revises says whether the change makes a revision. Clients disagree on the two
+// commands: a changed value makes one.
+func (ch Change) revises(d slipway.Deployment) bool {
+	switch {
+	case ch.AlwaysRevise:
+		return true
+	case ch.RepoRef != nil, ch.ConfigPath != nil, ch.ImageURI != nil, ch.TarballPath != nil:
+		return true
+	case ch.Resources != nil, len(ch.Variables) > 0, ch.Refs != nil:
+		return true
+	}
+	return differs(ch.InstallCommand, d.Config.InstallCommand) || differs(ch.BuildCommand, d.Config.BuildCommand)
+}
+
+func differs(given *string, current string) bool { return given != nil && *given != current }
+
+// merge writes what was given over what is there.
+func (ch Change) merge(d *slipway.Deployment) {
+	set(&d.DisplayName, ch.DisplayName)
+	set(&d.Config.CustomURL, ch.CustomURL)
+	set(&d.Config.Resources, ch.Resources)
+	set(&d.Config.InstallCommand, ch.InstallCommand)
+	set(&d.Config.BuildCommand, ch.BuildCommand)
+	set(&d.RevisionConfig.RepoRef, ch.RepoRef)
+	set(&d.RevisionConfig.ConfigPath, ch.ConfigPath)
+	set(&d.RevisionConfig.ImageURI, ch.ImageURI)
+	set(&d.RevisionConfig.TarballPath, ch.TarballPath)
+	d.RevisionConfig.InstallCommand, d.RevisionConfig.BuildCommand = d.Config.InstallCommand, d.Config.BuildCommand
+	d.RevisionConfig.Resources = d.Config.Resources
+	if ch.BuildOnPush != nil {
+		d.Config.BuildOnPush = ch.BuildOnPush
+	}
+}
+
+func set(field, given *string) {
+	if given != nil {
+		*field = *given
+	}
+}
+
+// patchSecrets replaces the variables, the references, or both: what is not
+// given stays.
+func (c *change) patchSecrets(d *slipway.Deployment, ch Change) error {
+	_, refs, err := c.sealed(d.Secrets)
+	if err != nil {
+		return err
+	}
+	vars := ch.Variables
+	if len(vars) == 0 {
+		if vars, err = c.variables(d.Secrets); err != nil {
+			return err
+		}
+	}
+	if ch.Refs != nil {
+		refs = *ch.Refs
+	}
+	return c.replaceSecrets(d, vars, refs)
+}
+
+// unchanged refuses values for what is fixed at creation (contract §3). What
+// equals the present value is no change.
+func unchanged(have, given slipway.SourceConfig) error {
+	for _, f := range []struct{ name, have, given string }{
+		{"integration_id", have.IntegrationID, given.IntegrationID},
+		{"repo_url", have.RepoURL, given.RepoURL},
+		{"deployment_type", have.DeploymentType, given.DeploymentType},
+		{"listener_id", have.ListenerID, given.ListenerID},
+	} {
+		if f.given != "" && f.given != f.have {
+			return slipway.Errorf(slipway.CodeInvalid, "Source configuration error: 'source_config.%s' cannot be changed after a deployment is created.", f.name)
+		}
+	}
+	return nil
+}
+
+// revisionSource allows the two internal sources to stand for one another
+// (contract §3).
+func revisionSource(have, given slipway.Source) (slipway.Source, error) {
+	internal := func(s slipway.Source) bool {
+		return s == slipway.SourceInternalDocker || s == slipway.SourceInternalSource || s == slipway.SourceTemplate
+	}
+	switch {
+	case given == "" || given == have:
+		return have, nil
+	case internal(have) && internal(given):
+		return given, nil
+	}
+	return "", slipway.Errorf(slipway.CodeInvalid, "Source configuration error: a deployment of source '%s' cannot have a revision of source '%s'.", have, given)
+}
+
+// uploaded returns the digest of an upload. It refuses any path but one that was
+// handed out for this deployment and has been filled (contract §5).
+func (c *change) uploaded(d slipway.DeploymentID, object string) (string, error) {
+	u, err := c.UploadByObject(d, object)
+	switch {
+	case errors.Is(err, slipway.ErrNoRow):
+		return "", slipway.Errorf(slipway.CodeInvalid, "Source configuration error: 'source_revision_config.source_tarball_path' must be the object_path of an upload made for this deployment.")
+	case err != nil:
+		return "", fmt.Errorf("look up upload: %w", err)
+	case u.Digest == "":
+		return "", slipway.Errorf(slipway.CodeInvalid, "Source configuration error: nothing has been uploaded to %s yet.", object)
+	}
+	return u.Digest, nil
+}
+
+// checkRevisable refuses a revision that has nothing to be made of.
+func checkRevisable(d *slipway.Deployment, source slipway.Source) error {
+	switch {
+	case source == slipway.SourceInternalSource && d.RevisionConfig.TarballPath == "":
+		return slipway.Errorf(slipway.CodeInvalid, "Source configuration error: 'source_revision_config.source_tarball_path' is required for source 'internal_source'.")
+	case source == slipway.SourceInternalDocker && d.RevisionConfig.ImageURI == "":
+		return slipway.Errorf(slipway.CodeInvalid, "Source configuration error: 'source_revision_config.image_uri' is required for source 'internal_docker'.")
+	}
+	return nil
+}

@@ -1,0 +1,199 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/slipwayhq/slipway"
+)
+
+// Report implements slipway.Sync: all events in one transaction, under the
+// lease's term.
+func (s *Service) Report(ctx context.Context, l slipway.Lease, events ...slipway.Event) (slipway.Assignment, error) {
+	var after slipway.Assignment
+	err := s.change(ctx, func(c *change) error {
+		if err := c.CheckLease(l); err != nil {
+			return err
+		}
+		d, err := c.Deployment(l.Deployment)
+		if err != nil {
+			return err
+		}
+		r := report{change: c, d: &d}
+		for _, e := range events {
+			if err := r.take(e); err != nil {
+				return fmt.Errorf("%T: %w", e, err)
+			}
+		}
+		if err := r.close(); err != nil {
+			return err
+		}
+		after, err = c.assignment(d)
+		return err
+	})
+	return after, wrap("report", err)
+}
+
+// report applies events to the rows of one deployment.
+type report struct {
+	*change
+	d     *slipway.Deployment
+	dirty bool // the deployment's row is to be written
+}
+
+func (r *report) take(e slipway.Event) error {
+	switch e := e.(type) {
+	case slipway.BuildStarted:
+		return r.revision(e.Revision, slipway.StartBuild, nil)
+	case slipway.BuildDone:
+		return r.revision(e.Revision, slipway.Build, func(rev *slipway.Revision) { rev.Artefact = e.Artefact })
+	case slipway.DeployStarted:
+		return r.revision(e.Revision, slipway.StartDeploy, nil)
+	case slipway.GatePassed:
+		return r.gatePassed(e)
+	case slipway.RevisionFailed:
+		return r.failed(e)
+	case slipway.InstanceWanted:
+		return r.instanceWanted(e)
+	case slipway.PortRefused:
+		return r.portRefused(e)
+	case slipway.InstanceChanged:
+		return r.UpdateInstance(e.Instance)
+	case slipway.InstanceGone:
+		return r.instanceGone(e)
+	case slipway.HealthChanged:
+		return r.health(e.Health)
+	case slipway.ItemPlanned:
+		return r.AddItem(slipway.Item{Deployment: r.d.ID, Kind: e.Kind, Ref: e.Ref, CreatedAt: r.now})
+	case slipway.ItemRemoved:
+		return r.MarkRemoved(r.d.ID, e.Kind, e.Ref, r.now)
+	case slipway.ItemStuck:
+		return r.MarkStuck(r.d.ID, e.Kind, e.Ref, e.Reason)
+	}
+	return errors.New("unknown event")
+}
+
+// close writes what follows from all events together.
+func (r *report) close() error {
+	was := r.d.Status
+	if err := r.stopServing(r.d); err != nil {
+		return err
+	}
+	r.dirty = r.dirty || r.d.Status != was
+	if !r.dirty {
+		return nil
+	}
+	return wrap("write deployment", r.UpdateDeployment(r.d))
+}
+
+// revision moves a revision of the deployment and, when that ends it, lets the
+// next one begin.
+func (r *report) revision(id slipway.RevisionID, e slipway.RevisionEvent, edit func(*slipway.Revision)) error {
+	rev, err := r.Revision(r.d.ID, id)
+	if err != nil {
+		return err
+	}
+	if edit != nil {
+		edit(&rev)
+	}
+	if err := r.move(&rev, e); err != nil {
+		return err
+	}
+	if !rev.Status.Ended() {
+		return nil
+	}
+	return r.takeTurn(r.d.ID)
+}
+
+func (r *report) gatePassed(e slipway.GatePassed) error {
+	if err := r.revision(e.Revision, slipway.PassGate, nil); err != nil {
+		return err
+	}
+	r.d.Active = e.Revision
+	r.d.Health = slipway.Health{State: slipway.Healthy, Since: r.now}
+	r.d.UpdatedAt = r.now
+	r.dirty = true
+	return nil
+}
+
+func (r *report) failed(e slipway.RevisionFailed) error {
+	return r.revision(e.Revision, slipway.Fail, func(rev *slipway.Revision) {
+		rev.Message, rev.Failure = e.Failure.Message, &e.Failure
+	})
+}
+
+func (r *report) health(h slipway.Health) error {
+	if h.State == r.d.Health.State && h.Reason == r.d.Health.Reason {
+		return nil
+	}
+	h.Since = r.now
+	r.d.Health, r.dirty = h, true
+	return nil
+}
+
+// instanceWanted writes an instance and its port before either is used. A
+// revision has one at most.
+func (r *report) instanceWanted(e slipway.InstanceWanted) error {
+	instances, err := r.ListInstances(r.d.ID)
+	if err != nil {
+		return err
+	}
+	for _, i := range instances {
+		if i.Revision == e.Revision {
+			return nil
+		}
+	}
+	id := slipway.NewID[slipway.InstanceID](r.now)
+	port, err := r.freePort(e.Ports, id)
+	if err != nil {
+		return err
+	}
+	if err := r.AddItem(slipway.Item{Deployment: r.d.ID, Kind: slipway.ItemInstance, Ref: string(id), CreatedAt: r.now}); err != nil {
+		return err
+	}
+	return r.InsertInstance(slipway.Instance{
+		ID: id, Deployment: r.d.ID, Revision: e.Revision, State: slipway.InstancePlanned,
+		Attempt: 1, Port: port, CreatedAt: r.now,
+	})
+}
+
+// freePort spreads ports over the range, so that one that was just released is
+// not the next to be given out.
+func (r *report) freePort(ports slipway.PortRange, id slipway.InstanceID) (int, error) {
+	spread := 0
+	for _, b := range []byte(id[len(id)-8:]) {
+		spread = spread*31 + int(b)
+	}
+	size := ports.Last - ports.First + 1
+	port, err := r.FreePort(ports, ports.First+spread%max(size, 1))
+	if errors.Is(err, slipway.ErrNoRow) {
+		return 0, &slipway.Failure{
+			Phase: slipway.PhaseDeploy, Step: "reserve a port", Code: "no_free_port",
+			Message: fmt.Sprintf("All ports from %d to %d are taken.", ports.First, ports.Last),
+			Hint:    "Give the server a larger range with --agent-ports.",
+		}
+	}
+	return port, err
+}
+
+// portRefused moves an instance that has not served yet to another port. Its
+// old one stays reserved until then, so that it is not the one found.
+func (r *report) portRefused(e slipway.PortRefused) error {
+	i, err := r.Instance(e.Instance)
+	if err != nil {
+		return err
+	}
+	if i.Port, err = r.freePort(e.Ports, slipway.NewID[slipway.InstanceID](r.now)); err != nil {
+		return err
+	}
+	i.Attempt++
+	return r.UpdateInstance(i)
+}
+
+func (r *report) instanceGone(e slipway.InstanceGone) error {
+	if err := r.DeleteInstance(e.Instance); err != nil {
+		return err
+	}
+	return r.MarkRemoved(r.d.ID, slipway.ItemInstance, string(e.Instance), r.now)
+}

@@ -1,0 +1,208 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/slipwayhq/slipway"
+)
+
+// RevisionView is a revision with the history of its statuses.
+type RevisionView struct {
+	slipway.Revision
+	History []slipway.StatusChange
+}
+
+// GetRevision returns one revision of the caller's deployment.
+func (s *Service) GetRevision(ctx context.Context, who slipway.Principal, d slipway.DeploymentID, r slipway.RevisionID) (RevisionView, error) {
+	var view RevisionView
+	err := s.read(ctx, func(c *change) error {
+		found, err := c.ownedRevision(who, d, r)
+		if err != nil {
+			return err
+		}
+		view, err = c.revisionView(found)
+		return err
+	})
+	return view, wrap("get revision", err)
+}
+
+// ListRevisions returns revisions of the caller's deployment, newest first.
+func (s *Service) ListRevisions(ctx context.Context, who slipway.Principal, f slipway.RevisionFilter) ([]RevisionView, error) {
+	var views []RevisionView
+	err := s.read(ctx, func(c *change) error {
+		if _, err := c.owned(who, f.Deployment); err != nil {
+			return err
+		}
+		found, err := c.Tx.ListRevisions(f)
+		if err != nil {
+			return err
+		}
+		views = make([]RevisionView, len(found))
+		for i, r := range found {
+			if views[i], err = c.revisionView(r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return views, wrap("list revisions", err)
+}
+
+func (c *change) revisionView(r slipway.Revision) (RevisionView, error) {
+	history, err := c.History(r.ID)
+	return RevisionView{Revision: r, History: history}, wrap("read history", err)
+}
+
+func (c *change) ownedRevision(who slipway.Principal, d slipway.DeploymentID, r slipway.RevisionID) (slipway.Revision, error) {
+	if _, err := c.owned(who, d); err != nil {
+		return slipway.Revision{}, err
+	}
+	found, err := c.Revision(d, r)
+	if errors.Is(err, slipway.ErrNoRow) {
+		return found, slipway.Errorf(slipway.CodeNotFound, "Revision ID %s not found.", r)
+	}
+	return found, err
+}
+
+// insertRevision makes the newest revision of a deployment from its current
+// configuration and, if nothing else is in progress, begins it.
+func (c *change) insertRevision(d *slipway.Deployment, source slipway.Source) (slipway.Revision, error) {
+	return c.insert(d, slipway.Revision{Source: source, Config: d.RevisionConfig, Secrets: d.Secrets})
+}
+
+// insert completes a revision and puts it in the queue.
+func (c *change) insert(d *slipway.Deployment, r slipway.Revision) (slipway.Revision, error) {
+	number, err := c.nextNumber(d.ID)
+	if err != nil {
+		return r, err
+	}
+	r.ID, r.Deployment, r.Number = slipway.NewID[slipway.RevisionID](c.now), d.ID, number
+	r.Status, r.CreatedAt, r.UpdatedAt = slipway.Creating, c.now, c.now
+	if err := c.InsertRevision(r); err != nil {
+		return r, fmt.Errorf("insert revision: %w", err)
+	}
+	if r, err = c.Revision(d.ID, r.ID); err != nil {
+		return r, fmt.Errorf("read new revision: %w", err)
+	}
+	if err := c.move(&r, slipway.Enqueue); err != nil {
+		return r, err
+	}
+	d.Latest = r.ID
+	if err := c.takeTurn(d.ID); err != nil {
+		return r, err
+	}
+	return r, c.want(d)
+}
+
+func (c *change) nextNumber(d slipway.DeploymentID) (int64, error) {
+	newest, err := c.Tx.ListRevisions(slipway.RevisionFilter{Deployment: d, Limit: 1})
+	if err != nil || len(newest) == 0 {
+		return 1, wrap("read newest revision", err)
+	}
+	return newest[0].Number + 1, nil
+}
+
+// move applies an event to a revision and writes it.
+func (c *change) move(r *slipway.Revision, e slipway.RevisionEvent) error {
+	was := r.Status
+	to, err := was.After(e)
+	if err != nil {
+		return err
+	}
+	r.Status, r.UpdatedAt = to, c.now
+	if to.Ended() {
+		r.Deadline = r.UpdatedAt
+	}
+	return wrap("write revision", c.UpdateRevision(r, was))
+}
+
+// takeTurn lets the newest waiting revision begin, and skips the others, unless
+// one is in progress (contract §4).
+func (c *change) takeTurn(d slipway.DeploymentID) error {
+	open, err := c.OpenRevisions(d)
+	if err != nil {
+		return fmt.Errorf("read open revisions: %w", err)
+	}
+	if slices.ContainsFunc(open, func(r slipway.Revision) bool { return r.Status.InProgress() }) {
+		return nil
+	}
+	begin, skip := slipway.Turn(open)
+	for i := range open {
+		switch r := &open[i]; {
+		case r.ID == begin:
+			err = c.begin(r)
+		case slices.Contains(skip, r.ID):
+			err = c.move(r, slipway.Skip)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begin starts the clock of a revision. One that has an artefact, or is an
+// image, has nothing to build.
+func (c *change) begin(r *slipway.Revision) error {
+	if r.Artefact.Built() || r.Config.ImageURI != "" && r.Config.TarballPath == "" {
+		r.Deadline = c.now.Add(c.service.config.ImageLimit)
+		return c.move(r, slipway.BeginDeploy)
+	}
+	r.Deadline = c.now.Add(c.service.config.BuildLimit)
+	return c.move(r, slipway.BeginBuild)
+}
+
+// Interrupt cancels a revision in progress or in the queue (contract §2).
+func (s *Service) Interrupt(ctx context.Context, who slipway.Principal, d slipway.DeploymentID, r slipway.RevisionID) error {
+	err := s.change(ctx, func(c *change) error {
+		deployment, err := c.live(who, d)
+		if err != nil {
+			return err
+		}
+		found, err := c.ownedRevision(who, d, r)
+		if err != nil {
+			return err
+		}
+		if found.Status.Ended() {
+			return slipway.Errorf(slipway.CodeInvalid, "Revision ID %s cannot be interrupted in status %s.", r, found.Status)
+		}
+		found.Message = "Cancelled by request."
+		if err := c.move(&found, slipway.Interrupt); err != nil {
+			return err
+		}
+		if err := c.takeTurn(d); err != nil {
+			return err
+		}
+		return c.want(&deployment)
+	})
+	return wrap("interrupt revision", err)
+}
+
+// Redeploy adds a revision that copies an earlier one: artefact, configuration
+// and variables, without a build (contract §4).
+func (s *Service) Redeploy(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, r slipway.RevisionID) (View, error) {
+	var view View
+	err := s.change(ctx, func(c *change) error {
+		d, err := c.live(who, id)
+		if err != nil {
+			return err
+		}
+		old, err := c.ownedRevision(who, id, r)
+		if err != nil {
+			return err
+		}
+		if !old.Artefact.Built() && old.Config.ImageURI == "" {
+			return slipway.Errorf(slipway.CodeInvalid, "Revision ID %s was never built and cannot be redeployed.", r)
+		}
+		copied := slipway.Revision{Source: old.Source, Config: old.Config, Secrets: old.Secrets, Artefact: old.Artefact}
+		if _, err := c.insert(&d, copied); err != nil {
+			return err
+		}
+		view, err = c.view(d)
+		return err
+	})
+	return view, wrap("redeploy revision", err)
+}

@@ -1,0 +1,127 @@
+// Package service holds the use cases of the control plane: what may be asked
+// of a deployment, what follows from it, and the answers that a data plane gets.
+//
+// It owns every row. A use case is one transaction; what must happen outside
+// (blobs that go, people who wait) happens after its commit, and is done again
+// by the coordinator if the process dies in between.
+package service
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+)
+
+// Blobs is where uploaded bytes lie.
+type Blobs interface {
+	// Write stores what it reads below a folder, under its SHA-256 in hex. It
+	// stores nothing unless all of it was read.
+	Write(ctx context.Context, folder string, r io.Reader) (size int64, digest string, err error)
+	Open(ctx context.Context, folder, digest string) (io.ReadCloser, error)
+	// DeleteAll removes a folder; one that is not there is removed already.
+	DeleteAll(ctx context.Context, folder string) error
+}
+
+// Sealer encrypts values for a row.
+type Sealer interface {
+	Seal(value, row string) []byte
+	Open(sealed []byte, row string) (string, error)
+}
+
+// Config is what an installation decides.
+type Config struct {
+	// URL returns the public address of a deployment's slug, without a slash
+	// at its end.
+	URL func(slug string) string
+	// BuildLimit is how long a revision that builds may be in progress;
+	// ImageLimit the same for one that does not. They lie below the patience
+	// of the contract's clients (900 s and 300 s).
+	BuildLimit, ImageLimit time.Duration
+	// LeaseFor is how long a lease lives without being renewed.
+	LeaseFor time.Duration
+	// UploadFor is how long the address of an upload is good.
+	UploadFor time.Duration
+	Logger    *slog.Logger
+	Now       func() time.Time
+}
+
+func (c Config) withDefaults() Config {
+	orDefault(&c.BuildLimit, 840*time.Second)
+	orDefault(&c.ImageLimit, 280*time.Second)
+	orDefault(&c.LeaseFor, 30*time.Second)
+	orDefault(&c.UploadFor, 15*time.Minute)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func orDefault(d *time.Duration, value time.Duration) {
+	if *d == 0 {
+		*d = value
+	}
+}
+
+// Service is the control plane without its transports.
+type Service struct {
+	store  slipway.Store
+	blobs  Blobs
+	sealer Sealer
+	config Config
+	board  *board
+}
+
+// New returns a service. Start its Coordinator too, else deadlines pass unseen
+// and deletions do not end.
+func New(store slipway.Store, blobs Blobs, sealer Sealer, config Config) *Service {
+	return &Service{store: store, blobs: blobs, sealer: sealer, config: config.withDefaults(), board: newBoard()}
+}
+
+func (s *Service) now() time.Time { return s.config.Now().UTC().Truncate(time.Microsecond) }
+
+// change runs fn in a transaction and, once it is committed, tells those who
+// wait for the deployments that fn touched.
+func (s *Service) change(ctx context.Context, fn func(*change) error) error {
+	var done *change
+	err := s.store.Update(ctx, func(tx slipway.Tx) error {
+		done = &change{Tx: tx, service: s, now: s.now()} // fn may be run again: start anew
+		return fn(done)
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range done.changed {
+		s.board.Post(id)
+	}
+	if done.dying {
+		s.board.PostDying()
+	}
+	return nil
+}
+
+// change is one transaction of a use case.
+type change struct {
+	slipway.Tx
+	service *Service
+	now     time.Time
+	changed []slipway.DeploymentID
+	dying   bool // a deployment is ready to be removed
+}
+
+// want writes a deployment of which something else is wanted now, and makes it
+// due for its data plane.
+func (c *change) want(d *slipway.Deployment) error {
+	d.Generation++
+	d.UpdatedAt = c.now
+	if err := c.UpdateDeployment(d); err != nil {
+		return err
+	}
+	c.changed = append(c.changed, d.ID)
+	return c.Wake(d.ID, c.now)
+}

@@ -1,0 +1,288 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+)
+
+var _ slipway.Sync = (*Service)(nil)
+
+// longPoll bounds how long Claim waits without looking at the rows again.
+const longPoll = time.Minute
+
+// Attach ends the leases that a data plane held in a former life.
+func (s *Service) Attach(ctx context.Context, owner string) error {
+	return wrap("attach data plane", s.store.Update(ctx, func(tx slipway.Tx) error {
+		return tx.EndLeases(owner, s.now())
+	}))
+}
+
+// Claim implements slipway.Sync.
+func (s *Service) Claim(ctx context.Context, owner string, limit int) ([]slipway.Claim, error) {
+	for {
+		changed := s.board.Any()
+		claims, wait, err := s.claimDue(ctx, owner, limit)
+		if err != nil || len(claims) > 0 {
+			return claims, wrap("claim work", err)
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, ctx.Err()
+		case <-changed:
+			timer.Stop()
+		case <-timer.C:
+		}
+	}
+}
+
+// claimDue takes what is due now; if nothing is, it says how long to wait. It
+// writes only if there is something to take.
+func (s *Service) claimDue(ctx context.Context, owner string, limit int) (claims []slipway.Claim, wait time.Duration, err error) {
+	var next time.Time
+	err = s.read(ctx, func(c *change) (err error) {
+		next, err = c.NextDue()
+		return err
+	})
+	now := s.now()
+	switch {
+	case err != nil:
+		return nil, 0, err
+	case next.IsZero():
+		return nil, longPoll, nil
+	case next.After(now):
+		return nil, min(longPoll, next.Sub(now)), nil
+	}
+	err = s.store.Update(ctx, func(tx slipway.Tx) error {
+		claims = nil
+		now := s.now()
+		leases, err := tx.TakeDue(owner, now, now.Add(s.config.LeaseFor), limit)
+		if err != nil {
+			return err
+		}
+		claims, err = s.claims(tx, leases)
+		return err
+	})
+	return claims, time.Millisecond, err
+}
+
+func (s *Service) claims(tx slipway.Tx, leases []slipway.Lease) ([]slipway.Claim, error) {
+	c := &change{Tx: tx, service: s, now: s.now()}
+	claims := make([]slipway.Claim, len(leases))
+	for i, l := range leases {
+		d, err := c.Deployment(l.Deployment)
+		if err != nil {
+			return nil, fmt.Errorf("read claimed deployment: %w", err)
+		}
+		a, err := c.assignment(d)
+		if err != nil {
+			return nil, err
+		}
+		claims[i] = slipway.Claim{Lease: l, Assignment: a}
+	}
+	return claims, nil
+}
+
+// Acquire implements slipway.Sync.
+func (s *Service) Acquire(ctx context.Context, owner string, id slipway.DeploymentID) (slipway.Claim, error) {
+	var claim slipway.Claim
+	err := s.store.Update(ctx, func(tx slipway.Tx) error {
+		now := s.now()
+		lease, err := tx.Take(id, owner, now, now.Add(s.config.LeaseFor))
+		if err != nil {
+			return err
+		}
+		claims, err := s.claims(tx, []slipway.Lease{lease})
+		if err == nil {
+			claim = claims[0]
+		}
+		return err
+	})
+	return claim, wrap("acquire lease", err)
+}
+
+// Keep implements slipway.Sync.
+func (s *Service) Keep(ctx context.Context, l slipway.Lease, seen int64) error {
+	watch := s.board.Watch(l.Deployment)
+	defer watch.Leave()
+	tick := time.NewTicker(s.config.LeaseFor / 3)
+	defer tick.Stop()
+	for {
+		changed := watch.Changed()
+		if moved, err := s.moved(ctx, l, seen); moved || err != nil {
+			return wrap("keep lease", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		case <-tick.C:
+			if err := s.renew(ctx, l); err != nil {
+				return wrap("renew lease", err)
+			}
+		}
+	}
+}
+
+// moved says whether the deployment is past a generation. One that is gone
+// leaves nothing to hold a lease of.
+func (s *Service) moved(ctx context.Context, l slipway.Lease, seen int64) (moved bool, err error) {
+	err = s.read(ctx, func(c *change) error {
+		d, err := c.Deployment(l.Deployment)
+		if errors.Is(err, slipway.ErrNoRow) {
+			return slipway.ErrLeaseLost
+		}
+		moved = d.Generation != seen
+		return err
+	})
+	return moved, err
+}
+
+func (s *Service) renew(ctx context.Context, l slipway.Lease) error {
+	return s.store.Update(ctx, func(tx slipway.Tx) error {
+		return tx.Renew(l, s.now().Add(s.config.LeaseFor))
+	})
+}
+
+// Release implements slipway.Sync. Where work is left, others who look for work
+// are woken.
+func (s *Service) Release(ctx context.Context, l slipway.Lease, seen int64, next time.Time) error {
+	err := s.change(ctx, func(c *change) error {
+		c.changed = append(c.changed, l.Deployment)
+		return c.Tx.Release(l, seen, next)
+	})
+	return wrap("release lease", err)
+}
+
+// Assignments implements slipway.Sync.
+func (s *Service) Assignments(ctx context.Context, after slipway.DeploymentID, limit int) ([]slipway.Assignment, error) {
+	var all []slipway.Assignment
+	err := s.read(ctx, func(c *change) error {
+		found, err := c.DeploymentsAfter(after, limit)
+		if err != nil {
+			return err
+		}
+		all = make([]slipway.Assignment, len(found))
+		for i, d := range found {
+			if all[i], err = c.assignment(d); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return all, wrap("list assignments", err)
+}
+
+// assignment gathers what a data plane must know of a deployment.
+func (c *change) assignment(d slipway.Deployment) (slipway.Assignment, error) {
+	a := slipway.Assignment{Deployment: d}
+	open, err := c.OpenRevisions(d.ID)
+	if err != nil {
+		return a, fmt.Errorf("read open revisions: %w", err)
+	}
+	for i := range open {
+		if open[i].Status.InProgress() {
+			a.InProgress = &open[i]
+		}
+	}
+	if d.Active != "" {
+		active, err := c.Revision(d.ID, d.Active)
+		if err != nil {
+			return a, fmt.Errorf("read active revision: %w", err)
+		}
+		a.Active = &active
+	}
+	if a.Instances, err = c.ListInstances(d.ID); err != nil {
+		return a, fmt.Errorf("read instances: %w", err)
+	}
+	a.Items, err = c.onDataPlane(d.ID)
+	return a, err
+}
+
+// Source implements slipway.Sync.
+func (s *Service) Source(ctx context.Context, l slipway.Lease, id slipway.RevisionID) (io.ReadCloser, error) {
+	var u slipway.Upload
+	err := s.read(ctx, func(c *change) error {
+		r, err := c.underLease(l, id)
+		if err != nil {
+			return err
+		}
+		u, err = c.UploadByObject(l.Deployment, r.Config.TarballPath)
+		return err
+	})
+	if err != nil {
+		return nil, wrap("find source", err)
+	}
+	return s.blobs.Open(ctx, uploadFolder(u.Deployment), u.Digest)
+}
+
+func (c *change) underLease(l slipway.Lease, id slipway.RevisionID) (slipway.Revision, error) {
+	if err := c.CheckLease(l); err != nil {
+		return slipway.Revision{}, err
+	}
+	return c.Revision(l.Deployment, id)
+}
+
+// Environment implements slipway.Sync: the deployment's own variables and what
+// the contract promises an Agent Server (§8). Nothing else reads values.
+func (s *Service) Environment(ctx context.Context, l slipway.Lease, id slipway.RevisionID) ([]slipway.EnvVar, error) {
+	var vars []slipway.EnvVar
+	err := s.read(ctx, func(c *change) error {
+		r, err := c.underLease(l, id)
+		if err != nil {
+			return err
+		}
+		d, err := c.Deployment(l.Deployment)
+		if err != nil {
+			return err
+		}
+		own, err := c.variables(r.Secrets)
+		vars = append(hostVariables(d, r), own...)
+		return err
+	})
+	return vars, wrap("read environment", err)
+}
+
+func hostVariables(d slipway.Deployment, r slipway.Revision) []slipway.EnvVar {
+	return []slipway.EnvVar{
+		{Name: "LANGSMITH_PROJECT", Value: d.Name},
+		{Name: "LANGSMITH_HOST_PROJECT_ID", Value: string(d.ID)},
+		{Name: "LANGSMITH_HOST_PROJECT_NAME", Value: d.Name},
+		{Name: "LANGSMITH_HOST_REVISION_ID", Value: string(r.ID)},
+		{Name: "LANGSMITH_TENANT_ID", Value: string(d.Workspace)},
+		{Name: "LANGCHAIN_CALLBACKS_BACKGROUND", Value: "true"},
+	}
+}
+
+// Shared implements slipway.Sync.
+func (s *Service) Shared(ctx context.Context, l slipway.Lease, kind slipway.ItemKind, ref string) (shared bool, err error) {
+	err = s.read(ctx, func(c *change) error {
+		if err := c.CheckLease(l); err != nil {
+			return err
+		}
+		owners, err := c.ItemOwners(kind, ref)
+		shared = owners > 1
+		return err
+	})
+	return shared, wrap("count owners", err)
+}
+
+// Log implements slipway.Sync.
+func (s *Service) Log(ctx context.Context, lines []slipway.LogLine) error {
+	return wrap("store log lines", s.store.Update(ctx, func(tx slipway.Tx) error { return tx.AppendLogs(lines) }))
+}
+
+// LogEnd implements slipway.Sync.
+func (s *Service) LogEnd(ctx context.Context, d slipway.DeploymentID, origin string) (end int64, err error) {
+	err = s.read(ctx, func(c *change) (err error) {
+		end, err = c.Tx.LogEnd(d, origin)
+		return err
+	})
+	return end, wrap("find end of log", err)
+}

@@ -1,0 +1,102 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+)
+
+// NewUpload makes a place for one source tarball (contract §5).
+func (s *Service) NewUpload(ctx context.Context, who slipway.Principal, id slipway.DeploymentID) (slipway.Upload, error) {
+	var u slipway.Upload
+	err := s.change(ctx, func(c *change) error {
+		if _, err := c.live(who, id); err != nil {
+			return err
+		}
+		u = slipway.Upload{ID: slipway.NewID[slipway.UploadID](c.now), Deployment: id, CreatedAt: c.now, ExpiresAt: c.now.Add(s.config.UploadFor)}
+		u.Object = uploadFolder(id) + "/" + string(u.ID) + ".tar.gz"
+		if err := c.AddItem(slipway.Item{Deployment: id, Kind: slipway.ItemUpload, Ref: u.Object, CreatedAt: c.now}); err != nil {
+			return fmt.Errorf("write inventory: %w", err)
+		}
+		return c.InsertUpload(u)
+	})
+	return u, wrap("make upload", err)
+}
+
+// ReceiveUpload stores the bytes of an upload, which has not been filled yet
+// and whose deployment still lives. Whoever calls it has checked the address.
+func (s *Service) ReceiveUpload(ctx context.Context, id slipway.UploadID, body io.Reader) error {
+	u, err := s.openUpload(ctx, id)
+	if err != nil {
+		return wrap("receive upload", err)
+	}
+	size, digest, err := s.blobs.Write(ctx, uploadFolder(u.Deployment), &limited{r: body, left: slipway.MaxUpload})
+	if err != nil {
+		return wrap("store upload", err)
+	}
+	err = s.change(ctx, func(c *change) error {
+		if err := c.fillable(u.ID, &u); err != nil {
+			return err
+		}
+		u.Size, u.Digest = size, digest
+		return c.UpdateUpload(u)
+	})
+	if slipway.CodeOf(err) == slipway.CodeNotFound { // deleted meanwhile: leave nothing
+		if err := s.blobs.DeleteAll(ctx, uploadFolder(u.Deployment)); err != nil {
+			return fmt.Errorf("remove upload of a deleted deployment: %w", err)
+		}
+	}
+	return wrap("complete upload", err)
+}
+
+func uploadFolder(d slipway.DeploymentID) string { return "uploads/" + string(d) }
+
+func (s *Service) openUpload(ctx context.Context, id slipway.UploadID) (u slipway.Upload, err error) {
+	err = s.read(ctx, func(c *change) error { return c.fillable(id, &u) })
+	return u, err
+}
+
+// fillable reads an upload that may still be filled.
+func (c *change) fillable(id slipway.UploadID, u *slipway.Upload) error {
+	found, err := c.Upload(id)
+	if err != nil && !errors.Is(err, slipway.ErrNoRow) {
+		return err
+	}
+	gone := slipway.Errorf(slipway.CodeNotFound, "Upload not found. Ask for a new upload URL.")
+	if err != nil {
+		return gone
+	}
+	if d, err := c.Deployment(found.Deployment); err != nil || d.Deleting() {
+		return gone
+	}
+	switch {
+	case found.Digest != "":
+		return slipway.Errorf(slipway.CodeConflict, "This upload URL has been used. Ask for a new one.")
+	case c.now.After(found.ExpiresAt):
+		return slipway.Errorf(slipway.CodeForbidden, "This upload URL has expired after %s. Ask for a new one.", c.service.config.UploadFor.Round(time.Second))
+	}
+	*u = found
+	return nil
+}
+
+// limited fails, rather than ends, past its limit: a cut tarball must not look
+// whole.
+type limited struct {
+	r    io.Reader
+	left int64
+}
+
+func (l *limited) Read(p []byte) (int, error) {
+	if int64(len(p)) > l.left+1 {
+		p = p[:l.left+1]
+	}
+	n, err := l.r.Read(p)
+	if l.left -= int64(n); l.left < 0 {
+		return 0, slipway.Errorf(slipway.CodeTooLarge, "The source is larger than %d MiB.", slipway.MaxUpload>>20)
+	}
+	return n, err
+}
