@@ -71,6 +71,9 @@ type Failure struct {
 
 func (f *Failure) Error() string { return f.Message }
 
+// PortInUse is the code of a failure to start because a stranger holds the port.
+const PortInUse = "port_in_use"
+
 // Phases of a failure.
 const (
 	PhaseBuild  = "build"

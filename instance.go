@@ -114,6 +114,9 @@ type AgentKind struct {
 	Start, Drain time.Duration
 }
 
+// DefaultDrain is for an instance whose kind is not known any more.
+const DefaultDrain = 30 * time.Second
+
 // Launch is how an artefact is started: argv and variables, without those of
 // the deployment.
 type Launch struct {

@@ -54,10 +54,10 @@ type Sync interface {
 	// Acquire takes the lease of one deployment because the data plane saw
 	// something change there. ErrLeased: somebody works on it; ErrNoRow: gone.
 	Acquire(ctx context.Context, owner string, id DeploymentID) (Claim, error)
-	// Keep holds a lease while work goes on. It returns nil as soon as the
-	// deployment's generation differs from seen, ErrLeaseLost when the lease is
-	// over, and ctx's error when ctx ends.
-	Keep(ctx context.Context, l Lease, seen int64) error
+	// Keep holds a lease while work goes on. It returns the deployment's
+	// generation as soon as that differs from seen, ErrLeaseLost when the lease
+	// is over, and ctx's error when ctx ends.
+	Keep(ctx context.Context, l Lease, seen int64) (int64, error)
 	// Report writes what happened, all of it or nothing, and returns how the
 	// deployment looks afterwards.
 	Report(ctx context.Context, l Lease, events ...Event) (Assignment, error)

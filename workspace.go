@@ -29,25 +29,6 @@ func DefaultScopes() []Scope {
 	return []Scope{ScopeRead, ScopeDeploy, ScopeDelete, ScopeAdmin}
 }
 
-// Key is an API key as it is kept: a hash, never the token.
-type Key struct {
-	ID         KeyID
-	Workspace  WorkspaceID // "" for a key of the whole organisation
-	Name       string
-	Hash       string // SHA-256 of the token, hex
-	Scopes     []Scope
-	Deployment DeploymentID // set on a key that an agent holds; it dies with the deployment
-	CreatedAt  time.Time
-	ExpiresAt  time.Time // zero: never
-	RevokedAt  time.Time // zero: valid
-	LastUsedAt time.Time
-}
-
-// Valid says whether the key may be used at all.
-func (k Key) Valid(now time.Time) bool {
-	return k.RevokedAt.IsZero() && (k.ExpiresAt.IsZero() || now.Before(k.ExpiresAt))
-}
-
 // Principal is who is asking: a key, resolved to one workspace.
 type Principal struct {
 	Key       KeyID

@@ -1,14 +1,8 @@
-// Package access makes API keys and says who presents one. A token is shown
-// once; what is kept is its hash. Tokens carry 256 random bits, so a plain
-// SHA-256 is enough: there is nothing to guess.
+// Package access says who presents an API key.
 package access
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"sync"
@@ -17,27 +11,11 @@ import (
 	"github.com/slipwayhq/slipway"
 )
 
-// Prefix makes tokens recognisable to people and to scanners for leaks.
-const Prefix = "slipway_"
-
 // errInvalidKey is the same for every reason: the caller learns nothing.
 var errInvalidKey = slipway.Errorf(slipway.CodeUnauthenticated, "Invalid API key.")
 
 // touchEvery bounds how often the use of a key is written down.
 const touchEvery = 10 * time.Minute
-
-// NewToken makes a token.
-func NewToken() string {
-	b := make([]byte, 32)
-	rand.Read(b)
-	return Prefix + base64.RawURLEncoding.EncodeToString(b)
-}
-
-// Hash is what is kept of a token.
-func Hash(token string) string {
-	sum := sha256.Sum256([]byte(token))
-	return hex.EncodeToString(sum[:])
-}
 
 // Keys is the slipway.Authenticator of keys in the store.
 type Keys struct {
@@ -60,7 +38,7 @@ func (k *Keys) Authenticate(ctx context.Context, token string) (slipway.Principa
 	}
 	var key slipway.Key
 	err := k.store.View(ctx, func(tx slipway.Tx) (err error) {
-		key, err = tx.KeyByHash(Hash(token))
+		key, err = tx.KeyByHash(slipway.HashToken(token))
 		return err
 	})
 	switch now := k.now(); {

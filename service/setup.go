@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/slipwayhq/slipway"
-	"github.com/slipwayhq/slipway/access"
 )
 
 // Bootstrap makes the first workspace and a key for it, unless there is one.
@@ -20,7 +19,7 @@ func (s *Service) Bootstrap(ctx context.Context, keep func(token string) error) 
 	if err != nil || len(workspaces) > 0 {
 		return wrap("look for a workspace", err)
 	}
-	token := access.NewToken()
+	token := slipway.NewToken()
 	if err := keep(token); err != nil {
 		return fmt.Errorf("keep first key: %w", err)
 	}
@@ -36,7 +35,7 @@ func (s *Service) Bootstrap(ctx context.Context, keep func(token string) error) 
 // NewAdminKey makes another key for the first workspace. It is for whoever can
 // reach the store itself.
 func (s *Service) NewAdminKey(ctx context.Context, keep func(token string) error) error {
-	token := access.NewToken()
+	token := slipway.NewToken()
 	if err := keep(token); err != nil {
 		return fmt.Errorf("keep new key: %w", err)
 	}
@@ -55,6 +54,6 @@ func (s *Service) NewAdminKey(ctx context.Context, keep func(token string) error
 func (c *change) insertKey(ws slipway.WorkspaceID, name, token string) error {
 	return c.InsertKey(slipway.Key{
 		ID: slipway.NewID[slipway.KeyID](c.now), Workspace: ws, Name: name,
-		Hash: access.Hash(token), Scopes: slipway.DefaultScopes(), CreatedAt: c.now,
+		Hash: slipway.HashToken(token), Scopes: slipway.DefaultScopes(), CreatedAt: c.now,
 	})
 }

@@ -108,40 +108,41 @@ func (s *Service) Acquire(ctx context.Context, owner string, id slipway.Deployme
 }
 
 // Keep implements slipway.Sync.
-func (s *Service) Keep(ctx context.Context, l slipway.Lease, seen int64) error {
+func (s *Service) Keep(ctx context.Context, l slipway.Lease, seen int64) (int64, error) {
 	watch := s.board.Watch(l.Deployment)
 	defer watch.Leave()
 	tick := time.NewTicker(s.config.LeaseFor / 3)
 	defer tick.Stop()
 	for {
 		changed := watch.Changed()
-		if moved, err := s.moved(ctx, l, seen); moved || err != nil {
-			return wrap("keep lease", err)
+		generation, err := s.generation(ctx, l)
+		if err != nil || generation != seen {
+			return generation, wrap("keep lease", err)
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return 0, ctx.Err()
 		case <-changed:
 		case <-tick.C:
 			if err := s.renew(ctx, l); err != nil {
-				return wrap("renew lease", err)
+				return 0, wrap("renew lease", err)
 			}
 		}
 	}
 }
 
-// moved says whether the deployment is past a generation. One that is gone
-// leaves nothing to hold a lease of.
-func (s *Service) moved(ctx context.Context, l slipway.Lease, seen int64) (moved bool, err error) {
+// generation reads the generation of a deployment. One that is gone leaves
+// nothing to hold a lease of.
+func (s *Service) generation(ctx context.Context, l slipway.Lease) (generation int64, err error) {
 	err = s.read(ctx, func(c *change) error {
 		d, err := c.Deployment(l.Deployment)
 		if errors.Is(err, slipway.ErrNoRow) {
 			return slipway.ErrLeaseLost
 		}
-		moved = d.Generation != seen
+		generation = d.Generation
 		return err
 	})
-	return moved, err
+	return generation, err
 }
 
 func (s *Service) renew(ctx context.Context, l slipway.Lease) error {

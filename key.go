@@ -1,0 +1,45 @@
+package slipway
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"time"
+)
+
+// tokenPrefix makes tokens recognisable to people and to scanners for leaks.
+const tokenPrefix = "slipway_"
+
+// NewToken makes the secret half of a key. It carries 256 random bits, so that
+// a plain hash of it is enough: there is nothing to guess.
+func NewToken() string {
+	b := make([]byte, 32)
+	rand.Read(b)
+	return tokenPrefix + base64.RawURLEncoding.EncodeToString(b)
+}
+
+// HashToken is what is kept of a token.
+func HashToken(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:])
+}
+
+// Key is an API key as it is kept: a hash, never the token.
+type Key struct {
+	ID         KeyID
+	Workspace  WorkspaceID // "" for a key of the whole organisation
+	Name       string
+	Hash       string // SHA-256 of the token, hex
+	Scopes     []Scope
+	Deployment DeploymentID // set on a key that an agent holds; it dies with the deployment
+	CreatedAt  time.Time
+	ExpiresAt  time.Time // zero: never
+	RevokedAt  time.Time // zero: valid
+	LastUsedAt time.Time
+}
+
+// Valid says whether the key may be used at all.
+func (k Key) Valid(now time.Time) bool {
+	return k.RevokedAt.IsZero() && (k.ExpiresAt.IsZero() || now.Before(k.ExpiresAt))
+}

@@ -1,0 +1,219 @@
+package reconcile
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+)
+
+// buildTask is a build that runs beside the passes.
+type buildTask struct {
+	revision slipway.RevisionID
+	cancel   context.CancelFunc
+	end      chan struct{} // closed when the result is there
+	artefact slipway.Artefact
+	err      error
+}
+
+func (b *buildTask) running() bool {
+	if b == nil {
+		return false
+	}
+	select {
+	case <-b.end:
+		return false
+	default:
+		return true
+	}
+}
+
+// ended returns a channel that is closed when the build ends; nil, which never
+// is, where none runs.
+func (b *buildTask) ended() <-chan struct{} {
+	if !b.running() {
+		return nil
+	}
+	return b.end
+}
+
+func (b *buildTask) outcome() *outcome {
+	if b == nil {
+		return nil
+	}
+	if b.running() {
+		return &outcome{revision: b.revision}
+	}
+	return &outcome{revision: b.revision, done: true, artefact: b.artefact, err: b.err}
+}
+
+// cancelUnwantedBuild ends a build of a revision that is no longer in progress.
+func (w *worker) cancelUnwantedBuild() {
+	if w.build.running() && (w.a.InProgress == nil || w.a.InProgress.ID != w.build.revision || w.a.Deployment.Deleting()) {
+		w.build.cancel()
+	}
+}
+
+// endBuild cancels a build and waits for its end.
+func (w *worker) endBuild() {
+	if w.build != nil {
+		w.build.cancel()
+		<-w.build.end
+	}
+}
+
+// beginBuild reports that the build starts, and what it will make, before it
+// starts.
+func (w *worker) beginBuild(ctx context.Context, r *slipway.Revision) error {
+	w.endBuild()
+	request := w.request(r)
+	events := []slipway.Event{slipway.ItemPlanned{Kind: slipway.ItemBundle, Ref: w.builder.Key(request)}}
+	if r.Status == slipway.AwaitingBuild {
+		events = append(events, slipway.BuildStarted{Revision: r.ID})
+	}
+	if err := w.report(ctx, events...); err != nil {
+		return err
+	}
+	// The build outlives the step: it ends with the worker, or when it is not
+	// wanted any more.
+	buildCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	task := &buildTask{revision: r.ID, cancel: cancel, end: make(chan struct{})}
+	w.build = task
+	go func() {
+		defer close(task.end)
+		defer cancel()
+		task.artefact, task.err = w.runBuild(buildCtx, request)
+	}()
+	return nil
+}
+
+func (w *worker) request(r *slipway.Revision) slipway.BuildRequest {
+	return slipway.BuildRequest{
+		Deployment: r.Deployment, Revision: r.ID, SourceDigest: r.Config.SourceDigest, ConfigPath: r.Config.ConfigPath,
+		InstallCommand: r.Config.InstallCommand, BuildCommand: r.Config.BuildCommand,
+		Source: func(ctx context.Context) (io.ReadCloser, error) { return w.sync.Source(ctx, w.lease, r.ID) },
+	}
+}
+
+// runBuild waits for a place and builds. Trouble that may pass is met with
+// another try; the deadline of the revision ends that.
+func (w *worker) runBuild(ctx context.Context, request slipway.BuildRequest) (slipway.Artefact, error) {
+	select {
+	case w.builds <- struct{}{}:
+		defer func() { <-w.builds }()
+	case <-ctx.Done():
+		return slipway.Artefact{}, ctx.Err()
+	}
+	log := w.newBuildLog(request)
+	defer log.Close()
+	for failures := 1; ; failures++ {
+		artefact, err := w.builder.Build(ctx, request, log)
+		if _, final := errors.AsType[*slipway.Failure](err); err == nil || final || ctx.Err() != nil {
+			if err != nil {
+				fmt.Fprintln(log, err)
+			}
+			return artefact, err
+		}
+		wait := retryBackoff.After(failures)
+		w.log.Warn("build failed, it is tried again", slog.Any("error", err), slog.Duration("in", wait))
+		fmt.Fprintf(log, "%v; another try follows in %s\n", err, wait)
+		pause(ctx, wait)
+	}
+}
+
+// settleBuild reports how the build ended, and at once what follows from it.
+func (w *worker) settleBuild(ctx context.Context, r *slipway.Revision) error {
+	task := w.build
+	w.build = nil
+	if task.err != nil {
+		return w.failed(ctx, r, "build", task.err)
+	}
+	events := append([]slipway.Event{slipway.BuildDone{Revision: r.ID, Artefact: task.artefact}}, w.deployment(r, task.artefact)...)
+	return w.reportPlan(ctx, r, events)
+}
+
+// buildLog sends lines to the control plane as they come, many at a time.
+type buildLog struct {
+	send  func([]slipway.LogLine)
+	line  slipway.LogLine
+	now   func() time.Time
+	flush *time.Timer
+
+	mu     sync.Mutex
+	rest   []byte
+	lines  []slipway.LogLine
+	offset int64
+	closed bool
+}
+
+// flushAfter is how long a line of a build may wait for others.
+const flushAfter = 200 * time.Millisecond
+
+func (w *worker) newBuildLog(r slipway.BuildRequest) *buildLog {
+	began := w.config.Now()
+	b := &buildLog{now: w.config.Now, line: slipway.LogLine{
+		Deployment: r.Deployment, Revision: r.Revision, Kind: slipway.BuildLog, Level: "INFO",
+		Origin: fmt.Sprintf("build-%s-%d", r.Revision, began.UnixNano()),
+	}}
+	b.send = func(lines []slipway.LogLine) {
+		if err := w.sync.Log(context.Background(), lines); err != nil {
+			w.log.Warn("build log not stored", slog.Any("error", err))
+		}
+	}
+	b.flush = time.AfterFunc(flushAfter, b.Flush)
+	b.flush.Stop()
+	return b
+}
+
+func (b *buildLog) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.rest = append(b.rest, p...)
+	for {
+		text, rest, whole := bytes.Cut(b.rest, []byte("\n"))
+		if !whole {
+			return len(p), nil
+		}
+		b.rest = rest
+		b.add(text)
+	}
+}
+
+func (b *buildLog) add(text []byte) {
+	b.offset += int64(len(text)) + 1
+	line := b.line
+	line.Offset, line.At, line.Message = b.offset, b.now(), string(bytes.ToValidUTF8(bytes.TrimRight(text, "\r"), []byte("�")))
+	if b.lines = append(b.lines, line); len(b.lines) == 1 {
+		b.flush.Reset(flushAfter)
+	}
+}
+
+// Flush sends what waits.
+func (b *buildLog) Flush() {
+	b.mu.Lock()
+	lines := b.lines
+	b.lines = nil
+	b.mu.Unlock()
+	if len(lines) > 0 {
+		b.send(lines)
+	}
+}
+
+// Close sends all that is left, an unfinished line too.
+func (b *buildLog) Close() {
+	b.flush.Stop()
+	b.mu.Lock()
+	if len(b.rest) > 0 {
+		b.add(b.rest)
+		b.rest = nil
+	}
+	b.mu.Unlock()
+	b.flush.Stop()
+	b.Flush()
+}

@@ -1,0 +1,22 @@
+// Package reconcile brings what runs to what is wanted, one deployment at a
+// time.
+//
+// A pass looks at the assignment (what the control plane wants and was told)
+// and at the driver (what is there), sets the route, and asks [next] for the
+// one step that comes now. A step is idempotent: it may die anywhere inside,
+// and the next pass, perhaps in another process, goes on from what it finds.
+//
+//	            ┌────────────── look ◄─────────────┐
+//	claim ──►   │  assignment + observed → route   │  report under the term
+//	            └──► next ──► step ────────────────┘
+//	                   └────► rest ──► release the lease
+//
+// What is made is written first: an instance and its port before the process,
+// the inventory's item before its folder. What is reported last is what makes
+// the outside rely on it: a revision is DEPLOYED only after its instance has
+// answered through the public path.
+//
+// A build runs beside the passes, so that what serves is looked after
+// meanwhile. A worker holds the lease while there is work and writes nothing
+// when there is none.
+package reconcile

@@ -1,0 +1,233 @@
+package reconcile
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+)
+
+// verb is what a step does.
+type verb string
+
+const (
+	rest       verb = "rest"        // nothing until step.at, or until something changes
+	build      verb = "build"       // begin to build the revision
+	settle     verb = "settle"      // report how the build ended
+	deploy     verb = "deploy"      // write down what the revision is going to run as
+	plan       verb = "plan"        // write down an instance of a revision that has none
+	start      verb = "start"       // start the instance's attempt
+	again      verb = "start again" // write down the instance's next attempt
+	probe      verb = "probe"       // see whether the instance serves
+	crashed    verb = "crashed"     // report how the instance ended
+	kill       verb = "kill"        // end an instance that does not answer
+	calm       verb = "calm"        // forget the instance's crashes
+	drain      verb = "drain"       // stop the instance, letting its work end
+	remove     verb = "remove"      // delete what is left of the instance
+	fail       verb = "fail"        // end the revision
+	removeItem verb = "remove item" // delete a thing of a deleted deployment
+)
+
+// step is what comes next, and why.
+type step struct {
+	do       verb
+	revision *slipway.Revision
+	instance slipway.Instance
+	item     slipway.Item
+	failure  *slipway.Failure
+	grace    time.Duration
+	at       time.Time // when to look again, zero for when something changes
+	why      string
+}
+
+// next decides. It is pure: the same world gives the same step.
+func next(w world) step {
+	if w.Deployment.Deleting() {
+		return nextOfDeletion(w)
+	}
+	if s, ok := clearAway(w); ok {
+		return s
+	}
+	switch r := w.InProgress; {
+	case r == nil:
+		return keepServing(w)
+	case r.Status == slipway.AwaitingBuild, r.Status == slipway.Building:
+		return sooner(keepServing(w), nextOfBuild(w, r))
+	case r.Status == slipway.AwaitingDeploy:
+		return sooner(keepServing(w), step{do: deploy, revision: r, why: "the artefact is there"})
+	default:
+		return rollOut(w, r)
+	}
+}
+
+// sooner prefers work to rest, the first to the second, and the earlier rest.
+func sooner(a, b step) step {
+	switch {
+	case a.do != rest:
+		return a
+	case b.do != rest:
+		return b
+	case a.at.IsZero() || !b.at.IsZero() && b.at.Before(a.at):
+		return b
+	}
+	return a
+}
+
+// clearAway ends instances that belong to no wanted revision. They come first:
+// of an exclusive kind no two may run at once.
+func clearAway(w world) (step, bool) {
+	for _, i := range w.others() {
+		if !w.running(i) {
+			return step{do: remove, instance: i, why: "its revision is not wanted"}, true
+		}
+		grace := graceOfUnproved
+		if i.State == slipway.InstanceServing {
+			grace = 0 // its kind's own
+		}
+		return step{do: drain, instance: i, grace: grace, why: "its revision is not wanted"}, true
+	}
+	return step{}, false
+}
+
+func nextOfBuild(w world, r *slipway.Revision) step {
+	switch b := w.build; {
+	case b == nil || b.revision != r.ID:
+		return step{do: build, revision: r, why: "its turn has come"}
+	case b.done:
+		return step{do: settle, revision: r, why: "the build has ended"}
+	}
+	return step{do: rest, why: "a build is running"}
+}
+
+// rollOut brings the revision being deployed to its gate.
+func rollOut(w world, r *slipway.Revision) step {
+	if w.kind(r).Exclusive {
+		for _, i := range w.Instances {
+			if i.Revision != r.ID && w.running(i) {
+				return step{do: drain, instance: i, why: "a new revision takes over its state"}
+			}
+		}
+	}
+	own := bringUp(w, r)
+	switch {
+	case own.do == kill:
+		own = step{do: fail, revision: r, failure: neverServed(w.kind(r)), why: own.why}
+	case own.do == crashed && givesUp(w, r, own.instance):
+		own = step{do: fail, revision: r, failure: startFailure(w, own.instance), why: "it does not start"}
+	}
+	if w.Active == nil || w.kind(r).Exclusive {
+		return own
+	}
+	return sooner(keepServing(w), own)
+}
+
+// givesUp says whether another start of the instance would be in vain.
+func givesUp(w world, r *slipway.Revision, i slipway.Instance) bool {
+	exit := w.seen[i.ID].Exit
+	final := exit != nil && exit.Code != 0 && exit.Code == w.kind(r).StartFailure
+	return final || i.Crashes+1 >= gateTries
+}
+
+// keepServing looks after the active revision.
+func keepServing(w world) step {
+	if w.Active == nil {
+		return step{do: rest, why: "nothing is to serve"}
+	}
+	return bringUp(w, w.Active)
+}
+
+// bringUp takes the instance of a revision one step towards serving.
+func bringUp(w world, r *slipway.Revision) step {
+	i, ok := w.instanceOf(r)
+	if !ok {
+		return step{do: plan, revision: r, why: "it has no instance"}
+	}
+	s := step{revision: r, instance: i}
+	o := w.seen[i.ID]
+	switch {
+	case o.Phase == slipway.PhaseRunning && o.Attempt == i.Attempt:
+		return up(w, s)
+	case o.Phase == slipway.PhaseExited && o.Attempt == i.Attempt:
+		return down(w, s)
+	case i.State == slipway.InstancePlanned:
+		s.do, s.why = start, "it has not been started"
+	default:
+		s.do, s.why = again, "nothing is left of its attempt"
+	}
+	return s
+}
+
+// up is for an instance that runs.
+func up(w world, s step) step {
+	i := s.instance
+	began, ok := w.started[i.ID]
+	switch late := began.Add(w.kind(s.revision).Start); {
+	case !w.serves(i) && ok && w.now.After(late):
+		s.do, s.failure, s.why = kill, neverServed(w.kind(s.revision)), "it does not answer in time"
+	case !w.serves(i):
+		s.do, s.why = probe, "it has not answered yet"
+	case i.Crashes > 0 && w.now.Before(i.StartedAt.Add(settled)):
+		s.do, s.at, s.why = rest, i.StartedAt.Add(settled), "it may crash again"
+	case i.Crashes > 0:
+		s.do, s.why = calm, "it has settled"
+	default:
+		s.do, s.why = rest, "it serves"
+	}
+	return s
+}
+
+// down is for an instance that ended.
+func down(w world, s step) step {
+	switch i := s.instance; {
+	case i.State == slipway.InstanceStopping:
+		s.do, s.why = again, "it was stopped for a revision that failed"
+	case i.State != slipway.InstanceCrashed:
+		s.do, s.why = crashed, "it ended by itself"
+	case w.now.Before(i.RetryAt):
+		s.do, s.at, s.why = rest, i.RetryAt, "it is started again after a while"
+	default:
+		s.do, s.why = again, "its time to be started again has come"
+	}
+	return s
+}
+
+// startFailure explains why a revision could not be started.
+func startFailure(w world, i slipway.Instance) *slipway.Failure {
+	f := &slipway.Failure{Phase: slipway.PhaseDeploy, Step: "start", Code: "start_failed"}
+	exit := w.seen[i.ID].Exit
+	if exit == nil {
+		exit = &slipway.Exit{Code: -1}
+	}
+	if exit.Code >= 0 && exit.Signal == "" {
+		f.Exit = &exit.Code
+	}
+	how := describe(exit)
+	if i.Crashes+1 >= gateTries {
+		f.Code = "crash_loop"
+		how = fmt.Sprintf("%s, %d times in a row", how, i.Crashes+1)
+	}
+	f.Message = fmt.Sprintf("The agent server %s before it served. %s", how, cmp.Or(exit.Reason, "It printed nothing."))
+	f.Hint = "The deploy log of the revision shows all that it printed."
+	return f
+}
+
+// neverServed explains an instance that runs and does not answer.
+func neverServed(k slipway.AgentKind) *slipway.Failure {
+	return &slipway.Failure{
+		Phase: slipway.PhaseDeploy, Step: "gate", Code: "never_served",
+		Message: fmt.Sprintf("The agent server runs, but did not answer GET %s within %s.", k.Probe, k.Start),
+		Hint:    "It must listen on the host and port that HOST and PORT name. The deploy log of the revision shows what it printed.",
+	}
+}
+
+// describe says how an instance ended.
+func describe(e *slipway.Exit) string {
+	switch {
+	case e.Signal != "":
+		return "was ended by signal " + e.Signal
+	case e.Code < 0:
+		return "ended unseen"
+	}
+	return fmt.Sprintf("exited with code %d", e.Code)
+}

@@ -1,0 +1,158 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+)
+
+// Builder makes artefacts and knows how they are started.
+type Builder interface {
+	// Key names the artefact of a request before anything is done.
+	Key(slipway.BuildRequest) string
+	// Build makes the artefact, or finds it made. A *slipway.Failure is final.
+	Build(ctx context.Context, r slipway.BuildRequest, log io.Writer) (slipway.Artefact, error)
+	// Launch says how an artefact is started.
+	Launch(ctx context.Context, a slipway.Artefact) (slipway.Launch, error)
+	// Kinds lists the agent kinds by name.
+	Kinds() map[string]slipway.AgentKind
+	// RemoveUnless removes an artefact, unless shared says that it is needed
+	// still; no build of the same artefact runs in between.
+	RemoveUnless(ctx context.Context, key string, shared func() (bool, error)) error
+}
+
+// Outputs carries what instances print to the control plane.
+type Outputs interface {
+	// Follow begins to read what an instance prints; again does nothing.
+	Follow(slipway.Instance)
+	// Finish reads what is left and forgets the instance.
+	Finish(ctx context.Context, i slipway.InstanceID)
+}
+
+// Config is what a data plane decides.
+type Config struct {
+	Owner  string // names the data plane in leases
+	Ports  slipway.PortRange
+	Builds int // how many run at once
+	Logger *slog.Logger
+	Now    func() time.Time
+}
+
+// Reconciler works on deployments, each in a worker of its own.
+type Reconciler struct {
+	sync    slipway.Sync
+	driver  slipway.Driver
+	builder Builder
+	router  slipway.Router
+	outputs Outputs
+	kinds   map[string]slipway.AgentKind
+	config  Config
+	builds  chan struct{} // a place for each build that may run
+
+	mu      sync.Mutex
+	workers map[slipway.DeploymentID]*worker
+	idle    sync.WaitGroup
+}
+
+// New returns a reconciler. It does nothing by itself: give it claims.
+func New(s slipway.Sync, driver slipway.Driver, builder Builder, router slipway.Router, outputs Outputs, config Config) *Reconciler {
+	return &Reconciler{
+		sync: s, driver: driver, builder: builder, router: router, outputs: outputs, kinds: builder.Kinds(), config: config,
+		builds: make(chan struct{}, max(config.Builds, 1)), workers: map[slipway.DeploymentID]*worker{},
+	}
+}
+
+// Work begins to work off a claim and returns at once. The worker ends, and
+// gives the lease back, when there is nothing to do or ctx ends.
+func (r *Reconciler) Work(ctx context.Context, c slipway.Claim) {
+	w := newWorker(r, c)
+	r.mu.Lock()
+	r.workers[c.Lease.Deployment] = w
+	r.mu.Unlock()
+	r.idle.Go(func() {
+		w.run(ctx)
+		r.leave(w)
+		if w.again && ctx.Err() == nil {
+			_ = r.Wake(ctx, c.Lease.Deployment) // who is due is claimed later in any case
+		}
+	})
+}
+
+func (r *Reconciler) leave(w *worker) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.workers[w.lease.Deployment] == w {
+		delete(r.workers, w.lease.Deployment)
+	}
+	w.again = w.again || len(w.wake) > 0
+}
+
+// Wake has a deployment looked at because something happened to it here.
+func (r *Reconciler) Wake(ctx context.Context, id slipway.DeploymentID) error {
+	r.mu.Lock()
+	w := r.workers[id]
+	if w != nil {
+		w.nudge()
+	}
+	r.mu.Unlock()
+	if w != nil {
+		return nil
+	}
+	claim, err := r.sync.Acquire(ctx, r.config.Owner, id)
+	switch {
+	case errors.Is(err, slipway.ErrLeased), errors.Is(err, slipway.ErrNoRow):
+		return nil // somebody is there already, or nobody needs to be
+	case err != nil:
+		return fmt.Errorf("wake deployment %s: %w", id, err)
+	}
+	r.Work(ctx, claim)
+	return nil
+}
+
+// Adopt looks at a deployment after a start, without writing anything: it sets
+// the route and says whether there is work.
+func (r *Reconciler) Adopt(ctx context.Context, a slipway.Assignment) (work bool, err error) {
+	w, err := r.observe(ctx, a)
+	if err != nil {
+		return false, err
+	}
+	if route, ok := routeFor(w); ok {
+		r.router.Route(route)
+	}
+	return next(w).do != rest, nil
+}
+
+// Wait returns when all workers have ended.
+func (r *Reconciler) Wait() { r.idle.Wait() }
+
+// observe looks at the instances of an assignment. The worker adds what it
+// alone knows.
+func (r *Reconciler) observe(ctx context.Context, a slipway.Assignment) (world, error) {
+	w := world{
+		Assignment: a, kinds: r.kinds, now: r.config.Now(),
+		seen: make(map[slipway.InstanceID]slipway.Observed, len(a.Instances)), deaf: map[slipway.InstanceID]bool{},
+	}
+	for _, i := range a.Instances {
+		r.outputs.Follow(i)
+		o, err := r.driver.Inspect(ctx, i.Deployment, i.ID)
+		if err != nil {
+			return w, fmt.Errorf("inspect instance %s: %w", i.ID, err)
+		}
+		w.seen[i.ID] = o
+		if o.Phase != slipway.PhaseRunning || i.State != slipway.InstanceServing {
+			continue
+		}
+		listens, err := r.driver.Listens(ctx, i.Deployment, i.ID)
+		if err != nil {
+			return w, fmt.Errorf("look at the port of instance %s: %w", i.ID, err)
+		}
+		w.deaf[i.ID] = !listens
+	}
+	return w, nil
+}

@@ -1,0 +1,290 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+)
+
+// take does one step. It returns when to look again: at once after most.
+func (w *worker) take(ctx context.Context, s step) (when, error) {
+	switch s.do {
+	case probe:
+		return w.probe(ctx, s)
+	default:
+		return when{now: true}, w.act(ctx, s)
+	}
+}
+
+func (w *worker) act(ctx context.Context, s step) error {
+	switch s.do {
+	case build:
+		return w.beginBuild(ctx, s.revision)
+	case settle:
+		return w.settleBuild(ctx, s.revision)
+	case deploy:
+		return w.reportPlan(ctx, s.revision, w.deployment(s.revision, s.revision.Artefact))
+	case plan:
+		return w.reportPlan(ctx, s.revision, w.placement(s.revision.ID, s.revision.Artefact))
+	case start:
+		return w.start(ctx, s)
+	case again:
+		return w.nextAttempt(ctx, s)
+	case crashed:
+		return w.crashed(ctx, s.instance)
+	case calm:
+		s.instance.Crashes = 0
+		return w.report(ctx, slipway.InstanceChanged{Instance: s.instance})
+	case kill:
+		return w.kill(ctx, s)
+	case drain:
+		return w.drain(ctx, s)
+	case remove:
+		return w.remove(ctx, s.instance)
+	case fail:
+		return w.report(ctx, slipway.RevisionFailed{Revision: s.revision.ID, Failure: *s.failure})
+	case removeItem:
+		return w.removeItem(ctx, s.item)
+	}
+	return fmt.Errorf("step %q is unknown", s.do)
+}
+
+// deployment is what is written down before a revision starts.
+func (w *worker) deployment(r *slipway.Revision, a slipway.Artefact) []slipway.Event {
+	return append([]slipway.Event{slipway.DeployStarted{Revision: r.ID}}, w.placement(r.ID, a)...)
+}
+
+func (w *worker) placement(r slipway.RevisionID, a slipway.Artefact) []slipway.Event {
+	events := []slipway.Event{slipway.ItemPlanned{Kind: slipway.ItemRoute, Ref: string(w.a.Deployment.ID)}}
+	if w.kinds[a.Kind].Exclusive {
+		events = append(events, slipway.ItemPlanned{Kind: slipway.ItemState, Ref: string(w.a.Deployment.ID)})
+	}
+	return append(events, slipway.InstanceWanted{Revision: r, Ports: w.config.Ports})
+}
+
+// reportPlan reports what needs a port: that there is none is final.
+func (w *worker) reportPlan(ctx context.Context, r *slipway.Revision, events []slipway.Event) error {
+	if err := w.report(ctx, events...); err != nil {
+		return w.failed(ctx, r, "plan instance", err)
+	}
+	return nil
+}
+
+// start has the driver run the attempt that is written down.
+func (w *worker) start(ctx context.Context, s step) error {
+	workload, err := w.workload(ctx, s)
+	if err == nil {
+		_, err = w.driver.Apply(ctx, workload)
+	}
+	if f, ok := errors.AsType[*slipway.Failure](err); ok && f.Code == slipway.PortInUse {
+		return w.reportPlan(ctx, s.revision, []slipway.Event{slipway.PortRefused{Instance: s.instance.ID, Ports: w.config.Ports}})
+	}
+	if err != nil {
+		return w.failed(ctx, s.revision, "start instance", err)
+	}
+	w.started[s.instance.ID] = w.config.Now()
+	return nil
+}
+
+// workload puts together what the instance gets. The deployment's own variables
+// win over those of its app, and what the launch needs over both.
+func (w *worker) workload(ctx context.Context, s step) (slipway.Workload, error) {
+	if !s.revision.Artefact.Built() {
+		return slipway.Workload{}, &slipway.Failure{
+			Phase: slipway.PhaseDeploy, Step: "start", Code: "images_not_supported",
+			Message: "This server runs apps that it builds from source; it does not run images yet.",
+			Hint:    "Deploy the source, for example with langgraph deploy --remote.",
+		}
+	}
+	launch, err := w.builder.Launch(ctx, s.revision.Artefact)
+	if err != nil {
+		return slipway.Workload{}, fmt.Errorf("prepare launch: %w", err)
+	}
+	env, err := w.sync.Environment(ctx, w.lease, s.revision.ID)
+	if err != nil {
+		return slipway.Workload{}, fmt.Errorf("read environment: %w", err)
+	}
+	return slipway.Workload{
+		Instance: s.instance.ID, Deployment: w.a.Deployment.ID, Revision: s.revision.ID, Attempt: s.instance.Attempt,
+		Args: launch.Args, Env: slices.Concat(env, launch.Env), Port: s.instance.Port,
+		Stateful: w.kinds[s.revision.Artefact.Kind].Exclusive,
+	}, nil
+}
+
+// nextAttempt writes the next attempt down; the next pass starts it.
+func (w *worker) nextAttempt(ctx context.Context, s step) error {
+	i := s.instance
+	i.Attempt++
+	i.State = slipway.InstancePlanned
+	delete(w.started, i.ID)
+	return w.report(ctx, slipway.InstanceChanged{Instance: i})
+}
+
+// probe asks an instance whether it serves. Before anything is sent to its
+// port, the port must be its own.
+func (w *worker) probe(ctx context.Context, s step) (when, error) {
+	listens, err := w.driver.Listens(ctx, w.a.Deployment.ID, s.instance.ID)
+	if err != nil {
+		return when{}, fmt.Errorf("look at port: %w", err)
+	}
+	if listens && w.answers(ctx, s) {
+		return when{now: true}, w.serves(ctx, s)
+	}
+	since := w.config.Now().Sub(w.started[s.instance.ID])
+	return when{at: w.config.Now().Add(min(max(since/50, 2*time.Millisecond), 200*time.Millisecond))}, nil
+}
+
+func (w *worker) answers(ctx context.Context, s step) bool {
+	d, kind := w.a.Deployment, w.kinds[s.revision.Artefact.Kind]
+	o, err := w.driver.Inspect(ctx, d.ID, s.instance.ID)
+	if err != nil || o.Phase != slipway.PhaseRunning {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	status, err := w.router.Probe(ctx, slipway.Route{
+		Deployment: d.ID, Workspace: d.Workspace, Slug: d.Slug, State: slipway.RouteServing, Address: o.Address,
+	}, kind.Probe)
+	return err == nil && status == http.StatusOK
+}
+
+// serves reports an instance that answered, and with it the revision that has
+// passed its gate. The route follows in the next pass, at once.
+func (w *worker) serves(ctx context.Context, s step) error {
+	i := s.instance
+	i.State, i.StartedAt, i.Exit = slipway.InstanceServing, w.config.Now(), nil
+	events := []slipway.Event{slipway.InstanceChanged{Instance: i}}
+	if s.revision.Status == slipway.Deploying {
+		events = append(events, slipway.GatePassed{Revision: s.revision.ID, Instance: i.ID})
+	} else {
+		events = append(events, slipway.HealthChanged{Health: slipway.Health{State: slipway.Healthy}})
+	}
+	return w.report(ctx, events...)
+}
+
+// crashed reports an instance that ended by itself, and when it is tried again.
+func (w *worker) crashed(ctx context.Context, i slipway.Instance) error {
+	o, err := w.driver.Inspect(ctx, w.a.Deployment.ID, i.ID)
+	if err != nil {
+		return fmt.Errorf("inspect crashed instance: %w", err)
+	}
+	if o.Exit == nil {
+		o.Exit = &slipway.Exit{Code: -1, At: w.config.Now()}
+	}
+	return w.reportCrash(ctx, i, o.Exit)
+}
+
+func (w *worker) reportCrash(ctx context.Context, i slipway.Instance, exit *slipway.Exit) error {
+	active := w.a.Active != nil && w.a.Active.ID == i.Revision
+	i.State, i.Exit = slipway.InstanceCrashed, exit
+	i.Crashes++
+	i.RetryAt = w.config.Now().Add(restartBackoff.After(i.Crashes))
+	events := []slipway.Event{slipway.InstanceChanged{Instance: i}}
+	if active {
+		events = append(events, slipway.HealthChanged{Health: healthAfter(i)})
+	}
+	return w.report(ctx, events...)
+}
+
+// healthAfter says how a deployment does whose instance has crashed.
+func healthAfter(i slipway.Instance) slipway.Health {
+	h := slipway.Health{State: slipway.Restarts}
+	if i.Crashes >= crashLoop {
+		h.State = slipway.Unhealthy
+	}
+	h.Reason = fmt.Sprintf("The agent server %s (%d in a row). %s", describe(i.Exit), i.Crashes, i.Exit.Reason)
+	return h
+}
+
+// kill ends an instance of the active revision that does not answer, and counts
+// that as a crash.
+func (w *worker) kill(ctx context.Context, s step) error {
+	if err := w.driver.Stop(ctx, w.a.Deployment.ID, s.instance.ID, graceOfUnproved); err != nil {
+		return fmt.Errorf("stop instance: %w", err)
+	}
+	return w.reportCrash(ctx, s.instance, &slipway.Exit{Code: -1, Reason: s.failure.Message, At: w.config.Now()})
+}
+
+// drain stops an instance for good: new requests wait or go elsewhere, those
+// that have begun may end, and so may its runs.
+func (w *worker) drain(ctx context.Context, s step) error {
+	i, d := s.instance, w.a.Deployment
+	grace := s.grace
+	if grace == 0 {
+		grace = w.drainOf(i)
+	}
+	if i.State == slipway.InstanceServing && !d.Deleting() {
+		w.idle(ctx, grace)
+	}
+	if i.State != slipway.InstanceStopping {
+		i.State = slipway.InstanceStopping
+		if err := w.report(ctx, slipway.InstanceChanged{Instance: i}); err != nil {
+			return err
+		}
+	}
+	if err := w.driver.Stop(ctx, d.ID, i.ID, grace); err != nil {
+		return fmt.Errorf("stop instance: %w", err)
+	}
+	delete(w.started, i.ID)
+	return nil
+}
+
+// drainOf is the time that the kind of an instance takes to end its work.
+func (w *worker) drainOf(i slipway.Instance) time.Duration {
+	if r := w.a.Revision(i.Revision); r != nil {
+		return w.kinds[r.Artefact.Kind].Drain
+	}
+	return slipway.DefaultDrain
+}
+
+// idle waits, bounded, until requests that have begun have ended.
+func (w *worker) idle(ctx context.Context, limit time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	_ = w.router.Idle(ctx, w.a.Deployment.ID) // what has not ended by then is cut
+}
+
+func (w *worker) remove(ctx context.Context, i slipway.Instance) error {
+	w.outputs.Finish(ctx, i.ID)
+	if err := w.driver.Delete(ctx, w.a.Deployment.ID, i.ID); err != nil {
+		return w.stuck(ctx, slipway.ItemInstance, string(i.ID), err)
+	}
+	delete(w.started, i.ID)
+	return w.report(ctx, slipway.InstanceGone{Instance: i.ID})
+}
+
+// removeItem removes a thing and reports it only after having looked again.
+func (w *worker) removeItem(ctx context.Context, item slipway.Item) error {
+	d := w.a.Deployment.ID
+	var err error
+	switch item.Kind {
+	case slipway.ItemRoute:
+		w.router.Unroute(d)
+	case slipway.ItemInstance:
+		err = w.driver.Delete(ctx, d, slipway.InstanceID(item.Ref))
+	case slipway.ItemState:
+		err = w.driver.Purge(ctx, d)
+	case slipway.ItemBundle:
+		err = w.builder.RemoveUnless(ctx, item.Ref, func() (bool, error) {
+			return w.sync.Shared(ctx, w.lease, item.Kind, item.Ref)
+		})
+	}
+	if err != nil {
+		return w.stuck(ctx, item.Kind, item.Ref, err)
+	}
+	return w.report(ctx, slipway.ItemRemoved{Kind: item.Kind, Ref: item.Ref})
+}
+
+// stuck writes down why a thing could not be removed; the step is tried again.
+func (w *worker) stuck(ctx context.Context, kind slipway.ItemKind, ref string, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	err = fmt.Errorf("remove %s %s: %w", kind, ref, err)
+	return errors.Join(err, w.report(ctx, slipway.ItemStuck{Kind: kind, Ref: ref, Reason: err.Error()}))
+}

@@ -1,0 +1,98 @@
+package reconcile
+
+import (
+	"time"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/backoff"
+)
+
+// Limits of the life of an instance.
+const (
+	// gateTries is how often an instance is started before its revision fails.
+	gateTries = 3
+	// crashLoop is the number of crashes in a row that makes what serves
+	// unhealthy. It is started again all the same, less and less often.
+	crashLoop = 5
+	// settled is how long an instance must serve for its crashes to be
+	// forgotten.
+	settled = time.Minute
+	// graceOfUnproved is how long an instance that never served may take to
+	// stop, and any instance of a deployment that is deleted.
+	graceOfUnproved = 10 * time.Second
+)
+
+var restartBackoff = backoff.Exponential{First: 500 * time.Millisecond, Most: time.Minute}
+
+// world is what a pass sees. It holds values only, so that what follows from it
+// can be computed and tested without doing anything.
+type world struct {
+	slipway.Assignment
+	seen map[slipway.InstanceID]slipway.Observed
+	// deaf are those that are to serve and do not listen on their port.
+	deaf map[slipway.InstanceID]bool
+	// started is when the attempts that run were first seen to.
+	started map[slipway.InstanceID]time.Time
+	kinds   map[string]slipway.AgentKind
+	build   *outcome // of the build that was begun, nil if none was
+	now     time.Time
+}
+
+// outcome is how a build stands.
+type outcome struct {
+	revision slipway.RevisionID
+	done     bool
+	artefact slipway.Artefact
+	err      error
+}
+
+func (w world) instanceOf(r *slipway.Revision) (slipway.Instance, bool) {
+	for _, i := range w.Instances {
+		if i.Revision == r.ID {
+			return i, true
+		}
+	}
+	return slipway.Instance{}, false
+}
+
+// others lists instances that belong to neither the active revision nor the one
+// being deployed.
+func (w world) others() []slipway.Instance {
+	var others []slipway.Instance
+	for _, i := range w.Instances {
+		if !w.isActive(i) && !(w.deploying() && i.Revision == w.InProgress.ID) {
+			others = append(others, i)
+		}
+	}
+	return others
+}
+
+func (w world) isActive(i slipway.Instance) bool {
+	return w.Active != nil && i.Revision == w.Active.ID
+}
+
+func (w world) deploying() bool {
+	return w.InProgress != nil && w.InProgress.Status == slipway.Deploying
+}
+
+func (w world) phase(i slipway.Instance) slipway.Phase {
+	if o, ok := w.seen[i.ID]; ok {
+		return o.Phase
+	}
+	return slipway.PhaseAbsent
+}
+
+func (w world) running(i slipway.Instance) bool { return w.phase(i) == slipway.PhaseRunning }
+
+// serves says whether the instance can be sent requests.
+func (w world) serves(i slipway.Instance) bool {
+	return w.running(i) && w.seen[i.ID].Attempt == i.Attempt && i.State == slipway.InstanceServing && !w.deaf[i.ID]
+}
+
+func (w world) kind(r *slipway.Revision) slipway.AgentKind { return w.kinds[r.Artefact.Kind] }
+
+// replacing says whether the revision being deployed takes over the state of
+// one that serves, so that requests must wait in between.
+func (w world) replacing() bool {
+	return w.deploying() && w.Active != nil && w.kind(w.InProgress).Exclusive
+}
