@@ -34,7 +34,7 @@ type compiler struct {
 }
 
 func (c *compiler) operation(op *value) (*Operation, error) {
-	out := &Operation{}
+	out := &Operation{extensions: extensions(op)}
 	for i := range op.get("parameters").items {
 		p, err := c.parameter(&op.get("parameters").items[i])
 		if err != nil {
@@ -57,6 +57,16 @@ func (c *compiler) operation(op *value) (*Operation, error) {
 	out.bodyRequired = body.get("required").yes
 	out.body, err = c.schema(body.get("content").get("application/json").get("schema"))
 	return out, err
+}
+
+func extensions(op *value) map[string]string {
+	out := map[string]string{}
+	for i := range op.members {
+		if m := &op.members[i]; strings.HasPrefix(m.key, "x-") && m.val.kind == kindText {
+			out[m.key] = m.val.text
+		}
+	}
+	return out
 }
 
 func (c *compiler) parameter(v *value) (parameter, error) {

@@ -23,6 +23,7 @@ type Operation struct {
 	path, query  []parameter
 	body         checker
 	bodyRequired bool
+	extensions   map[string]string
 }
 
 type parameter struct {
@@ -31,6 +32,9 @@ type parameter struct {
 	many     bool
 	checker  checker
 }
+
+// Extension returns a text that the document attaches to the operation under a key beginning with "x-".
+func (o *Operation) Extension(key string) string { return o.extensions[key] }
 
 // TakesBody says whether the operation reads a body at all.
 func (o *Operation) TakesBody() bool { return o.body != nil }
