@@ -10,9 +10,10 @@
 //     an error: true for "yes", 3 for "3" and 3.0, a UUID in lower case with hyphens, unknown keys dropped;
 //   - no input makes it panic, and none takes more than time and memory in proportion to its length.
 //
-// It differs from the Python server in these, each a case where that one answers 500 or 400, or cannot print:
+// It differs from the Python server where that one answers 400 or 500, cannot print, or takes what no client sends:
 //
-//   - nesting deeper than maxDepth, bytes that are not UTF-8, and integers beyond 4300 digits are json_invalid;
+//   - nesting deeper than maxDepth, bytes that are not UTF-8, and integers beyond 4300 digits are json_invalid,
+//     and so are more than maxValues values;
 //   - NaN and infinities are echoed as null, and lone surrogates as escapes;
 //   - in the canonical form integers are held to 64 bits and infinities to the largest float; NaN becomes null;
 //   - UTF-16 and UTF-32 bodies are not recognised.

@@ -10,6 +10,10 @@ import (
 // maxDepth bounds nesting, a little below where CPython gives up.
 const maxDepth = 900
 
+// maxValues bounds what one body makes us hold: a value takes many times the memory of the two bytes that it may be
+// written in.
+const maxValues = 200_000
+
 // maxDigits is CPython's limit on the length of an integer.
 const maxDigits = 4300
 
@@ -23,6 +27,7 @@ type reader struct {
 	s     string
 	at    int
 	depth int
+	count int
 	err   *syntaxError
 }
 
@@ -81,6 +86,9 @@ func (r *reader) next() byte {
 }
 
 func (r *reader) value() (value, bool) {
+	if r.count++; r.count > maxValues {
+		return value{}, r.fail("Too many values", r.at)
+	}
 	switch r.next() {
 	case '"':
 		s, broken, ok := r.text()

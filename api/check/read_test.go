@@ -63,9 +63,10 @@ func TestManyKeysStayUnique(t *testing.T) {
 
 func TestWhatPythonAnswersWithoutDetail(t *testing.T) {
 	for body, want := range map[string]string{
-		strings.Repeat("[", 100_000): "Nested too deeply",
-		"[\"\xff\"]":                 "Invalid UTF-8",
-		strings.Repeat("1", 4301):    "Exceeds the limit of digits in an integer",
+		strings.Repeat("[", 100_000):               "Nested too deeply",
+		"[0" + strings.Repeat(",0", 200_000) + "]": "Too many values",
+		"[\"\xff\"]":              "Invalid UTF-8",
+		strings.Repeat("1", 4301): "Exceeds the limit of digits in an integer",
 	} {
 		_, details := open(t).Body([]byte(body))
 		if len(details) != 1 || !strings.Contains(string(details[0].Ctx), want) {

@@ -179,7 +179,7 @@ var unbounded = bounds{math.Inf(-1), math.Inf(1)}
 
 func (b bounds) any() bool { return b != unbounded }
 
-// faults reports a number that is not within; below and above say so of any kind of number, NaN is both.
+// fault reports a number that is outside, the upper bound first; NaN is outside of both.
 func (b bounds) fault(w *walk, v *value, inMin, inMax bool, print func(float64) string) bool {
 	kind, key, words, bound := "less_than_equal", "le", "less than or equal to ", b.max
 	if inMax || math.IsInf(b.max, 0) {
