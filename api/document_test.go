@@ -1,0 +1,142 @@
+package api_test
+
+import (
+	"compress/gzip"
+	"encoding/json"
+	"os"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/slipwayhq/slipway/api"
+)
+
+type document struct {
+	Paths      map[string]map[string]operation
+	Components struct{ Schemas map[string]schema }
+}
+
+type operation struct {
+	OperationID string
+	Parameters  []struct {
+		Name, In string
+		Required bool
+		Schema   any
+	}
+	RequestBody any
+	Responses   map[string]any
+	Scope       string `json:"x-slipway-scope"`
+}
+
+type schema struct {
+	Properties map[string]any
+	Required   []string
+}
+
+func read(t *testing.T, raw []byte) document {
+	t.Helper()
+	var d document
+	if err := json.Unmarshal(raw, &d); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func published(t *testing.T) document {
+	t.Helper()
+	f, err := os.Open("check/testdata/published.json.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d document
+	if err := json.NewDecoder(z).Decode(&d); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestOperationsAreThePublishedOnes(t *testing.T) {
+	theirs := published(t)
+	for path, methods := range read(t, api.Document).Paths {
+		for method, op := range methods {
+			if !slices.Contains([]string{"read", "deploy", "delete"}, op.Scope) {
+				t.Errorf("%s %s: scope %q", method, path, op.Scope)
+			}
+			if want, is := theirs.Paths[path][method]; is {
+				compareOperation(t, method+" "+path, op, want)
+			}
+		}
+	}
+}
+
+func compareOperation(t *testing.T, name string, got, want operation) {
+	t.Helper()
+	if got.OperationID != want.OperationID || !reflect.DeepEqual(got.RequestBody, want.RequestBody) {
+		t.Errorf("%s: operation id or request body differs", name)
+	}
+	if len(got.Parameters) < len(want.Parameters) {
+		t.Fatalf("%s: parameters are missing", name)
+	}
+	for i, p := range want.Parameters {
+		q := got.Parameters[i]
+		if q.Name != p.Name || q.In != p.In || q.Required != p.Required || !reflect.DeepEqual(bare(q.Schema), bare(p.Schema)) {
+			t.Errorf("%s: parameter %s differs", name, p.Name)
+		}
+	}
+	for code := range want.Responses {
+		if code[0] == '2' && got.Responses[code] == nil {
+			t.Errorf("%s: response %s is missing", name, code)
+		}
+	}
+}
+
+// responses may hold newer values; requests name the published ones only.
+var newerValues = []string{"Deployment.source", "Deployment.status", "Revision.source", "SourceConfig.deployment_type"}
+
+func TestSchemasContainThePublishedOnes(t *testing.T) {
+	ours := read(t, api.Document).Components.Schemas
+	for name, want := range published(t).Components.Schemas {
+		got, is := ours[name]
+		if !is {
+			continue
+		}
+		for _, r := range want.Required {
+			if !slices.Contains(got.Required, r) {
+				t.Errorf("%s.%s is not required", name, r)
+			}
+		}
+		for property, p := range want.Properties {
+			same := reflect.DeepEqual(bare(got.Properties[property]), bare(p))
+			if !same && !slices.Contains(newerValues, name+"."+property) {
+				t.Errorf("%s.%s differs", name, property)
+			}
+		}
+	}
+}
+
+// bare is a schema without words and extensions.
+func bare(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := map[string]any{}
+		for key, inner := range v {
+			if key != "description" && key != "title" && key[:min(2, len(key))] != "x-" {
+				out[key] = bare(inner)
+			}
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = bare(v[i])
+		}
+		return out
+	default:
+		return v
+	}
+}
