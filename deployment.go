@@ -122,6 +122,10 @@ func Slug(name string, id DeploymentID, taken bool) string {
 // EnvVar is one variable of a deployment; Value is secret.
 type EnvVar struct{ Name, Value string }
 
+// MaskedValue stands for a secret value in answers; sent back, it means
+// "unchanged".
+const MaskedValue = "********"
+
 // SecretRef names a secret kept by a cluster.
 type SecretRef struct{ Name, SecretName, SecretKey string }
 

@@ -6,8 +6,11 @@ package secret
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,8 +31,9 @@ var ErrUnreadable = errors.New("secret can not be read")
 // Keyring seals and opens values with AES-256-GCM. A sealed value is
 // format byte, key id, nonce, ciphertext.
 type Keyring struct {
-	id   [keyIDSize]byte
-	aead cipher.AEAD
+	id      [keyIDSize]byte
+	aead    cipher.AEAD
+	signing []byte // a key of its own, derived
 }
 
 // NewKeyring makes a keyring of one 32-byte key.
@@ -46,7 +50,11 @@ func NewKeyring(key []byte) (*Keyring, error) {
 		return nil, err
 	}
 	sum := sha256.Sum256(key)
-	return &Keyring{id: [keyIDSize]byte(sum[:keyIDSize]), aead: aead}, nil
+	signing, err := hkdf.Expand(sha256.New, key, "slipway signed addresses", sha256.Size)
+	if err != nil {
+		return nil, err
+	}
+	return &Keyring{id: [keyIDSize]byte(sum[:keyIDSize]), aead: aead, signing: signing}, nil
 }
 
 // OpenFile reads the key from a file that only its owner may read, and makes
@@ -99,4 +107,16 @@ func (k *Keyring) Open(sealed []byte, row string) (string, error) {
 		return "", fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
 	return string(value), nil
+}
+
+// Sign returns a signature that only this key can make.
+func (k *Keyring) Sign(message string) string {
+	mac := hmac.New(sha256.New, k.signing)
+	mac.Write([]byte(message))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// Verify says whether Sign made the signature for the message.
+func (k *Keyring) Verify(message, signature string) bool {
+	return hmac.Equal([]byte(k.Sign(message)), []byte(signature))
 }

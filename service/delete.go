@@ -22,6 +22,19 @@ func (s *Service) Delete(ctx context.Context, who slipway.Principal, id slipway.
 	return wrap("delete deployment", err)
 }
 
+// ForceDelete is for a deployment that is being deleted, and refused for any
+// other (contract §2). Its rows are on their way out, and nothing needs pushing.
+func (s *Service) ForceDelete(ctx context.Context, who slipway.Principal, id slipway.DeploymentID) error {
+	err := s.read(ctx, func(c *change) error {
+		d, err := c.owned(who, id)
+		if err == nil && !d.Deleting() {
+			err = slipway.Errorf(slipway.CodeInvalid, "Deployment ID %s is not being deleted: force is only for one that is.", id)
+		}
+		return err
+	})
+	return wrap("force deletion", err)
+}
+
 func (c *change) delete(d *slipway.Deployment, tracing bool) (err error) {
 	if d.Status, err = d.Status.After(slipway.Delete); err != nil {
 		return err

@@ -8,32 +8,13 @@ import (
 	"github.com/slipwayhq/slipway"
 )
 
-// View is a deployment with what the contract shows beside its own row.
-type View struct {
-	slipway.Deployment
-	URL       string
-	Latest    *slipway.Revision
-	Variables []string // names of its secrets; values stay where they are
-	Refs      []slipway.SecretRef
-}
-
-// NewDeployment is what a client asks to be made.
-type NewDeployment struct {
-	Name      string
-	Source    slipway.Source
-	Config    slipway.SourceConfig
-	Revision  slipway.RevisionConfig
-	Variables []slipway.EnvVar
-	Refs      []slipway.SecretRef
-}
-
 // Create makes a deployment, its tracing project and, where the source needs
 // nothing more, its first revision (contract §3).
-func (s *Service) Create(ctx context.Context, who slipway.Principal, n NewDeployment) (View, error) {
-	if err := n.check(); err != nil {
-		return View{}, err
+func (s *Service) Create(ctx context.Context, who slipway.Principal, n slipway.NewDeployment) (slipway.DeploymentView, error) {
+	if err := checkNew(&n); err != nil {
+		return slipway.DeploymentView{}, err
 	}
-	var view View
+	var view slipway.DeploymentView
 	err := s.change(ctx, func(c *change) error {
 		d, err := c.insertDeployment(who.Workspace, n)
 		if err != nil {
@@ -50,8 +31,8 @@ func (s *Service) Create(ctx context.Context, who slipway.Principal, n NewDeploy
 	return view, wrap("create deployment", err)
 }
 
-// check applies the rules that the document of the API can not express.
-func (n *NewDeployment) check() error {
+// checkNew applies the rules that the document of the API can not express.
+func checkNew(n *slipway.NewDeployment) error {
 	if err := slipway.CheckName(n.Name); err != nil {
 		return err
 	}
@@ -75,7 +56,7 @@ func (n *NewDeployment) check() error {
 	return nil
 }
 
-func (c *change) insertDeployment(ws slipway.WorkspaceID, n NewDeployment) (slipway.Deployment, error) {
+func (c *change) insertDeployment(ws slipway.WorkspaceID, n slipway.NewDeployment) (slipway.Deployment, error) {
 	id := slipway.NewID[slipway.DeploymentID](c.now)
 	project, err := c.claimProject(ws, n.Name, id)
 	if err != nil {
@@ -149,8 +130,8 @@ func (c *change) freeSlug(name string, id slipway.DeploymentID) (string, error) 
 }
 
 // Get returns a deployment of the caller's workspace.
-func (s *Service) Get(ctx context.Context, who slipway.Principal, id slipway.DeploymentID) (View, error) {
-	var view View
+func (s *Service) Get(ctx context.Context, who slipway.Principal, id slipway.DeploymentID) (slipway.DeploymentView, error) {
+	var view slipway.DeploymentView
 	err := s.read(ctx, func(c *change) error {
 		d, err := c.owned(who, id)
 		if err != nil {
@@ -163,15 +144,15 @@ func (s *Service) Get(ctx context.Context, who slipway.Principal, id slipway.Dep
 }
 
 // List returns deployments of the caller's workspace.
-func (s *Service) List(ctx context.Context, who slipway.Principal, f slipway.DeploymentFilter) ([]View, error) {
+func (s *Service) List(ctx context.Context, who slipway.Principal, f slipway.DeploymentFilter) ([]slipway.DeploymentView, error) {
 	f.Workspace = who.Workspace
-	var views []View
+	var views []slipway.DeploymentView
 	err := s.read(ctx, func(c *change) error {
 		found, err := c.ListDeployments(f)
 		if err != nil {
 			return err
 		}
-		views = make([]View, len(found))
+		views = make([]slipway.DeploymentView, len(found))
 		for i, d := range found {
 			if views[i], err = c.view(d); err != nil {
 				return err
@@ -213,21 +194,21 @@ func (c *change) live(who slipway.Principal, id slipway.DeploymentID) (slipway.D
 	return d, err
 }
 
-func (c *change) view(d slipway.Deployment) (View, error) {
-	v := View{Deployment: d}
+func (c *change) view(d slipway.Deployment) (slipway.DeploymentView, error) {
+	v := slipway.DeploymentView{Deployment: d}
 	if d.Active != "" {
 		v.URL = c.service.config.URL(d.Slug)
 	}
 	if d.Latest != "" {
 		r, err := c.Revision(d.ID, d.Latest)
 		if err != nil {
-			return View{}, fmt.Errorf("read latest revision: %w", err)
+			return slipway.DeploymentView{}, fmt.Errorf("read latest revision: %w", err)
 		}
-		v.Latest = &r
+		v.Newest = &r
 	}
 	vars, refs, err := c.sealed(d.Secrets)
 	if err != nil {
-		return View{}, err
+		return slipway.DeploymentView{}, err
 	}
 	for _, sv := range vars {
 		v.Variables = append(v.Variables, sv.Name)

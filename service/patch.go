@@ -9,33 +9,13 @@ import (
 	"github.com/slipwayhq/slipway"
 )
 
-// Change is what a PATCH asks for. nil is what was left out or null: neither
-// changes anything (contract §3).
-type Change struct {
-	RevisionSource slipway.Source // "" for the deployment's own
-	DisplayName    *string
-	BuildOnPush    *bool
-	CustomURL      *string
-	Resources      *string // whole ResourceSpec as canonical JSON
-	InstallCommand *string
-	BuildCommand   *string
-	RepoRef        *string
-	ConfigPath     *string
-	ImageURI       *string
-	TarballPath    *string
-	Variables      []slipway.EnvVar // empty: unchanged
-	Refs           *[]slipway.SecretRef
-	Immutable      slipway.SourceConfig // given values of what may not change
-	AlwaysRevise   bool                 // POST …/revisions makes a revision in any case
-}
-
 // Patch changes a deployment and, where the change concerns what runs, makes a
 // revision of it.
-func (s *Service) Patch(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, ch Change) (View, error) {
-	if err := ch.check(); err != nil {
-		return View{}, err
+func (s *Service) Patch(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, ch slipway.Change) (slipway.DeploymentView, error) {
+	if err := checkChange(ch); err != nil {
+		return slipway.DeploymentView{}, err
 	}
-	var view View
+	var view slipway.DeploymentView
 	err := s.change(ctx, func(c *change) error {
 		d, err := c.live(who, id)
 		if err != nil {
@@ -50,7 +30,7 @@ func (s *Service) Patch(ctx context.Context, who slipway.Principal, id slipway.D
 	return view, wrap("patch deployment", err)
 }
 
-func (ch Change) check() error {
+func checkChange(ch slipway.Change) error {
 	if ch.DisplayName != nil && strings.TrimSpace(*ch.DisplayName) == "" {
 		return slipway.Errorf(slipway.CodeInvalid, "display_name cannot be empty.")
 	}
@@ -76,7 +56,7 @@ func checkConfigPath(path *string) error {
 	return nil
 }
 
-func (c *change) apply(d *slipway.Deployment, ch Change) error {
+func (c *change) apply(d *slipway.Deployment, ch slipway.Change) error {
 	if err := unchanged(d.Config, ch.Immutable); err != nil {
 		return err
 	}
@@ -94,8 +74,8 @@ func (c *change) apply(d *slipway.Deployment, ch Change) error {
 			return err
 		}
 	}
-	revise := ch.revises(*d)
-	ch.merge(d)
+	revise := revises(ch, *d)
+	merge(ch, d)
 	if !revise {
 		return c.want(d)
 	}
@@ -108,7 +88,7 @@ func (c *change) apply(d *slipway.Deployment, ch Change) error {
 
 // revises says whether the change makes a revision. Clients disagree on the two
 // commands: a changed value makes one.
-func (ch Change) revises(d slipway.Deployment) bool {
+func revises(ch slipway.Change, d slipway.Deployment) bool {
 	switch {
 	case ch.AlwaysRevise:
 		return true
@@ -123,7 +103,7 @@ func (ch Change) revises(d slipway.Deployment) bool {
 func differs(given *string, current string) bool { return given != nil && *given != current }
 
 // merge writes what was given over what is there.
-func (ch Change) merge(d *slipway.Deployment) {
+func merge(ch slipway.Change, d *slipway.Deployment) {
 	set(&d.DisplayName, ch.DisplayName)
 	set(&d.Config.CustomURL, ch.CustomURL)
 	set(&d.Config.Resources, ch.Resources)
@@ -148,7 +128,7 @@ func set(field, given *string) {
 
 // patchSecrets replaces the variables, the references, or both: what is not
 // given stays.
-func (c *change) patchSecrets(d *slipway.Deployment, ch Change) error {
+func (c *change) patchSecrets(d *slipway.Deployment, ch slipway.Change) error {
 	_, refs, err := c.sealed(d.Secrets)
 	if err != nil {
 		return err

@@ -9,15 +9,9 @@ import (
 	"github.com/slipwayhq/slipway"
 )
 
-// RevisionView is a revision with the history of its statuses.
-type RevisionView struct {
-	slipway.Revision
-	History []slipway.StatusChange
-}
-
 // GetRevision returns one revision of the caller's deployment.
-func (s *Service) GetRevision(ctx context.Context, who slipway.Principal, d slipway.DeploymentID, r slipway.RevisionID) (RevisionView, error) {
-	var view RevisionView
+func (s *Service) GetRevision(ctx context.Context, who slipway.Principal, d slipway.DeploymentID, r slipway.RevisionID) (slipway.RevisionView, error) {
+	var view slipway.RevisionView
 	err := s.read(ctx, func(c *change) error {
 		found, err := c.ownedRevision(who, d, r)
 		if err != nil {
@@ -30,8 +24,8 @@ func (s *Service) GetRevision(ctx context.Context, who slipway.Principal, d slip
 }
 
 // ListRevisions returns revisions of the caller's deployment, newest first.
-func (s *Service) ListRevisions(ctx context.Context, who slipway.Principal, f slipway.RevisionFilter) ([]RevisionView, error) {
-	var views []RevisionView
+func (s *Service) ListRevisions(ctx context.Context, who slipway.Principal, f slipway.RevisionFilter) ([]slipway.RevisionView, error) {
+	var views []slipway.RevisionView
 	err := s.read(ctx, func(c *change) error {
 		if _, err := c.owned(who, f.Deployment); err != nil {
 			return err
@@ -40,7 +34,7 @@ func (s *Service) ListRevisions(ctx context.Context, who slipway.Principal, f sl
 		if err != nil {
 			return err
 		}
-		views = make([]RevisionView, len(found))
+		views = make([]slipway.RevisionView, len(found))
 		for i, r := range found {
 			if views[i], err = c.revisionView(r); err != nil {
 				return err
@@ -51,9 +45,9 @@ func (s *Service) ListRevisions(ctx context.Context, who slipway.Principal, f sl
 	return views, wrap("list revisions", err)
 }
 
-func (c *change) revisionView(r slipway.Revision) (RevisionView, error) {
+func (c *change) revisionView(r slipway.Revision) (slipway.RevisionView, error) {
 	history, err := c.History(r.ID)
-	return RevisionView{Revision: r, History: history}, wrap("read history", err)
+	return slipway.RevisionView{Revision: r, History: history}, wrap("read history", err)
 }
 
 func (c *change) ownedRevision(who slipway.Principal, d slipway.DeploymentID, r slipway.RevisionID) (slipway.Revision, error) {
@@ -183,8 +177,8 @@ func (s *Service) Interrupt(ctx context.Context, who slipway.Principal, d slipwa
 
 // Redeploy adds a revision that copies an earlier one: artefact, configuration
 // and variables, without a build (contract §4).
-func (s *Service) Redeploy(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, r slipway.RevisionID) (View, error) {
-	var view View
+func (s *Service) Redeploy(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, r slipway.RevisionID) (slipway.DeploymentView, error) {
+	var view slipway.DeploymentView
 	err := s.change(ctx, func(c *change) error {
 		d, err := c.live(who, id)
 		if err != nil {

@@ -6,9 +6,6 @@ import (
 	"github.com/slipwayhq/slipway"
 )
 
-// Mask stands for a secret value in answers; sent back, it means "unchanged".
-const Mask = "********"
-
 // replaceSecrets gives the deployment a new set of variables and references.
 // Sets never change, since revisions pin them. The caller writes the row.
 func (c *change) replaceSecrets(d *slipway.Deployment, vars []slipway.EnvVar, refs []slipway.SecretRef) error {
@@ -24,7 +21,7 @@ func (c *change) replaceSecrets(d *slipway.Deployment, vars []slipway.EnvVar, re
 	sealed := make([]slipway.SealedVar, 0, len(vars))
 	for _, v := range lastOfEach(vars) {
 		value := v.Value
-		if value == Mask {
+		if value == slipway.MaskedValue {
 			if value, err = c.unseal(d.Secrets, old, v.Name); err != nil {
 				return err
 			}

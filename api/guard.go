@@ -1,0 +1,119 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/api/check"
+)
+
+type contextKey int
+
+const (
+	principalKey contextKey = iota
+	baseKey
+)
+
+// principal is who asks; the guard has put it there.
+func principal(ctx context.Context) slipway.Principal {
+	p, _ := ctx.Value(principalKey).(slipway.Principal)
+	return p
+}
+
+// base is where the client reached this server.
+func base(ctx context.Context) string {
+	b, _ := ctx.Value(baseKey).(string)
+	return b
+}
+
+// guard lets a request pass to an operation if its key has the operation's
+// scope. An operation without one is not served at all.
+func (s *server) guard(op *check.Operation, next http.HandlerFunc) http.HandlerFunc {
+	scope := slipway.Scope(op.Extension("x-slipway-scope"))
+	if scope == "" {
+		panic("api: an operation of the document declares no scope")
+	}
+	return func(w http.ResponseWriter, r *http.Request) {
+		p, err := s.authenticate(r)
+		if err == nil && !p.May(scope) {
+			err = slipway.Errorf(slipway.CodeForbidden, "This API key lacks the scope '%s'.", scope)
+		}
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		ctx := context.WithValue(r.Context(), principalKey, p)
+		next(w, r.WithContext(context.WithValue(ctx, baseKey, s.baseOf(r))))
+	}
+}
+
+func (s *server) authenticate(r *http.Request) (slipway.Principal, error) {
+	token := r.Header.Get("X-Api-Key")
+	if token == "" {
+		token, _ = strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	}
+	p, err := s.Keys.Authenticate(r.Context(), token)
+	if err != nil {
+		return p, err
+	}
+	if tenant := r.Header.Get("X-Tenant-Id"); tenant != "" && !strings.EqualFold(tenant, string(p.Workspace)) {
+		return p, slipway.Errorf(slipway.CodeForbidden, "This API key does not belong to workspace %s.", tenant)
+	}
+	return p, nil
+}
+
+func (s *server) baseOf(r *http.Request) string {
+	if s.PublicURL != "" {
+		return s.PublicURL
+	}
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host
+}
+
+// statusOf is the one place where an error becomes an HTTP status.
+var statusOf = map[slipway.Code]int{
+	slipway.CodeInvalid:         http.StatusBadRequest,
+	slipway.CodeUnauthenticated: http.StatusUnauthorized,
+	slipway.CodeForbidden:       http.StatusForbidden,
+	slipway.CodeNotFound:        http.StatusNotFound,
+	slipway.CodeConflict:        http.StatusConflict,
+	slipway.CodeTooLarge:        http.StatusRequestEntityTooLarge,
+	slipway.CodeUnavailable:     http.StatusServiceUnavailable,
+	slipway.CodeNotImplemented:  http.StatusNotImplemented,
+}
+
+// fail answers with an error: its own text if it is for the caller, else that
+// something is wrong with us, which is logged.
+func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	code := slipway.CodeOf(err)
+	status, expected := statusOf[code]
+	text := err.Error()
+	if e, ok := errors.AsType[*slipway.Error](err); ok {
+		text = e.Text
+	}
+	if !expected {
+		status, text = http.StatusInternalServerError, "Internal Server Error"
+		if r.Context().Err() == nil {
+			s.Logger.Error("request failed", slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Any("error", err))
+		}
+	}
+	if code == slipway.CodeConflict {
+		w.Header().Set("X-Should-Retry", "false") // clients send a 409 again otherwise (contract §1)
+	}
+	body, _ := json.Marshal(map[string]string{"detail": text})
+	answer(w, status, body)
+}
+
+// refuseRequest answers a request that the generated code could not bind; the
+// checks before it leave it little to refuse.
+func (s *server) refuseRequest(w http.ResponseWriter, r *http.Request, err error) {
+	s.fail(w, r, slipway.Errorf(slipway.CodeInvalid, "The request could not be read: %v", err))
+}

@@ -1,0 +1,105 @@
+package api
+
+import (
+	"encoding/json"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/api/wire"
+)
+
+func presentDeployment(d slipway.DeploymentView) wire.Deployment {
+	out := wire.Deployment{
+		ID: string(d.ID), TenantID: string(d.Workspace), Name: d.Name, DisplayName: orNull(d.DisplayName),
+		Source: string(d.Source), SourceConfig: presentSource(d), SourceRevisionConfig: presentRevisionConfig(d.RevisionConfig),
+		Status: string(d.Status), Health: presentHealth(d.Health), Secrets: presentVariables(d.Variables), SecretReferences: presentRefs(d.Refs),
+		LatestRevisionID: orNull(string(d.Deployment.Latest)), ActiveRevisionID: orNull(string(d.Active)),
+		TracerSessionID: orNull(string(d.Project)), URL: orNull(d.URL),
+		CreatedAt: wire.NewTime(d.CreatedAt), UpdatedAt: wire.NewTime(d.UpdatedAt),
+	}
+	if d.Newest != nil {
+		out.LatestRevisionStatus = orNull(string(d.Newest.Status))
+		out.LatestRevisionStatusMessage = orNull(d.Newest.Message)
+	}
+	return out
+}
+
+// presentSource fills custom_url with the public address once there is one:
+// command lines print nothing else (contract §3).
+func presentSource(d slipway.DeploymentView) wire.SourceConfig {
+	c := d.Config
+	out := wire.SourceConfig{
+		IntegrationID: orNull(c.IntegrationID), RepoURL: orNull(c.RepoURL), RepoBranch: orNull(c.RepoBranch), TemplateID: orNull(c.TemplateID),
+		DeploymentType: orNull(c.DeploymentType), BuildOnPush: c.BuildOnPush, CustomURL: orNull(c.CustomURL), ResourceSpec: presentResources(c.Resources),
+		ListenerID: orNull(c.ListenerID), InstallCommand: orNull(c.InstallCommand), BuildCommand: orNull(c.BuildCommand),
+	}
+	if out.CustomURL == nil {
+		out.CustomURL = orNull(d.URL)
+	}
+	if c.HasListener {
+		out.ListenerConfig = &wire.ListenerConfig{K8SNamespace: c.K8sNamespace}
+	}
+	return out
+}
+
+func presentResources(spec string) *wire.ResourceSpecOutput {
+	if spec == "" {
+		return nil
+	}
+	out := new(wire.ResourceSpecOutput)
+	_ = json.Unmarshal([]byte(spec), out) // written by resources
+	return out
+}
+
+func presentRevisionConfig(c slipway.RevisionConfig) wire.SourceRevisionConfig {
+	return wire.SourceRevisionConfig{
+		RepoRef: orNull(c.RepoRef), LanggraphConfigPath: orNull(c.ConfigPath), ImageURI: orNull(c.ImageURI),
+		SourceTarballPath: orNull(c.TarballPath), RepoCommitSha: orNull(c.CommitSHA),
+	}
+}
+
+// presentVariables shows every name, and no value (contract §3).
+func presentVariables(names []string) []wire.Secret {
+	out := make([]wire.Secret, len(names))
+	for i, name := range names {
+		out[i] = wire.Secret{Name: name, Value: slipway.MaskedValue}
+	}
+	return out
+}
+
+func presentRefs(refs []slipway.SecretRef) *[]wire.SecretReference {
+	if refs == nil {
+		return nil
+	}
+	out := make([]wire.SecretReference, len(refs))
+	for i, r := range refs {
+		out[i] = wire.SecretReference{Name: r.Name, SecretName: r.SecretName, SecretKey: r.SecretKey}
+	}
+	return &out
+}
+
+func presentHealth(h slipway.Health) *wire.DeploymentHealth {
+	if h.State == "" {
+		return nil
+	}
+	since := wire.NewTime(h.Since)
+	return &wire.DeploymentHealth{State: string(h.State), Reason: orNull(h.Reason), Since: &since}
+}
+
+func presentRevision(r slipway.RevisionView) wire.Revision {
+	out := wire.Revision{
+		ID: string(r.ID), Status: string(r.Status), StatusMessage: orNull(r.Message), Failure: presentFailure(r.Failure),
+		Source: string(r.Source), SourceRevisionConfig: presentRevisionConfig(r.Config), RepoCommitSha: orNull(r.Config.CommitSHA),
+		StatusHistory: make([]wire.StatusChange, len(r.History)), CreatedAt: wire.NewTime(r.CreatedAt), UpdatedAt: wire.NewTime(r.UpdatedAt),
+	}
+	for i, h := range r.History {
+		out.StatusHistory[i] = wire.StatusChange{Status: string(h.Status), At: wire.NewTime(h.At)}
+	}
+	return out
+}
+
+func presentFailure(f *slipway.Failure) *wire.RevisionFailure {
+	if f == nil {
+		return nil
+	}
+	return &wire.RevisionFailure{Phase: f.Phase, Step: orNull(f.Step), Code: f.Code, Exit: f.Exit, Hint: orNull(f.Hint)}
+}

@@ -1,0 +1,46 @@
+package slipway
+
+// DeploymentView is a deployment with what the contract shows beside its own row.
+type DeploymentView struct {
+	Deployment
+	URL       string
+	Newest    *Revision
+	Variables []string // names of its secrets; values stay where they are
+	Refs      []SecretRef
+}
+
+// NewDeployment is what a client asks to be made.
+type NewDeployment struct {
+	Name      string
+	Source    Source
+	Config    SourceConfig
+	Revision  RevisionConfig
+	Variables []EnvVar
+	Refs      []SecretRef
+}
+
+// RevisionView is a revision with the history of its statuses.
+type RevisionView struct {
+	Revision
+	History []StatusChange
+}
+
+// Change is what a PATCH asks for. nil is what was left out or null: neither
+// changes anything (contract §3).
+type Change struct {
+	RevisionSource Source // "" for the deployment's own
+	DisplayName    *string
+	BuildOnPush    *bool
+	CustomURL      *string
+	Resources      *string // whole ResourceSpec as canonical JSON
+	InstallCommand *string
+	BuildCommand   *string
+	RepoRef        *string
+	ConfigPath     *string
+	ImageURI       *string
+	TarballPath    *string
+	Variables      []EnvVar // empty: unchanged
+	Refs           *[]SecretRef
+	Immutable      SourceConfig // given values of what may not change
+	AlwaysRevise   bool         // POST …/revisions makes a revision in any case
+}
