@@ -33,8 +33,8 @@ type Router interface {
 	// Unroute forgets a deployment: its names are 404 from then on, held
 	// requests are answered so too.
 	Unroute(DeploymentID)
-	// Idle waits until no request to the deployment is in progress, or ctx ends.
-	Idle(ctx context.Context, d DeploymentID) error
+	// Idle waits until no request to the address is in progress, or ctx ends.
+	Idle(ctx context.Context, address string) error
 	// Probe asks an instance for a path through the public chain, as an
 	// internal principal, whatever the route's state. It returns the HTTP
 	// status, or an error if no answer came.

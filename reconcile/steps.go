@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"time"
@@ -219,7 +220,9 @@ func (w *worker) drain(ctx context.Context, s step) error {
 		grace = w.drainOf(i)
 	}
 	if i.State == slipway.InstanceServing && !d.Deleting() {
-		w.idle(ctx, grace)
+		if err := w.idle(ctx, i, grace); err != nil {
+			return err
+		}
 	}
 	if i.State != slipway.InstanceStopping {
 		i.State = slipway.InstanceStopping
@@ -242,11 +245,19 @@ func (w *worker) drainOf(i slipway.Instance) time.Duration {
 	return slipway.DefaultDrain
 }
 
-// idle waits, bounded, until requests that have begun have ended.
-func (w *worker) idle(ctx context.Context, limit time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+// idle waits, bounded, until requests to the instance that have begun have
+// ended. What has not ended by then is cut.
+func (w *worker) idle(ctx context.Context, i slipway.Instance, limit time.Duration) error {
+	o, err := w.driver.Inspect(ctx, i.Deployment, i.ID)
+	if err != nil {
+		return fmt.Errorf("inspect instance to drain: %w", err)
+	}
+	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	_ = w.router.Idle(ctx, w.a.Deployment.ID) // what has not ended by then is cut
+	if err := w.router.Idle(limited, o.Address); err != nil && ctx.Err() == nil {
+		w.log.Warn("requests did not end in time and are cut", slog.String("instance", string(i.ID)), slog.Duration("after", limit))
+	}
+	return ctx.Err()
 }
 
 func (w *worker) remove(ctx context.Context, i slipway.Instance) error {

@@ -1,0 +1,158 @@
+// Package listener is a data plane: it claims work from a control plane, has it
+// done, and looks after what runs. It dials; nobody dials it.
+package listener
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+)
+
+// pageOfAdoption is how many deployments are looked at together after a start.
+const pageOfAdoption = 200
+
+// Reconciler does the work.
+type Reconciler interface {
+	Adopt(context.Context, slipway.Assignment) (work bool, err error)
+	Work(context.Context, slipway.Claim)
+	Wake(context.Context, slipway.DeploymentID) error
+	Wait()
+}
+
+// Config is what a listener decides.
+type Config struct {
+	Owner  string // names it in leases; the same after a restart
+	Batch  int    // how many deployments it claims at once
+	Logger *slog.Logger
+}
+
+// Listener is one data plane.
+type Listener struct {
+	sync       slipway.Sync
+	driver     slipway.Driver
+	reconciler Reconciler
+	outputs    *Outputs
+	config     Config
+
+	adopted atomic.Bool
+	stop    context.CancelFunc
+	running sync.WaitGroup
+}
+
+// New returns a listener that Start sets to work.
+func New(s slipway.Sync, driver slipway.Driver, reconciler Reconciler, outputs *Outputs, config Config) *Listener {
+	return &Listener{sync: s, driver: driver, reconciler: reconciler, outputs: outputs, config: config}
+}
+
+// Start adopts what runs, and returns when routes to it are set; then it claims
+// work until Stop.
+func (l *Listener) Start(ctx context.Context) error {
+	if err := l.sync.Attach(ctx, l.config.Owner); err != nil {
+		return fmt.Errorf("start listener: %w", err)
+	}
+	wake, err := l.adopt(ctx)
+	if err != nil {
+		return fmt.Errorf("start listener: %w", err)
+	}
+	l.adopted.Store(true)
+	ctx, l.stop = context.WithCancel(context.WithoutCancel(ctx))
+	exits := l.driver.Exits(ctx)
+	l.running.Go(func() { l.claim(ctx) })
+	l.running.Go(func() { l.wakeAll(ctx, wake) })
+	l.running.Go(func() { l.watch(ctx, exits) })
+	l.running.Go(func() { l.outputs.run(ctx) })
+	return nil
+}
+
+// Stop ends the work where it stands; what runs is not touched. It returns when
+// nothing of the listener is left.
+func (l *Listener) Stop() {
+	if l.stop == nil {
+		return
+	}
+	l.stop()
+	l.running.Wait()
+	l.reconciler.Wait()
+}
+
+// Ready says whether routes to all that runs have been set.
+func (l *Listener) Ready() bool { return l.adopted.Load() }
+
+// adopt looks at every deployment and returns those that need work.
+func (l *Listener) adopt(ctx context.Context) (wake []slipway.DeploymentID, err error) {
+	var after slipway.DeploymentID
+	for {
+		page, err := l.sync.Assignments(ctx, after, pageOfAdoption)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range page {
+			after = a.Deployment.ID
+			switch work, err := l.reconciler.Adopt(ctx, a); {
+			case err != nil:
+				l.config.Logger.Warn("deployment not adopted, it is looked at again", slog.String("deployment", string(after)), slog.Any("error", err))
+				wake = append(wake, after)
+			case work:
+				wake = append(wake, after)
+			}
+		}
+		if len(page) < pageOfAdoption {
+			return wake, nil
+		}
+	}
+}
+
+// claim takes work as it comes due.
+func (l *Listener) claim(ctx context.Context) {
+	for ctx.Err() == nil {
+		claims, err := l.sync.Claim(ctx, l.config.Owner, max(l.config.Batch, 1))
+		if err != nil && ctx.Err() == nil {
+			l.config.Logger.Error("no work claimed, it is tried again", slog.Any("error", err))
+			sleep(ctx, time.Second)
+		}
+		for _, c := range claims {
+			l.reconciler.Work(ctx, c)
+		}
+	}
+}
+
+func (l *Listener) wakeAll(ctx context.Context, ids []slipway.DeploymentID) {
+	for _, id := range ids {
+		l.wake(ctx, id)
+	}
+}
+
+// watch has a deployment looked at when one of its instances has ended.
+func (l *Listener) watch(ctx context.Context, exits <-chan slipway.DeploymentID) {
+	for id := range exits {
+		l.wake(ctx, id)
+	}
+}
+
+// wake tries until somebody looks: an exit that is missed now would be found
+// only at the next start.
+func (l *Listener) wake(ctx context.Context, id slipway.DeploymentID) {
+	for ctx.Err() == nil {
+		err := l.reconciler.Wake(ctx, id)
+		if err == nil || errors.Is(err, context.Canceled) {
+			return
+		}
+		l.config.Logger.Error("deployment not woken, it is tried again", slog.String("deployment", string(id)), slog.Any("error", err))
+		sleep(ctx, time.Second)
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

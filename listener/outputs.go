@@ -1,0 +1,189 @@
+package listener
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+)
+
+const (
+	// readEvery is how often the output of an instance is looked at that has
+	// printed lately; quietEvery that of any other.
+	readEvery  = 250 * time.Millisecond
+	quietEvery = 2 * time.Second
+	quietAfter = 10 * time.Second
+	// readAtOnce bounds what is read in one go, and so a line: one that is
+	// longer is cut there.
+	readAtOnce = 256 << 10
+)
+
+// Outputs carries what instances print to the control plane. A line is named by
+// the instance and the offset of its end, so that carrying it twice stores it
+// once.
+type Outputs struct {
+	sync   slipway.Sync
+	driver slipway.Driver
+	logger *slog.Logger
+	now    func() time.Time
+
+	mu      sync.Mutex
+	follows map[slipway.InstanceID]*follow
+}
+
+// follow is how far one instance has been read.
+type follow struct {
+	instance slipway.Instance
+	mu       sync.Mutex // held while it is read
+	known    bool       // offset has been asked for
+	offset   int64
+	last     time.Time // something was read
+	next     time.Time
+}
+
+// NewOutputs returns what follows nothing yet.
+func NewOutputs(s slipway.Sync, driver slipway.Driver, logger *slog.Logger, now func() time.Time) *Outputs {
+	return &Outputs{sync: s, driver: driver, logger: logger, now: now, follows: map[slipway.InstanceID]*follow{}}
+}
+
+// Follow begins to read what an instance prints; again does nothing.
+func (o *Outputs) Follow(i slipway.Instance) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.follows[i.ID] == nil {
+		o.follows[i.ID] = &follow{instance: i, last: o.now()}
+	}
+}
+
+// Finish reads what is left and forgets the instance.
+func (o *Outputs) Finish(ctx context.Context, id slipway.InstanceID) {
+	o.mu.Lock()
+	f := o.follows[id]
+	delete(o.follows, id)
+	o.mu.Unlock()
+	if f != nil {
+		o.read(ctx, f, true)
+	}
+}
+
+// run reads until ctx ends.
+func (o *Outputs) run(ctx context.Context) {
+	tick := time.NewTicker(readEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			for _, f := range o.due() {
+				o.read(ctx, f, false)
+			}
+		}
+	}
+}
+
+func (o *Outputs) due() []*follow {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := o.now()
+	var due []*follow
+	for _, f := range o.follows {
+		if now.Before(f.next) {
+			continue
+		}
+		f.next = now.Add(readEvery)
+		if now.Sub(f.last) > quietAfter {
+			f.next = now.Add(quietEvery)
+		}
+		due = append(due, f)
+	}
+	return due
+}
+
+// read carries what is new. At the end of an instance an unfinished line is
+// taken for whole.
+func (o *Outputs) read(ctx context.Context, f *follow, end bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for {
+		n, err := o.readOnce(ctx, f, end)
+		if err != nil && ctx.Err() == nil {
+			o.logger.Warn("output not read", slog.String("instance", string(f.instance.ID)), slog.Any("error", err))
+		}
+		if err != nil || n == 0 {
+			return
+		}
+		f.last = o.now()
+	}
+}
+
+func (o *Outputs) readOnce(ctx context.Context, f *follow, end bool) (n int, err error) {
+	i := f.instance
+	if !f.known {
+		if f.offset, err = o.sync.LogEnd(ctx, i.Deployment, string(i.ID)); err != nil {
+			return 0, err
+		}
+		f.known = true
+	}
+	raw, err := o.driver.Output(ctx, i.Deployment, i.ID, f.offset, readAtOnce)
+	if err != nil {
+		return 0, err
+	}
+	whole := raw
+	if !end && len(raw) < readAtOnce {
+		whole = raw[:bytes.LastIndexByte(raw, '\n')+1]
+	}
+	if len(whole) == 0 {
+		return 0, nil
+	}
+	if err := o.sync.Log(ctx, o.lines(f, whole)); err != nil {
+		return 0, err
+	}
+	f.offset += int64(len(whole))
+	return len(whole), nil
+}
+
+func (o *Outputs) lines(f *follow, raw []byte) []slipway.LogLine {
+	now, offset := o.now(), f.offset
+	var lines []slipway.LogLine
+	for line := range bytes.Lines(raw) {
+		offset += int64(len(line))
+		text := strings.ToValidUTF8(strings.TrimRight(string(line), "\r\n"), "�")
+		if text == "" {
+			continue
+		}
+		lines = append(lines, slipway.LogLine{
+			Deployment: f.instance.Deployment, Revision: f.instance.Revision, Kind: slipway.DeployLog,
+			Origin: string(f.instance.ID), Offset: offset, At: now, Level: levelOf(text), Message: text,
+		})
+	}
+	return lines
+}
+
+var (
+	levelWord = regexp.MustCompile(`(?i)^\W*(?:\S+\s+){0,2}?\[?(debug|info|warn|warning|error|critical|fatal)\b`)
+	levels    = map[string]string{
+		"debug": "DEBUG", "info": "INFO", "warn": "WARNING", "warning": "WARNING",
+		"error": "ERROR", "critical": "CRITICAL", "fatal": "CRITICAL",
+	}
+)
+
+// levelOf finds the level of a line: named by JSON, or among its first words.
+func levelOf(line string) string {
+	var structured struct{ Level string }
+	if strings.HasPrefix(line, "{") && json.Unmarshal([]byte(line), &structured) == nil {
+		if level, ok := levels[strings.ToLower(structured.Level)]; ok {
+			return level
+		}
+	}
+	if m := levelWord.FindStringSubmatch(line); m != nil {
+		return levels[strings.ToLower(m[1])]
+	}
+	return "INFO"
+}
