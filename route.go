@@ -33,8 +33,9 @@ type Router interface {
 	// Unroute forgets a deployment: its names are 404 from then on, held
 	// requests are answered so too.
 	Unroute(DeploymentID)
-	// Idle waits until no request to the address is in progress, or ctx ends.
-	Idle(ctx context.Context, address string) error
+	// Drained waits until no request is in progress at an address that the
+	// deployment is no longer served at, or ctx ends.
+	Drained(ctx context.Context, d DeploymentID) error
 	// Probe asks an instance for a path through the public chain, as an
 	// internal principal, whatever the route's state. It returns the HTTP
 	// status, or an error if no answer came.

@@ -220,7 +220,7 @@ func (w *worker) drain(ctx context.Context, s step) error {
 		grace = w.drainOf(i)
 	}
 	if i.State == slipway.InstanceServing && !d.Deleting() {
-		if err := w.idle(ctx, i, grace); err != nil {
+		if err := w.letEnd(ctx, grace); err != nil {
 			return err
 		}
 	}
@@ -245,17 +245,13 @@ func (w *worker) drainOf(i slipway.Instance) time.Duration {
 	return slipway.DefaultDrain
 }
 
-// idle waits, bounded, until requests to the instance that have begun have
-// ended. What has not ended by then is cut.
-func (w *worker) idle(ctx context.Context, i slipway.Instance, limit time.Duration) error {
-	o, err := w.driver.Inspect(ctx, i.Deployment, i.ID)
-	if err != nil {
-		return fmt.Errorf("inspect instance to drain: %w", err)
-	}
+// letEnd waits, bounded, until requests that have begun at instances which the
+// route has left have ended. What has not ended by then is cut.
+func (w *worker) letEnd(ctx context.Context, limit time.Duration) error {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	if err := w.router.Idle(limited, o.Address); err != nil && ctx.Err() == nil {
-		w.log.Warn("requests did not end in time and are cut", slog.String("instance", string(i.ID)), slog.Duration("after", limit))
+	if err := w.router.Drained(limited, w.a.Deployment.ID); err != nil && ctx.Err() == nil {
+		w.log.Warn("requests did not end in time and are cut", slog.Duration("after", limit))
 	}
 	return ctx.Err()
 }

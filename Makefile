@@ -1,0 +1,49 @@
+# Everything a developer or CI does, by name. `make help` lists it.
+SHELL := /bin/bash
+export CGO_ENABLED ?= 0
+
+tool    := go tool -modfile=tools/go.mod
+version := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+ldflags := -s -w -X main.buildVersion=$(version)
+
+.PHONY: help
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/slipway, a static binary
+	go build -trimpath -ldflags '$(ldflags)' -o bin/slipway ./cmd/slipway
+
+.PHONY: demo
+demo: build ## start a server, deploy a real agent and talk to it
+	bin/slipway demo
+
+.PHONY: test
+test: prepare build ## run all tests with the real agent server, and the demo once
+	CGO_ENABLED=1 go test -race -timeout 25m ./...
+	bin/slipway demo --once
+
+.PHONY: test-fast
+test-fast: ## run what needs no network and no agent server, in under a minute
+	go test -short $$(go list ./... | grep -v /e2e)
+
+.PHONY: check
+check: ## check formatting, vet, staticcheck, and that generated code is current
+	@unformatted=$$($(tool) gofumpt -l $$(git ls-files '*.go' | grep -v -e '\.gen\.go$$' -e '^store/db/')); \
+	  if [ -n "$$unformatted" ]; then echo "not gofumpt-formatted:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	$(tool) staticcheck ./...
+	$(MAKE) generate
+	git diff --exit-code -- . ':!go.sum' || { echo "generated code is not current: commit what make generate makes"; exit 1; }
+
+.PHONY: generate
+generate: ## make generated code anew
+	go generate ./...
+
+.PHONY: bench
+bench: build ## measure, and print a table; see docs/benchmarks.md
+	cd bench && go run . -slipway ../bin/slipway
+
+.PHONY: prepare
+prepare: ## install what the tests need and this machine lacks
+	scripts/prepare

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/daemon"
+)
+
+type serverFlags struct {
+	daemon.Config
+	ports string
+	debug bool
+	json  bool
+}
+
+func newServerCommand() *cobra.Command {
+	var f serverFlags
+	c := &cobra.Command{
+		Use:   "server",
+		Short: "Run the control plane, the data plane and the gateway in one process",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return runServer(c.Context(), f) },
+	}
+	flags := c.Flags()
+	flags.StringVar(&f.Data, "data", "./.slipway", "folder for everything the server keeps")
+	flags.StringVar(&f.Listen, "listen", "127.0.0.1:8124", "address to listen on")
+	flags.StringVar(&f.PublicURL, "public-url", "", "where clients reach this server (default http://<listen>)")
+	flags.StringVar(&f.Domain, "domain", "", "serve agents at <deployment>.<domain> too")
+	flags.StringVar(&f.ports, "agent-ports", "20000-29999", "ports given to agents, first-last")
+	flags.DurationVar(&f.StartLimit, "start-timeout", 0, "how long an agent may take to serve (default: as its kind needs)")
+	flags.IntVar(&f.Builds, "builds", 2, "builds that run at once")
+	flags.BoolVar(&f.debug, "debug", false, "log every step of reconciling, with its reason")
+	flags.BoolVar(&f.json, "log-json", false, "log as JSON")
+	return c
+}
+
+func runServer(ctx context.Context, f serverFlags) error {
+	if _, err := fmt.Sscanf(f.ports, "%d-%d", &f.Ports.First, &f.Ports.Last); err != nil || !validPorts(f.Ports) {
+		return usageErrorf("--agent-ports %q: want first-last, such as 20000-29999", f.ports)
+	}
+	f.Logger = f.logger()
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	_, statErr := os.Stat(daemon.AdminKeyFile(f.Data))
+	s, err := daemon.Start(ctx, f.Config)
+	if err != nil {
+		return err
+	}
+	if os.IsNotExist(statErr) {
+		fmt.Fprintf(os.Stderr, "The first API key is in %s. Keep it: it is not shown again.\n", daemon.AdminKeyFile(f.Data))
+	}
+	f.Logger.Info("serving", slog.String("url", s.URL()), slog.String("data", f.Data), slog.String("version", version()))
+	select {
+	case <-ctx.Done():
+		stop() // a second signal ends at once
+		f.Logger.Info("stopping; agents go on")
+		return s.Stop()
+	case err := <-s.Failed():
+		return err
+	}
+}
+
+func validPorts(r slipway.PortRange) bool { return 0 < r.First && r.First <= r.Last && r.Last < 1<<16 }
+
+func (f serverFlags) logger() *slog.Logger {
+	options := &slog.HandlerOptions{}
+	if f.debug {
+		options.Level = slog.LevelDebug
+	}
+	if f.json {
+		return slog.New(slog.NewJSONHandler(os.Stderr, options))
+	}
+	options.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
+		if len(groups) == 0 && a.Key == slog.TimeKey {
+			a.Value = slog.StringValue(a.Value.Time().UTC().Format(time.RFC3339Nano))
+		}
+		return a
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, options))
+}

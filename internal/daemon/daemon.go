@@ -1,0 +1,253 @@
+// Package daemon puts a whole server together: control plane, data plane and
+// gateway in one process, on one folder of data. The command starts it, and so
+// do benchmarks that bring an agent kind of their own.
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/access"
+	"github.com/slipwayhq/slipway/api"
+	"github.com/slipwayhq/slipway/blob"
+	"github.com/slipwayhq/slipway/build"
+	"github.com/slipwayhq/slipway/build/kind"
+	"github.com/slipwayhq/slipway/driver/process"
+	"github.com/slipwayhq/slipway/gateway"
+	"github.com/slipwayhq/slipway/listener"
+	"github.com/slipwayhq/slipway/reconcile"
+	"github.com/slipwayhq/slipway/secret"
+	"github.com/slipwayhq/slipway/service"
+	"github.com/slipwayhq/slipway/store/sqlite"
+)
+
+// owner names the data plane of this process in leases. One folder has one
+// server at a time, so the name can be the same after every start.
+const owner = "local"
+
+const (
+	// finishWithin is how long requests may take to end after SIGTERM. Streams
+	// that last longer are cut; agents go on.
+	finishWithin = 12 * time.Second
+	// headerWithin bounds how long a client may take to say what it wants.
+	headerWithin = 30 * time.Second
+)
+
+// Config is what a server is started with.
+type Config struct {
+	Data       string            // folder for everything
+	Listen     string            // host:port
+	PublicURL  string            // "" for http://<listen>
+	Domain     string            // agents are <slug>.<domain> too; "" for paths only
+	Ports      slipway.PortRange // for agents
+	StartLimit time.Duration     // replaces that of every agent kind, unless 0
+	Builds     int               // at once
+	Logger     *slog.Logger
+	Service    service.Config // limits; what is unset has its default
+
+	// Kinds are asked before those that are built in.
+	Kinds []func(cache, tmp string) kind.Kind
+	// OpenDriver opens what runs agents, below a folder; nil for processes.
+	OpenDriver func(root string) (slipway.Driver, error)
+}
+
+// Paths within the folder of data.
+func database(data string) string      { return filepath.Join(data, "slipway.db") }
+func encryptionKey(data string) string { return filepath.Join(data, "secret.key") }
+
+// AdminKeyFile is where the first key is written.
+func AdminKeyFile(data string) string { return filepath.Join(data, "admin.key") }
+
+// Server is a whole server.
+type Server struct {
+	config   Config
+	lock     *os.File
+	store    slipway.Store
+	blobs    *blob.Folder
+	driver   slipway.Driver
+	service  *service.Service
+	gateway  *gateway.Gateway
+	listener *listener.Listener
+	socket   net.Listener
+	http     *http.Server
+	stop     context.CancelFunc
+	running  sync.WaitGroup
+	failed   chan error
+}
+
+// Start starts a server. It returns as soon as requests are taken; they may be
+// held until Ready. On an error nothing is left running.
+func Start(ctx context.Context, config Config) (*Server, error) {
+	s := &Server{config: config, failed: make(chan error, 1)}
+	if err := s.open(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
+	s.running.Go(func() { s.service.Coordinate(run) })
+	s.running.Go(func() {
+		if err := s.http.Serve(s.socket); !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- fmt.Errorf("serve: %w", err)
+		}
+	})
+	if err := s.listener.Start(run); err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	s.gateway.SetReady()
+	return s, nil
+}
+
+// open opens every part, in the order in which they need each other.
+func (s *Server) open(ctx context.Context) (err error) {
+	for _, step := range []func(context.Context) error{
+		s.openFolder, s.openSocket, s.openStore, s.openControl, s.openData,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Server) openFolder(context.Context) (err error) {
+	if s.config.Data, err = filepath.Abs(s.config.Data); err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	if err := os.MkdirAll(s.config.Data, 0o700); err != nil {
+		return fmt.Errorf("make data folder: %w", err)
+	}
+	s.lock, err = lockFolder(s.config.Data)
+	return err
+}
+
+func (s *Server) openSocket(ctx context.Context) (err error) {
+	if s.socket, err = new(net.ListenConfig).Listen(ctx, "tcp", s.config.Listen); err != nil {
+		return fmt.Errorf("listen on %s: %w; choose another address with --listen", s.config.Listen, err)
+	}
+	return nil
+}
+
+func (s *Server) openStore(ctx context.Context) error {
+	store, err := sqlite.Open(ctx, database(s.config.Data))
+	if err != nil {
+		return fmt.Errorf("open store: %w", err)
+	}
+	s.store = store
+	s.blobs, err = blob.OpenFolder(filepath.Join(s.config.Data, "blobs"))
+	return err
+}
+
+func (s *Server) openControl(ctx context.Context) error {
+	ring, err := secret.OpenFile(encryptionKey(s.config.Data))
+	if err != nil {
+		return err
+	}
+	config := s.config.Service
+	config.Logger = s.config.Logger
+	config.URL = func(slug string) string { return s.URL() + "/d/" + slug }
+	s.service = service.New(s.store, s.blobs, ring, config)
+	keys := access.NewKeys(s.store, time.Now)
+	s.gateway = gateway.New(gateway.Config{Authenticator: keys, Domain: s.config.Domain, Logger: s.config.Logger})
+	control, err := api.New(api.Config{
+		Control: s.service, Keys: keys, Signer: ring, PublicURL: s.config.PublicURL, Logger: s.config.Logger, Ready: s.Ready,
+	})
+	if err != nil {
+		return err
+	}
+	s.http = &http.Server{Handler: s.split(control), ReadHeaderTimeout: headerWithin, ErrorLog: slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelWarn)}
+	return s.service.Bootstrap(ctx, func(token string) error { return WriteKey(AdminKeyFile(s.config.Data), token) })
+}
+
+// split sends a request to an agent or to the API.
+func (s *Server) split(control http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.gateway.Matches(r) {
+			s.gateway.ServeHTTP(w, r)
+			return
+		}
+		control.ServeHTTP(w, r)
+	})
+}
+
+func (s *Server) openData(context.Context) error {
+	open := s.config.OpenDriver
+	if open == nil {
+		open = func(root string) (slipway.Driver, error) { return process.Open(root) }
+	}
+	var err error
+	if s.driver, err = open(filepath.Join(s.config.Data, "deployments")); err != nil {
+		return fmt.Errorf("open driver: %w", err)
+	}
+	builder, err := build.Open(build.Options{Dir: s.config.Data, Kinds: s.config.Kinds, StartLimit: s.config.StartLimit})
+	if err != nil {
+		return fmt.Errorf("open builder: %w", err)
+	}
+	outputs := listener.NewOutputs(s.service, s.driver, s.config.Logger, time.Now)
+	reconciler := reconcile.New(s.service, s.driver, builder, s.gateway, outputs, reconcile.Config{
+		Owner: owner, Ports: s.config.Ports, Builds: s.config.Builds, Logger: s.config.Logger, Now: time.Now,
+	})
+	s.listener = listener.New(s.service, s.driver, reconciler, outputs, listener.Config{Owner: owner, Batch: 100, Logger: s.config.Logger})
+	return nil
+}
+
+// URL is where the server is reached, without a slash at its end.
+func (s *Server) URL() string {
+	return cmp.Or(strings.TrimRight(s.config.PublicURL, "/"), "http://"+s.socket.Addr().String())
+}
+
+// Ready says whether all that runs can be reached.
+func (s *Server) Ready() bool { return s.listener.Ready() }
+
+// Failed gets an error if the server can not go on.
+func (s *Server) Failed() <-chan error { return s.failed }
+
+// Stop takes no more requests, lets those that have begun end, bounded, and
+// stops everything but the agents.
+func (s *Server) Stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), finishWithin)
+	defer cancel()
+	if err := s.http.Shutdown(ctx); err != nil {
+		s.config.Logger.Warn("requests are cut that did not end in time", slog.Duration("after", finishWithin))
+		_ = s.http.Close()
+	}
+	s.listener.Stop()
+	s.stop()
+	s.running.Wait()
+	return s.close()
+}
+
+// close gives back what open took.
+func (s *Server) close() error {
+	var errs []error
+	if s.gateway != nil {
+		s.gateway.Close()
+	}
+	if c, ok := s.driver.(interface{ Close() error }); ok {
+		errs = append(errs, c.Close())
+	}
+	if s.store != nil {
+		errs = append(errs, s.store.Close())
+	}
+	if s.blobs != nil {
+		errs = append(errs, s.blobs.Close())
+	}
+	if s.socket != nil {
+		_ = s.socket.Close() // the HTTP server has, if it ever served
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+	}
+	return errors.Join(errs...)
+}

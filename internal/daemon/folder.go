@@ -1,0 +1,85 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/slipwayhq/slipway/secret"
+	"github.com/slipwayhq/slipway/service"
+	"github.com/slipwayhq/slipway/store/sqlite"
+)
+
+// ErrInUse means that another server has the folder of data.
+var ErrInUse = errors.New("data folder is in use")
+
+// lockFolder takes the folder for this process. The kernel gives it back when
+// the process ends, however it ends.
+func lockFolder(data string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(data, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock data folder: %w", err)
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		holder, _ := io.ReadAll(io.LimitReader(f, 20))
+		err = fmt.Errorf("%w: the server with pid %s runs on %s; stop it, or give this one another folder with --data", ErrInUse, strings.TrimSpace(string(holder)), data)
+		return nil, errors.Join(err, f.Close())
+	}
+	if err == nil {
+		err = errors.Join(f.Truncate(0), writeAt(f, strconv.Itoa(os.Getpid())+"\n"))
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock data folder: %w", err), f.Close())
+	}
+	return f, nil
+}
+
+func writeAt(f *os.File, text string) error {
+	_, err := f.WriteAt([]byte(text), 0)
+	return err
+}
+
+// WriteKey writes a token to a file that only its owner may read; the file holds
+// the old one or the new one, never half of either.
+func WriteKey(path, token string) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.WriteString(token)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// NewAdminKey makes another admin key for the server of a folder, running or
+// not, and writes it to AdminKeyFile.
+func NewAdminKey(ctx context.Context, data string) error {
+	if _, err := os.Stat(database(data)); err != nil {
+		return fmt.Errorf("%s holds no data of a server: %w", data, err)
+	}
+	ring, err := secret.OpenFile(encryptionKey(data))
+	if err != nil {
+		return err
+	}
+	store, err := sqlite.Open(ctx, database(data))
+	if err != nil {
+		return fmt.Errorf("open store: %w", err)
+	}
+	defer store.Close()
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	return service.New(store, nil, ring, service.Config{}).NewAdminKey(ctx, func(token string) error {
+		return WriteKey(AdminKeyFile(data), token)
+	})
+}

@@ -1,0 +1,260 @@
+package reconcile
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+)
+
+var (
+	t0        = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	exclusive = slipway.AgentKind{Name: "exclusive", Probe: "/ok", Exclusive: true, StartFailure: 1, Start: time.Minute, Drain: 30 * time.Second}
+	shared    = slipway.AgentKind{Name: "shared", Probe: "/ok", Start: time.Minute, Drain: 30 * time.Second}
+)
+
+// scene builds a world step by step, in the words of the tests.
+type scene struct{ world }
+
+func newScene() *scene {
+	return &scene{world{
+		Assignment: slipway.Assignment{Deployment: slipway.Deployment{ID: "d", Status: slipway.Ready, Slug: "app"}},
+		kinds:      map[string]slipway.AgentKind{"exclusive": exclusive, "shared": shared},
+		seen:       map[slipway.InstanceID]slipway.Observed{}, started: map[slipway.InstanceID]time.Time{},
+		deaf: map[slipway.InstanceID]bool{}, now: t0,
+	}}
+}
+
+func revision(id string, status slipway.RevisionStatus, kind string) *slipway.Revision {
+	r := &slipway.Revision{ID: slipway.RevisionID(id), Status: status}
+	if kind != "" {
+		r.Artefact = slipway.Artefact{Kind: kind, Digest: "digest"}
+	}
+	return r
+}
+
+func (s *scene) inProgress(id string, status slipway.RevisionStatus, kind string) *scene {
+	s.InProgress = revision(id, status, kind)
+	return s
+}
+
+func (s *scene) active(id, kind string) *scene {
+	s.Active = revision(id, slipway.Deployed, kind)
+	return s
+}
+
+func (s *scene) instance(id, revision string, state slipway.InstanceState, phase slipway.Phase, edit ...func(*slipway.Instance, *slipway.Observed)) *scene {
+	i := slipway.Instance{ID: slipway.InstanceID(id), Revision: slipway.RevisionID(revision), State: state, Attempt: 1}
+	o := slipway.Observed{Instance: i.ID, Attempt: 1, Phase: phase, Address: "127.0.0.1:1"}
+	if phase == slipway.PhaseExited {
+		o.Exit = &slipway.Exit{Code: 3, Reason: "last words"}
+	}
+	for _, e := range edit {
+		e(&i, &o)
+	}
+	s.Instances = append(s.Instances, i)
+	s.seen[i.ID] = o
+	return s
+}
+
+func (s *scene) deleting(items ...slipway.ItemKind) *scene {
+	s.Deployment.Status = slipway.AwaitingDelete
+	for _, k := range items {
+		s.Items = append(s.Items, slipway.Item{Kind: k, Ref: "x"})
+	}
+	return s
+}
+
+func (s *scene) building(revision string, done bool) *scene {
+	s.build = &outcome{revision: slipway.RevisionID(revision), done: done}
+	return s
+}
+
+func (s *scene) startedAgo(id string, ago time.Duration) *scene {
+	s.started[slipway.InstanceID(id)] = t0.Add(-ago)
+	return s
+}
+
+func crashes(n int) func(*slipway.Instance, *slipway.Observed) {
+	return func(i *slipway.Instance, _ *slipway.Observed) { i.Crashes = n }
+}
+
+func exit(code int) func(*slipway.Instance, *slipway.Observed) {
+	return func(_ *slipway.Instance, o *slipway.Observed) { o.Exit.Code = code }
+}
+
+func retryIn(d time.Duration) func(*slipway.Instance, *slipway.Observed) {
+	return func(i *slipway.Instance, _ *slipway.Observed) { i.RetryAt = t0.Add(d) }
+}
+
+func servedFor(d time.Duration) func(*slipway.Instance, *slipway.Observed) {
+	return func(i *slipway.Instance, _ *slipway.Observed) { i.StartedAt = t0.Add(-d) }
+}
+
+const (
+	running = slipway.PhaseRunning
+	exited  = slipway.PhaseExited
+	absent  = slipway.PhaseAbsent
+	serving = slipway.InstanceServing
+	planned = slipway.InstancePlanned
+	down_   = slipway.InstanceCrashed
+	leaving = slipway.InstanceStopping
+)
+
+func TestNext(t *testing.T) {
+	for name, c := range map[string]struct {
+		s    *scene
+		do   verb
+		of   string        // instance or revision
+		rest time.Duration // until, 0 for ever
+	}{
+		"nothing is wanted":             {s: newScene(), do: rest},
+		"what serves is left alone":     {s: newScene().active("r1", "shared").instance("i1", "r1", serving, running), do: rest},
+		"a revision waits to be built":  {s: newScene().inProgress("r1", slipway.AwaitingBuild, ""), do: build, of: "r1"},
+		"a build died with the process": {s: newScene().inProgress("r1", slipway.Building, ""), do: build, of: "r1"},
+		"a build of an older revision":  {s: newScene().inProgress("r2", slipway.AwaitingBuild, "").building("r1", true), do: build, of: "r2"},
+		"a build runs":                  {s: newScene().inProgress("r1", slipway.Building, "").building("r1", false), do: rest},
+		"a build has ended":             {s: newScene().inProgress("r1", slipway.Building, "").building("r1", true), do: settle, of: "r1"},
+		"an artefact is there":          {s: newScene().inProgress("r1", slipway.AwaitingDeploy, "shared"), do: deploy, of: "r1"},
+		"what serves crashes during a build": {
+			s:  newScene().active("r1", "shared").instance("i1", "r1", serving, exited).inProgress("r2", slipway.Building, "").building("r2", false),
+			do: crashed, of: "i1",
+		},
+
+		"an instance is planned":      {s: newScene().inProgress("r1", slipway.Deploying, "shared").instance("i1", "r1", planned, absent), do: start, of: "i1"},
+		"a revision has no instance":  {s: newScene().inProgress("r1", slipway.Deploying, "shared"), do: plan, of: "r1"},
+		"an instance runs":            {s: newScene().inProgress("r1", slipway.Deploying, "shared").instance("i1", "r1", planned, running), do: probe, of: "i1"},
+		"an instance never answers":   {s: newScene().inProgress("r1", slipway.Deploying, "shared").instance("i1", "r1", planned, running).startedAgo("i1", 61*time.Second), do: fail, of: "r1"},
+		"a start that failed finally": {s: newScene().inProgress("r1", slipway.Deploying, "exclusive").instance("i1", "r1", planned, exited, exit(1)), do: fail, of: "r1"},
+		"a first crash before the gate": {
+			s: newScene().inProgress("r1", slipway.Deploying, "exclusive").instance("i1", "r1", planned, exited, exit(137)), do: crashed, of: "i1",
+		},
+		"a crash loop before the gate": {
+			s: newScene().inProgress("r1", slipway.Deploying, "exclusive").instance("i1", "r1", planned, exited, exit(137), crashes(2)), do: fail, of: "r1",
+		},
+		"a crashed instance waits": {
+			s:  newScene().inProgress("r1", slipway.Deploying, "shared").instance("i1", "r1", down_, exited, crashes(1), retryIn(time.Second)),
+			do: rest, rest: time.Second,
+		},
+		"a crashed instance has waited": {
+			s: newScene().inProgress("r1", slipway.Deploying, "shared").instance("i1", "r1", down_, exited, crashes(1), retryIn(0)), do: again, of: "i1",
+		},
+		"an attempt is written down and the one before it is what is seen": {
+			s: newScene().active("r1", "shared").instance("i1", "r1", planned, exited, func(i *slipway.Instance, _ *slipway.Observed) { i.Attempt = 2 }), do: start, of: "i1",
+		},
+
+		"state goes from one to the next": {
+			s: newScene().active("r1", "exclusive").instance("i1", "r1", serving, running).
+				inProgress("r2", slipway.Deploying, "exclusive").instance("i2", "r2", planned, absent),
+			do: drain, of: "i1",
+		},
+		"the old one has let go of the state": {
+			s: newScene().active("r1", "exclusive").instance("i1", "r1", leaving, exited).
+				inProgress("r2", slipway.Deploying, "exclusive").instance("i2", "r2", planned, absent),
+			do: start, of: "i2",
+		},
+		"others run side by side": {
+			s: newScene().active("r1", "shared").instance("i1", "r1", serving, running).
+				inProgress("r2", slipway.Deploying, "shared").instance("i2", "r2", planned, absent),
+			do: start, of: "i2",
+		},
+		"the old one goes after the switch": {
+			s:  newScene().active("r2", "shared").instance("i1", "r1", serving, running).instance("i2", "r2", serving, running),
+			do: drain, of: "i1",
+		},
+		"what the old one left goes": {
+			s:  newScene().active("r2", "shared").instance("i1", "r1", leaving, exited).instance("i2", "r2", serving, running),
+			do: remove, of: "i1",
+		},
+		"a failed one goes before the old one comes back": {
+			s:  newScene().active("r1", "exclusive").instance("i1", "r1", leaving, exited).instance("i2", "r2", planned, running),
+			do: drain, of: "i2",
+		},
+		"the old one comes back": {s: newScene().active("r1", "exclusive").instance("i1", "r1", leaving, exited), do: again, of: "i1"},
+
+		"what serves has vanished":          {s: newScene().active("r1", "shared").instance("i1", "r1", serving, absent), do: again, of: "i1"},
+		"what serves crashed":               {s: newScene().active("r1", "shared").instance("i1", "r1", serving, exited), do: crashed, of: "i1"},
+		"it has crashed often and is tried": {s: newScene().active("r1", "shared").instance("i1", "r1", down_, exited, crashes(50), retryIn(-time.Second)), do: again, of: "i1"},
+		"it does not come back":             {s: newScene().active("r1", "shared").instance("i1", "r1", planned, running).startedAgo("i1", 2*time.Minute), do: kill, of: "i1"},
+		"it came back a moment ago": {
+			s: newScene().active("r1", "shared").instance("i1", "r1", serving, running, crashes(2), servedFor(20*time.Second)), do: rest, rest: 40 * time.Second,
+		},
+		"it came back for good": {s: newScene().active("r1", "shared").instance("i1", "r1", serving, running, crashes(2), servedFor(time.Hour)), do: calm, of: "i1"},
+
+		"deleted: a build is cancelled first": {s: newScene().deleting(slipway.ItemBundle).building("r1", false), do: rest},
+		"deleted: what runs is stopped":       {s: newScene().active("r1", "shared").instance("i1", "r1", serving, running).deleting(slipway.ItemRoute), do: drain, of: "i1"},
+		"deleted: instances go":               {s: newScene().instance("i1", "r1", leaving, exited).deleting(slipway.ItemState), do: remove, of: "i1"},
+		"deleted: state goes before bundles":  {s: newScene().deleting(slipway.ItemBundle, slipway.ItemState), do: removeItem, of: "state"},
+		"deleted: nothing is left":            {s: newScene().deleting(), do: rest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := next(c.s.world)
+			if got.do != c.do || c.of != "" && c.of != subject(got) {
+				t.Fatalf("next = %s %s (%s), want %s %s", got.do, subject(got), got.why, c.do, c.of)
+			}
+			if got.why == "" {
+				t.Error("the step has no reason")
+			}
+			if c.do == rest && (c.rest == 0) != got.at.IsZero() || c.rest != 0 && !got.at.Equal(t0.Add(c.rest)) {
+				t.Errorf("rests until %v, want in %v", got.at, c.rest)
+			}
+		})
+	}
+}
+
+func subject(s step) string {
+	switch {
+	case s.do == removeItem:
+		return string(s.item.Kind)
+	case s.do == fail, s.instance.ID == "" && s.revision != nil:
+		return string(s.revision.ID)
+	}
+	return string(s.instance.ID)
+}
+
+func TestFailuresQuoteTheAgent(t *testing.T) {
+	s := newScene().inProgress("r1", slipway.Deploying, "exclusive").instance("i1", "r1", planned, exited, exit(1))
+	f := next(s.world).failure
+	if f.Code != "start_failed" || f.Exit == nil || *f.Exit != 1 || !strings.Contains(f.Message, "last words") || !strings.Contains(f.Message, "code 1") {
+		t.Errorf("failure of a start: %+v", f)
+	}
+	s = newScene().inProgress("r1", slipway.Deploying, "exclusive").instance("i1", "r1", planned, exited, exit(137), crashes(2))
+	if f := next(s.world).failure; f.Code != "crash_loop" || !strings.Contains(f.Message, "3 times") {
+		t.Errorf("failure of a crash loop: %+v", f)
+	}
+}
+
+func TestRoutes(t *testing.T) {
+	for name, c := range map[string]struct {
+		s    *scene
+		want slipway.RouteState // "" for none
+	}{
+		"before the first gate": {newScene().inProgress("r1", slipway.Deploying, "shared").instance("i1", "r1", planned, running), ""},
+		"serving":               {newScene().active("r1", "shared").instance("i1", "r1", serving, running), slipway.RouteServing},
+		"beside a new one": {newScene().active("r1", "shared").instance("i1", "r1", serving, running).
+			inProgress("r2", slipway.Deploying, "shared").instance("i2", "r2", planned, running), slipway.RouteServing},
+		"while state is handed over": {newScene().active("r1", "exclusive").instance("i1", "r1", serving, running).
+			inProgress("r2", slipway.Deploying, "exclusive"), slipway.RouteHolding},
+		"after a crash":    {newScene().active("r1", "shared").instance("i1", "r1", down_, exited, crashes(1)), slipway.RouteHolding},
+		"in a crash loop":  {newScene().active("r1", "shared").instance("i1", "r1", down_, exited, crashes(crashLoop)), slipway.RouteDown},
+		"not yet up again": {newScene().active("r1", "shared").instance("i1", "r1", planned, running, crashes(1)), slipway.RouteHolding},
+		"being deleted":    {newScene().active("r1", "shared").instance("i1", "r1", serving, running).deleting(), ""},
+		"without its port": {func() *scene {
+			s := newScene().active("r1", "shared").instance("i1", "r1", serving, running)
+			s.deaf["i1"] = true
+			return s
+		}(), slipway.RouteHolding},
+		"another attempt up": {newScene().active("r1", "shared").instance("i1", "r1", serving, running, func(i *slipway.Instance, _ *slipway.Observed) { i.Attempt = 2 }), slipway.RouteHolding},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, ok := routeFor(c.s.world)
+			if ok != (c.want != "") || r.State != c.want {
+				t.Errorf("route is %q (%t), want %q", r.State, ok, c.want)
+			}
+			if r.State == slipway.RouteServing && r.Address == "" || r.State == slipway.RouteDown && r.Reason == "" {
+				t.Errorf("incomplete route %+v", r)
+			}
+		})
+	}
+}
