@@ -72,6 +72,9 @@ func (e *entry) set(r slipway.Route) (old string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	old = e.route.Slug
+	if r != e.route {
+		e.troubled.Store(false)
+	}
 	e.route, e.gone = r, false
 	e.turn()
 	return old
@@ -89,7 +92,6 @@ func (e *entry) unset() string {
 // turn wakes all who wait for another route. One that is set again unchanged
 // counts: an instance may have come back at its address.
 func (e *entry) turn() {
-	e.troubled.Store(false)
 	close(e.changed)
 	e.changed = make(chan struct{})
 	e.tellEnd()

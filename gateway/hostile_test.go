@@ -189,6 +189,7 @@ func TestFailureIsLoggedOncePerFact(t *testing.T) {
 	for _, b := range []bool{true, true, false, false, true, true} {
 		broken.Store(b)
 		w.get("/d/app/x")
+		w.Route(route(agent)) // a reconciler repeats itself
 	}
 	log := w.log.String()
 	if strings.Count(log, "does not answer") != 2 || strings.Count(log, "answers again") != 1 {

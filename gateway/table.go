@@ -22,7 +22,8 @@ type table struct {
 func newTable() *table { return &table{changed: make(chan struct{})} }
 
 // find returns the entry of a name, nil if there is none. Ids come first: a slug
-// that looks like one can not take its place.
+// that looks like one can not take its place. An entry that is only just being
+// made counts as gone.
 func (t *table) find(name string) *entry {
 	if e, ok := t.ids.Load(slipway.DeploymentID(name)); ok && !e.(*entry).isGone() {
 		return e.(*entry)
