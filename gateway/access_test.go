@@ -1,0 +1,211 @@
+package gateway_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/gateway"
+)
+
+// credentials answers with those that arrive.
+func credentials(w http.ResponseWriter, r *http.Request) {
+	fmt.Fprintf(w, "key=%q auth=%q", r.Header["X-Api-Key"], r.Header["Authorization"])
+}
+
+func TestKeys(t *testing.T) {
+	w := serving(t, gateway.Config{}, credentials)
+	const none = `key=[] auth=[]`
+	for _, c := range []struct {
+		key, auth string
+		status    int
+		want      string
+	}{
+		{"good", "", 200, none},
+		{"reader", "", 200, none},
+		{"", "Bearer good", 200, none},
+		{"", "bearer  good ", 200, none},
+		{"good", "Bearer good", 200, none},
+		{"good", "Bearer foreign", 200, `key=[] auth=["Bearer foreign"]`},
+		{"good", "Basic Z29vZA==", 200, `key=[] auth=["Basic Z29vZA=="]`},
+		{"foreign", "Bearer good", 200, none},
+		{"away", "Bearer good", 200, none},
+		{"", "", 401, `{"detail":"Invalid API key."}`},
+		{"foreign", "", 401, `{"detail":"Invalid API key."}`},
+		{"", "Bearer foreign", 401, `{"detail":"Invalid API key."}`},
+		{"", "Basic good", 401, `{"detail":"Invalid API key."}`},
+		{"", "good", 401, `{"detail":"Invalid API key."}`},
+		{"delete", "", 403, "scope"},
+		{"away", "", 404, `{"detail":"Deployment \"app\" not found."}`},
+	} {
+		a := w.get("/d/app/x", noKey, func(r *http.Request) {
+			if c.key != "" {
+				r.Header.Set("X-Api-Key", c.key)
+			}
+			if c.auth != "" {
+				r.Header.Set("Authorization", c.auth)
+			}
+		})
+		a.want(t, c.status, c.want)
+	}
+}
+
+func TestUnknownNamesNeedAKeyToo(t *testing.T) {
+	w := serving(t, gateway.Config{}, echo)
+	w.get("/d/nobody/x", noKey).want(t, 401, "Invalid API key.")
+	known := w.get("/d/app/x", header("X-Api-Key", "away"))
+	unknown := w.get("/d/nobody/x", header("X-Api-Key", "away"))
+	if strings.ReplaceAll(unknown.body, "nobody", "app") != known.body {
+		t.Errorf("%q tells from %q", known.body, unknown.body)
+	}
+}
+
+func TestCredentialsComeOnce(t *testing.T) {
+	w := serving(t, gateway.Config{}, credentials)
+	w.get("/d/app/x", func(r *http.Request) { r.Header.Add("X-Api-Key", "other") }).want(t, 400, "credential")
+	w.get("/d/app/x", func(r *http.Request) {
+		r.Header["Authorization"] = []string{"Bearer foreign", "Bearer good"}
+	}).want(t, 400, "credential")
+}
+
+func TestHealthNeedsNoKey(t *testing.T) {
+	w := serving(t, gateway.Config{}, func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, r.Method+" "+r.RequestURI+r.Header.Get("Authorization"))
+	})
+	w.get("/d/app/ok", noKey).want(t, 200, "GET /ok")
+	w.send("HEAD", "/d/app/ok", nil, noKey).want(t, 200, "")
+	if a := w.get("/d/app/ok?check_db=1", noKey, header("Authorization", "Bearer good")); a.body != "GET /ok" {
+		t.Errorf("%q", a.body)
+	}
+	for _, r := range []*http.Request{
+		w.request("POST", "/d/app/ok", nil, noKey),
+		w.request("GET", "/d/app/ok", strings.NewReader("body"), noKey),
+		w.request("GET", "/d/app/ok", nil, noKey, header("Upgrade", "websocket"), header("Connection", "Upgrade")),
+		w.request("GET", "/d/app/ok/", nil, noKey),
+		w.request("GET", "/d/app/%6fk", nil, noKey),
+		w.request("OPTIONS", "/d/app/x", nil, noKey),
+		w.request("OPTIONS", "/d/app/x", nil, noKey, header("Origin", "https://a.test")),
+	} {
+		a, err := w.do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.want(t, 401, "Invalid API key.")
+	}
+}
+
+func TestPreflightsNeedNoKey(t *testing.T) {
+	w := serving(t, gateway.Config{}, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Access-Control-Allow-Origin", "https://a.test")
+		w.WriteHeader(204)
+	})
+	a := w.send("OPTIONS", "/d/app/x", nil, noKey,
+		header("Origin", "https://a.test"), header("Access-Control-Request-Method", "POST"))
+	a.want(t, 204, "")
+	if got := a.Header.Values("Access-Control-Allow-Origin"); len(got) != 1 {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestUnusualMethods(t *testing.T) {
+	w := serving(t, gateway.Config{}, echo)
+	w.send("TRACE", "/d/app/x", nil).want(t, 501, "TRACE")
+	if got := w.raw("CONNECT /d/app/x HTTP/1.1\nHost: h\nX-Api-Key: good\nConnection: close\n\n"); !strings.HasPrefix(got, "HTTP/1.1 501") {
+		t.Errorf("%q", got)
+	}
+}
+
+// alone serves a request without sockets.
+func alone(g *gateway.Gateway, method, path, key string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, path, nil)
+	if key != "" {
+		r.Header.Set("X-Api-Key", key)
+	}
+	w := httptest.NewRecorder()
+	g.ServeHTTP(w, r)
+	return w
+}
+
+func TestVerdictsAreKeptForAMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAccess()
+		g := gateway.New(gateway.Config{Authenticator: a, KeyTTL: 3 * time.Second})
+		g.SetReady()
+		ask := func(key string, status int, asked int64) {
+			t.Helper()
+			if got := alone(g, "GET", "/d/nobody/", key).Code; got != status || a.asked.Load() != asked {
+				t.Errorf("%d after %d questions, want %d after %d", got, a.asked.Load(), status, asked)
+			}
+		}
+		ask("good", 404, 1)
+		ask("good", 404, 1)
+		ask("bad", 401, 2)
+		ask("bad", 401, 2)
+		a.revoke("good")
+		ask("good", 404, 2)
+		g.ForgetKeys()
+		ask("good", 401, 3)
+		<-time.After(4 * time.Second)
+		ask("bad", 401, 4)
+	})
+}
+
+func TestFailedQuestionsAreNotKept(t *testing.T) {
+	a := newAccess()
+	g := gateway.New(gateway.Config{Authenticator: a})
+	g.SetReady()
+	a.fail.Store(true)
+	if w := alone(g, "GET", "/d/nobody/", "good"); w.Code != 503 || w.Header().Get("Retry-After") == "" {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	a.fail.Store(false)
+	if w := alone(g, "GET", "/d/nobody/", "good"); w.Code != 404 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+func TestManyAskOnce(t *testing.T) {
+	a := newAccess()
+	g := gateway.New(gateway.Config{Authenticator: a, KeyTTL: time.Hour})
+	g.SetReady()
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() { alone(g, "GET", "/d/nobody/", "good") })
+	}
+	wg.Wait()
+	if n := a.asked.Load(); n != 1 {
+		t.Errorf("%d questions", n)
+	}
+}
+
+func TestVerdictsAreBounded(t *testing.T) {
+	a := newAccess()
+	g := gateway.New(gateway.Config{Authenticator: a, KeyTTL: time.Hour})
+	g.SetReady()
+	for i := range 5000 {
+		alone(g, "GET", "/d/nobody/", fmt.Sprint("bad", i))
+	}
+	a.asked.Store(0)
+	for i := range 5000 {
+		alone(g, "GET", "/d/nobody/", fmt.Sprint("bad", i))
+	}
+	if a.asked.Load() < 5000-4096 {
+		t.Errorf("only %d were forgotten", a.asked.Load())
+	}
+}
+
+func TestNoWorkspaceIsNobodys(t *testing.T) {
+	w := newWorld(t, gateway.Config{})
+	w.access.keys["organisation"] = slipway.Principal{Scopes: slipway.DefaultScopes()}
+	r := route(agentAt(t, echo))
+	r.Workspace = ""
+	w.Route(r)
+	w.get("/d/app/", header("X-Api-Key", "organisation")).want(t, 404, "app")
+}

@@ -1,0 +1,121 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// newTransport speaks HTTP/1.1 to agents and waits for answers as long as the
+// client does.
+func newTransport() *http.Transport {
+	t := &http.Transport{
+		DialContext:           dial(&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}),
+		DisableCompression:    true,
+		MaxIdleConnsPerHost:   256,
+		ExpectContinueTimeout: time.Second,
+		// Node and uvicorn close a kept connection after 5 s: be the first, so
+		// that no request meets one that is just being closed.
+		IdleConnTimeout:        3 * time.Second,
+		MaxResponseHeaderBytes: 256 << 10,
+		Protocols:              new(http.Protocols),
+	}
+	t.Protocols.SetHTTP1(true)
+	return t
+}
+
+// dialError is a connection that never was: nothing was sent.
+type dialError struct{ err error }
+
+func (e *dialError) Error() string { return e.err.Error() }
+func (e *dialError) Unwrap() error { return e.err }
+
+func dial(d *net.Dialer) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := d.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, &dialError{err}
+		}
+		return c, nil
+	}
+}
+
+// delivery brings a request to its agent. If that can not be reached, it waits
+// for another address, since an instance that has just died is soon replaced.
+type delivery struct{ transport *http.Transport }
+
+func (d *delivery) RoundTrip(r *http.Request) (*http.Response, error) {
+	p := passageFrom(r.Context())
+	r = postponeClose(r)
+	for {
+		res, err := d.transport.RoundTrip(r)
+		if err == nil || !undelivered(r, err) || p.probe != nil {
+			return res, err
+		}
+		p.gateway.logFailure(p, err)
+		if err := p.reenter(r, err); err != nil {
+			return nil, err
+		}
+		r = readdress(r, p.stay.address)
+	}
+}
+
+func undelivered(r *http.Request, err error) bool {
+	_, ok := errors.AsType[*dialError](err)
+	return ok && r.Context().Err() == nil
+}
+
+func readdress(r *http.Request, address string) *http.Request {
+	r = r.WithContext(r.Context())
+	u := *r.URL
+	u.Host = address
+	r.URL = &u
+	return r
+}
+
+// unread is a body that may be sent again as long as nobody has read of it: the
+// transport closes it when a dial fails.
+type unread struct {
+	io.ReadCloser
+	begun atomic.Bool
+}
+
+func postponeClose(r *http.Request) *http.Request {
+	if r.Body == nil {
+		return r
+	}
+	r = r.WithContext(r.Context())
+	r.Body = &unread{ReadCloser: r.Body}
+	return r
+}
+
+func (u *unread) Read(b []byte) (int, error) {
+	u.begun.Store(true)
+	return u.ReadCloser.Read(b)
+}
+
+func (u *unread) Close() error {
+	if !u.begun.Load() {
+		return nil
+	}
+	return u.ReadCloser.Close()
+}
+
+// cause is an error's text for the log. What the agent wrote is not quoted: it
+// may be anything.
+func cause(err error) string {
+	var op *net.OpError
+	switch {
+	case errors.As(err, &op):
+		return op.Error()
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "connection closed before an answer"
+	case errors.Is(err, errUpgrade):
+		return err.Error()
+	}
+	return "not an answer in HTTP"
+}

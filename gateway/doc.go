@@ -1,0 +1,48 @@
+// Package gateway takes requests to agents by their public names.
+//
+// A deployment is reached at /d/<slug>/…, always at /d/<deployment id>/…, and
+// with a domain at <slug>.<domain>. What follows the name is passed on byte for
+// byte: an encoded slash stays encoded.
+//
+// # What it promises
+//
+//   - A switch is atomic. A request that begins after [Gateway.Route] has
+//     returned goes to the new address; one that has begun ends where it began.
+//   - A request is counted from the moment its address is read, under the same
+//     lock, until its last byte: streams and upgraded connections too. So
+//     [Gateway.Idle] and [Gateway.Drained] miss nothing.
+//   - A request is sent to an agent once. The exceptions are a failed dial,
+//     after which nothing was sent, and what [net/http.Transport] does by itself
+//     when a kept connection turns out to be closed: again, if nothing was
+//     written or the method is idempotent.
+//   - Streams have no deadline. Each event is flushed, a client that leaves
+//     is seen by the agent, and an agent that dies in the middle of an answer
+//     breaks the client's connection: half an answer never looks whole.
+//   - No key of ours and nothing that an agent takes for trusted reaches an
+//     agent: see [Gateway.ServeHTTP]. /internal is 404 however it is spelled.
+//   - Errors of the gateway are JSON, {"detail": "…"}, and say nothing of other
+//     workspaces.
+//
+// # What happens to a request
+//
+//	            unknown ──────────────► 404   (held until SetReady)
+//	               │ Route       ▲ Unroute
+//	               ▼             │
+//	┌─────────► serving ─────────┤   passed on; a failed dial waits for
+//	│  Route       │             │   a change, then 502
+//	│              ▼             │
+//	├────────── holding ─────────┤   waits for a change, bounded in number
+//	│              │             │   and time, then 503
+//	│              ▼             │
+//	└─────────── down ───────────┘   503 with the reason
+//
+// Every state may follow every other. Routes are a cache: a gateway forgets them
+// when it dies, is told all of them again, and SetReady ends that time.
+//
+// # What the caller must do
+//
+// Set no write timeout on the server (the gateway clears those of its own
+// requests), ask [Gateway.Matches] before any other routing, and do so with the
+// request as it came: a mux that cleans paths redirects what it should not.
+// Call [Gateway.ForgetKeys] when a key is revoked.
+package gateway

@@ -1,0 +1,121 @@
+package gateway
+
+import (
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/netip"
+	"strings"
+)
+
+// ourCookies begin so. With paths, agents share an origin with the dashboard:
+// its session must not reach them, and they must not replace it.
+const ourCookies = "slipway"
+
+// stripHeaders takes out what agents trust and clients must not say. Underscores
+// count as hyphens, since some servers turn one into the other.
+func stripHeaders(h http.Header, trusted bool) {
+	for name := range h {
+		if name[0]|0x20 != 'x' {
+			continue
+		}
+		folded := strings.ReplaceAll(strings.ToLower(name), "_", "-")
+		if isReserved(folded) || !trusted && isForwarding(folded) {
+			delete(h, name)
+		}
+	}
+}
+
+func isReserved(name string) bool {
+	switch name {
+	case "x-api-key", "x-auth-scheme", "x-service-key":
+		return true
+	}
+	return strings.HasPrefix(name, "x-slipway-")
+}
+
+func isForwarding(name string) bool {
+	return strings.HasPrefix(name, "x-forwarded-") || name == "x-real-ip"
+}
+
+// setForwarded says where a request came from. What the peer says of that is
+// believed, and added to, only if the peer is a proxy of ours.
+func (g *Gateway) setForwarded(r *httputil.ProxyRequest) {
+	trusted := g.trusts(r.In.RemoteAddr)
+	stripHeaders(r.Out.Header, trusted)
+	if trusted {
+		copyValues(r.Out.Header, r.In.Header, "X-Forwarded-For")
+	}
+	r.SetXForwarded()
+	if trusted {
+		copyValues(r.Out.Header, r.In.Header, "X-Forwarded-Host", "X-Forwarded-Proto")
+	}
+}
+
+func copyValues(to, from http.Header, names ...string) {
+	for _, name := range names {
+		if values := from[name]; len(values) > 0 {
+			to[name] = append([]string(nil), values...)
+		}
+	}
+}
+
+func (g *Gateway) trusts(remote string) bool {
+	if len(g.config.TrustedProxies) == 0 {
+		return false
+	}
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		return false
+	}
+	address, err := netip.ParseAddr(host)
+	if err != nil {
+		return false
+	}
+	for _, p := range g.config.TrustedProxies {
+		if p.Contains(address.Unmap()) {
+			return true
+		}
+	}
+	return false
+}
+
+// stripCookies takes our own cookies out of a request.
+func stripCookies(h http.Header) {
+	lines := h["Cookie"]
+	if len(lines) == 0 {
+		return
+	}
+	var kept []string
+	for cookie := range strings.SplitSeq(strings.Join(lines, "; "), ";") {
+		if cookie = strings.TrimSpace(cookie); cookie != "" && !isOurs(cookie) {
+			kept = append(kept, cookie)
+		}
+	}
+	if len(kept) == 0 {
+		h.Del("Cookie")
+		return
+	}
+	h.Set("Cookie", strings.Join(kept, "; "))
+}
+
+// stripSetCookies takes our own cookies out of an answer.
+func stripSetCookies(h http.Header) {
+	lines := h["Set-Cookie"]
+	if len(lines) == 0 {
+		return
+	}
+	h.Del("Set-Cookie")
+	for _, line := range lines {
+		if !isOurs(line) {
+			h.Add("Set-Cookie", line)
+		}
+	}
+}
+
+func isOurs(cookie string) bool {
+	name := strings.ToLower(strings.TrimSpace(cookie))
+	name = strings.TrimPrefix(name, "__host-")
+	name = strings.TrimPrefix(name, "__secure-")
+	return strings.HasPrefix(name, ourCookies)
+}

@@ -1,0 +1,127 @@
+package gateway
+
+import (
+	"context"
+	"sync"
+
+	"github.com/slipwayhq/slipway"
+)
+
+// table knows deployments by id and by slug. Requests read it without a lock;
+// what a route says lies in its entry, so that a switch touches one entry only.
+type table struct {
+	ids       sync.Map // slipway.DeploymentID → *entry, gone ones until they are idle
+	slugs     sync.Map // string → *entry
+	strangers places   // requests for unknown names, held until the table is ready
+
+	mu      sync.Mutex // taken by all who change the table, before that of an entry
+	ready   bool
+	changed chan struct{} // closed at the next change; nil once ready
+}
+
+func newTable() *table { return &table{changed: make(chan struct{})} }
+
+// find returns the entry of a name, nil if there is none. Ids come first: a slug
+// that looks like one can not take its place. An entry that is only just being
+// made counts as gone.
+func (t *table) find(name string) *entry {
+	if e, ok := t.ids.Load(slipway.DeploymentID(name)); ok && !e.(*entry).isGone() {
+		return e.(*entry)
+	}
+	if e, ok := t.slugs.Load(name); ok {
+		return e.(*entry)
+	}
+	return nil
+}
+
+// findOrWait is find for a table that may not be complete. A channel is returned
+// if it is worth looking again once that is closed.
+func (t *table) findOrWait(name string) (*entry, <-chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e := t.find(name); e != nil || t.ready {
+		return e, nil
+	}
+	return nil, t.changed
+}
+
+func (t *table) set(r slipway.Route) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	known, _ := t.ids.LoadOrStore(r.Deployment, newEntry())
+	e := known.(*entry)
+	if old := e.set(r); old != r.Slug {
+		t.slugs.CompareAndDelete(old, e)
+	}
+	if r.Slug != "" {
+		t.slugs.Store(r.Slug, e)
+	}
+	t.wake()
+}
+
+func (t *table) unset(d slipway.DeploymentID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	known, ok := t.ids.Load(d)
+	if !ok {
+		return
+	}
+	e := known.(*entry)
+	t.slugs.CompareAndDelete(e.unset(), e)
+	t.drop(d, e)
+}
+
+// drop forgets an entry that is gone and idle. The caller holds the lock.
+func (t *table) drop(d slipway.DeploymentID, e *entry) {
+	if e.isGone() && e.idle() {
+		t.ids.CompareAndDelete(d, e)
+	}
+}
+
+// sweep drops an entry whose last request has ended after it was gone.
+func (t *table) sweep(d slipway.DeploymentID, e *entry) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.drop(d, e)
+}
+
+func (t *table) setReady() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ready = true
+	t.wake()
+}
+
+// wake lets those who wait for an unknown name look again. The caller holds the
+// lock.
+func (t *table) wake() {
+	if t.changed == nil {
+		return
+	}
+	close(t.changed)
+	t.changed = nil
+	if !t.ready {
+		t.changed = make(chan struct{})
+	}
+}
+
+// await waits until something is true of a deployment's requests. It is of one
+// that has none.
+func (t *table) await(ctx context.Context, d slipway.DeploymentID, is func(*entry) bool) error {
+	known, ok := t.ids.Load(d)
+	if !ok {
+		return nil
+	}
+	e := known.(*entry)
+	for {
+		ended := e.nextEnd()
+		if is(e) {
+			return nil
+		}
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
