@@ -1,0 +1,153 @@
+package e2e_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestAgentsOutliveTheServer(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	d := s.create("echo")
+	d.deploy(pack(t, echo, nil))
+	thread := d.scenario("remember-write")["thread"].(string)
+	before := mains(s.data)
+	if len(before) != 1 {
+		t.Fatalf("agents: %v", before)
+	}
+	for _, end := range []func(){func() { s.stop() }, s.kill, s.kill} {
+		end()
+		if now := mains(s.data); fmt.Sprint(now) != fmt.Sprint(before) {
+			t.Fatalf("without a server: agents %v, were %v", now, before)
+		}
+		s.start()
+		if status, body, err := d.get("/ok"); err != nil || status != http.StatusOK {
+			t.Errorf("the adopted agent: %d %s %v", status, body, err)
+		}
+		if now := mains(s.data); fmt.Sprint(now) != fmt.Sprint(before) {
+			t.Errorf("after a start: agents %v, were %v", now, before)
+		}
+	}
+	d.scenario("remember-read", thread)
+	if code := s.stop(); code != 0 {
+		t.Errorf("after SIGTERM it ended with %d", code)
+	}
+}
+
+func TestCrashedAgentIsStartedAgain(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	d := s.create("echo")
+	d.deploy(pack(t, echo, nil))
+	crash := func() {
+		pids := mains(s.data)
+		if len(pids) != 1 {
+			t.Fatalf("agents: %v", pids)
+		}
+		must(t, syscall.Kill(pids[0], syscall.SIGKILL))
+	}
+	crash()
+	eventually(t, "it serves again", func() bool {
+		status, _, err := d.get("/ok")
+		return err == nil && status == http.StatusOK && len(mains(s.data)) == 1
+	})
+	s.kill()
+	crash() // nobody sees it
+	s.start()
+	eventually(t, "it serves again after an exit that nobody saw", func() bool {
+		status, _, err := d.get("/ok")
+		return err == nil && status == http.StatusOK
+	})
+}
+
+func TestCrashLoopAfterTheGateIsUnhealthy(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	d := s.create("echo")
+	flag := filepath.Join(t.TempDir(), "crash")
+	graph, err := os.ReadFile(echo + "/src/graph.ts")
+	must(t, err)
+	d.deploy(pack(t, echo, map[string]string{"src/graph.ts": fmt.Sprintf(`import { existsSync } from "node:fs";
+if (existsSync(%q)) { console.error("crash test: the flag is up"); process.kill(process.pid, "SIGKILL"); }
+%s`, flag, graph)}))
+	must(t, os.WriteFile(flag, nil, 0o600))
+	must(t, syscall.Kill(mains(s.data)[0], syscall.SIGKILL))
+	eventually(t, "its health is unhealthy", func() bool {
+		v, err := d.Deployment(t.Context(), d.id)
+		must(t, err)
+		return v.Health != nil && v.Health.State == "unhealthy" && strings.Contains(deref(v.Health.Reason), "crash test: the flag is up")
+	})
+	if status, body, err := d.get("/ok"); err != nil || status != http.StatusServiceUnavailable || !strings.Contains(body, "crashed") {
+		t.Errorf("meanwhile: %d %s %v", status, body, err)
+	}
+	must(t, os.Remove(flag))
+	d.deploy(pack(t, echo, nil))
+	if v, err := d.Deployment(t.Context(), d.id); err != nil || v.Health.State != "healthy" {
+		t.Errorf("after a good revision: %+v, %v", v.Health, err)
+	}
+}
+
+func TestDeleteLeavesNothing(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	d, neighbour := s.create("echo"), s.create("echo-2")
+	d.deploy(pack(t, echo, nil))
+	neighbour.deploy(pack(t, echo, map[string]string{"README.md": "other"}))
+	if n := len(mains(s.data)); n != 2 {
+		t.Fatalf("%d agents", n)
+	}
+	must(t, s.DeleteDeployment(t.Context(), d.id, false))
+	must(t, s.WaitGone(t.Context(), d.id))
+	if n := len(mains(s.data)); n != 1 {
+		t.Errorf("%d agents are left", n)
+	}
+	for _, pattern := range []string{"deployments/" + d.id + "*", "blobs/uploads/" + d.id + "*"} {
+		if left, _ := filepath.Glob(filepath.Join(s.data, pattern)); len(left) > 0 {
+			t.Errorf("left: %v", left)
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(s.data, "bundles", "*")); len(left) != 1 {
+		t.Errorf("bundles: %v", left)
+	}
+	if status, _, err := d.get("/ok"); err != nil || status != http.StatusNotFound {
+		t.Errorf("its address: %d, %v", status, err)
+	}
+	if status, _, err := neighbour.get("/ok"); err != nil || status != http.StatusOK {
+		t.Errorf("the neighbour: %d, %v", status, err)
+	}
+	again := s.create("echo")
+	again.deploy(pack(t, echo, nil))
+	if again.id == d.id {
+		t.Error("the id came back")
+	}
+}
+
+func TestDeleteDuringABuildAndAStart(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for _, status := range []string{"BUILDING", "DEPLOYING"} {
+		d := s.create("short-lived")
+		r := d.push(pack(t, echo, map[string]string{"README.md": status, "package-lock.json": ""}))
+		eventually(t, "it is "+status, func() bool {
+			now, err := d.Revision(t.Context(), d.id, r.ID)
+			must(t, err)
+			if now.Status == "BUILD_FAILED" || now.Status == "DEPLOYED" {
+				t.Fatalf("it is %s already", now.Status)
+			}
+			return now.Status == status
+		})
+		must(t, s.DeleteDeployment(t.Context(), d.id, false))
+		must(t, s.WaitGone(t.Context(), d.id))
+		if left, _ := filepath.Glob(filepath.Join(s.data, "deployments", d.id)); len(left)+len(agents(s.data)) > 0 {
+			t.Errorf("left after %s: %v, %d processes", status, left, len(agents(s.data)))
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(s.data, "bundles", "*")); len(left) > 0 {
+		t.Errorf("bundles: %v", left)
+	}
+}
