@@ -8,16 +8,19 @@ import (
 // Store keeps every row. The control plane alone uses it.
 type Store interface {
 	// Update runs fn in a transaction and returns once its writes are durable.
-	// fn does no I/O of its own and may be run again. Concurrent calls may
-	// share one commit; an error of fn undoes its own writes only.
+	// fn does no I/O of its own, does not call Update, and may be run again.
+	// Concurrent calls may share one commit; an error of fn, a panic too,
+	// undoes its own writes only. After a method of Tx failed with anything but
+	// this package's errors, fn can not succeed.
 	Update(ctx context.Context, fn func(Tx) error) error
 	// View runs fn on one consistent state.
 	View(ctx context.Context, fn func(Tx) error) error
 	Close() error
 }
 
-// Tx is one transaction. Reading what does not exist is ErrNoRow; writing a row
-// that was changed since it was read is ErrStale.
+// Tx is one transaction. Reading or changing what does not exist is ErrNoRow;
+// writing a row that was changed since it was read is ErrStale. Times come back
+// in UTC and without nanoseconds. A limit of 0 selects all.
 type Tx interface {
 	Workspaces
 	Deployments
@@ -68,9 +71,11 @@ type Deployments interface {
 	DeploymentsInStatus(DeploymentStatus, int) ([]Deployment, error)
 	// DeploymentsAfter lists over all workspaces in the order of ids.
 	DeploymentsAfter(DeploymentID, int) ([]Deployment, error)
-	// UpdateDeployment writes the row and raises its Version.
+	// UpdateDeployment writes the row and raises its Version. Observed is left
+	// alone: Release writes it.
 	UpdateDeployment(*Deployment) error
-	// DeleteDeployment removes the row and everything that hangs on it.
+	// DeleteDeployment removes the row and everything that hangs on it. Its
+	// tracing project is kept for itself, unless it was deleted before.
 	DeleteDeployment(DeploymentID) error
 }
 
@@ -124,24 +129,30 @@ type Inventory interface {
 	ItemOwners(kind ItemKind, ref string) (int, error)
 }
 
-// Leases, one per deployment, and when a deployment is due.
+// Leases, one per deployment, and when a deployment is due: when the time of a
+// Wake or Release has come, and when a lease has run out.
 type Leases interface {
-	// Wake makes a deployment due at a time, if it is not due before.
+	// Wake makes a deployment due at a time, if it is not due before. During a
+	// lease that holds for after it.
 	Wake(d DeploymentID, at time.Time) error
-	// TakeDue takes up to limit leases of deployments that are due and free.
+	// TakeDue takes up to limit leases of deployments that are due and free, those
+	// due the longest first.
 	TakeDue(owner string, now, until time.Time, limit int) ([]Lease, error)
 	// Take takes one lease, due or not; ErrLeased if somebody holds it.
 	Take(d DeploymentID, owner string, now, until time.Time) (Lease, error)
 	// EndLeases ends all leases of an owner; their deployments are due at once.
 	EndLeases(owner string, now time.Time) error
-	// Renew prolongs a lease; ErrLeaseLost if it is over.
+	// Renew prolongs a lease, also one that ran out and that nobody took;
+	// ErrLeaseLost if it is over.
 	Renew(l Lease, until time.Time) error
 	// CheckLease is ErrLeaseLost unless the term is the current one.
 	CheckLease(l Lease) error
-	// Release ends a lease. If the generation is still seen, the deployment is
-	// due next (zero: not), else at once.
+	// Release ends a lease. If the generation is still seen, it becomes Observed
+	// and the deployment is due next (zero: not), or when it was woken for if
+	// that is before; else it is due at once.
 	Release(l Lease, seen int64, next time.Time) error
-	// NextDue is when the next deployment will be due and free, zero for never.
+	// NextDue is when the next deployment will be due and free, zero for never,
+	// 1970 for at once.
 	NextDue() (time.Time, error)
 }
 
@@ -157,7 +168,7 @@ type Uploads interface {
 // Logs of builds and agents.
 type Logs interface {
 	// AppendLogs stores lines; one whose origin and offset are there is left
-	// alone.
+	// alone, one of a deployment that is gone is dropped.
 	AppendLogs([]LogLine) error
 	QueryLogs(LogQuery) ([]StoredLine, error)
 	// LogEnd is the highest offset stored of an origin, 0 if none.

@@ -1,0 +1,129 @@
+package store
+
+import (
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/store/db"
+)
+
+func deploymentRow(d slipway.Deployment) db.InsertDeploymentParams {
+	return db.InsertDeploymentParams{
+		ID:                 string(d.ID),
+		WorkspaceID:        string(d.Workspace),
+		Name:               d.Name,
+		DisplayName:        d.DisplayName,
+		Slug:               d.Slug,
+		Source:             string(d.Source),
+		DeploymentType:     d.Config.DeploymentType,
+		RepoURL:            d.Config.RepoURL,
+		ListenerID:         d.Config.ListenerID,
+		Config:             encode(sourceConfigRecord(d.Config)),
+		RevisionConfig:     encode(revisionConfigRecord(d.RevisionConfig)),
+		SecretSetID:        string(d.Secrets),
+		ProjectID:          string(d.Project),
+		Status:             string(d.Status),
+		LatestRevisionID:   string(d.Latest),
+		ActiveRevisionID:   string(d.Active),
+		HealthState:        string(d.Health.State),
+		HealthReason:       text(d.Health.Reason),
+		HealthSince:        micros(d.Health.Since),
+		DeleteProject:      d.DeleteProject,
+		CreatedAt:          micros(d.CreatedAt),
+		UpdatedAt:          micros(d.UpdatedAt),
+		Generation:         d.Generation,
+		Version:            d.Version,
+		ObservedGeneration: d.Observed,
+	}
+}
+
+// deploymentChange is what an update writes: all but the identity, the time of
+// creation and what belongs to the lease.
+func deploymentChange(r db.InsertDeploymentParams) db.UpdateDeploymentParams {
+	return db.UpdateDeploymentParams{
+		ID:               r.ID,
+		Name:             r.Name,
+		DisplayName:      r.DisplayName,
+		Slug:             r.Slug,
+		Source:           r.Source,
+		DeploymentType:   r.DeploymentType,
+		RepoURL:          r.RepoURL,
+		ListenerID:       r.ListenerID,
+		Config:           r.Config,
+		RevisionConfig:   r.RevisionConfig,
+		SecretSetID:      r.SecretSetID,
+		ProjectID:        r.ProjectID,
+		Status:           r.Status,
+		LatestRevisionID: r.LatestRevisionID,
+		ActiveRevisionID: r.ActiveRevisionID,
+		HealthState:      r.HealthState,
+		HealthReason:     r.HealthReason,
+		HealthSince:      r.HealthSince,
+		DeleteProject:    r.DeleteProject,
+		UpdatedAt:        r.UpdatedAt,
+		Generation:       r.Generation,
+		Version:          r.Version,
+	}
+}
+
+func deployment(r db.Deployment) (slipway.Deployment, error) {
+	config, err := decode[sourceConfigRecord](r.Config)
+	if err != nil {
+		return slipway.Deployment{}, err
+	}
+	revisionConfig, err := decode[revisionConfigRecord](r.RevisionConfig)
+	if err != nil {
+		return slipway.Deployment{}, err
+	}
+	config.DeploymentType, config.RepoURL, config.ListenerID = r.DeploymentType, r.RepoURL, r.ListenerID
+	return slipway.Deployment{
+		ID:             slipway.DeploymentID(r.ID),
+		Workspace:      slipway.WorkspaceID(r.WorkspaceID),
+		Name:           r.Name,
+		DisplayName:    r.DisplayName,
+		Slug:           r.Slug,
+		Source:         slipway.Source(r.Source),
+		Config:         slipway.SourceConfig(config),
+		RevisionConfig: slipway.RevisionConfig(revisionConfig),
+		Secrets:        slipway.SecretSetID(r.SecretSetID),
+		Project:        slipway.ProjectID(r.ProjectID),
+		Status:         slipway.DeploymentStatus(r.Status),
+		Latest:         slipway.RevisionID(r.LatestRevisionID),
+		Active:         slipway.RevisionID(r.ActiveRevisionID),
+		Health:         slipway.Health{State: slipway.HealthState(r.HealthState), Reason: r.HealthReason, Since: moment(r.HealthSince)},
+		DeleteProject:  r.DeleteProject,
+		CreatedAt:      moment(r.CreatedAt),
+		UpdatedAt:      moment(r.UpdatedAt),
+		Generation:     r.Generation,
+		Observed:       r.ObservedGeneration,
+		Version:        r.Version,
+	}, nil
+}
+
+// sourceConfigRecord has the fields of slipway.SourceConfig, so that one that
+// is added there is missed here by the compiler. Three have columns.
+type sourceConfigRecord struct {
+	IntegrationID  string  `json:"integration_id,omitempty"`
+	RepoURL        string  `json:"-"`
+	RepoBranch     string  `json:"repo_branch,omitempty"`
+	TemplateID     string  `json:"template_id,omitempty"`
+	DeploymentType string  `json:"-"`
+	BuildOnPush    *bool   `json:"build_on_push,omitempty"`
+	CustomURL      string  `json:"custom_url,omitempty"`
+	Resources      string  `json:"resources,omitempty"`
+	ListenerID     string  `json:"-"`
+	K8sNamespace   *string `json:"k8s_namespace,omitempty"`
+	HasListener    bool    `json:"has_listener,omitempty"`
+	InstallCommand string  `json:"install_command,omitempty"`
+	BuildCommand   string  `json:"build_command,omitempty"`
+}
+
+// revisionConfigRecord has the fields of slipway.RevisionConfig.
+type revisionConfigRecord struct {
+	RepoRef        string `json:"repo_ref,omitempty"`
+	ConfigPath     string `json:"config_path,omitempty"`
+	ImageURI       string `json:"image_uri,omitempty"`
+	TarballPath    string `json:"tarball_path,omitempty"`
+	CommitSHA      string `json:"commit_sha,omitempty"`
+	InstallCommand string `json:"install_command,omitempty"`
+	BuildCommand   string `json:"build_command,omitempty"`
+	Resources      string `json:"resources,omitempty"`
+}

@@ -1,0 +1,108 @@
+package store
+
+import (
+	"strings"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/store/db"
+)
+
+func (t Tx) InsertDeployment(d slipway.Deployment) error {
+	if err := t.q.InsertDeployment(t.ctx, deploymentRow(d)); err != nil {
+		return did(err, "insert deployment", d.ID)
+	}
+	return did(t.q.InsertLogHead(t.ctx, string(d.ID)), "insert log head of deployment", d.ID)
+}
+
+func (t Tx) Deployment(id slipway.DeploymentID) (slipway.Deployment, error) {
+	row, err := t.q.GetDeployment(t.ctx, string(id))
+	return one(row, err, deployment, "deployment", id)
+}
+
+func (t Tx) LiveDeploymentByName(w slipway.WorkspaceID, name string) (slipway.Deployment, error) {
+	row, err := t.q.GetLiveDeployment(t.ctx, db.GetLiveDeploymentParams{WorkspaceID: string(w), Name: name})
+	return one(row, err, deployment, "live deployment", name)
+}
+
+func (t Tx) DeploymentBySlug(slug string) (slipway.Deployment, error) {
+	row, err := t.q.GetDeploymentBySlug(t.ctx, slug)
+	return one(row, err, deployment, "deployment by slug", slug)
+}
+
+func (t Tx) ListDeployments(f slipway.DeploymentFilter) ([]slipway.Deployment, error) {
+	rows, err := t.selectDeployments(f)
+	return many(rows, err, deployment, "list deployments of", f.Workspace)
+}
+
+func (t Tx) selectDeployments(f slipway.DeploymentFilter) ([]db.Deployment, error) {
+	all := db.ListDeploymentsParams{
+		WorkspaceID: string(f.Workspace),
+		Status:      null(f.Status),
+		Type:        null(f.Type),
+		Ids:         null(joinIDs(f.IDs)),
+		MaxRows:     maxRows(f.Limit),
+		Skip:        int64(f.Offset),
+	}
+	switch {
+	case f.Name != "":
+		return t.q.ListNamedDeployments(t.ctx, db.ListNamedDeploymentsParams{
+			WorkspaceID: all.WorkspaceID, Status: all.Status, Type: all.Type, Ids: all.Ids, MaxRows: all.MaxRows, Skip: all.Skip,
+			Name: f.Name, Pattern: pattern(f.NameContains),
+		})
+	case f.NameContains != "":
+		return t.q.SearchDeployments(t.ctx, db.SearchDeploymentsParams{
+			WorkspaceID: all.WorkspaceID, Status: all.Status, Type: all.Type, Ids: all.Ids, MaxRows: all.MaxRows, Skip: all.Skip,
+			Pattern: pattern(f.NameContains).String, FirstName: f.NameContains,
+		})
+	}
+	return t.q.ListDeployments(t.ctx, all)
+}
+
+// joinIDs is a text in which an id is found if it is one of ids.
+func joinIDs(ids []slipway.DeploymentID) string {
+	var b strings.Builder
+	for _, id := range ids {
+		b.WriteString(text(string(id)))
+		b.WriteByte(' ')
+	}
+	return b.String()
+}
+
+func (t Tx) DeploymentsInStatus(s slipway.DeploymentStatus, limit int) ([]slipway.Deployment, error) {
+	rows, err := t.q.ListDeploymentsInStatus(t.ctx, db.ListDeploymentsInStatusParams{Status: string(s), MaxRows: maxRows(limit)})
+	return many(rows, err, deployment, "list deployments in", s)
+}
+
+func (t Tx) DeploymentsAfter(id slipway.DeploymentID, limit int) ([]slipway.Deployment, error) {
+	rows, err := t.q.ListDeploymentsAfter(t.ctx, db.ListDeploymentsAfterParams{ID: string(id), MaxRows: maxRows(limit)})
+	return many(rows, err, deployment, "list deployments after", id)
+}
+
+func (t Tx) UpdateDeployment(d *slipway.Deployment) error {
+	rows, err := t.q.UpdateDeployment(t.ctx, deploymentChange(deploymentRow(*d)))
+	if err != nil {
+		return did(err, "update deployment", d.ID)
+	}
+	if rows == 0 {
+		_, err := t.q.GetDeployment(t.ctx, string(d.ID))
+		return stale(err, "update deployment", d.ID)
+	}
+	d.Version++
+	return nil
+}
+
+// stale says why a compared write hit nothing, given how reading its row went.
+func stale(err error, what string, key any) error {
+	if err == nil {
+		err = slipway.ErrStale
+	}
+	return did(err, what, key)
+}
+
+func (t Tx) DeleteDeployment(id slipway.DeploymentID) error {
+	if err := t.q.KeepProjects(t.ctx, null(id)); err != nil {
+		return did(err, "keep projects of deployment", id)
+	}
+	rows, err := t.q.DeleteDeployment(t.ctx, string(id))
+	return hit(rows, err, "delete deployment", id)
+}

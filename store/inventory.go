@@ -1,0 +1,62 @@
+package store
+
+import (
+	"time"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/store/db"
+)
+
+func (t Tx) AddItem(i slipway.Item) error {
+	return did(t.q.AddItem(t.ctx, db.AddItemParams(itemRow(i))), "add item to", i.Deployment)
+}
+
+func (t Tx) ListItems(d slipway.DeploymentID) ([]slipway.Item, error) {
+	rows, err := t.q.ListItems(t.ctx, string(d))
+	return many(rows, err, sure(item), "list items of", d)
+}
+
+func (t Tx) MarkRemoved(d slipway.DeploymentID, kind slipway.ItemKind, ref string, at time.Time) error {
+	rows, err := t.q.MarkItemRemoved(t.ctx, db.MarkItemRemovedParams{
+		DeploymentID: string(d), Kind: string(kind), Ref: ref, At: micros(at),
+	})
+	return hit(rows, err, "mark removed "+string(kind), ref)
+}
+
+func (t Tx) MarkStuck(d slipway.DeploymentID, kind slipway.ItemKind, ref, reason string) error {
+	rows, err := t.q.MarkItemStuck(t.ctx, db.MarkItemStuckParams{
+		DeploymentID: string(d), Kind: string(kind), Ref: ref, LastError: text(reason),
+	})
+	return hit(rows, err, "mark stuck "+string(kind), ref)
+}
+
+func (t Tx) ItemOwners(kind slipway.ItemKind, ref string) (int, error) {
+	n, err := t.q.CountItemOwners(t.ctx, db.CountItemOwnersParams{Kind: string(kind), Ref: ref})
+	return int(n), did(err, "count owners of "+string(kind), ref)
+}
+
+func itemRow(i slipway.Item) db.Inventory {
+	return db.Inventory{
+		DeploymentID: string(i.Deployment),
+		Kind:         string(i.Kind),
+		Ref:          i.Ref,
+		CreatedAt:    micros(i.CreatedAt),
+		RemovedAt:    micros(i.RemovedAt),
+		VerifiedAt:   micros(i.VerifiedAt),
+		Attempts:     int64(i.Attempts),
+		LastError:    text(i.LastError),
+	}
+}
+
+func item(r db.Inventory) slipway.Item {
+	return slipway.Item{
+		Deployment: slipway.DeploymentID(r.DeploymentID),
+		Kind:       slipway.ItemKind(r.Kind),
+		Ref:        r.Ref,
+		CreatedAt:  moment(r.CreatedAt),
+		RemovedAt:  moment(r.RemovedAt),
+		VerifiedAt: moment(r.VerifiedAt),
+		Attempts:   int(r.Attempts),
+		LastError:  r.LastError,
+	}
+}

@@ -1,0 +1,50 @@
+package store
+
+import (
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/store/db"
+)
+
+func (t Tx) InsertProject(p slipway.TracingProject) error {
+	return did(t.q.InsertProject(t.ctx, db.InsertProjectParams(projectRow(p))), "insert project", p.ID)
+}
+
+func (t Tx) ProjectByName(w slipway.WorkspaceID, name string) (slipway.TracingProject, error) {
+	row, err := t.q.GetProjectByName(t.ctx, db.GetProjectByNameParams{WorkspaceID: string(w), Name: name})
+	return one(row, err, sure(project), "project", name)
+}
+
+func (t Tx) UpdateProject(p slipway.TracingProject) error {
+	r := projectRow(p)
+	rows, err := t.q.UpdateProject(t.ctx, db.UpdateProjectParams{
+		ID: r.ID, Name: r.Name, DeploymentID: r.DeploymentID, Kept: r.Kept,
+	})
+	return hit(rows, err, "update project", p.ID)
+}
+
+func (t Tx) DeleteProject(id slipway.ProjectID) error {
+	rows, err := t.q.DeleteProject(t.ctx, string(id))
+	return hit(rows, err, "delete project", id)
+}
+
+func projectRow(p slipway.TracingProject) db.TracingProject {
+	return db.TracingProject{
+		ID:           string(p.ID),
+		WorkspaceID:  string(p.Workspace),
+		Name:         p.Name,
+		DeploymentID: null(p.Deployment),
+		Kept:         p.Kept,
+		CreatedAt:    micros(p.CreatedAt),
+	}
+}
+
+func project(r db.TracingProject) slipway.TracingProject {
+	return slipway.TracingProject{
+		ID:         slipway.ProjectID(r.ID),
+		Workspace:  slipway.WorkspaceID(r.WorkspaceID),
+		Name:       r.Name,
+		Deployment: slipway.DeploymentID(r.DeploymentID.String),
+		Kept:       r.Kept,
+		CreatedAt:  moment(r.CreatedAt),
+	}
+}

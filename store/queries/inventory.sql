@@ -1,0 +1,23 @@
+-- name: AddItem :exec
+INSERT INTO inventory (deployment_id, kind, ref, created_at, removed_at, verified_at, attempts, last_error)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (deployment_id, kind, ref) DO UPDATE SET
+    created_at = excluded.created_at, removed_at = excluded.removed_at, verified_at = excluded.verified_at,
+    attempts = excluded.attempts, last_error = excluded.last_error
+WHERE inventory.removed_at <> 0;
+
+-- name: ListItems :many
+SELECT * FROM inventory WHERE deployment_id = $1 ORDER BY created_at, kind, ref;
+
+-- name: MarkItemRemoved :execrows
+UPDATE inventory SET
+    removed_at = CASE WHEN removed_at = 0 THEN sqlc.arg(at) ELSE removed_at END,
+    verified_at = sqlc.arg(at), last_error = ''
+WHERE deployment_id = sqlc.arg(deployment_id) AND kind = sqlc.arg(kind) AND ref = sqlc.arg(ref);
+
+-- name: MarkItemStuck :execrows
+UPDATE inventory SET attempts = attempts + 1, last_error = sqlc.arg(last_error)
+WHERE deployment_id = sqlc.arg(deployment_id) AND kind = sqlc.arg(kind) AND ref = sqlc.arg(ref);
+
+-- name: CountItemOwners :one
+SELECT COUNT(*) FROM inventory WHERE kind = $1 AND ref = $2 AND removed_at = 0;

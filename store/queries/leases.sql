@@ -1,0 +1,50 @@
+-- name: Wake :execrows
+UPDATE deployments
+SET next_at = CASE WHEN next_at IS NULL OR next_at > CAST(sqlc.arg(at) AS bigint) THEN CAST(sqlc.arg(at) AS bigint) ELSE next_at END
+WHERE id = sqlc.arg(id);
+
+-- What is due and free: nobody holds it and its time has come, or its holder
+-- has let it run out.
+-- name: ListDue :many
+SELECT due.id FROM (
+    SELECT d.id, d.next_at AS at FROM deployments d
+    WHERE d.lease_until = 0 AND d.next_at IS NOT NULL AND d.next_at <= CAST(sqlc.arg(now) AS bigint)
+    UNION ALL
+    SELECT l.id, l.lease_until AS at FROM deployments l
+    WHERE l.lease_until > 0 AND l.lease_until <= CAST(sqlc.arg(now) AS bigint)
+) AS due
+ORDER BY due.at, due.id LIMIT CAST(sqlc.arg(max_rows) AS bigint);
+
+-- What had made it due is the new holder's to see; what wakes it from now on
+-- stays for after the lease.
+-- name: TakeLease :one
+UPDATE deployments
+SET lease_owner = sqlc.arg(owner), lease_term = lease_term + 1, lease_until = sqlc.arg(until), next_at = NULL
+WHERE id = sqlc.arg(id) AND lease_until <= CAST(sqlc.arg(now) AS bigint)
+RETURNING lease_term;
+
+-- name: RenewLease :execrows
+UPDATE deployments SET lease_until = sqlc.arg(until)
+WHERE id = sqlc.arg(id) AND lease_owner = sqlc.arg(owner) AND lease_term = sqlc.arg(term) AND lease_until > 0;
+
+-- name: GetLease :one
+SELECT lease_owner, lease_term, lease_until FROM deployments WHERE id = $1;
+
+-- name: ReleaseLease :execrows
+UPDATE deployments SET
+    lease_owner = '', lease_until = 0,
+    observed_generation = CASE WHEN generation = CAST(sqlc.arg(seen) AS bigint) THEN generation ELSE observed_generation END,
+    next_at = CASE
+        WHEN generation <> CAST(sqlc.arg(seen) AS bigint) THEN 0
+        WHEN next_at < CAST(sqlc.narg(next_at) AS bigint) THEN next_at
+        ELSE COALESCE(CAST(sqlc.narg(next_at) AS bigint), next_at)
+    END
+WHERE id = sqlc.arg(id) AND lease_owner = sqlc.arg(owner) AND lease_term = sqlc.arg(term) AND lease_until > 0;
+
+-- -1 for never.
+-- name: NextDue :one
+SELECT CAST(COALESCE(MIN(due.at), -1) AS bigint) AS at FROM (
+    SELECT MIN(d.next_at) AS at FROM deployments d WHERE d.lease_until = 0 AND d.next_at IS NOT NULL
+    UNION ALL
+    SELECT MIN(l.lease_until) AS at FROM deployments l WHERE l.lease_until > 0
+) AS due;

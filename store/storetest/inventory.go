@@ -1,0 +1,52 @@
+package storetest
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/slipwayhq/slipway"
+)
+
+func testInventory(t *testing.T, w *world) {
+	d, other := w.deployment("app", 0), w.deployment("other", 0)
+	full := slipway.Item{
+		Deployment: d.ID, Kind: slipway.ItemBundle, Ref: "digest", CreatedAt: at(1),
+		RemovedAt: at(2), VerifiedAt: at(3), Attempts: 4, LastError: "busy",
+	}
+	filled(t, reflect.ValueOf(full), "Item")
+	items := func() []slipway.Item {
+		return read(w, func(tx slipway.Tx) ([]slipway.Item, error) { return tx.ListItems(d.ID) })
+	}
+	owners := func() int {
+		return read(w, func(tx slipway.Tx) (int, error) { return tx.ItemOwners(slipway.ItemBundle, "digest") })
+	}
+	add := func(i slipway.Item) { w.update(func(tx slipway.Tx) error { return tx.AddItem(i) }) }
+
+	add(full)
+	equal(t, "items", items(), []slipway.Item{full})
+	equal(t, "owners of a removed one", owners(), 0)
+	again := slipway.Item{Deployment: d.ID, Kind: slipway.ItemBundle, Ref: "digest", CreatedAt: at(5)}
+	add(again)
+	equal(t, "there again", items(), []slipway.Item{again})
+	later := again
+	later.CreatedAt = at(6)
+	add(later)
+	equal(t, "added twice", items(), []slipway.Item{again})
+	add(slipway.Item{Deployment: other.ID, Kind: slipway.ItemBundle, Ref: "digest", CreatedAt: at(5)})
+	add(slipway.Item{Deployment: other.ID, Kind: slipway.ItemState, Ref: "digest", CreatedAt: at(5)})
+	equal(t, "owners", owners(), 2)
+
+	stuck := func(tx slipway.Tx) error { return tx.MarkStuck(d.ID, slipway.ItemBundle, "digest", "in use\x00") }
+	w.update(stuck)
+	w.update(stuck)
+	again.Attempts, again.LastError = 2, "in use\uFFFD"
+	equal(t, "stuck", items(), []slipway.Item{again})
+	for _, seconds := range []float64{7, 8} {
+		w.update(func(tx slipway.Tx) error { return tx.MarkRemoved(d.ID, slipway.ItemBundle, "digest", at(seconds)) })
+	}
+	again.RemovedAt, again.VerifiedAt, again.LastError = at(7), at(8), ""
+	equal(t, "removed", items(), []slipway.Item{again})
+	equal(t, "owners left", owners(), 1)
+	w.refused(slipway.ErrNoRow, func(tx slipway.Tx) error { return tx.MarkRemoved(d.ID, slipway.ItemState, "no", at(1)) })
+	w.refused(slipway.ErrNoRow, func(tx slipway.Tx) error { return tx.MarkStuck(d.ID, slipway.ItemState, "no", "") })
+}

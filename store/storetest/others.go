@@ -1,0 +1,90 @@
+package storetest
+
+import (
+	"bytes"
+	"reflect"
+	"testing"
+
+	"github.com/slipwayhq/slipway"
+)
+
+func testUploads(t *testing.T, w *world) {
+	d, other := w.deployment("app", 0), w.deployment("other", 0)
+	u := slipway.Upload{
+		ID: newID[slipway.UploadID](), Deployment: d.ID, Object: "obj", Digest: "d", Size: 1 << 40,
+		CreatedAt: at(1), ExpiresAt: at(2),
+	}
+	filled(t, reflect.ValueOf(u), "Upload")
+	later := slipway.Upload{ID: newID[slipway.UploadID](), Deployment: d.ID, Object: "later", CreatedAt: at(3)}
+	for _, u := range []slipway.Upload{later, u} {
+		w.update(func(tx slipway.Tx) error { return tx.InsertUpload(u) })
+	}
+	object := func(d slipway.DeploymentID, object string) func(slipway.Tx) (slipway.Upload, error) {
+		return func(tx slipway.Tx) (slipway.Upload, error) { return tx.UploadByObject(d, object) }
+	}
+	equal(t, "upload", read(w, func(tx slipway.Tx) (slipway.Upload, error) { return tx.Upload(u.ID) }), u)
+	equal(t, "by object", read(w, object(d.ID, "obj")), u)
+	absent(w, object(other.ID, "obj"))
+	absent(w, object(d.ID, "no"))
+	absent(w, func(tx slipway.Tx) (slipway.Upload, error) { return tx.Upload("no") })
+
+	later.Digest, later.Size, later.ExpiresAt = "e", 7, at(9)
+	w.update(func(tx slipway.Tx) error { return tx.UpdateUpload(later) })
+	list := read(w, func(tx slipway.Tx) ([]slipway.Upload, error) { return tx.ListUploads(d.ID) })
+	equal(t, "uploads", list, []slipway.Upload{u, later})
+	w.refused(slipway.ErrNoRow, func(tx slipway.Tx) error { return tx.UpdateUpload(slipway.Upload{ID: "no"}) })
+	w.refused(nil, func(tx slipway.Tx) error {
+		return tx.InsertUpload(slipway.Upload{ID: newID[slipway.UploadID](), Deployment: d.ID, Object: "obj"})
+	})
+}
+
+func testProjects(t *testing.T, w *world) {
+	d := w.deployment("app", 0)
+	p := slipway.TracingProject{
+		ID: newID[slipway.ProjectID](), Workspace: w.workspace, Name: "app", Deployment: d.ID, Kept: true, CreatedAt: at(1),
+	}
+	filled(t, reflect.ValueOf(p), "TracingProject")
+	get := func(tx slipway.Tx) (slipway.TracingProject, error) { return tx.ProjectByName(w.workspace, p.Name) }
+	w.update(func(tx slipway.Tx) error { return tx.InsertProject(p) })
+	equal(t, "project", read(w, get), p)
+	w.refused(nil, func(tx slipway.Tx) error {
+		return tx.InsertProject(slipway.TracingProject{ID: newID[slipway.ProjectID](), Workspace: w.workspace, Name: "app"})
+	})
+	p.Name, p.Deployment, p.Kept = "renamed", "", false
+	w.update(func(tx slipway.Tx) error { return tx.UpdateProject(p) })
+	equal(t, "updated project", read(w, get), p)
+	w.update(func(tx slipway.Tx) error { return tx.DeleteProject(p.ID) })
+	absent(w, get)
+	w.refused(slipway.ErrNoRow, func(tx slipway.Tx) error { return tx.UpdateProject(p) })
+	w.refused(slipway.ErrNoRow, func(tx slipway.Tx) error { return tx.DeleteProject(p.ID) })
+}
+
+func testSecrets(t *testing.T, w *world) {
+	d := w.deployment("app", 0)
+	vars := []slipway.SealedVar{{Name: "Z", Sealed: []byte{0, 255, 1}}, {Name: "A", Sealed: bytes.Repeat([]byte{7}, 70_000)}}
+	refs := []slipway.SecretRef{{Name: "N", SecretName: "S", SecretKey: "K"}}
+	full, empty := newID[slipway.SecretSetID](), newID[slipway.SecretSetID]()
+	w.update(func(tx slipway.Tx) error {
+		if err := tx.InsertSecretSet(d.ID, full, vars, refs); err != nil {
+			return err
+		}
+		return tx.InsertSecretSet(d.ID, empty, nil, nil)
+	})
+	get := func(id slipway.SecretSetID) (v []slipway.SealedVar, r []slipway.SecretRef) {
+		w.view(func(tx slipway.Tx) (err error) {
+			v, r, err = tx.SecretSet(id)
+			return err
+		})
+		return v, r
+	}
+	gotVars, gotRefs := get(full)
+	equal(t, "variables in their order", gotVars, vars)
+	equal(t, "references", gotRefs, refs)
+	gotVars, gotRefs = get(empty)
+	equal(t, "of an empty set", len(gotVars)+len(gotRefs), 0)
+	absent(w, func(tx slipway.Tx) ([]slipway.SecretRef, error) {
+		_, refs, err := tx.SecretSet("no")
+		return refs, err
+	})
+	w.refused(nil, func(tx slipway.Tx) error { return tx.InsertSecretSet(d.ID, full, nil, nil) })
+}

@@ -1,0 +1,90 @@
+package store
+
+import (
+	"strings"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/store/db"
+)
+
+func (t Tx) InsertWorkspace(w slipway.Workspace) error {
+	err := t.q.InsertWorkspace(t.ctx, db.InsertWorkspaceParams{ID: string(w.ID), Name: w.Name, CreatedAt: micros(w.CreatedAt)})
+	return did(err, "insert workspace", w.ID)
+}
+
+func (t Tx) Workspace(id slipway.WorkspaceID) (slipway.Workspace, error) {
+	row, err := t.q.GetWorkspace(t.ctx, string(id))
+	return one(row, err, sure(workspace), "workspace", id)
+}
+
+func (t Tx) ListWorkspaces() ([]slipway.Workspace, error) {
+	rows, err := t.q.ListWorkspaces(t.ctx)
+	return many(rows, err, sure(workspace), "list", "workspaces")
+}
+
+func workspace(r db.Workspace) slipway.Workspace {
+	return slipway.Workspace{ID: slipway.WorkspaceID(r.ID), Name: r.Name, CreatedAt: moment(r.CreatedAt)}
+}
+
+func (t Tx) InsertKey(k slipway.Key) error {
+	err := t.q.InsertKey(t.ctx, db.InsertKeyParams(keyRow(k)))
+	return did(err, "insert key", k.ID)
+}
+
+func (t Tx) KeyByHash(hash string) (slipway.Key, error) {
+	row, err := t.q.GetKeyByHash(t.ctx, hash)
+	return one(row, err, sure(key), "key by hash", hash)
+}
+
+func (t Tx) RevokeKey(id slipway.KeyID, at time.Time) error {
+	rows, err := t.q.RevokeKey(t.ctx, db.RevokeKeyParams{ID: string(id), At: micros(at)})
+	return hit(rows, err, "revoke key", id)
+}
+
+func (t Tx) TouchKey(id slipway.KeyID, at time.Time) error {
+	rows, err := t.q.TouchKey(t.ctx, db.TouchKeyParams{ID: string(id), At: micros(at)})
+	return hit(rows, err, "touch key", id)
+}
+
+func (t Tx) DeleteDeploymentKeys(id slipway.DeploymentID) error {
+	return did(t.q.DeleteDeploymentKeys(t.ctx, null(id)), "delete keys of deployment", id)
+}
+
+func keyRow(k slipway.Key) db.APIKey {
+	scopes := make([]string, len(k.Scopes))
+	for i, s := range k.Scopes {
+		scopes[i] = string(s)
+	}
+	return db.APIKey{
+		ID:           string(k.ID),
+		WorkspaceID:  null(k.Workspace),
+		DeploymentID: null(k.Deployment),
+		Name:         k.Name,
+		Hash:         k.Hash,
+		Scopes:       strings.Join(scopes, " "),
+		CreatedAt:    micros(k.CreatedAt),
+		ExpiresAt:    micros(k.ExpiresAt),
+		RevokedAt:    micros(k.RevokedAt),
+		LastUsedAt:   micros(k.LastUsedAt),
+	}
+}
+
+func key(r db.APIKey) slipway.Key {
+	var scopes []slipway.Scope
+	for _, s := range strings.Fields(r.Scopes) {
+		scopes = append(scopes, slipway.Scope(s))
+	}
+	return slipway.Key{
+		ID:         slipway.KeyID(r.ID),
+		Workspace:  slipway.WorkspaceID(r.WorkspaceID.String),
+		Deployment: slipway.DeploymentID(r.DeploymentID.String),
+		Name:       r.Name,
+		Hash:       r.Hash,
+		Scopes:     scopes,
+		CreatedAt:  moment(r.CreatedAt),
+		ExpiresAt:  moment(r.ExpiresAt),
+		RevokedAt:  moment(r.RevokedAt),
+		LastUsedAt: moment(r.LastUsedAt),
+	}
+}
