@@ -122,6 +122,7 @@ type revisionConfigRecord struct {
 	ConfigPath     string `json:"config_path,omitempty"`
 	ImageURI       string `json:"image_uri,omitempty"`
 	TarballPath    string `json:"tarball_path,omitempty"`
+	SourceDigest   string `json:"source_digest,omitempty"`
 	CommitSHA      string `json:"commit_sha,omitempty"`
 	InstallCommand string `json:"install_command,omitempty"`
 	BuildCommand   string `json:"build_command,omitempty"`

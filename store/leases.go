@@ -48,6 +48,10 @@ func (t Tx) whyNotTaken(d slipway.DeploymentID) error {
 	return slipway.ErrLeased
 }
 
+func (t Tx) EndLeases(owner string, now time.Time) error {
+	return did(t.q.EndLeases(t.ctx, db.EndLeasesParams{Owner: owner, Now: sql.NullInt64{Int64: micros(now), Valid: true}}), "end leases of", owner)
+}
+
 func (t Tx) Renew(l slipway.Lease, until time.Time) error {
 	rows, err := t.q.RenewLease(t.ctx, db.RenewLeaseParams{
 		ID: string(l.Deployment), Owner: l.Owner, Term: l.Term, Until: micros(until),

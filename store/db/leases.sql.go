@@ -10,6 +10,22 @@ import (
 	"database/sql"
 )
 
+const endLeases = `-- name: EndLeases :exec
+UPDATE deployments SET lease_owner = '', lease_until = 0, next_at = $1
+WHERE lease_owner = $2 AND lease_until > 0
+`
+
+type EndLeasesParams struct {
+	Now   sql.NullInt64
+	Owner string
+}
+
+// A holder that has started anew gives back what it held.
+func (q *Queries) EndLeases(ctx context.Context, arg EndLeasesParams) error {
+	_, err := q.db.ExecContext(ctx, endLeases, arg.Now, arg.Owner)
+	return err
+}
+
 const getLease = `-- name: GetLease :one
 SELECT lease_owner, lease_term, lease_until FROM deployments WHERE id = $1
 `

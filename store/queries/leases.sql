@@ -48,3 +48,8 @@ SELECT CAST(COALESCE(MIN(due.at), -1) AS bigint) AS at FROM (
     UNION ALL
     SELECT MIN(l.lease_until) AS at FROM deployments l WHERE l.lease_until > 0
 ) AS due;
+
+-- A holder that has started anew gives back what it held.
+-- name: EndLeases :exec
+UPDATE deployments SET lease_owner = '', lease_until = 0, next_at = sqlc.arg(now)
+WHERE lease_owner = sqlc.arg(owner) AND lease_until > 0;
