@@ -60,6 +60,7 @@ func (d *Driver) adoptOne(folder string, claims []claim) error {
 		return err
 	}
 	if r == nil {
+		in.dirty = len(claims) > 0
 		return finish(claims)
 	}
 	env, _ := procfs.Environ(r.pid)

@@ -42,7 +42,7 @@ func (d *Driver) replace(ctx context.Context, in *instance, w slipway.Workload) 
 			return err
 		}
 	}
-	if err := in.sweep(ctx, 0); err != nil {
+	if err := in.clean(ctx); err != nil {
 		return err
 	}
 	if err := checkPort(w.Port); err != nil {

@@ -39,11 +39,15 @@ func (d *Driver) claims() ([]claim, error) {
 	})
 }
 
-// members returns every living process of an instance. The session counts only
-// where the caller knows that its leader was not replaced; 0 for not.
-func (in *instance) members(session int) ([]claim, error) {
+// members returns every living process of an instance, or only those of the
+// attempt whose main process is given. Its session counts too then: the caller
+// knows that this is still the main process, or was until now.
+func (in *instance) members(of *run) ([]claim, error) {
 	return living(func(p procfs.Process) (claim, bool, error) {
-		if session != 0 && p.Session == session {
+		if of != nil && p.Start < of.start {
+			return claim{}, false, nil
+		}
+		if of != nil && p.Session == of.pid {
 			return claim{Process: p}, true, nil
 		}
 		c, err := claimOf(p)
@@ -51,13 +55,14 @@ func (in *instance) members(session int) ([]claim, error) {
 	})
 }
 
-// living returns the processes that are picked, without zombies and ourselves.
+// living returns the processes that are picked, without zombies, threads of the
+// kernel and ourselves.
 func living(pick func(procfs.Process) (claim, bool, error)) ([]claim, error) {
 	pids, err := procfs.PIDs()
 	var found []claim
 	for _, pid := range pids {
 		p, err := procfs.Stat(pid)
-		if errors.Is(err, procfs.ErrGone) || p.Ended() || pid == os.Getpid() {
+		if errors.Is(err, procfs.ErrGone) || p.Ended() || p.Kernel || pid == os.Getpid() {
 			continue
 		}
 		var c claim
@@ -102,10 +107,36 @@ func (c claim) kill() error {
 	return err
 }
 
-// sweep kills until nothing of an instance is left, however fast it forks.
-func (in *instance) sweep(ctx context.Context, session int) error {
+// clean makes sure that nothing is left of attempts that have ended. What ended
+// under our eyes was swept then.
+func (in *instance) clean(ctx context.Context) error {
+	in.mu.Lock()
+	dirty := in.dirty
+	in.mu.Unlock()
+	if !dirty {
+		return nil
+	}
+	if err := in.sweep(ctx, nil); err != nil {
+		return err
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.dirty = false
+	return nil
+}
+
+// soil notes that something may be left of an attempt that has ended.
+func (in *instance) soil() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.dirty = true
+}
+
+// sweep kills until nothing of an instance, or of one attempt, is left, however
+// fast it forks.
+func (in *instance) sweep(ctx context.Context, of *run) error {
 	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
-		left, err := in.members(session)
+		left, err := in.members(of)
 		if err != nil || len(left) == 0 {
 			return err
 		}

@@ -68,7 +68,7 @@ func (d *Driver) setAside(id slipway.DeploymentID, purged string) error {
 }
 
 func (in *instance) checkIdle() error {
-	members, err := in.members(0)
+	members, err := in.members(nil)
 	if err == nil && (len(members) > 0 || in.current() != nil) {
 		err = fmt.Errorf("process: instance %s still runs: stop it first", in.id)
 	}

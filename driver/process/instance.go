@@ -24,6 +24,7 @@ type instance struct {
 	state   state
 	run     *run     // nil when nothing runs
 	secrets []string // to be masked in what is quoted of the output
+	dirty   bool     // something may be left of an attempt that has ended
 	deleted bool
 }
 

@@ -69,7 +69,7 @@ func (d *Driver) Listens(ctx context.Context, id slipway.DeploymentID, i slipway
 
 // anyHolds asks the other processes of an instance: workers may own the socket.
 func (in *instance) anyHolds(r *run, inode uint64) (bool, error) {
-	members, err := in.members(r.pid)
+	members, err := in.members(r)
 	for _, c := range members {
 		if held, _ := procfs.Holds(c.PID, inode); held {
 			return true, nil

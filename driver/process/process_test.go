@@ -61,5 +61,3 @@ func open(t testing.TB, root string, options ...process.Option) *process.Driver 
 	}
 	return d
 }
-
-func serve(string) {}

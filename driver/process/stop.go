@@ -31,7 +31,7 @@ func (d *Driver) Stop(ctx context.Context, id slipway.DeploymentID, i slipway.In
 		}
 		if in.current() == nil {
 			defer in.unlock()
-			return in.sweep(ctx, 0)
+			return in.clean(ctx)
 		}
 		in.unlock() // started under us
 	}

@@ -37,10 +37,11 @@ func (d *Driver) conclude(in *instance, r *run) {
 	d.at(StepExitNoticed)
 	ctx, cancel := context.WithTimeout(d.alive, sweepPatience)
 	defer cancel()
-	if err := in.sweep(ctx, r.pid); err != nil {
+	if err := in.sweep(ctx, r); err != nil {
 		if d.alive.Err() != nil {
 			return
 		}
+		in.soil()
 		slog.Warn("something of an ended instance is left", "instance", in.id, "error", err)
 	}
 	d.at(StepExitSwept)
