@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -222,15 +223,14 @@ func TestAdoptMany(t *testing.T) {
 	const many = 200
 	root := t.TempDir()
 	d := open(t, root)
-	var workloads []slipway.Workload
-	for range many {
-		w := workload(t)
-		w.Args = []string{"/bin/sleep", "3600"}
-		workloads = append(workloads, w)
-		if _, err := d.Apply(t.Context(), w); err != nil {
-			t.Fatal(err)
+	workloads := make([]slipway.Workload, many)
+	atOnce(many, func(i int) {
+		workloads[i] = workload(t)
+		workloads[i].Args = []string{"/bin/sleep", "3600"}
+		if _, err := d.Apply(t.Context(), workloads[i]); err != nil {
+			t.Error(err)
 		}
-	}
+	})
 	d.Close()
 	begun := time.Now()
 	d = open(t, root)
@@ -243,10 +243,18 @@ func TestAdoptMany(t *testing.T) {
 	if err != nil || len(list) != many || slices.ContainsFunc(list, func(o slipway.Observed) bool { return o.Phase != slipway.PhaseRunning }) {
 		t.Errorf("List: %d, %v", len(list), err)
 	}
-	for _, w := range workloads {
-		if err := d.Stop(t.Context(), w.Deployment, w.Instance, 0); err != nil {
+	atOnce(many, func(i int) {
+		if err := d.Stop(t.Context(), workloads[i].Deployment, workloads[i].Instance, 0); err != nil {
 			t.Error(err)
 		}
-	}
+	})
 	d.Close()
+}
+
+func atOnce(n int, do func(i int)) {
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { do(i) })
+	}
+	all.Wait()
 }

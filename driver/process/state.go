@@ -64,7 +64,9 @@ func loadState(folder string) (state, error) {
 }
 
 // saveState replaces the state of an instance: after a crash the old or the new
-// one is there, whole.
+// one is there, whole. Only an intent does not wait for the disk: it is for the
+// death of a server. With the machine the process dies too, and an intent that
+// is lost, or torn and so not readable, says what is true then: it does not run.
 func saveState(folder string, s state, at func(string)) error {
 	text, err := json.Marshal(s)
 	if err != nil {
@@ -74,17 +76,20 @@ func saveState(folder string, s state, at func(string)) error {
 		return err
 	}
 	next := filepath.Join(folder, stateFile+".next")
-	if err := writeSynced(next, text); err != nil {
+	if err := writeNew(next, text, s.durable()); err != nil {
 		return err
 	}
 	at(StepStateWritten)
-	if err := os.Rename(next, filepath.Join(folder, stateFile)); err != nil {
+	err = os.Rename(next, filepath.Join(folder, stateFile))
+	if err != nil || !s.durable() {
 		return err
 	}
 	return syncFolder(folder)
 }
 
-func writeSynced(path string, text []byte) error {
+func (s state) durable() bool { return s.Phase != starting }
+
+func writeNew(path string, text []byte, durable bool) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -93,7 +98,10 @@ func writeSynced(path string, text []byte) error {
 		return err
 	}
 	_, err = f.Write(text)
-	return errors.Join(err, f.Sync(), f.Close())
+	if err == nil && durable {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
 }
 
 func syncFolder(path string) error {
