@@ -1,0 +1,266 @@
+// Package drivertest is the suite that every driver passes. It promises nothing
+// but what slipway.Driver does; what a driver can not show is left out by the
+// fields of [World].
+package drivertest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/testsignal"
+)
+
+// World is where a driver works: a data folder, an engine, a cluster.
+type World struct {
+	// Open opens a driver on this world and returns how to close it without
+	// touching its agents. What one driver started, the next one finds.
+	Open func(t testing.TB) (slipway.Driver, func())
+	// Agent returns the argv of a stand-in with these flags.
+	Agent func(flags ...string) []string
+	// Processes says that agents are the real stand-in, with variables, a pid
+	// and children.
+	Processes bool
+	// Folder returns where an instance lies on this machine; nil if nowhere.
+	Folder func(slipway.DeploymentID, slipway.InstanceID) string
+	// State returns where a deployment's state lies on this machine; nil if
+	// nowhere.
+	State func(slipway.DeploymentID) string
+}
+
+// Run runs the suite; each case gets a world of its own.
+func Run(t *testing.T, world func(t *testing.T) World) {
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			w := world(t)
+			if c.processes && !w.Processes || c.folder && w.Folder == nil || c.state && w.State == nil {
+				t.Skip("this driver can not show it")
+			}
+			p := &place{T: t, world: w}
+			p.open()
+			t.Cleanup(p.clear)
+			c.run(p)
+		})
+	}
+}
+
+type testCase struct {
+	name                     string
+	processes, folder, state bool // what it needs of its world
+	run                      func(*place)
+}
+
+var cases = []testCase{
+	{name: "starts and serves", run: startsAndServes},
+	{name: "Apply is idempotent", run: applyIsIdempotent},
+	{name: "Apply is idempotent when called at once", run: applyAtOnce},
+	{name: "two instances at once", run: twoInstances},
+	{name: "a mute agent does not listen", run: muteAgent},
+	{name: "a start that fails", run: startFails},
+	{name: "a port in use", run: portInUse},
+	{name: "bad ids", run: badIDs},
+	{name: "a crash", run: crash},
+	{name: "a crash at once", run: crashAtOnce},
+	{name: "another attempt", run: anotherAttempt},
+	{name: "exits are kept for who is slow", run: slowListener},
+	{name: "the channel of exits ends", run: exitsEnd},
+	{name: "adoption", run: adoption},
+	{name: "an exit that nobody saw", run: unseenExit},
+	{name: "Stop drains", run: stopDrains},
+	{name: "Stop kills the deaf", run: stopKills},
+	{name: "Stop takes the children", processes: true, run: stopTakesChildren},
+	{name: "a crash takes the children", processes: true, run: crashTakesChildren},
+	{name: "Stop is idempotent", run: stopIsIdempotent},
+	{name: "Stop ends with its context", run: stopEndsWithContext},
+	{name: "SIGTERM is sent once", processes: true, run: termOnce},
+	{name: "Delete", run: deletes},
+	{name: "Delete leaves no folder", folder: true, run: deleteLeavesNothing},
+	{name: "Purge", state: true, run: purges},
+	{name: "state outlives instances", processes: true, state: true, run: stateOutlives},
+	{name: "neighbours and strangers are left alone", run: leftAlone},
+	{name: "List is complete", run: listIsComplete},
+	{name: "output has stable offsets", run: outputIsStable},
+	{name: "variables do not leak in", processes: true, run: noLeakIn},
+	{name: "secrets do not leak out", folder: true, processes: true, run: noLeakOut},
+	{name: "secrets are masked", run: secretsAreMasked},
+}
+
+// BuildStandin builds the stand-in agent into a folder and returns its path.
+func BuildStandin(folder string) (string, error) {
+	_, here, _, _ := runtime.Caller(0)
+	path := filepath.Join(folder, "standin")
+	cmd := exec.Command("go", "build", "-o", path, ".")
+	cmd.Dir = filepath.Join(filepath.Dir(here), "standin")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the stand-in: %w\n%s", err, text)
+	}
+	return path, nil
+}
+
+// FreePort finds a port outside the ephemeral range that nobody holds.
+func FreePort(t testing.TB) int {
+	t.Helper()
+	for range 100 {
+		port := 20000 + rand.IntN(12000)
+		if l, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			l.Close()
+			return port
+		}
+	}
+	t.Fatal("no free port")
+	return 0
+}
+
+// place is one case at work.
+type place struct {
+	*testing.T
+	world  World
+	driver slipway.Driver
+	close  func()
+}
+
+func (p *place) open() { p.driver, p.close = p.world.Open(p.T) }
+
+func (p *place) reopen() {
+	p.close()
+	p.open()
+}
+
+// clear ends and removes whatever a case left.
+func (p *place) clear() {
+	ctx := context.Background()
+	list, err := p.driver.List(ctx)
+	for _, o := range list {
+		if err := p.driver.Stop(ctx, o.Deployment, o.Instance, 0); err != nil {
+			p.Error(err)
+		}
+	}
+	p.close()
+	if err != nil {
+		p.Error(err)
+	}
+}
+
+func newID[T ~string]() T { return slipway.NewID[T](time.Now()) }
+
+// workload is a first attempt of a new instance of a new deployment.
+func (p *place) workload(flags ...string) slipway.Workload {
+	return slipway.Workload{
+		Instance:   newID[slipway.InstanceID](),
+		Deployment: newID[slipway.DeploymentID](),
+		Revision:   newID[slipway.RevisionID](),
+		Attempt:    1,
+		Args:       p.world.Agent(flags...),
+		Port:       FreePort(p.T),
+	}
+}
+
+func (p *place) apply(w slipway.Workload) slipway.Observed {
+	p.Helper()
+	o, err := p.driver.Apply(p.Context(), w)
+	if err != nil {
+		p.Fatalf("Apply: %v", err)
+	}
+	return o
+}
+
+// serve applies and waits for the first answer.
+func (p *place) serve(w slipway.Workload) slipway.Observed {
+	p.Helper()
+	o := p.apply(w)
+	testsignal.Until(p, "the first answer", func() bool {
+		status, _ := p.request(http.MethodGet, o, "/ok")
+		return status == http.StatusOK
+	})
+	return o
+}
+
+func (p *place) inspect(w slipway.Workload) slipway.Observed {
+	p.Helper()
+	o, err := p.driver.Inspect(p.Context(), w.Deployment, w.Instance)
+	if err != nil {
+		p.Fatalf("Inspect: %v", err)
+	}
+	return o
+}
+
+func (p *place) stop(w slipway.Workload, grace time.Duration) {
+	p.Helper()
+	if err := p.driver.Stop(p.Context(), w.Deployment, w.Instance, grace); err != nil {
+		p.Fatalf("Stop: %v", err)
+	}
+}
+
+func (p *place) listens(w slipway.Workload) bool {
+	p.Helper()
+	listens, err := p.driver.Listens(p.Context(), w.Deployment, w.Instance)
+	if err != nil {
+		p.Fatalf("Listens: %v", err)
+	}
+	return listens
+}
+
+func (p *place) output(w slipway.Workload, offset int64, limit int) string {
+	p.Helper()
+	text, err := p.driver.Output(p.Context(), w.Deployment, w.Instance, offset, limit)
+	if err != nil {
+		p.Fatalf("Output: %v", err)
+	}
+	return string(text)
+}
+
+// exited waits until an attempt is seen to have ended.
+func (p *place) exited(w slipway.Workload) slipway.Observed {
+	p.Helper()
+	var o slipway.Observed
+	testsignal.Until(p, "the exit", func() bool {
+		o = p.inspect(w)
+		return o.Phase == slipway.PhaseExited
+	})
+	if o.Exit == nil || o.Exit.At.IsZero() || o.Attempt != w.Attempt {
+		p.Fatalf("exited without saying how: %+v", o)
+	}
+	return o
+}
+
+var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+
+// request returns status 0 if nothing answered.
+func (p *place) request(method string, o slipway.Observed, path string) (int, string) {
+	r, err := http.NewRequestWithContext(p.Context(), method, "http://"+o.Address+path, nil)
+	if err != nil {
+		p.Fatal(err)
+	}
+	answer, err := client.Do(r)
+	if err != nil {
+		return 0, ""
+	}
+	defer answer.Body.Close()
+	body, _ := io.ReadAll(answer.Body)
+	return answer.StatusCode, strings.TrimSpace(string(body))
+}
+
+func (p *place) get(o slipway.Observed, path string) string {
+	p.Helper()
+	status, body := p.request(http.MethodGet, o, path)
+	if status != http.StatusOK {
+		p.Fatalf("GET %s: %d %s", path, status, body)
+	}
+	return body
+}
+
+// post asks for something that may end the agent before it answers.
+func (p *place) post(o slipway.Observed, path string) string {
+	_, body := p.request(http.MethodPost, o, path)
+	return body
+}

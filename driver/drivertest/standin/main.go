@@ -1,0 +1,190 @@
+// Command standin stands in for an Agent Server in tests and benchmarks. It
+// serves within milliseconds of its exec, drains on SIGTERM, and misbehaves as
+// told: by flags from its start on, or by a request while it runs.
+//
+//	GET  /ok            200
+//	GET  /pid           its pid
+//	GET  /env           names of its variables, one a line
+//	GET  /value?name=   one variable
+//	GET  /stream?n=     n server-sent events, every=<duration> apart
+//	GET  /wait          answers when it is told to stop
+//	POST /print?line=   writes a line to its output
+//	POST /fork?own=     starts a child that ignores SIGTERM; own=true: in a
+//	                    session of its own. Answers with its pid
+//	POST /exit?code=    ends at once
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+type options struct {
+	print       string
+	exit        int
+	exitAfter   time.Duration
+	listenAfter time.Duration
+	mute        bool
+	deaf        bool
+	child       bool
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.print, "print", "", "write this at the start")
+	flag.IntVar(&o.exit, "exit", -1, "end with this code instead of serving")
+	flag.DurationVar(&o.exitAfter, "exit-after", 0, "with -exit: serve this long before")
+	flag.DurationVar(&o.listenAfter, "listen-after", 0, "wait this long before listening")
+	flag.BoolVar(&o.mute, "mute", false, "never listen")
+	flag.BoolVar(&o.deaf, "deaf", false, "go on after SIGTERM")
+	flag.BoolVar(&o.child, "child", false, "be a forked child: only exist, and be deaf")
+	flag.Parse()
+	if o.print != "" {
+		fmt.Println(o.print)
+	}
+	os.Exit(run(o))
+}
+
+func run(o options) int {
+	terms := make(chan os.Signal, 8)
+	signal.Notify(terms, syscall.SIGTERM)
+	if o.child {
+		fmt.Println("child") // its signals are caught from here on
+		select {}
+	}
+	if o.exit >= 0 && o.exitAfter == 0 {
+		return o.exit
+	}
+	if o.exit >= 0 {
+		time.AfterFunc(o.exitAfter, func() { os.Exit(o.exit) })
+	}
+	a := &agent{stopping: make(chan struct{})}
+	server := &http.Server{Handler: a.routes()}
+	failed := make(chan error, 1)
+	if !o.mute {
+		time.AfterFunc(o.listenAfter, func() { failed <- listen(server) })
+	}
+	for {
+		select {
+		case err := <-failed:
+			fmt.Fprintln(os.Stderr, "error:", err)
+			return 1
+		case <-terms:
+			fmt.Println("SIGTERM")
+			if !o.deaf {
+				return a.drain(server)
+			}
+		}
+	}
+}
+
+func listen(server *http.Server) error {
+	address := net.JoinHostPort(os.Getenv("HOST"), os.Getenv("PORT"))
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	err = server.Serve(l)
+	if errors.Is(err, http.ErrServerClosed) {
+		select {} // drain ends us
+	}
+	return err
+}
+
+type agent struct {
+	stopping chan struct{}
+	once     sync.Once
+}
+
+func (a *agent) drain(server *http.Server) int {
+	a.once.Do(func() { close(a.stopping) })
+	if err := server.Shutdown(context.Background()); err != nil {
+		return 1
+	}
+	fmt.Println("drained")
+	return 0
+}
+
+func (a *agent) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /ok", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /pid", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, os.Getpid()) })
+	mux.HandleFunc("GET /env", env)
+	mux.HandleFunc("GET /value", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, os.Getenv(r.FormValue("name"))) })
+	mux.HandleFunc("GET /stream", stream)
+	mux.HandleFunc("GET /wait", a.wait)
+	mux.HandleFunc("POST /print", func(_ http.ResponseWriter, r *http.Request) { fmt.Println(r.FormValue("line")) })
+	mux.HandleFunc("POST /fork", fork)
+	mux.HandleFunc("POST /exit", exit)
+	return mux
+}
+
+func env(w http.ResponseWriter, _ *http.Request) {
+	for _, pair := range os.Environ() {
+		name, _, _ := strings.Cut(pair, "=")
+		fmt.Fprintln(w, name)
+	}
+}
+
+func stream(w http.ResponseWriter, r *http.Request) {
+	n, _ := strconv.Atoi(r.FormValue("n"))
+	every, _ := time.ParseDuration(r.FormValue("every"))
+	w.Header().Set("Content-Type", "text/event-stream")
+	for i := range n {
+		fmt.Fprintf(w, "id: %d\ndata: %d\n\n", i, i)
+		if http.NewResponseController(w).Flush() != nil || !pause(r.Context(), every) {
+			return
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (a *agent) wait(w http.ResponseWriter, r *http.Request) {
+	_ = http.NewResponseController(w).Flush()
+	select {
+	case <-a.stopping:
+		fmt.Fprintln(w, "finished")
+	case <-r.Context().Done():
+	}
+}
+
+// fork answers once the child ignores signals.
+func fork(w http.ResponseWriter, r *http.Request) {
+	child := exec.Command(os.Args[0], "-child")
+	child.SysProcAttr = &syscall.SysProcAttr{Setsid: r.FormValue("own") == "true"}
+	ready, err := child.StdoutPipe()
+	if err == nil {
+		err = child.Start()
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	_, _ = ready.Read(make([]byte, 1))
+	fmt.Fprint(w, child.Process.Pid)
+}
+
+func exit(_ http.ResponseWriter, r *http.Request) {
+	code, _ := strconv.Atoi(r.FormValue("code"))
+	os.Exit(code)
+}

@@ -1,0 +1,162 @@
+package process
+
+import (
+	"cmp"
+	"log/slog"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/driver/process/internal/procfs"
+)
+
+// adopt finds out what became of every instance while nobody watched. Nobody
+// else can start one: the lock of the root is ours.
+func (d *Driver) adopt() error {
+	claims, err := d.claims()
+	if err != nil {
+		return err
+	}
+	folders, err := d.stored()
+	if err != nil {
+		return err
+	}
+	byFolder := map[string][]claim{}
+	for _, folder := range folders {
+		byFolder[folder] = nil
+	}
+	for _, c := range claims {
+		byFolder[c.folder] = append(byFolder[c.folder], c)
+	}
+	for folder, claims := range byFolder {
+		if err := d.adoptOne(folder, claims); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// adoptOne decides by what was written down and what runs.
+func (d *Driver) adoptOne(folder string, claims []claim) error {
+	id, i, _ := d.owner(folder)
+	in := d.add(id, i)
+	s, err := loadState(folder)
+	if err != nil {
+		return err
+	}
+	in.state = s
+	var r *run
+	switch s.Phase {
+	case running:
+		r, err = d.recorded(in)
+	case exited:
+	default:
+		r, err = d.unrecorded(in, claims)
+	}
+	if err != nil {
+		return err
+	}
+	if r == nil {
+		in.dirty = len(claims) > 0
+		return finish(claims)
+	}
+	env, _ := procfs.Environ(r.pid)
+	in.begin(r, in.state, secretsOf(agentVars(env)))
+	d.watch(in, r)
+	return nil
+}
+
+// recorded takes hold of a process that was written down, or notes its end.
+func (d *Driver) recorded(in *instance) (*run, error) {
+	s := in.state
+	if s.Boot != d.boot {
+		in.recordExit(unseen(in), d.at)
+		return nil, nil
+	}
+	r, err := hold(s.PID, s.Start)
+	if err != nil {
+		return nil, err
+	}
+	if r == nil {
+		in.recordExit(unseen(in), d.at)
+		return nil, nil
+	}
+	if r.hasEnded() {
+		in.recordExit(r.ending(), d.at)
+		r.close()
+		return nil, nil
+	}
+	return r, nil
+}
+
+// unrecorded looks for the process of an attempt that may have been started:
+// the leader of a session with the marker.
+func (d *Driver) unrecorded(in *instance, claims []claim) (*run, error) {
+	slices.SortFunc(claims, func(a, b claim) int { return cmp.Compare(a.Start, b.Start) })
+	leader := slices.IndexFunc(claims, func(c claim) bool { return c.Session == c.PID })
+	if leader < 0 {
+		if ran := len(claims) > 0 || in.outputSize() > in.state.Offset; ran && in.state.Phase == starting {
+			in.recordExit(unseen(in), d.at)
+		}
+		return nil, nil
+	}
+	c := claims[leader]
+	r, err := hold(c.PID, c.Start)
+	if r == nil || err != nil {
+		return nil, err
+	}
+	s := in.state.completed(c)
+	s.Phase, s.Boot, s.PID, s.Start = running, d.boot, c.PID, c.Start
+	if err := in.record(s, d.at); err != nil {
+		slog.Warn("an adopted agent could not be written down", "instance", in.id, "error", err)
+		in.state = s
+	}
+	return r, nil
+}
+
+// completed takes from a process what its lost record would have said.
+func (s state) completed(c claim) state {
+	if s.Attempt == 0 {
+		s.Attempt, _ = strconv.Atoi(c.env.Get(varAttempt))
+	}
+	if s.Port == 0 {
+		s.Port, _ = strconv.Atoi(c.env.Get(varPort))
+	}
+	return s
+}
+
+// unseen is an end that nobody saw; it last wrote when it still ran.
+func unseen(in *instance) exit {
+	at := time.Now()
+	if file, err := os.Lstat(in.output()); err == nil {
+		at = file.ModTime()
+	}
+	return exit{Code: -1, At: at}
+}
+
+// finish kills what a main process has left behind. Stop and Apply make sure of
+// it; here nobody waits.
+func finish(claims []claim) error {
+	for _, c := range claims {
+		if err := c.kill(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// agentVars are the variables of a process that were not set by us alone.
+func agentVars(env procfs.Env) []slipway.EnvVar {
+	ours := []string{"HOME", "TMPDIR", "HOST", varPort, varInstance, varAttempt, varFolder, varState}
+	var vars []slipway.EnvVar
+	for _, pair := range env.All() {
+		name, value, _ := strings.Cut(pair, "=")
+		if !slices.Contains(ours, name) {
+			vars = append(vars, slipway.EnvVar{Name: name, Value: value})
+		}
+	}
+	return vars
+}

@@ -1,0 +1,260 @@
+package process_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/driver/process"
+	"github.com/slipwayhq/slipway/internal/testsignal"
+)
+
+// fixture is a driver with one agent that serves.
+type fixture struct {
+	*testing.T
+	root string
+	w    slipway.Workload
+	d    *process.Driver
+}
+
+func start(t *testing.T, flags ...string) *fixture {
+	t.Helper()
+	f := &fixture{T: t, root: t.TempDir(), w: workload(t, flags...)}
+	f.d = open(t, f.root)
+	t.Cleanup(f.clear)
+	f.apply()
+	if err := serving(f.w); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func (f *fixture) clear() {
+	if err := f.d.Stop(context.Background(), f.w.Deployment, f.w.Instance, 0); err != nil {
+		f.Error(err)
+	}
+	f.try(f.d.Close())
+}
+
+func (f *fixture) try(err error) {
+	f.Helper()
+	if err != nil {
+		f.Error(err)
+	}
+}
+
+func (f *fixture) apply() slipway.Observed {
+	f.Helper()
+	o, err := f.d.Apply(f.Context(), f.w)
+	f.try(err)
+	return o
+}
+
+func (f *fixture) inspect() slipway.Observed {
+	f.Helper()
+	o, err := f.d.Inspect(f.Context(), f.w.Deployment, f.w.Instance)
+	f.try(err)
+	return o
+}
+
+func (f *fixture) stop(grace time.Duration) {
+	f.Helper()
+	f.try(f.d.Stop(f.Context(), f.w.Deployment, f.w.Instance, grace))
+}
+
+func (f *fixture) pid() int {
+	f.Helper()
+	leaders, _ := agents(f, f.w)
+	if len(leaders) != 1 {
+		f.Fatalf("processes %v", leaders)
+	}
+	return leaders[0]
+}
+
+// folder is that of the instance.
+func (f *fixture) folder() string {
+	return filepath.Join(f.root, string(f.w.Deployment), "instances", string(f.w.Instance))
+}
+
+// whileClosed does something that the driver does not see.
+func (f *fixture) whileClosed(do func()) {
+	f.Helper()
+	f.try(f.d.Close())
+	do()
+	f.d = open(f, f.root)
+}
+
+// edit changes a state as it is written down.
+func (f *fixture) edit(change func(state map[string]any)) {
+	f.Helper()
+	path := filepath.Join(f.folder(), "state.json")
+	text, err := os.ReadFile(path)
+	f.try(err)
+	var state map[string]any
+	f.try(json.Unmarshal(text, &state))
+	change(state)
+	text, err = json.Marshal(state)
+	f.try(err)
+	f.try(os.WriteFile(path, text, 0o600))
+}
+
+func TestOrphanWithoutFolder(t *testing.T) {
+	f := start(t)
+	before, pid := f.inspect(), f.pid()
+	f.whileClosed(func() { f.try(os.RemoveAll(filepath.Join(f.root, string(f.w.Deployment)))) })
+	list, err := f.d.List(t.Context())
+	if err != nil || len(list) != 1 || list[0] != before {
+		t.Errorf("List = %+v, %v, want %+v", list, err, before)
+	}
+	if o := f.apply(); o != before || f.pid() != pid {
+		t.Errorf("Apply = %+v, process %d, was %d", o, f.pid(), pid)
+	}
+	f.stop(time.Minute)
+	f.try(f.d.Delete(t.Context(), f.w.Deployment, f.w.Instance))
+}
+
+func TestUnreadableState(t *testing.T) {
+	f := start(t)
+	before, pid := f.inspect(), f.pid()
+	f.whileClosed(func() { f.try(os.WriteFile(filepath.Join(f.folder(), "state.json"), []byte(`{"att`), 0o600)) })
+	if o := f.apply(); o != before || f.pid() != pid {
+		t.Errorf("Apply = %+v, was %+v", o, before)
+	}
+}
+
+// TestReboot: the number of the process now is somebody else's.
+func TestReboot(t *testing.T) {
+	stranger := exec.Command("sleep", "3600")
+	if err := stranger.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { stranger.Process.Kill(); stranger.Wait() }()
+	changes := map[string]func(map[string]any){
+		"another boot":       func(s map[string]any) { s["boot"] = "another" },
+		"another start time": func(s map[string]any) { s["start"] = 1 },
+		"no process":         func(s map[string]any) { s["pid"] = 1 << 30 },
+	}
+	for name, change := range changes {
+		t.Run(name, func(t *testing.T) {
+			f := start(t)
+			f.stop(time.Minute)
+			f.whileClosed(func() {
+				f.edit(func(s map[string]any) {
+					s["phase"], s["exit"], s["pid"] = "running", nil, stranger.Process.Pid
+					change(s)
+				})
+			})
+			o := f.inspect()
+			if o.Phase != slipway.PhaseExited || o.Exit.Code != -1 || !strings.Contains(o.Exit.Reason, "unknown") {
+				t.Errorf("Inspect = %+v", o)
+			}
+			if again := f.apply(); again.Phase != slipway.PhaseExited {
+				t.Errorf("Apply = %+v", again)
+			}
+			f.stop(0)
+			if !alive(stranger.Process.Pid) {
+				t.Error("the stranger was killed")
+			}
+		})
+	}
+}
+
+func alive(pid int) bool {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	return err == nil && !strings.Contains(string(stat), ") Z ")
+}
+
+// TestLongStop: a server dies while it waits for an agent to drain; the next
+// one counts on.
+func TestLongStop(t *testing.T) {
+	f := start(t, "-deaf")
+	f.whileClosed(func() {
+		f.edit(func(s map[string]any) { s["term_at"] = time.Now().Add(-time.Hour) })
+	})
+	f.stop(time.Hour)
+	if o := f.inspect(); o.Phase != slipway.PhaseExited || o.Exit.Signal != "SIGKILL" {
+		t.Errorf("Inspect = %+v", o)
+	}
+	text, err := f.d.Output(t.Context(), f.w.Deployment, f.w.Instance, 0, 1<<16)
+	if err != nil || strings.Contains(string(text), "SIGTERM") {
+		t.Errorf("it was asked again: %s, %v", text, err)
+	}
+}
+
+func TestOpenWaitsForTheLock(t *testing.T) {
+	root := t.TempDir()
+	former, err := os.Create(filepath.Join(root, "lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Flock(int(former.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	opened := make(chan *process.Driver)
+	go func() {
+		d, _ := process.Open(root)
+		opened <- d
+	}()
+	select {
+	case <-opened:
+		t.Fatal("opened what another has")
+	case <-time.After(20 * time.Millisecond):
+	}
+	former.Close()
+	if d := testsignal.Receive(t, "Open", opened); d == nil {
+		t.Error("not opened")
+	} else {
+		d.Close()
+	}
+}
+
+// TestAdoptMany: a restart with many agents is short.
+func TestAdoptMany(t *testing.T) {
+	const many = 200
+	root := t.TempDir()
+	d := open(t, root)
+	workloads := make([]slipway.Workload, many)
+	atOnce(many, func(i int) {
+		workloads[i] = workload(t)
+		workloads[i].Args = []string{"/bin/sleep", "3600"}
+		if _, err := d.Apply(t.Context(), workloads[i]); err != nil {
+			t.Error(err)
+		}
+	})
+	d.Close()
+	begun := time.Now()
+	d = open(t, root)
+	took := time.Since(begun)
+	t.Logf("adopted %d agents in %v", many, took)
+	if took > 2*time.Second {
+		t.Errorf("adopting %d agents took %v", many, took)
+	}
+	list, err := d.List(t.Context())
+	if err != nil || len(list) != many || slices.ContainsFunc(list, func(o slipway.Observed) bool { return o.Phase != slipway.PhaseRunning }) {
+		t.Errorf("List: %d, %v", len(list), err)
+	}
+	atOnce(many, func(i int) {
+		if err := d.Stop(t.Context(), workloads[i].Deployment, workloads[i].Instance, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	d.Close()
+}
+
+func atOnce(n int, do func(i int)) {
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { do(i) })
+	}
+	all.Wait()
+}

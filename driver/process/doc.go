@@ -1,0 +1,65 @@
+// Package process runs instances as plain Linux processes, without an engine.
+//
+// # Promises
+//
+//   - At most one process tree of an instance runs, whatever dies when.
+//   - Agents outlive us. Each has its own session, no pipe to us and no death
+//     signal; Close and kill -9 leave them alone, and the next Open adopts them.
+//   - A process is ours only by proof: boot, pid and start time as recorded, or
+//     a marker that it got from us (SLIPWAY_FOLDER in its variables, or the
+//     instance's log as its standard output). Nothing else is ever signalled.
+//   - SIGTERM is sent at most once to an attempt. After its grace, or when its
+//     main process ends by itself, everything else of it gets SIGKILL.
+//   - No variable of ours reaches an agent, and no value of an agent's reaches
+//     the disk, except what an agent itself prints into its log.
+//
+// # Folders
+//
+//	<root>/lock                          held by the one driver of this root
+//	<root>/<deployment>/state/           of kinds with state; gone with Purge
+//	<root>/<deployment>/instances/<instance>/
+//	    state.json    attempt, phase, boot, pid, start time, port, exit
+//	    output.log    what all attempts wrote, only appended to
+//	    work/  tmp/   working folder and HOME; TMPDIR
+//
+// # States of an instance
+//
+//	            intent            recorded           noticed, swept, recorded
+//	(nothing) ─────────► starting ────────► running ─────────────────────────► exited
+//	    ▲                   │  ▲                                                 │
+//	    │                   │  └──────────── higher attempt ─────────────────────┤
+//	    └───── Delete ──────┴────────────────────────────────────────────────────┘
+//
+// # Who may die when
+//
+// The server may die at any instruction (the names are those of [Steps]):
+//
+//   - before the intent: nothing ran, Apply starts over. (The intent itself does
+//     not wait for the disk: when the machine dies, so does the process.)
+//   - between intent and record: Open looks for a process with the marker. It
+//     adopts one that it finds. If there is none, but the log has grown, the
+//     attempt ran and ended unseen. Else it never ran, and Apply starts it. (An
+//     attempt that ran, wrote nothing and ended within these few milliseconds is
+//     run again; never two at once.)
+//   - inside fork and exec: until exec, the child holds a copy of the lock of
+//     the root, so Open waits for it; from its standard output on it has a marker;
+//   - between the record of a stop and its SIGTERM: the agent never hears of it
+//     and is killed when the grace ends. The other order would let a second
+//     SIGTERM cut a drain short;
+//   - while an exit is being swept or recorded: Open finds the process gone,
+//     ends what is left of it, and says that the exit code is unknown.
+//
+// Not seen after such a death: a process that left the marker's variables, the
+// log and the tree behind, all three. Only a cgroup or an own user would hold it.
+//
+// # What a caller must know
+//
+// Calls for one instance should come from one owner at a time; they are safe,
+// but a Stop also ends what an Apply starts under it. Ports are the caller's to
+// choose. Values to be masked in Exit.Reason are known from Apply, and from the
+// process itself after adoption; an exit that nobody saw is quoted unmasked, as
+// it stands in the log. The log grows without bound: punching holes in it and
+// stopping a runaway writer are for later, as are an own user, limits and
+// Landlock (the exec shim), and until then agents of one machine can reach each
+// other. Linux 5.4 or later.
+package process

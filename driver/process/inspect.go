@@ -1,0 +1,63 @@
+package process
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/slipwayhq/slipway"
+)
+
+// Inspect looks at one instance. A folder whose attempt never ran is absent.
+func (d *Driver) Inspect(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID) (slipway.Observed, error) {
+	in, err := d.find(id, i)
+	if err != nil || ctx.Err() != nil {
+		return slipway.Observed{}, errors.Join(err, ctx.Err())
+	}
+	if in == nil {
+		return slipway.Observed{Instance: i, Deployment: id, Phase: slipway.PhaseAbsent}, nil
+	}
+	return in.observed(), nil
+}
+
+// List returns every instance in the order of ids. One that has a folder but
+// never ran is in it as absent: Delete removes it.
+func (d *Driver) List(ctx context.Context) ([]slipway.Observed, error) {
+	var list []slipway.Observed
+	for _, in := range d.of("") {
+		list = append(list, in.observed())
+	}
+	slices.SortFunc(list, func(a, b slipway.Observed) int { return cmp.Compare(a.Instance, b.Instance) })
+	return list, ctx.Err()
+}
+
+// Output reads from the log. Offsets are those of the file, which is only ever
+// appended to, so they name the same bytes for ever. Behind its end, and where
+// there is no log, it returns nothing.
+func (d *Driver) Output(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID, offset int64, limit int) ([]byte, error) {
+	in, err := d.find(id, i)
+	if in == nil || err != nil || ctx.Err() != nil {
+		return nil, errors.Join(err, ctx.Err())
+	}
+	f, err := os.OpenFile(in.output(), os.O_RDONLY|unix.O_NOFOLLOW, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	size := in.outputSize()
+	text := make([]byte, max(0, min(int64(limit), size-max(0, offset))))
+	n, err := f.ReadAt(text, max(0, offset))
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return text[:n], err
+}

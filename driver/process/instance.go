@@ -1,0 +1,134 @@
+package process
+
+import (
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+
+	"github.com/slipwayhq/slipway"
+)
+
+// instance is what is known of one instance.
+type instance struct {
+	deployment slipway.DeploymentID
+	id         slipway.InstanceID
+	folder     string
+
+	// turn is held over the steps of Apply and Delete; it is taken before mu.
+	turn chan struct{}
+
+	mu      sync.Mutex
+	state   state
+	run     *run     // nil when nothing runs
+	secrets []string // to be masked in what is quoted of the output
+	dirty   bool     // something may be left of an attempt that has ended
+	deleted bool
+}
+
+func newInstance(d slipway.DeploymentID, i slipway.InstanceID, folder string) *instance {
+	return &instance{deployment: d, id: i, folder: folder, turn: make(chan struct{}, 1)}
+}
+
+func (in *instance) lock(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case in.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (in *instance) unlock() { <-in.turn }
+
+func (in *instance) output() string { return filepath.Join(in.folder, outputFile) }
+func (in *instance) work() string   { return filepath.Join(in.folder, "work") }
+func (in *instance) tmp() string    { return filepath.Join(in.folder, "tmp") }
+
+// outputSize is how much was written so far.
+func (in *instance) outputSize() int64 {
+	file, err := os.Lstat(in.output())
+	if err != nil {
+		return 0
+	}
+	return file.Size()
+}
+
+func (in *instance) current() *run {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.run
+}
+
+func (in *instance) snapshot() state {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.state
+}
+
+// record writes a state down and then believes it.
+func (in *instance) record(s state, at func(string)) error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.recordLocked(s, at)
+}
+
+func (in *instance) recordLocked(s state, at func(string)) error {
+	if err := saveState(in.folder, s, at); err != nil {
+		return err
+	}
+	in.state = s
+	return nil
+}
+
+// begin makes r the process of the instance.
+func (in *instance) begin(r *run, s state, secrets []string) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.run, in.state, in.secrets = r, s, secrets
+}
+
+// settled says whether the attempt, or a later one, runs or has run.
+func (in *instance) settled(attempt int) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.state.Attempt >= attempt && (in.run != nil || in.state.Phase == exited)
+}
+
+func (in *instance) observed() slipway.Observed {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	o := slipway.Observed{Instance: in.id, Deployment: in.deployment, Phase: slipway.PhaseAbsent}
+	switch {
+	case in.run != nil:
+		o.Attempt, o.Phase = in.state.Attempt, slipway.PhaseRunning
+		o.Address = net.JoinHostPort("127.0.0.1", strconv.Itoa(in.state.Port))
+	case in.state.Phase == exited:
+		o.Attempt, o.Phase = in.state.Attempt, slipway.PhaseExited
+		o.Exit = in.state.observedExit()
+	}
+	return o
+}
+
+func (in *instance) letGo() {
+	if r := in.current(); r != nil {
+		r.close()
+	}
+}
+
+func (in *instance) markDeleted() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.deleted = true
+}
+
+func (in *instance) isDeleted() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.deleted
+}

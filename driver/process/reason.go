@@ -1,0 +1,81 @@
+package process
+
+import (
+	"bytes"
+	"cmp"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/slipwayhq/slipway"
+)
+
+const (
+	reasonLines  = 20
+	reasonBytes  = 4 << 10
+	reasonWindow = 64 << 10 // read for it: a secret before the cut must be seen whole
+	shortest     = 7        // shorter values are words, not secrets
+)
+
+// lastLines quotes the end of what an attempt wrote, secrets masked.
+func lastLines(path string, from int64, secrets []string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return ""
+	}
+	begin := max(from, size-reasonWindow)
+	text, _ := io.ReadAll(io.NewSectionReader(f, begin, size-begin))
+	if begin > from {
+		_, text, _ = bytes.Cut(text, []byte("\n"))
+	}
+	return quote(mask(string(text), secrets))
+}
+
+// quote keeps the last lines that say something.
+func quote(text string) string {
+	text = strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "\uFFFD")
+	var lines []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimRight(line, " \t\r\n"); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	text = strings.Join(lines[max(0, len(lines)-reasonLines):], "\n")
+	cut := max(0, len(text)-reasonBytes)
+	for cut < len(text) && !utf8.RuneStart(text[cut]) {
+		cut++
+	}
+	return text[cut:]
+}
+
+func mask(text string, secrets []string) string {
+	for _, secret := range secrets {
+		text = strings.ReplaceAll(text, secret, "***")
+	}
+	return text
+}
+
+// secretsOf lists what must not be quoted: each value, and each line of one.
+// Longest first, since one may hold another.
+func secretsOf(vars []slipway.EnvVar) []string {
+	var secrets []string
+	for _, v := range vars {
+		if v.Name == "PATH" || v.Name == "LANG" {
+			continue
+		}
+		for _, part := range append(strings.Split(v.Value, "\n"), v.Value) {
+			if part = strings.TrimSpace(part); len(part) >= shortest {
+				secrets = append(secrets, part)
+			}
+		}
+	}
+	slices.SortFunc(secrets, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
+	return slices.Compact(secrets)
+}

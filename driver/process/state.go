@@ -1,0 +1,113 @@
+package process
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+)
+
+// phase is how far an attempt came, as it is written down.
+type phase string
+
+const (
+	starting phase = "starting" // may have been started, see adopt
+	running  phase = "running"  // its process is recorded
+	exited   phase = "exited"
+)
+
+// state is what state.json holds: enough to recognise a process, and nothing
+// secret.
+type state struct {
+	Attempt int       `json:"attempt"`
+	Phase   phase     `json:"phase"`
+	Port    int       `json:"port"`
+	Boot    string    `json:"boot,omitempty"`
+	PID     int       `json:"pid,omitempty"`
+	Start   uint64    `json:"start,omitempty"` // ticks after boot
+	Offset  int64     `json:"offset"`          // where the attempt's output begins
+	TermAt  time.Time `json:"term_at,omitzero"`
+	Exit    *exit     `json:"exit,omitempty"`
+}
+
+type exit struct {
+	Code   int       `json:"code"`
+	Signal string    `json:"signal,omitempty"`
+	Reason string    `json:"reason"`
+	At     time.Time `json:"at"`
+}
+
+func (s state) observedExit() *slipway.Exit {
+	if s.Exit == nil {
+		return nil
+	}
+	e := slipway.Exit(*s.Exit)
+	return &e
+}
+
+// loadState reads the state of an instance. It is zero if there is none or it
+// can not be read as one: then only a process with the marker counts.
+func loadState(folder string) (state, error) {
+	text, err := os.ReadFile(filepath.Join(folder, stateFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return state{}, nil
+	}
+	var s state
+	if err == nil && json.Unmarshal(text, &s) != nil {
+		return state{}, nil
+	}
+	return s, err
+}
+
+// saveState replaces the state of an instance: after a crash the old or the new
+// one is there, whole. Only an intent does not wait for the disk: it is for the
+// death of a server. With the machine the process dies too, and an intent that
+// is lost, or torn and so not readable, says what is true then: it does not run.
+func saveState(folder string, s state, at func(string)) error {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
+	next := filepath.Join(folder, stateFile+".next")
+	if err := writeNew(next, text, s.durable()); err != nil {
+		return err
+	}
+	at(StepStateWritten)
+	err = os.Rename(next, filepath.Join(folder, stateFile))
+	if err != nil || !s.durable() {
+		return err
+	}
+	return syncFolder(folder)
+}
+
+func (s state) durable() bool { return s.Phase != starting }
+
+func writeNew(path string, text []byte, durable bool) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err == nil && durable {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+func syncFolder(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

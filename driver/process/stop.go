@@ -1,0 +1,101 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/driver/process/internal/procfs"
+)
+
+// Stop sends SIGTERM to the main process, once in the life of an attempt, and
+// SIGKILL to everything of the instance when the grace, counted from then, is
+// over. If ctx ends first, the agent goes on draining.
+func (d *Driver) Stop(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID, grace time.Duration) error {
+	in, err := d.find(id, i)
+	if in == nil || err != nil {
+		return err
+	}
+	for {
+		for r := in.current(); r != nil; r = in.current() {
+			if err := d.end(ctx, in, r, grace); err != nil {
+				return err
+			}
+		}
+		if err := in.lock(ctx); err != nil {
+			return err
+		}
+		if in.current() == nil {
+			defer in.unlock()
+			return in.clean(ctx)
+		}
+		in.unlock() // started under us
+	}
+}
+
+// end lets one attempt drain, then kills it.
+func (d *Driver) end(ctx context.Context, in *instance, r *run, grace time.Duration) error {
+	draining, cancel := context.WithTimeout(ctx, d.term(in, r, grace))
+	defer cancel()
+	if d.await(draining, r) == nil {
+		return nil
+	}
+	if err := errors.Join(ctx.Err(), d.checkOpen()); err != nil {
+		return err
+	}
+	return d.killAndWait(ctx, r)
+}
+
+func (d *Driver) killAndWait(ctx context.Context, r *run) error {
+	r.kill()
+	d.at(StepStopKilled)
+	return d.await(ctx, r)
+}
+
+// await waits until the end of an attempt is recorded.
+func (d *Driver) await(ctx context.Context, r *run) error {
+	select {
+	case <-r.ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-d.alive.Done():
+		return errClosed
+	}
+}
+
+// term asks an attempt to drain, unless it was asked before, and returns what
+// is left of its grace.
+func (d *Driver) term(in *instance, r *run, grace time.Duration) time.Duration {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.run != r {
+		return 0 // it has just ended
+	}
+	if !in.state.TermAt.IsZero() {
+		return min(grace, time.Until(in.state.TermAt.Add(grace)))
+	}
+	s := in.state
+	s.TermAt = time.Now()
+	if err := in.recordLocked(s, d.at); err != nil {
+		// A full disk must not keep an agent alive.
+		slog.Warn("a stop could not be written down", "instance", in.id, "error", err)
+		in.state = s
+	}
+	d.at(StepStopRecorded)
+	r.askToEnd()
+	d.at(StepStopSignalled)
+	return grace
+}
+
+// askToEnd lets a halted process go on, or it could not drain.
+func (r *run) askToEnd() {
+	_ = r.signal(unix.SIGTERM)
+	if p, err := procfs.Stat(r.pid); err == nil && p.Stopped() {
+		_ = r.signal(unix.SIGCONT)
+	}
+}
