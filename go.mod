@@ -1,3 +1,8 @@
 module github.com/slipwayhq/slipway
 
-go 1.26
+go 1.26.0
+
+require (
+	github.com/Masterminds/semver/v3 v3.5.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+)

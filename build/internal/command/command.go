@@ -1,0 +1,75 @@
+// Package command runs the programs of a build.
+//
+// Each runs by argv in a process group of its own, with the environment that it
+// is given and no other. What it writes is handed over line by line as it
+// comes, bounded in length and in all. When the context ends the whole group is
+// killed; when the program ends by itself, what it left in its group is; when
+// this process is killed, so is the program.
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+const (
+	// MaxOutput is how much a program's output may be, in bytes; the rest is
+	// not handed over.
+	MaxOutput = 10 << 20
+	// MaxLine is how long a line may be before it is cut in two.
+	MaxLine = 16 << 10
+	// patience with a pipe that a stray descendant holds open.
+	patience = time.Second
+)
+
+// Command is one run of a program.
+type Command struct {
+	Args []string // the first is the program's path
+	Dir  string
+	Env  []string
+	Line func(string) // gets each line of either output, one at a time
+}
+
+// Run returns the exit code: -1 if a signal ended it. An error is ours, or the
+// context's.
+func (c Command) Run(ctx context.Context) (int, error) {
+	// The kernel sends the death signal when the thread that started the
+	// program ends.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
+	out := &splitter{line: c.Line, left: MaxOutput}
+	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
+	cmd.Dir, cmd.Env = c.Dir, c.Env
+	cmd.Stdout, cmd.Stderr = out, out // the same: one goroutine copies both
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.Cancel = func() error { return killGroup(cmd) }
+	cmd.WaitDelay = patience
+	if err := cmd.Start(); err != nil {
+		return 0, fmt.Errorf("start %s: %w", c.Args[0], err)
+	}
+	err := cmd.Wait()
+	killGroup(cmd)
+	out.flush()
+	return result(ctx, err)
+}
+
+func result(ctx context.Context, err error) (int, error) {
+	if ctx.Err() != nil {
+		return 0, context.Cause(ctx)
+	}
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return exit.ExitCode(), nil
+	}
+	if errors.Is(err, exec.ErrWaitDelay) { // it ended well and left somebody with its output
+		return 0, nil
+	}
+	return 0, err
+}
+
+func killGroup(cmd *exec.Cmd) error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

@@ -1,0 +1,119 @@
+package command_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/slipwayhq/slipway/build/internal/command"
+)
+
+func run(ctx context.Context, script string) (lines []string, code int, err error) {
+	c := command.Command{
+		Args: []string{"/bin/sh", "-c", script},
+		Dir:  os.TempDir(), Env: []string{"GREETING=hello"},
+		Line: func(line string) { lines = append(lines, line) },
+	}
+	code, err = c.Run(ctx)
+	return lines, code, err
+}
+
+func TestRun(t *testing.T) {
+	t.Setenv("SECRET_OF_THE_SERVER", "x")
+	cases := map[string]struct {
+		script string
+		lines  string
+		code   int
+	}{
+		"both outputs":      {"echo out; echo err >&2", "out|err", 0},
+		"exit code":         {"echo why; exit 7", "why", 7},
+		"killed":            {"kill -9 $$", "", -1},
+		"no last newline":   {"printf 'a\nb'", "a|b", 0},
+		"empty lines":       {"printf '\n\na\n\n'", "a", 0},
+		"progress":          {`printf '10%%\r20%%\r\n'`, "20%", 0},
+		"given environment": {"echo $GREETING$SECRET_OF_THE_SERVER$HOME", "hello", 0},
+		"no input":          {"cat", "", 0},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			lines, code, err := run(t.Context(), c.script)
+			if got := strings.Join(lines, "|"); got != c.lines || code != c.code || err != nil {
+				t.Errorf("got %q, exit %d, %v", got, code, err)
+			}
+		})
+	}
+}
+
+func TestRunBoundsOutput(t *testing.T) {
+	lines, _, err := run(t.Context(), "head -c 12000000 /dev/zero | tr '\\0' x; echo; echo end")
+	size := 0
+	for _, line := range lines {
+		size = max(size, len(line))
+	}
+	if err != nil || size != command.MaxLine || len(lines) > command.MaxOutput/command.MaxLine+1 {
+		t.Errorf("%d lines of up to %d bytes, %v", len(lines), size, err)
+	}
+	if last := lines[len(lines)-1]; last != command.Truncated {
+		t.Errorf("ends with %.40q", last)
+	}
+}
+
+func TestRunReportsWhatCanNotStart(t *testing.T) {
+	_, err := command.Command{Args: []string{"/no/such/program"}}.Run(t.Context())
+	if !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Cancelled, the command and its children are gone at once, even those that
+// hold its output or ignore a polite signal.
+func TestRunKillsTheGroup(t *testing.T) {
+	pids := filepath.Join(t.TempDir(), "pids")
+	ctx, cancel := context.WithCancel(t.Context())
+	script := `trap '' TERM; sleep 600 & echo $! > ` + pids + `; echo $$ >> ` + pids + `; echo ready; wait`
+	c := command.Command{Args: []string{"/bin/sh", "-c", script}, Line: func(string) { cancel() }}
+	begin := time.Now()
+	_, err := c.Run(ctx)
+	if took := time.Since(begin); took > 2*time.Second || !errors.Is(err, context.Canceled) {
+		t.Errorf("took %v, %v", took, err)
+	}
+	expectGone(t, pids)
+}
+
+// A command that ends leaves nothing of its group behind.
+func TestRunLeavesNobodyBehind(t *testing.T) {
+	pids := filepath.Join(t.TempDir(), "pids")
+	_, code, err := run(t.Context(), `sleep 600 >/dev/null 2>&1 & echo $! > `+pids)
+	if code != 0 || err != nil {
+		t.Fatalf("exit %d, %v", code, err)
+	}
+	expectGone(t, pids)
+}
+
+func expectGone(t *testing.T, file string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for field := range strings.FieldsSeq(string(text)) {
+		pid, _ := strconv.Atoi(field)
+		for alive(pid) { // a killed orphan is init's to reap: wait for that, the test's own limit bounds it
+		}
+	}
+}
+
+func alive(pid int) bool {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return false
+	}
+	_, after, _ := strings.Cut(string(stat), ") ")
+	return !strings.HasPrefix(after, "Z") && syscall.Kill(pid, 0) == nil
+}
