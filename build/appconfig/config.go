@@ -14,6 +14,7 @@ import (
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/build/internal/failure"
+	"github.com/slipwayhq/slipway/build/internal/jsonfile"
 )
 
 // Step is the step of every failure of this package.
@@ -111,14 +112,12 @@ type file struct {
 }
 
 func parse(name string, content []byte) (Config, error) {
-	content = bytes.TrimPrefix(content, []byte("\ufeff"))
 	c := Config{Path: name}
 	var f file
-	if err := json.Unmarshal(content, &c.Raw); err != nil {
-		return c, invalid(name, content, err)
-	}
-	if err := json.Unmarshal(content, &f); err != nil {
-		return c, invalid(name, content, err)
+	for _, into := range []any{&c.Raw, &f} {
+		if err := jsonfile.Unmarshal(name, content, into); err != nil {
+			return c, failure.New(Step, "config_invalid", "%v.", err)
+		}
 	}
 	for _, read := range []func(file) error{c.readGraphs, c.readLanguage, c.readNode, c.readEnv} {
 		if err := read(f); err != nil {
@@ -126,29 +125,6 @@ func parse(name string, content []byte) (Config, error) {
 		}
 	}
 	return c, nil
-}
-
-// invalid names the place by line and column.
-func invalid(name string, content []byte, err error) error {
-	var offset int64
-	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		offset = syntax.Offset
-	} else if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		offset = kind.Offset
-		err = fmt.Errorf("%s where an object is needed", kind.Value)
-		if kind.Field != "" {
-			err = fmt.Errorf("%q is %w", kind.Field, err)
-		}
-	}
-	line, column := place(content, offset)
-	return failure.New(Step, "config_invalid", "%s:%d:%d: %v.", name, line, column, err)
-}
-
-// place of the byte before an offset, both counted from 1.
-func place(content []byte, offset int64) (line, column int) {
-	before := content[:max(0, min(offset-1, int64(len(content))))]
-	lastLine := before[bytes.LastIndexByte(before, '\n')+1:]
-	return bytes.Count(before, []byte("\n")) + 1, len([]rune(string(lastLine))) + 1
 }
 
 func (c *Config) wrong(code, format string, args ...any) *slipway.Failure {
