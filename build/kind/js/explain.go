@@ -2,7 +2,6 @@ package js
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -10,6 +9,7 @@ import (
 type output struct {
 	errors []string // npm's own error lines, without their mark
 	last   []string // last lines of any kind
+	usage  bool     // npm has begun to explain its own options
 	exit   int
 }
 
@@ -20,13 +20,24 @@ const (
 
 var npmError = regexp.MustCompile(`^npm (?:error|ERR!) ?`)
 
-func (o *output) add(line string) {
-	if mark := npmError.FindString(line); mark != "" {
-		o.errors = append(o.errors, strings.TrimSpace(line[len(mark):]))
+// add takes a line, and says whether it is worth showing: npm explains its own
+// options at length when it refuses a lock file, and names log files of its own.
+func (o *output) add(line string) bool {
+	mark := npmError.FindString(line)
+	said := strings.TrimSpace(line[len(mark):])
+	o.usage = o.usage || mark != "" && (said == "Usage:" || said == "Clean install a project")
+	if o.usage || ownLog.MatchString(said) {
+		return false
+	}
+	if mark != "" {
+		o.errors = append(o.errors, said)
 	}
 	o.last = append(o.last, line)
 	o.last = o.last[max(0, len(o.last)-quoteLines):]
+	return true
 }
+
+var ownLog = regexp.MustCompile(`^(A complete log of this run|Log files were not written)`)
 
 // explanation of npm's own code of an error.
 type explanation struct{ code, hint string }
@@ -74,11 +85,20 @@ func (o *output) code() string {
 	return ""
 }
 
-// noise in npm's errors: where it happened inside npm, and its own log.
-var noise = regexp.MustCompile(`^(code |errno |syscall |path |at |A complete log|.*_logs/|$)`)
+// noise in npm's errors: its code, which says less than the words, and where in
+// npm it happened. A label before the words only repeats the code.
+var (
+	noise = regexp.MustCompile(`^(code |errno |syscall |path |at |$)`)
+	label = regexp.MustCompile(`^(notarget|404|network|ERESOLVE|audit) +`)
+)
 
 func (o *output) quote() string {
-	lines := slices.DeleteFunc(slices.Clone(o.errors), noise.MatchString)
+	var lines []string
+	for _, line := range o.errors {
+		if line = label.ReplaceAllString(line, ""); !noise.MatchString(line) {
+			lines = append(lines, line)
+		}
+	}
 	if len(lines) == 0 {
 		lines = o.last
 	}

@@ -57,7 +57,9 @@ func ignoreAbsent(err error) error {
 func readManifest(dir, name string, content []byte) (*manifest, error) {
 	m := &manifest{dir: dir, deps: map[string]string{}}
 	var groups struct {
-		Dependencies, DevDependencies, OptionalDependencies map[string]string
+		Dependencies         map[string]string `json:"dependencies"`
+		DevDependencies      map[string]string `json:"devDependencies"`
+		OptionalDependencies map[string]string `json:"optionalDependencies"`
 	}
 	for _, into := range []any{&m.keys, &groups} {
 		if err := jsonfile.Unmarshal(name, content, into); err != nil {

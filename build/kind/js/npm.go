@@ -19,7 +19,7 @@ import (
 // they are the usual way in for a bad package. Development dependencies are
 // left out, unless the app is still to be built.
 var (
-	npmFlags = []string{"--ignore-scripts", "--no-audit", "--no-fund", "--no-progress", "--no-update-notifier", "--logs-max=0"}
+	npmFlags = []string{"--ignore-scripts", "--no-audit", "--no-fund", "--no-progress", "--no-update-notifier"}
 	noDev    = "--omit=dev"
 )
 
@@ -43,7 +43,7 @@ func (k *Kind) npm(ctx context.Context, node toolchain.Node, work string, log io
 	}
 	scratch := filepath.Join(work, ".scratch")
 	env := toolchain.Environment(found.Path(), home,
-		"TMPDIR="+scratch, "npm_config_cache="+filepath.Join(home, "cache"))
+		"TMPDIR="+scratch, "npm_config_cache="+filepath.Join(home, "cache"), "npm_config_logs_max=0")
 	return npm{found, env, scratch}, nil
 }
 
@@ -79,8 +79,9 @@ func (n npm) command(ctx context.Context, dir string, args []string, log io.Writ
 	defer durable.Discard(n.scratch)
 	said := new(output)
 	c := command.Command{Args: args, Dir: dir, Env: n.env, Line: func(line string) {
-		said.add(line)
-		fmt.Fprintln(log, line)
+		if said.add(line) {
+			fmt.Fprintln(log, line)
+		}
 	}}
 	var err error
 	said.exit, err = c.Run(ctx)
