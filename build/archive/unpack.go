@@ -17,17 +17,16 @@ import (
 type Limits struct {
 	Entries int   // files and folders
 	Size    int64 // unpacked, bytes
-	Ratio   int64 // unpacked bytes per packed byte, looked at beyond RatioFrom
 	Path    int   // length of a name, bytes
+	Ratio   int64 // unpacked bytes per packed byte
+	// RatioFrom is how much is unpacked before its ratio says anything: small
+	// files of zeros are no attack.
+	RatioFrom int64
 }
-
-// RatioFrom is how much is unpacked before its ratio says anything: small files
-// of zeros are no attack.
-const RatioFrom = 64 << 20
 
 // SourceLimits are those of an uploaded source.
 func SourceLimits() Limits {
-	return Limits{Entries: 100_000, Size: 2 << 30, Ratio: 200, Path: 1024}
+	return Limits{Entries: 100_000, Size: 2 << 30, Path: 1024, Ratio: 200, RatioFrom: 64 << 20}
 }
 
 // Options say how to unpack.
@@ -123,7 +122,7 @@ func (u *unpacking) tooMuch() error {
 	switch {
 	case l.Size > 0 && size > l.Size:
 		return tooLarge("The source unpacks to more than %d MiB.", l.Size>>20)
-	case l.Ratio > 0 && size > RatioFrom && size > l.Ratio*u.packed.n:
+	case l.Ratio > 0 && size > l.RatioFrom && size > l.Ratio*u.packed.n:
 		return tooLarge("The source unpacks to more than %d times its size.", l.Ratio)
 	}
 	return nil

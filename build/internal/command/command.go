@@ -23,8 +23,8 @@ const (
 	MaxOutput = 10 << 20
 	// MaxLine is how long a line may be before it is cut in two.
 	MaxLine = 16 << 10
-	// patience with a pipe that a stray descendant holds open.
-	patience = time.Second
+	// lag of a pipe that a stray descendant holds open.
+	lag = time.Second
 )
 
 // Command is one run of a program.
@@ -33,6 +33,10 @@ type Command struct {
 	Dir  string
 	Env  []string
 	Line func(string) // gets each line of either output, one at a time
+	// Silent is called, never together with Line, each time that nothing was
+	// written for Patience. It may be nil.
+	Silent   func(since time.Duration)
+	Patience time.Duration
 }
 
 // Run returns the exit code: -1 if a signal ended it. An error is ours, or the
@@ -49,13 +53,15 @@ func (c Command) Run(ctx context.Context) (int, error) {
 	cmd.Stdout, cmd.Stderr = out, out // the same: one goroutine copies both
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return killGroup(cmd) }
-	cmd.WaitDelay = patience
+	cmd.WaitDelay = lag
 	if err := cmd.Start(); err != nil {
 		return 0, fmt.Errorf("start %s: %w", c.Args[0], err)
 	}
+	attended := c.attend(out)
 	err := cmd.Wait()
 	killGroup(cmd)
-	out.flush()
+	attended()
+	out.end()
 	return result(ctx, err)
 }
 
@@ -70,6 +76,28 @@ func result(ctx context.Context, err error) (int, error) {
 		return 0, nil
 	}
 	return 0, err
+}
+
+// attend reports silence until its end is called.
+func (c Command) attend(out *splitter) (end func()) {
+	if c.Silent == nil {
+		return func() {}
+	}
+	begin, done, gone := time.Now(), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(gone)
+		tick := time.NewTicker(c.Patience)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				out.ifSilent(func() { c.Silent(time.Since(begin)) })
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() { close(done); <-gone }
 }
 
 func killGroup(cmd *exec.Cmd) error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

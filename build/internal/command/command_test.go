@@ -1,9 +1,12 @@
 package command_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -69,6 +72,51 @@ func TestRunReportsWhatCanNotStart(t *testing.T) {
 	if !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// A command that waits for the second report of its own silence.
+func TestRunReportsSilence(t *testing.T) {
+	heard := filepath.Join(t.TempDir(), "heard")
+	reports := 0
+	c := command.Command{
+		Args: []string{"/bin/sh", "-c", "echo; until test -e " + heard + "; do :; done"},
+		Line: func(string) {}, Patience: 10 * time.Millisecond,
+		Silent: func(since time.Duration) {
+			if reports++; reports == 2 && since >= 20*time.Millisecond {
+				os.WriteFile(heard, nil, 0o644)
+			}
+		},
+	}
+	if code, err := c.Run(t.Context()); code != 0 || err != nil || reports < 2 {
+		t.Errorf("exit %d, %v, %d reports", code, err, reports)
+	}
+}
+
+// When we are killed, so is what we run.
+func TestRunDiesWithUs(t *testing.T) {
+	if pids := os.Getenv("COMMAND_TEST_PIDS"); pids != "" {
+		command.Command{
+			Args: []string{"/bin/sh", "-c", "echo $$ > " + pids + "; echo ready; exec sleep 600"},
+			Line: func(line string) { fmt.Println(line) },
+		}.Run(context.Background())
+		return
+	}
+	pids := filepath.Join(t.TempDir(), "pids")
+	self := exec.CommandContext(t.Context(), os.Args[0], "-test.run=TestRunDiesWithUs")
+	self.Env = append(os.Environ(), "COMMAND_TEST_PIDS="+pids)
+	out, err := self.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := self.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	self.Process.Kill()
+	self.Wait()
+	expectGone(t, pids)
 }
 
 // Cancelled, the command and its children are gone at once, even those that

@@ -14,7 +14,7 @@ import (
 // or its own commands write there.
 func (k *Kind) installAlone(ctx context.Context, app kind.App, m *manifest, node toolchain.Node, log io.Writer) error {
 	if app.InstallCommand == "" {
-		npm, err := k.npm(ctx, node, app.Scratch, log)
+		npm, err := k.npm(ctx, node, dependencies, app.Scratch, log)
 		if err != nil {
 			return err
 		}
@@ -35,7 +35,7 @@ func (k *Kind) commands(ctx context.Context, app kind.App, node toolchain.Node, 
 		if c.text == "" {
 			continue
 		}
-		npm, err := k.npm(ctx, node, app.Scratch, log)
+		npm, err := k.npm(ctx, node, dependencies, app.Scratch, log)
 		if err != nil {
 			return err
 		}

@@ -71,8 +71,10 @@ func (o *output) explain(what string, err error) error {
 	if !ok {
 		e = explanation{code: "install_failed"}
 	}
-	f := fail(e.code, "%s: %s", what, o.quote())
-	f.Hint, f.Exit = e.hint, &o.exit
+	f := fail(e.code, "npm can not install %s: %s", what, o.quote())
+	if f.Exit = &o.exit; what == dependencies || e == unreachable || e == diskFull {
+		f.Hint = e.hint // the others are of the app's own files
+	}
 	return f
 }
 
@@ -89,7 +91,7 @@ func (o *output) code() string {
 // npm it happened. A label before the words only repeats the code.
 var (
 	noise = regexp.MustCompile(`^(code |errno |syscall |path |at |$)`)
-	label = regexp.MustCompile(`^(notarget|404|network|ERESOLVE|audit) +`)
+	label = regexp.MustCompile(`^(notarget|404|network|nospc|ERESOLVE|audit)( +|$)`)
 )
 
 func (o *output) quote() string {

@@ -148,7 +148,7 @@ func (k *Kind) installShared(ctx context.Context, dir string, files map[string][
 				return err
 			}
 		}
-		npm, err := k.npm(ctx, node, work, log)
+		npm, err := k.npm(ctx, node, dependencies, work, log)
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/build/internal/command"
@@ -23,16 +24,20 @@ var (
 	noDev    = "--omit=dev"
 )
 
+// patience with a silent program before the log says that it is at work.
+const patience = 10 * time.Second
+
 // npm of one installation.
 type npm struct {
 	toolchain.NPM
+	what    string // is installed
 	env     []string
 	scratch string // for its temporary files: there only while it runs
 }
 
 // npm gets a home and a cache of ours, so that nothing depends on who runs the
 // server, and nothing is left in their home.
-func (k *Kind) npm(ctx context.Context, node toolchain.Node, work string, log io.Writer) (npm, error) {
+func (k *Kind) npm(ctx context.Context, node toolchain.Node, what, work string, log io.Writer) (npm, error) {
 	found, err := k.tools.NPM(ctx, node, log)
 	if err != nil {
 		return npm{}, err
@@ -44,8 +49,14 @@ func (k *Kind) npm(ctx context.Context, node toolchain.Node, work string, log io
 	scratch := filepath.Join(work, ".scratch")
 	env := toolchain.Environment(found.Path(), home,
 		"TMPDIR="+scratch, "npm_config_cache="+filepath.Join(home, "cache"), "npm_config_logs_max=0")
-	return npm{found, env, scratch}, nil
+	return npm{found, what, env, scratch}, nil
 }
+
+// What an installation is of, as failures name it.
+const (
+	dependencies = "the dependencies"
+	agentServer  = "LangGraph's JavaScript server"
+)
 
 // install runs npm where a manifest lies: by the lock file if there is one, and
 // without it when npm says that the two do not belong together.
@@ -57,7 +68,7 @@ func (n npm) install(ctx context.Context, dir string, production bool, log io.Wr
 	if !locked(dir) {
 		return n.run(ctx, dir, append([]string{"install"}, flags...), log)
 	}
-	err := n.run(ctx, dir, append([]string{"ci"}, flags...), log)
+	err := n.run(ctx, dir, append([]string{"ci", "--prefer-offline"}, flags...), log)
 	if f, ok := errors.AsType[*slipway.Failure](err); !ok || f.Code != "lock_refused" {
 		return err
 	}
@@ -68,7 +79,7 @@ func (n npm) install(ctx context.Context, dir string, production bool, log io.Wr
 func (n npm) run(ctx context.Context, dir string, args []string, log io.Writer) error {
 	fmt.Fprintf(log, "$ npm %s\n", strings.Join(args, " "))
 	said, err := n.command(ctx, dir, n.Args(args...), log)
-	return said.explain("The dependencies can not be installed", err)
+	return said.explain(n.what, err)
 }
 
 // command runs a program in a folder. It must have ended well.
@@ -78,11 +89,18 @@ func (n npm) command(ctx context.Context, dir string, args []string, log io.Writ
 	}
 	defer durable.Discard(n.scratch)
 	said := new(output)
-	c := command.Command{Args: args, Dir: dir, Env: n.env, Line: func(line string) {
-		if said.add(line) {
-			fmt.Fprintln(log, line)
-		}
-	}}
+	c := command.Command{
+		Args: args, Dir: dir, Env: n.env,
+		Line: func(line string) {
+			if said.add(line) {
+				fmt.Fprintln(log, line)
+			}
+		},
+		Patience: patience,
+		Silent: func(since time.Duration) {
+			fmt.Fprintf(log, "Still at work after %.0f s\n", since.Seconds())
+		},
+	}
 	var err error
 	said.exit, err = c.Run(ctx)
 	return said, err

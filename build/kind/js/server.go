@@ -64,7 +64,7 @@ func (k *Kind) server(ctx context.Context, node toolchain.Node, log io.Writer) (
 		if err := writeServer(work); err != nil {
 			return err
 		}
-		npm, err := k.npm(ctx, node, work, log)
+		npm, err := k.npm(ctx, node, agentServer, work, log)
 		if err != nil {
 			return err
 		}
