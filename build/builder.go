@@ -13,6 +13,7 @@ import (
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/build/appconfig"
+	"github.com/slipwayhq/slipway/build/internal/command"
 	"github.com/slipwayhq/slipway/build/internal/durable"
 	"github.com/slipwayhq/slipway/build/internal/keylock"
 	"github.com/slipwayhq/slipway/build/kind"
@@ -53,7 +54,8 @@ type Builder struct {
 	locks        keylock.Locks // by digest of a bundle
 }
 
-// Open makes the folders and sweeps away what a death left.
+// Open makes the folders and sweeps away what a death left: files, and programs
+// that are still at work.
 func Open(o Options) (*Builder, error) {
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
@@ -66,6 +68,7 @@ func Open(o Options) (*Builder, error) {
 			return nil, err
 		}
 	}
+	command.KillMarked(b.tmp)
 	if err := durable.Sweep(b.tmp); err != nil {
 		return nil, err
 	}

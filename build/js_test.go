@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -174,18 +175,80 @@ func TestLockThatDoesNotFit(t *testing.T) {
 func TestInstallIsCancelled(t *testing.T) {
 	b := realBuilder(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	files := map[string]string{
-		"langgraph.json": `{"graphs": {"a": "./a.ts:a"}}`, "a.ts": "",
-		"package.json": `{"scripts": {"wait": "echo waiting && sleep 600"}}`,
-	}
-	r := request(t, files)
-	r.InstallCommand = "npm run wait"
+	r := waitingRequest(t)
 	var cancelled time.Time
 	_, err := b.Build(ctx, r, onLine{"waiting", func() { cancelled = time.Now(); cancel() }})
 	if took := time.Since(cancelled); ctx.Err() == nil || err != context.Canceled || took > 2*time.Second {
 		t.Errorf("%v after %v", err, took)
 	}
 	expectNothing(t, realDir, "tmp")
+}
+
+// Killed in the middle of an installation, the builder leaves a folder in tmp
+// and programs that write there; the next one sweeps both.
+func TestKilledBuild(t *testing.T) {
+	if dir := os.Getenv("BUILD_TEST_DIR"); dir != "" {
+		open(t, dir).Build(context.Background(), waitingRequest(t), os.Stdout)
+		return
+	}
+	if testing.Short() {
+		t.Skip("installs with the real npm")
+	}
+	dir := data(t)
+	linkCache(t, dir)
+	self := exec.CommandContext(t.Context(), os.Args[0], "-test.run=TestKilledBuild")
+	self.Env = append(os.Environ(), "BUILD_TEST_DIR="+dir)
+	waiting := make(chan struct{})
+	self.Stdout = &signal{text: "\nwaiting", seen: waiting}
+	self.WaitDelay = time.Millisecond // the program that is left holds the pipe
+	if err := self.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-waiting
+	self.Process.Kill()
+	self.Wait()
+	if left, _ := os.ReadDir(filepath.Join(dir, "tmp")); len(left) == 0 {
+		t.Error("nothing was left to sweep: the test is wrong")
+	}
+	open(t, dir)
+	expectNothing(t, dir, "tmp", "bundles")
+	for len(processesIn(t, dir)) > 0 { // killed, they are gone in a moment
+	}
+}
+
+func waitingRequest(t *testing.T) build.Request {
+	r := request(t, map[string]string{
+		"langgraph.json": `{"graphs": {"a": "./a.ts:a"}}`, "a.ts": "",
+		"package.json": `{"scripts": {"wait": "echo waiting && sleep 600"}}`,
+	})
+	r.InstallCommand = "npm run wait"
+	return r
+}
+
+// linkCache lends a data folder the servers that were installed already.
+func linkCache(t *testing.T, dir string) {
+	t.Helper()
+	if err := realBuilder(t).Warm(t.Context(), io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "cache"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(realDir, "cache", "servers"), filepath.Join(dir, "cache", "servers")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// processesIn lists processes that work in a folder.
+func processesIn(t *testing.T, dir string) (found []string) {
+	t.Helper()
+	folders, _ := filepath.Glob("/proc/[0-9]*/cwd")
+	for _, folder := range folders {
+		if where, err := os.Readlink(folder); err == nil && strings.HasPrefix(where, dir) {
+			found = append(found, folder)
+		}
+	}
+	return found
 }
 
 // serve starts what was built as a driver would, and waits for its first answer.

@@ -2,9 +2,10 @@
 //
 // Each runs by argv in a process group of its own, with the environment that it
 // is given and no other. What it writes is handed over line by line as it
-// comes, bounded in length and in all. When the context ends the whole group is
-// killed; when the program ends by itself, what it left in its group is; when
-// this process is killed, so is the program.
+// comes, bounded in length and in all. When the context ends, the program and
+// all its descendants are killed; when it ends by itself, those that it left
+// behind are. When this process is killed, so is the program; its descendants
+// then wait for the next process to call KillMarked.
 package command
 
 import (
@@ -13,6 +14,7 @@ import (
 	"fmt"
 	"os/exec"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -32,6 +34,7 @@ type Command struct {
 	Args []string // the first is the program's path
 	Dir  string
 	Env  []string
+	Mark string       // names the run for KillMarked, "" for none
 	Line func(string) // gets each line of either output, one at a time
 	// Silent is called, never together with Line, each time that nothing was
 	// written for Patience. It may be nil.
@@ -49,7 +52,7 @@ func (c Command) Run(ctx context.Context) (int, error) {
 
 	out := &splitter{line: c.Line, left: MaxOutput}
 	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
-	cmd.Dir, cmd.Env = c.Dir, c.Env
+	cmd.Dir, cmd.Env = c.Dir, c.environment()
 	cmd.Stdout, cmd.Stderr = out, out // the same: one goroutine copies both
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return killGroup(cmd) }
@@ -59,10 +62,24 @@ func (c Command) Run(ctx context.Context) (int, error) {
 	}
 	attended := c.attend(out)
 	err := cmd.Wait()
-	killGroup(cmd)
+	c.killRest(cmd)
 	attended()
 	out.end()
 	return result(ctx, err)
+}
+
+func (c Command) environment() []string {
+	if c.Mark == "" {
+		return c.Env
+	}
+	return append(slices.Clone(c.Env), markName+"="+c.Mark)
+}
+
+func (c Command) killRest(cmd *exec.Cmd) {
+	killGroup(cmd)
+	if c.Mark != "" {
+		KillMarked(c.Mark)
+	}
 }
 
 func result(ctx context.Context, err error) (int, error) {

@@ -144,6 +144,51 @@ func TestRunLeavesNobodyBehind(t *testing.T) {
 	expectGone(t, pids)
 }
 
+// Nor does one whose child has left the group and its parents.
+func TestRunFindsThoseWhoHide(t *testing.T) {
+	dir := t.TempDir()
+	hide := `setsid sh -c 'echo $$ > ` + dir + `/pids; sleep 600 & echo $! >> ` + dir + `/pids; echo hidden; wait' & `
+	for name, script := range map[string]string{"ends": hide + "read x < /dev/null; until test -s " + dir + "/pids; do :; done", "is cancelled": hide + "wait"} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			begin := time.Now()
+			command.Command{
+				Args: []string{"/bin/sh", "-c", script}, Mark: dir + "/" + name,
+				Line: func(string) {
+					if name == "is cancelled" {
+						cancel()
+					}
+				},
+			}.Run(ctx)
+			if took := time.Since(begin); took > 2*time.Second {
+				t.Errorf("took %v", took)
+			}
+			expectGone(t, dir+"/pids")
+			os.Remove(dir + "/pids")
+		})
+	}
+}
+
+func TestKillMarked(t *testing.T) {
+	mine, other := exec.Command("sleep", "600"), exec.Command("sleep", "600")
+	mine.Env, other.Env = []string{"SLIPWAY_BUILD=/data/tmp/x"}, []string{"SLIPWAY_BUILD=/data/tmp2"}
+	for _, cmd := range []*exec.Cmd{mine, other} {
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	command.KillMarked("/data/tmp")
+	if err := mine.Wait(); err == nil {
+		t.Error("it ended well")
+	}
+	if !alive(other.Process.Pid) {
+		t.Error("another one is gone too")
+	}
+	other.Process.Kill()
+	other.Wait()
+}
+
 func expectGone(t *testing.T, file string) {
 	t.Helper()
 	text, err := os.ReadFile(file)

@@ -90,7 +90,7 @@ func (o *output) code() string {
 // noise in npm's errors: its code, which says less than the words, and where in
 // npm it happened. A label before the words only repeats the code.
 var (
-	noise = regexp.MustCompile(`^(code |errno |syscall |path |at |$)`)
+	noise = regexp.MustCompile(`^(code |errno |syscall |path |at |\w+: ('.*'|\d+),?$|}|$)`)
 	label = regexp.MustCompile(`^(notarget|404|network|nospc|ERESOLVE|audit)( +|$)`)
 )
 

@@ -60,7 +60,7 @@ func TestExplain(t *testing.T) {
 		"lock":      {"npm error code EUSAGE\nnpm error\nnpm error `npm ci` can only install\nnpm error\nnpm error Clean install a project\nnpm error Usage:\nnpm error npm ci", "lock_refused", ": `npm ci` can only install"},
 		"denied":    {"npm error code E401\nnpm error Unable to authenticate", "registry_denied", "Unable to authenticate"},
 		"integrity": {"npm error code EINTEGRITY\nnpm error sha512-x integrity checksum failed", "integrity_mismatch", "checksum failed"},
-		"a stack":   {"npm error Cannot read properties of null\nnpm error     at Arborist (/x.js:1)", "install_failed", ": Cannot read properties of null"},
+		"a stack":   {"npm error Cannot read properties of null\nnpm error     at Arborist (/x.js:1) {\nnpm error   code: 'X',\nnpm error   port: 1\nnpm error }", "install_failed", ": Cannot read properties of null"},
 		"no npm":    {"line 1\nSegmentation fault", "install_failed", "line 1\nSegmentation fault"},
 		"silence":   {"", "install_failed", "said nothing"},
 	}

@@ -90,7 +90,7 @@ func (n npm) command(ctx context.Context, dir string, args []string, log io.Writ
 	defer durable.Discard(n.scratch)
 	said := new(output)
 	c := command.Command{
-		Args: args, Dir: dir, Env: n.env,
+		Args: args, Dir: dir, Env: n.env, Mark: n.scratch,
 		Line: func(line string) {
 			if said.add(line) {
 				fmt.Fprintln(log, line)
