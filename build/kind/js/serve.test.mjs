@@ -173,6 +173,7 @@ test("serves a plain JavaScript app with an env file, one copy of the framework 
   assert.equal(lastOf(await run("count")), "plain-js: 1 messages so far, 1 from a person");
   assert.equal(lastOf(await run("count")), "plain-js: 3 messages so far, 2 from a person");
   assert.equal(lastOf(await run("lazy")), "made for this run");
+  assert.equal((await launcher.call("GET", "/info")).body.langgraph_js_version, "1.7.3");
   assert.equal(await launcher.terminate(), 0);
 });
 

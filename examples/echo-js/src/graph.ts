@@ -2,17 +2,7 @@
  * Five graphs without a model: no key, no network, the same answer every time.
  * Each shows one thing that an Agent Server does; README.md says which.
  */
-import { setTimeout as pause } from "node:timers/promises";
-
-import {
-  Annotation,
-  END,
-  type LangGraphRunnableConfig,
-  MessagesAnnotation,
-  START,
-  StateGraph,
-  interrupt,
-} from "@langchain/langgraph";
+import { Annotation, END, MessagesAnnotation, START, StateGraph, interrupt } from "@langchain/langgraph";
 import { AIMessage, type BaseMessage } from "@langchain/core/messages";
 
 const Chat = Annotation.Root({
@@ -23,11 +13,23 @@ const Chat = Annotation.Root({
 
 type ChatState = typeof Chat.State;
 
+declare const process: { env: Record<string, string | undefined> };
+
 const isHuman = (message: BaseMessage) => message.getType() === "human";
 
 const lastText = ({ messages }: ChatState) => messages.at(-1)?.text ?? "";
 
 const say = (text: string) => ({ messages: [new AIMessage(text)] });
+
+/** Waits, unless the run is cancelled first. */
+const pause = (ms: number, signal?: AbortSignal) =>
+  new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(resolve, ms);
+    signal?.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(new Error("cancelled"));
+    });
+  });
 
 /** Repeats the last message, and counts the ones that the thread holds. */
 export const echo = new StateGraph(Chat)
@@ -42,7 +44,7 @@ export const echo = new StateGraph(Chat)
 /** Takes `delay_ms` (2 s unless told) and gives up at once when it is cancelled. */
 export const slow = new StateGraph(Chat)
   .addNode("work", async (state, config) => {
-    await pause(state.delay_ms ?? 2_000, undefined, { signal: config.signal });
+    await pause(state.delay_ms ?? 2_000, config.signal);
     return {};
   })
   .addNode("reply", (state) => say(`done: ${lastText(state)}`))
@@ -53,11 +55,11 @@ export const slow = new StateGraph(Chat)
 
 /** Sends one custom event for each word before it answers. */
 export const custom = new StateGraph(Chat)
-  .addNode("spell", async (state, config: LangGraphRunnableConfig) => {
+  .addNode("spell", async (state, config) => {
     const words = lastText(state).split(/\s+/).filter(Boolean);
     for (const [index, word] of words.entries()) {
       config.writer?.({ index, word, of: words.length });
-      await pause(state.delay_ms ?? 100, undefined, { signal: config.signal });
+      await pause(state.delay_ms ?? 100, config.signal);
     }
     return say(`${words.length} words`);
   })

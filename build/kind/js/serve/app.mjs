@@ -2,15 +2,14 @@
 // found here, before any state is opened: the server itself finds some of it late and some never.
 
 import { existsSync, readFileSync } from "node:fs";
-import { extname, join, relative, resolve } from "node:path";
+import { extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
 import { Mistake, step } from "./failure.mjs";
 import { warn } from "./log.mjs";
 import { locateServer } from "./server.mjs";
 
-const TYPESCRIPT = [".ts", ".mts", ".cts", ".tsx", ".jsx"];
-const JAVASCRIPT = [".js", ".mjs", ".cjs"];
+const SOURCES = [".ts", ".mts", ".cts", ".tsx", ".js", ".mjs", ".cjs", ".jsx"];
 
 export async function loadApp(settings, loadServer) {
   const config = await step("config", () => readConfig(settings));
@@ -20,8 +19,7 @@ export async function loadApp(settings, loadServer) {
   for (const source of sources) await step(source.name, () => checkFile(source));
 
   process.chdir(settings.baseDir); // where an app finds its own files, as everywhere else
-  const needsTsx = sources.some(isTypeScript) || existsSync(join(settings.baseDir, "tsconfig.json"));
-  const server = await step("server", () => loadServer(location, { entry: sources[0].file, needsTsx }));
+  const server = await step("server", () => loadServer(location, sources[0].file));
   const app = await step("config", () => server.options(config, settings));
   for (const source of sources) await step(source.name, () => loadSource(source));
   return { server, app };
@@ -65,13 +63,9 @@ function sourcesOf(config, baseDir) {
   return [...graphs, ...auth, ...http];
 }
 
-const isTypeScript = ({ path }) => TYPESCRIPT.includes(extname(path));
-
 function checkFile({ path, file }) {
   if (!existsSync(file)) throw new Mistake(`no such file: ${path} (looked for ${file})`);
-  if (![...TYPESCRIPT, ...JAVASCRIPT].includes(extname(path))) {
-    throw new Mistake(`${path} is neither JavaScript nor TypeScript`);
-  }
+  if (!SOURCES.includes(extname(path))) throw new Mistake(`${path} is neither JavaScript nor TypeScript`);
 }
 
 /** Imports by the same URL as the server will, so that it finds the module loaded. */
@@ -107,6 +101,6 @@ function applyEnvironment(env, { baseDir }, location) {
 /** One that is not there is no failure: such files are rarely committed. */
 function readEnvFile(file, location) {
   if (existsSync(file)) return location.require("dotenv").parse(readFileSync(file));
-  warn("the env file of the configuration does not exist", { file: relative(process.cwd(), file) });
+  warn("the env file of the configuration does not exist", { file });
   return {};
 }

@@ -42,15 +42,18 @@ function packageFrom(file, name) {
   }
 }
 
-/** Imports the server, and makes TypeScript importable; the app's modules come later. */
-export async function loadServer(location, { entry, needsTsx }) {
+/**
+ * Imports the server, for an app whose first module is entry. Then, not before, since it slows every
+ * import: tsx, for the app's TypeScript and for the JSON that the server imports to know its versions.
+ */
+export async function loadServer(location, entry) {
   if (!location.isApps) share(location, entry);
   const part = (path) => import(pathToFileURL(join(location.dir, "dist", path)).href);
   const { startServer, StartServerSchema } = await part("server.mjs");
   const persistence = await part("storage/persist.mjs");
   const { FileSystemOps } = await part("storage/ops.mjs");
   checkParts(location, persistence, FileSystemOps, startServer);
-  if (needsTsx) (await import("tsx/esm/api")).register();
+  (await import("tsx/esm/api")).register();
   info("server loaded", { package: PACKAGE, version: location.version, of: location.isApps ? "the app" : "Slipway" });
   return new Server({ startServer, StartServerSchema, ...persistence, FileSystemOps, core: packageFrom(entry, SHARED[0]) });
 }
