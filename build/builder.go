@@ -1,0 +1,133 @@
+package build
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/build/appconfig"
+	"github.com/slipwayhq/slipway/build/internal/command"
+	"github.com/slipwayhq/slipway/build/internal/durable"
+	"github.com/slipwayhq/slipway/build/internal/keylock"
+	"github.com/slipwayhq/slipway/build/kind"
+	"github.com/slipwayhq/slipway/build/kind/js"
+	"github.com/slipwayhq/slipway/build/toolchain"
+)
+
+// format is raised when bundles are laid out differently.
+const format = "1"
+
+// Request is one build.
+type Request struct {
+	Deployment slipway.DeploymentID
+	Revision   slipway.RevisionID
+	// Source opens the gzip tarball; it is called only when it is needed.
+	Source         func(context.Context) (io.ReadCloser, error)
+	SourceDigest   string // SHA-256 of the tarball, hex
+	ConfigPath     string // langgraph.json relative to the root of the source, "" for the usual place
+	InstallCommand string // in place of the usual installation, "" for that
+	BuildCommand   string // after it, "" for none
+}
+
+// Options of a builder.
+type Options struct {
+	Dir string // the data folder
+	// Kinds are asked before those that are built in.
+	Kinds []func(cache, tmp string) kind.Kind
+	// Search lists programs that may be Node; nil looks at the usual places.
+	Search func() []string
+}
+
+// Builder of one data folder.
+type Builder struct {
+	bundles, tmp string
+	tools        *toolchain.Toolchains
+	js           *js.Kind
+	kinds        []kind.Kind
+	locks        keylock.Locks // by digest of a bundle
+}
+
+// Open makes the folders and sweeps away what a death left: files, and programs
+// that are still at work.
+func Open(o Options) (*Builder, error) {
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	cache := filepath.Join(dir, "cache")
+	b := &Builder{bundles: filepath.Join(dir, "bundles"), tmp: filepath.Join(dir, "tmp")}
+	for _, dir := range []string{b.bundles, cache} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	command.KillMarked(b.tmp)
+	if err := durable.Sweep(b.tmp); err != nil {
+		return nil, err
+	}
+	b.tools = toolchain.New(toolchain.Options{Dir: filepath.Join(cache, "toolchains"), Tmp: b.tmp, Search: o.Search})
+	for _, open := range o.Kinds {
+		b.kinds = append(b.kinds, open(cache, b.tmp))
+	}
+	b.js = js.New(cache, b.tmp, b.tools)
+	b.kinds = append(b.kinds, b.js)
+	return b, nil
+}
+
+// Key is the digest of all that goes into a build, known before any work: it
+// names the bundle.
+func (b *Builder) Key(r Request) string {
+	path, err := appconfig.CheckPath(r.ConfigPath)
+	if err != nil {
+		path = r.ConfigPath // Build will say what is wrong with it
+	}
+	sum := sha256.New()
+	for _, part := range append([]string{
+		format, runtime.GOOS, runtime.GOARCH, r.SourceDigest, path, r.InstallCommand, r.BuildCommand,
+	}, b.fingerprints()...) {
+		fmt.Fprintf(sum, "%d %s\n", len(part), part)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+func (b *Builder) fingerprints() []string {
+	var all []string
+	for _, k := range b.kinds {
+		all = append(all, k.Fingerprint())
+	}
+	return all
+}
+
+// Plan says which Node an app without wishes will get, and whether it must be
+// brought first.
+func (b *Builder) Plan(ctx context.Context) (toolchain.Plan, error) {
+	return b.tools.Plan(ctx, appconfig.MinNode)
+}
+
+// Warm brings what a first build of a JavaScript app needs before there is one.
+func (b *Builder) Warm(ctx context.Context, log io.Writer) error { return b.js.Warm(ctx, log) }
+
+// kindOf finds who serves an app.
+func (b *Builder) kindOf(c appconfig.Config) kind.Kind {
+	i := slices.IndexFunc(b.kinds, func(k kind.Kind) bool { return k.Accepts(c) })
+	if i < 0 {
+		return nil
+	}
+	return b.kinds[i]
+}
+
+// kindNamed finds a kind by what a bundle says.
+func (b *Builder) kindNamed(name string) kind.Kind {
+	i := slices.IndexFunc(b.kinds, func(k kind.Kind) bool { return k.Agent().Name == name })
+	if i < 0 {
+		return nil
+	}
+	return b.kinds[i]
+}

@@ -1,0 +1,128 @@
+// Package durable puts finished folders in their place, and takes them away, so
+// that death at any line leaves them whole or absent.
+//
+// What is being made or removed lies below a folder for temporary things, on
+// the same file system, which is swept at the start.
+package durable
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// Publish makes a finished folder read-only, writes it through to the disk and
+// gives it its final name. Everybody may read it, whatever the umask.
+func Publish(made, final string) error {
+	if err := freeze(made); err != nil {
+		return err
+	}
+	if err := flush(made); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(final), 0o755); err != nil {
+		return err
+	}
+	if err := os.Rename(made, final); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(final))
+}
+
+// freeze takes the right to write from all but the topmost folder, which could
+// not be renamed otherwise.
+func freeze(top string) error {
+	return filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.Type()&fs.ModeSymlink != 0 {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		return setMode(path, info.Mode(), frozen(info, path == top))
+	})
+}
+
+func setMode(path string, is, want fs.FileMode) error {
+	if is.Perm() == want {
+		return nil
+	}
+	return os.Chmod(path, want)
+}
+
+func frozen(info fs.FileInfo, top bool) fs.FileMode {
+	switch {
+	case top:
+		return 0o755
+	case info.IsDir() || info.Mode()&0o111 != 0:
+		return 0o555
+	}
+	return 0o444
+}
+
+// flush writes the whole file system through: one call, where a dependency
+// folder would need tens of thousands.
+func flush(dir string) error {
+	folder, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	return unix.Syncfs(int(folder.Fd()))
+}
+
+func syncFolder(dir string) error {
+	folder, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}
+
+// Remove takes a folder away by way of tmp. One that is not there is removed
+// already.
+func Remove(dir, tmp string) error {
+	grave, err := os.MkdirTemp(tmp, "removed-")
+	if err != nil {
+		return err
+	}
+	err = os.Rename(dir, filepath.Join(grave, "it"))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return errors.Join(err, syncFolder(filepath.Dir(dir)), Discard(grave))
+}
+
+// Discard removes a folder, read-only parts included.
+func Discard(dir string) error {
+	if os.Geteuid() != 0 {
+		thaw(dir)
+	}
+	return os.RemoveAll(dir)
+}
+
+// thaw lets the owner empty folders. What can not be thawed RemoveAll reports.
+func thaw(dir string) {
+	filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() {
+			os.Chmod(path, 0o755)
+		}
+		return nil
+	})
+}
+
+// Sweep empties a folder, made if need be.
+func Sweep(tmp string) error {
+	if err := os.MkdirAll(tmp, 0o755); err != nil {
+		return err
+	}
+	left, err := os.ReadDir(tmp)
+	for _, entry := range left {
+		err = errors.Join(err, Discard(filepath.Join(tmp, entry.Name())))
+	}
+	return err
+}

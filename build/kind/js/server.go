@@ -1,0 +1,118 @@
+package js
+
+import (
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/slipwayhq/slipway/build/internal/durable"
+	"github.com/slipwayhq/slipway/build/toolchain"
+)
+
+// serverFiles are what the shared server folder is made of: the launcher, and
+// the manifest and lock of what it needs.
+//
+//go:embed serve.mjs serve server/package.json server/package-lock.json
+var serverFiles embed.FS
+
+const serverPackage = "@langchain/langgraph-api"
+
+// serverVersion names the folder: the server's own version, for people, and a
+// digest of all that we put in it.
+var serverVersion = sync.OnceValue(func() string {
+	sum := sha256.New()
+	for _, name := range embedded() {
+		content, _ := serverFiles.ReadFile(name)
+		fmt.Fprintf(sum, "%s %d\n%s", name, len(content), content)
+	}
+	var manifest struct{ Dependencies map[string]string }
+	content, _ := serverFiles.ReadFile("server/package.json")
+	json.Unmarshal(content, &manifest)
+	return manifest.Dependencies[serverPackage] + "-" + hex.EncodeToString(sum.Sum(nil))[:8]
+})
+
+func embedded() []string {
+	var names []string
+	fs.WalkDir(serverFiles, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			names = append(names, name)
+		}
+		return err
+	})
+	return names
+}
+
+func (k *Kind) serverDir(version string, node toolchain.Node) string {
+	return filepath.Join(k.cache, "servers", fmt.Sprintf("js-%s-node%d", version, node.Major()))
+}
+
+// server returns the shared server folder, made if it is not there.
+func (k *Kind) server(ctx context.Context, node toolchain.Node, log io.Writer) (string, error) {
+	dir := k.serverDir(serverVersion(), node)
+	return dir, k.once(ctx, dir, "the server is being installed by another build", log, func(work string) error {
+		fmt.Fprintf(log, "Installing LangGraph's JavaScript server %s, once for all apps\n", serverVersion())
+		if err := writeServer(work); err != nil {
+			return err
+		}
+		npm, err := k.npm(ctx, node, agentServer, work, log)
+		if err != nil {
+			return err
+		}
+		return npm.install(ctx, work, true, log)
+	})
+}
+
+// writeServer lays the launcher and the manifest side by side.
+func writeServer(dir string) error {
+	for _, name := range embedded() {
+		content, err := serverFiles.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if path, below := filepath.Split(name); path == "server/" {
+			name = below
+		}
+		target := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(target), 0o755), os.WriteFile(target, content, 0o644)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// once makes a shared folder unless it is there: one maker at a time, and in
+// place only when it is whole.
+func (k *Kind) once(ctx context.Context, dir, busy string, log io.Writer, make func(work string) error) error {
+	unlock, err := k.locks.Lock(ctx, dir, func() { fmt.Fprintf(log, "Waiting: %s\n", busy) })
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if exists(dir) {
+		return nil
+	}
+	begin := time.Now()
+	work, err := os.MkdirTemp(k.tmp, "js-")
+	if err != nil {
+		return err
+	}
+	defer durable.Discard(work)
+	if err := make(work); err != nil {
+		return err
+	}
+	if err := durable.Publish(work, dir); err != nil {
+		return err
+	}
+	fmt.Fprintf(log, "Installed in %.1f s\n", time.Since(begin).Seconds())
+	return nil
+}
