@@ -1,0 +1,399 @@
+// The launcher as a process, with real apps. Needs two installed folders:
+//
+//   SLIPWAY_TEST_SERVER_DIR  where `npm ci` was run on server/package.json and its lock
+//   SLIPWAY_TEST_APP_DIR     a copy of examples/echo-js where `npm ci` was run
+//
+//   node --test build/kind/js/serve.test.mjs
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, watch, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const here = fileURLToPath(new URL(".", import.meta.url));
+const installed = { server: needed("SLIPWAY_TEST_SERVER_DIR"), app: needed("SLIPWAY_TEST_APP_DIR") };
+const scratch = mkdtempSync(join(tmpdir(), "slipway-serve-"));
+const serverDir = join(scratch, "server");
+const running = new Set();
+
+function needed(name) {
+  const folder = process.env[name];
+  if (folder && existsSync(join(folder, "node_modules"))) return folder;
+  throw new Error(`${name} must name a folder with node_modules in it: see the head of serve.test.mjs`);
+}
+
+mkdirSync(serverDir);
+cpSync(join(here, "serve.mjs"), join(serverDir, "serve.mjs"));
+cpSync(join(here, "serve"), join(serverDir, "serve"), { recursive: true });
+symlinkSync(join(installed.server, "node_modules"), join(serverDir, "node_modules"));
+after(() => {
+  for (const child of running) child.kill("SIGKILL");
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+// ---- an app, a port, a launcher ----
+
+const folder = (name) => mkdtempSync(join(scratch, `${name}-`));
+
+/** The source of an app whose one node does this before it says hello. */
+const graphThat = (work) => `
+  import { END, MessagesAnnotation, START, StateGraph } from "@langchain/langgraph";
+  const reply = async () => { ${work}; return { messages: [{ role: "ai", content: "hello" }] }; };
+  export const hello = new StateGraph(MessagesAnnotation).addNode("reply", reply).addEdge(START, "reply").addEdge("reply", END).compile();
+`;
+
+/** An app of these files, with the example's dependencies. */
+function app(files) {
+  const dir = folder("app");
+  const all = {
+    "package.json": '{"type":"module"}',
+    "langgraph.json": '{"graphs":{"hello":"./graph.js:hello"}}',
+    "graph.js": graphThat(""),
+    ...files,
+  };
+  for (const [name, text] of Object.entries(all)) writeFileSync(join(dir, name), text);
+  symlinkSync(join(installed.app, "node_modules"), join(dir, "node_modules"));
+  return dir;
+}
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+class Launcher {
+  output = "";
+  errors = "";
+
+  constructor(env) {
+    this.child = spawn(process.execPath, [join(serverDir, "serve.mjs")], { cwd: folder("instance"), env: { ...process.env, ...env } });
+    running.add(this.child);
+    this.url = `http://127.0.0.1:${env.PORT}`;
+    this.child.stdout.on("data", (data) => (this.output += data));
+    this.child.stderr.on("data", (data) => (this.errors += data));
+    this.ended = once(this.child, "close").then(([code]) => (running.delete(this.child), code));
+  }
+
+  async says(text) {
+    const ended = this.ended.then((code) => assert.fail(`ended with ${code} before it said ${text}:\n${this.output}${this.errors}`));
+    while (!this.output.includes(text)) await Promise.race([once(this.child.stdout, "data"), ended]);
+    ended.catch(() => {});
+  }
+
+  async call(method, path, body) {
+    const answer = await fetch(this.url + path, { method, ...(body && { body: JSON.stringify(body), headers: { "content-type": "application/json" } }) });
+    const text = await answer.text();
+    return { status: answer.status, body: text && JSON.parse(text) };
+  }
+
+  async terminate() {
+    this.child.kill("SIGTERM");
+    return this.ended;
+  }
+
+  async kill() {
+    this.child.kill("SIGKILL");
+    return this.ended;
+  }
+}
+
+async function launch(env = {}) {
+  const { appDir = installed.app, stateDir = folder("state"), ...rest } = env;
+  return new Launcher({ PORT: String(await freePort()), SLIPWAY_APP_DIR: appDir, SLIPWAY_STATE_DIR: stateDir, ...rest });
+}
+
+async function serve(env) {
+  const launcher = await launch(env);
+  await launcher.says("slipway: serving");
+  return launcher;
+}
+
+async function refuses(env, pattern) {
+  const launcher = await launch(env);
+  assert.equal(await launcher.ended, 1, launcher.output + launcher.errors);
+  const line = launcher.errors.split("\n").find((text) => text.startsWith("slipway: failed to start: "));
+  assert.match(line ?? "", pattern, launcher.errors);
+}
+
+const says = (text, more = {}) => ({ input: { messages: [{ role: "user", content: text }], ...more } });
+
+const lastOf = ({ body }) => body.messages.at(-1).content;
+
+const opsFile = (stateDir) => join(stateDir, ".langgraph_api", ".langgraphjs_ops.json");
+
+const records = (stateDir) => JSON.parse(readFileSync(opsFile(stateDir), "utf8")).json;
+
+/** Waits until what is on disk satisfies the condition, woken by the file system. */
+async function onDisk(stateDir, condition) {
+  const watcher = watch(join(stateDir, ".langgraph_api"));
+  try {
+    while (!existsSync(opsFile(stateDir)) || !condition(records(stateDir))) await once(watcher, "change");
+  } finally {
+    watcher.close();
+  }
+}
+
+const hasRunning = ({ runs }) => Object.values(runs).some((run) => run.status === "running");
+
+async function startSlowRun(launcher, delay = 600_000) {
+  const { body: thread } = await launcher.call("POST", "/threads", {});
+  const { body: run } = await launcher.call("POST", `/threads/${thread.thread_id}/runs`, { assistant_id: "slow", ...says("work", { delay_ms: delay }) });
+  return { thread: thread.thread_id, run: run.run_id };
+}
+
+// ---- start ----
+
+test("serves a TypeScript app that does not list the server", async () => {
+  const launcher = await serve();
+  assert.deepEqual((await launcher.call("GET", "/ok")).body, { ok: true });
+  const { body } = await launcher.call("POST", "/assistants/search", {});
+  assert.deepEqual(body.map((assistant) => assistant.graph_id).sort(), ["approve", "custom", "echo", "memory", "slow"]);
+  assert.equal(lastOf(await launcher.call("POST", "/runs/wait", { assistant_id: "echo", ...says("hi") })), "echo: hi (message 1 of this thread)");
+  const schemas = await launcher.call("GET", `/assistants/${body[0].assistant_id}/schemas`);
+  assert.ok(schemas.body.state_schema, JSON.stringify(schemas.body));
+  assert.equal(await launcher.terminate(), 0);
+});
+
+test("serves a plain JavaScript app with an env file, one copy of the framework and its own working folder", async () => {
+  const appDir = folder("plain");
+  cpSync(join(here, "../../../e2e/testdata/plain-js"), appDir, { recursive: true });
+  symlinkSync(join(installed.app, "node_modules"), join(appDir, "node_modules"));
+  const launcher = await serve({ appDir });
+  const { body: thread } = await launcher.call("POST", "/threads", {});
+  const run = (graph) => launcher.call("POST", `/threads/${thread.thread_id}/runs/wait`, { assistant_id: graph, ...says("hi") });
+  assert.equal(lastOf(await run("count")), "plain-js: 1 messages so far, 1 from a person");
+  assert.equal(lastOf(await run("count")), "plain-js: 3 messages so far, 2 from a person");
+  assert.equal(lastOf(await run("lazy")), "made for this run");
+  assert.equal((await launcher.call("GET", "/info")).body.langgraph_js_version, "1.7.3");
+  assert.equal(await launcher.terminate(), 0);
+});
+
+test("what is in the environment wins over the configuration's env", async () => {
+  const launcher = await serve({ ECHO_PREFIX: "deployed" });
+  assert.match(lastOf(await launcher.call("POST", "/runs/wait", { assistant_id: "echo", ...says("hi") })), /^deployed: hi/);
+  await launcher.kill();
+});
+
+test("leaves the app's folder as it was", async () => {
+  const appDir = app({});
+  const seen = () => readdirSync(appDir).map((name) => [name, statSync(join(appDir, name)).mtimeMs]);
+  const before = seen();
+  chmodSync(appDir, 0o555); // stops anyone but root
+  const launcher = await serve({ appDir });
+  assert.equal(lastOf(await launcher.call("POST", "/runs/wait", { assistant_id: "hello", ...says("hi") })), "hello");
+  assert.equal(await launcher.terminate(), 0);
+  chmodSync(appDir, 0o755);
+  assert.deepEqual(seen(), before);
+});
+
+const refusals = {
+  "a configuration that is not JSON": [{ "langgraph.json": "{ graphs: " }, /: config: .*langgraph\.json is not JSON: /],
+  "a configuration without graphs": [{ "langgraph.json": "{}" }, /: config: .* names no graphs$/],
+  "a configuration of the wrong shape": [{ "langgraph.json": '{"graphs":{"a":"./graph.js:hello"},"http":{"cors":5}}' }, /: config: http\.cors: /],
+  "a graph file that is not there": [{ "langgraph.json": '{"graphs":{"a":"./none.ts:x"}}' }, /: graph "a": no such file: \.\/none\.ts/],
+  "a graph in another language": [{ "langgraph.json": '{"graphs":{"a":"./a.py:x"}}', "a.py": "" }, /: graph "a": \.\/a\.py is neither/],
+  "a graph that is not exported": [{ "langgraph.json": '{"graphs":{"a":"./graph.js:helo"}}' }, /: graph "a": \.\/graph\.js does not export "helo"; it exports hello$/],
+  "an export that is not a graph": [{ "graph.js": "export const hello = { a: 1 }" }, /: graph "hello": "hello" of \.\/graph\.js is not a graph$/],
+  "a graph that throws": [{ "graph.js": 'throw new Error("no key for the model")' }, /: graph "hello": no key for the model$/],
+  "a graph that does not parse": [{ "langgraph.json": '{"graphs":{"a":"./a.ts:x"}}', "a.ts": "const = ;" }, /: graph "a": .*a\.ts:1:6/],
+  "a graph that imports what is not installed": [{ "graph.js": 'import "left-pad"' }, /: graph "hello": Cannot find package 'left-pad'/],
+  "a graph that does not compile": [
+    { "graph.js": 'import { StateGraph, MessagesAnnotation as M } from "@langchain/langgraph"; export const hello = new StateGraph(M).addNode("a", () => ({})).addEdge("a", "b")' },
+    /: graph "hello": .*b/,
+  ],
+  "a graph that ends the process": [{ "graph.js": "process.exit(0)" }, /: graph "hello": the app ended the process by itself$/],
+  "a graph that never loads": [{ "graph.js": "await new Promise(() => {})" }, /: graph "hello": the app ended the process by itself$/],
+  "a graph that throws from a timer while it loads": [{ "graph.js": 'setTimeout(() => { throw new Error("late") }); await new Promise((r) => setTimeout(r, 1e6))' }, /: graph "hello": late$/],
+  "an auth file that is not there": [{ "langgraph.json": '{"graphs":{"hello":"./graph.js:hello"},"auth":{"path":"./auth.js:auth"}}' }, /: auth: no such file: \.\/auth\.js/],
+};
+for (const [what, [files, line]] of Object.entries(refusals)) {
+  test(`refuses ${what}`, () => refuses({ appDir: app(files) }, line));
+}
+
+test("refuses a port in use, and says which", async () => {
+  const other = createServer().listen(0, "127.0.0.1");
+  await once(other, "listening");
+  const { port } = other.address();
+  await refuses({ PORT: String(port) }, new RegExp(`: listen: 127\\.0\\.0\\.1:${port}: the address is already in use`));
+  other.close();
+});
+
+test("refuses to start without a state folder", () => refuses({ SLIPWAY_STATE_DIR: "" }, /: settings: SLIPWAY_STATE_DIR is not set$/));
+
+// ---- stop ----
+
+test("an idle server ends at once and remembers its threads", async () => {
+  const stateDir = folder("state");
+  const first = await serve({ stateDir });
+  const { body: thread } = await first.call("POST", "/threads", {});
+  const path = `/threads/${thread.thread_id}/runs/wait`;
+  await first.call("POST", path, { assistant_id: "memory", ...says("one") });
+  await first.call("PUT", "/store/items", { namespace: ["a"], key: "k", value: { v: 1 } });
+  assert.equal(await first.terminate(), 0);
+  assert.deepEqual(readdirSync(join(stateDir, "launcher.lock")), []);
+
+  const second = await serve({ stateDir });
+  assert.equal(lastOf(await second.call("POST", path, { assistant_id: "memory", ...says("two") })), "you said: one | two");
+  assert.deepEqual((await second.call("GET", "/store/items?namespace=a&key=k")).body.value, { v: 1 });
+  assert.equal(await second.terminate(), 0);
+});
+
+test("a stop waits for busy runs and their streams, answers meanwhile, and ignores a second signal", async () => {
+  const launcher = await serve();
+  const { body: thread } = await launcher.call("POST", "/threads", {});
+  const answer = launcher.call("POST", `/threads/${thread.thread_id}/runs/wait`, { assistant_id: "slow", ...says("work", { delay_ms: 1_500 }) });
+  await launcher.says("Starting background run");
+  launcher.child.kill("SIGTERM");
+  await launcher.says("slipway: stopping");
+  launcher.child.kill("SIGTERM");
+  await launcher.says("slipway: already stopping");
+  assert.equal((await launcher.call("GET", "/ok")).status, 200);
+  assert.equal(lastOf(await answer), "done: work");
+  assert.equal(await launcher.ended, 0);
+});
+
+test("whatever a server answered before it stopped is there after it", async () => {
+  const stateDir = folder("state");
+  const first = await serve({ stateDir });
+  const answered = [];
+  const load = Array.from({ length: 4 }, async () => {
+    for (;;) answered.push((await first.call("POST", "/threads", {})).body.thread_id);
+  });
+  const refused = Promise.allSettled(load);
+  while (answered.length < 100) await first.call("GET", "/ok");
+  assert.equal(await first.terminate(), 0);
+  await refused;
+  const { threads } = records(stateDir);
+  assert.deepEqual(answered.filter((id) => !threads[id]), []);
+});
+
+test("a stop cancels what is still busy at the limit and records it", async () => {
+  const stateDir = folder("state");
+  const launcher = await serve({ stateDir, SLIPWAY_DRAIN_SECONDS: "0.1" });
+  const { thread, run } = await startSlowRun(launcher);
+  await launcher.says("Starting background run");
+  assert.equal(await launcher.terminate(), 0);
+  assert.equal(records(stateDir).runs[run].status, "interrupted");
+  assert.equal(records(stateDir).threads[thread].status, "idle");
+});
+
+test("a run that does not heed its cancellation does not outlive the stop", async () => {
+  const stateDir = folder("state");
+  const deaf = graphThat("await new Promise((done) => setTimeout(done, 1e8))");
+  const launcher = await serve({ stateDir, SLIPWAY_DRAIN_SECONDS: "0.1", appDir: app({ "graph.js": deaf }) });
+  const { body: thread } = await launcher.call("POST", "/threads", {});
+  const { body: run } = await launcher.call("POST", `/threads/${thread.thread_id}/runs`, { assistant_id: "hello", ...says("hi") });
+  await launcher.says("Starting background run");
+  assert.equal(await launcher.terminate(), 0);
+  assert.equal(records(stateDir).runs[run.run_id].status, "interrupted");
+});
+
+test("a signal before it serves ends it without a word of failure", async () => {
+  const launcher = await launch();
+  await launcher.says("slipway: server loaded");
+  assert.equal(await launcher.terminate(), 0);
+  assert.doesNotMatch(launcher.errors, /failed to start/);
+});
+
+test("an uncaught exception ends it with 1, its state written", async () => {
+  const stateDir = folder("state");
+  const bomb = graphThat('setTimeout(() => { throw new Error("boom") })');
+  const launcher = await serve({ stateDir, appDir: app({ "graph.js": bomb }) });
+  const { body: thread } = await launcher.call("POST", "/threads", {});
+  await launcher.call("POST", `/threads/${thread.thread_id}/runs`, { assistant_id: "hello", ...says("hi") });
+  assert.equal(await launcher.ended, 1);
+  assert.match(launcher.errors, /uncaught exception.*boom/);
+  assert.ok(records(stateDir).threads[thread.thread_id]);
+});
+
+// ---- what a hard kill leaves ----
+
+test("after a kill during a run the thread takes a new one", async () => {
+  const stateDir = folder("state");
+  const first = await serve({ stateDir });
+  const { thread, run } = await startSlowRun(first);
+  await onDisk(stateDir, hasRunning);
+  await first.kill();
+
+  const second = await serve({ stateDir });
+  assert.match(second.output, /freed what a hard kill left behind/);
+  assert.equal((await second.call("GET", `/threads/${thread}/runs/${run}`)).body.status, "error");
+  const again = await second.call("POST", `/threads/${thread}/runs/wait`, { assistant_id: "echo", ...says("again") });
+  assert.match(lastOf(again), /^echo: again/);
+  assert.equal(await second.terminate(), 0);
+});
+
+test("a run that only waited at a kill is run after it, behind none that is dead", async () => {
+  const stateDir = folder("state");
+  const first = await serve({ stateDir });
+  const { thread } = await startSlowRun(first);
+  const { body: queued } = await first.call("POST", `/threads/${thread}/runs`, { assistant_id: "echo", multitask_strategy: "enqueue", ...says("queued") });
+  await onDisk(stateDir, (all) => hasRunning(all) && all.runs[queued.run_id]);
+  await first.kill();
+
+  const second = await serve({ stateDir });
+  await second.call("GET", `/threads/${thread}/runs/${queued.run_id}/join`);
+  assert.equal((await second.call("GET", `/threads/${thread}/runs/${queued.run_id}`)).body.status, "success");
+  assert.equal(await second.terminate(), 0);
+});
+
+test("under a steady load state is written all the same", async () => {
+  const stateDir = folder("state");
+  const launcher = await serve({ stateDir });
+  let loaded = true;
+  const load = (async () => {
+    while (loaded) await launcher.call("POST", "/threads", {});
+  })();
+  await onDisk(stateDir, ({ threads }) => Object.keys(threads).length > 0);
+  loaded = false;
+  await load;
+  await launcher.kill();
+});
+
+test("a damaged state file is moved aside and said; the others are used", async () => {
+  const stateDir = folder("state");
+  const first = await serve({ stateDir });
+  await first.call("PUT", "/store/items", { namespace: ["a"], key: "k", value: { v: 1 } });
+  assert.equal(await first.terminate(), 0);
+  writeFileSync(opsFile(stateDir), readFileSync(opsFile(stateDir), "utf8").slice(0, 40));
+
+  const second = await serve({ stateDir });
+  assert.match(second.errors, /does not parse and was moved aside.*damaged-1/);
+  assert.equal(readFileSync(`${opsFile(stateDir)}.damaged-1`).length, 40);
+  assert.deepEqual((await second.call("GET", "/store/items?namespace=a&key=k")).body.value, { v: 1 });
+  assert.equal(await second.terminate(), 0);
+  assert.ok(Object.keys(records(stateDir).assistants).length > 0);
+});
+
+// ---- one launcher for a state folder ----
+
+test("a second launcher on the same state folder is refused; a dead one's lock is not in the way", async () => {
+  const stateDir = folder("state");
+  const first = await serve({ stateDir });
+  await refuses({ stateDir }, new RegExp(`: lock: .* is held by process ${first.child.pid} since `));
+  assert.equal((await first.call("GET", "/ok")).status, 200);
+  await first.kill();
+
+  const third = await serve({ stateDir });
+  assert.equal(await third.terminate(), 0);
+});
+
+test("a lock of a process id that another process has now is stale", async () => {
+  const stateDir = folder("state");
+  const first = await serve({ stateDir });
+  const [name] = readdirSync(join(stateDir, "launcher.lock"));
+  await first.kill();
+  const [boot] = name.split("-");
+  writeFileSync(join(stateDir, "launcher.lock", `${boot}-${process.pid}-1`), "");
+  const second = await serve({ stateDir });
+  assert.equal(await second.terminate(), 0);
+});

@@ -1,0 +1,47 @@
+// The way to a good end:
+//
+//   wait for busy runs ──▶ at the limit, cancel them ──▶ let answers under way end ──▶ caller exits
+//
+// The server answers everything until the runs are done: who may not create new ones is the gateway's
+// to decide. Nothing here sleeps for a fixed time, and an idle server is drained at once. At most
+// limit + CANCEL_GRACE + ANSWER_GRACE + TRACE_GRACE pass.
+
+import { once } from "node:events";
+import { setTimeout as pause } from "node:timers/promises";
+
+import { info, warn } from "./log.mjs";
+import { busyRuns, endInterrupted, isBusy } from "./runs.mjs";
+
+const CANCEL_GRACE = 2_000; // for a cancelled run to notice
+const ANSWER_GRACE = 1_000; // a stream ends up to 500 ms after its run: the server looks that often
+const TRACE_GRACE = 1_000;
+
+export async function drain({ server, ops, records, state, answers, limit }) {
+  const isIdle = () => !isBusy(records, new Date());
+  const isQuiet = isIdle() && state.isQuietFor(ANSWER_GRACE);
+  if (!(await until(isIdle, state, limit))) await cancel({ ops, records, state, isIdle });
+  answers.refuseMore();
+  await until(() => !answers.areOpen({ onlyUnbegun: isQuiet }), answers, ANSWER_GRACE);
+  await Promise.race([server.flushTraces(), pause(TRACE_GRACE)]);
+}
+
+async function cancel({ ops, records, state, isIdle }) {
+  const runs = busyRuns(records, new Date());
+  warn("drain limit reached: cancelling runs", { runs: runs.map((run) => run.run_id) });
+  for (const { thread_id, run_id } of runs) {
+    await ops.runs.cancel(thread_id, [run_id], { action: "interrupt" }).catch(() => {}); // it has just ended
+  }
+  if (await until(isIdle, state, CANCEL_GRACE)) return;
+  info("recorded as interrupted, though still at work", endInterrupted(records, new Date()));
+  state.changed();
+}
+
+/** Resolves to whether the condition came true within ms. It is looked at after each change, never by the clock. */
+async function until(condition, emitter, ms) {
+  const signal = AbortSignal.timeout(ms);
+  while (!condition()) {
+    if (signal.aborted) return false;
+    await once(emitter, "change", { signal }).catch(() => {});
+  }
+  return true;
+}
