@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+type redeployOptions struct {
+	connection
+	noWait, json bool
+}
+
+func newRedeployCommand() *cobra.Command {
+	var o redeployOptions
+	cmd := &cobra.Command{
+		Use:   "redeploy NAME [REVISION]",
+		Short: "Make a new revision of one that was built before",
+		Long:  "Redeploy makes a new revision of REVISION, with its artefact, configuration and variables, without a build.\nUnless named that is the one that serves, else the newest.",
+		Args:  cobra.RangeArgs(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), args[0], append(args, "")[1])
+		},
+	}
+	o.register(cmd)
+	cmd.Flags().BoolVar(&o.noWait, "no-wait", false, "leave as soon as the server has accepted it")
+	cmd.Flags().BoolVar(&o.json, "json", false, "print the deployment as JSON at the end; progress goes to standard error")
+	return cmd
+}
+
+func (o *redeployOptions) run(ctx context.Context, out, errs io.Writer, name, revision string) error {
+	c, err := o.client()
+	if err != nil {
+		return err
+	}
+	d, err := c.FindDeployment(ctx, name)
+	if err != nil {
+		return err
+	}
+	if revision = first(revision, value(d.ActiveRevisionID), value(d.LatestRevisionID)); revision == "" {
+		return fmt.Errorf("%s has no revision yet", name)
+	}
+	if d, err = c.Redeploy(ctx, d.ID, revision); err != nil {
+		return err
+	}
+	if d.LatestRevisionID == nil {
+		return fmt.Errorf("the server made no revision of %s", name)
+	}
+	return finish(ctx, c, newScreen(o.progressTo(out, errs)), d, finishOptions{wait: !o.noWait, json: o.json, out: out})
+}
+
+func (o *redeployOptions) progressTo(out, errs io.Writer) io.Writer {
+	if o.json {
+		return errs
+	}
+	return out
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+)
+
+// screen prints whole lines from several goroutines, and knows how long it has
+// been quiet.
+type screen struct {
+	mu     sync.Mutex
+	out    io.Writer
+	colour bool
+	last   time.Time
+}
+
+func newScreen(out io.Writer) *screen {
+	return &screen{out: out, colour: terminal(out) && os.Getenv("NO_COLOR") == "", last: time.Now()}
+}
+
+func terminal(out any) bool {
+	file, ok := out.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// line prints a line for people to read.
+func (s *screen) line(format string, args ...any) { s.print(fmt.Sprintf(format, args...)) }
+
+// aside prints what may be read or not: indented, and dim on a terminal.
+func (s *screen) aside(text string) {
+	for line := range strings.Lines(plain(text)) {
+		line = strings.TrimRight(line, "\r\n")
+		if s.colour {
+			line = "\x1b[2m" + line + "\x1b[0m"
+		}
+		s.print("          " + line)
+	}
+}
+
+func (s *screen) print(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last = time.Now()
+	fmt.Fprintln(s.out, text)
+}
+
+// quiet returns how long nothing was printed.
+func (s *screen) quiet() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Since(s.last)
+}
+
+var escapes = regexp.MustCompile("\x1b\\[[0-9;?]*[A-Za-z]")
+
+// plain takes from a text what others wrote to steer a terminal.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return -1
+		}
+		return r
+	}, escapes.ReplaceAllString(text, ""))
+}
