@@ -58,7 +58,7 @@ func checkNew(n *slipway.NewDeployment) error {
 
 func (c *change) insertDeployment(ws slipway.WorkspaceID, n slipway.NewDeployment) (slipway.Deployment, error) {
 	id := slipway.NewID[slipway.DeploymentID](c.now)
-	project, err := c.claimProject(ws, n.Name, id)
+	project, made, err := c.freeProject(ws, n.Name)
 	if err != nil {
 		return slipway.Deployment{}, err
 	}
@@ -74,7 +74,7 @@ func (c *change) insertDeployment(ws slipway.WorkspaceID, n slipway.NewDeploymen
 	n.Revision.Resources = n.Config.Resources
 	d := slipway.Deployment{
 		ID: id, Workspace: ws, Name: n.Name, Slug: slug, Source: n.Source, Config: n.Config, RevisionConfig: n.Revision,
-		Project: project, Status: status, CreatedAt: c.now, UpdatedAt: c.now,
+		Project: project.ID, Status: status, CreatedAt: c.now, UpdatedAt: c.now,
 	}
 	if err := c.InsertDeployment(d); err != nil {
 		return slipway.Deployment{}, fmt.Errorf("insert deployment: %w", err)
@@ -88,29 +88,40 @@ func (c *change) insertDeployment(ws slipway.WorkspaceID, n slipway.NewDeploymen
 	if err := c.UpdateDeployment(&d); err != nil {
 		return slipway.Deployment{}, err
 	}
-	return d, c.AddItem(slipway.Item{Deployment: id, Kind: slipway.ItemProject, Ref: string(project), CreatedAt: c.now})
+	return d, c.attachProject(id, project, made)
 }
 
-// claimProject makes the tracing project of the same name, or takes over one
-// that an earlier deployment of that name left.
-func (c *change) claimProject(ws slipway.WorkspaceID, name string, id slipway.DeploymentID) (slipway.ProjectID, error) {
+// freeProject returns the tracing project that an earlier deployment of the
+// name left, or one to be made; a name that is in use is refused.
+func (c *change) freeProject(ws slipway.WorkspaceID, name string) (p slipway.TracingProject, made bool, err error) {
 	if _, err := c.LiveDeploymentByName(ws, name); err == nil {
-		return "", nameTaken(name)
+		return p, false, nameTaken(name)
 	} else if !errors.Is(err, slipway.ErrNoRow) {
-		return "", fmt.Errorf("look up name: %w", err)
+		return p, false, fmt.Errorf("look up name: %w", err)
 	}
-	p, err := c.ProjectByName(ws, name)
+	p, err = c.ProjectByName(ws, name)
 	switch {
 	case errors.Is(err, slipway.ErrNoRow):
-		p = slipway.TracingProject{ID: slipway.NewID[slipway.ProjectID](c.now), Workspace: ws, Name: name, Deployment: id, CreatedAt: c.now}
-		return p.ID, c.InsertProject(p)
+		return slipway.TracingProject{ID: slipway.NewID[slipway.ProjectID](c.now), Workspace: ws, Name: name, CreatedAt: c.now}, false, nil
 	case err != nil:
-		return "", fmt.Errorf("look up tracing project: %w", err)
+		return p, false, fmt.Errorf("look up tracing project: %w", err)
 	case !p.Kept:
-		return "", nameTaken(name)
+		return p, false, nameTaken(name)
 	}
-	p.Deployment, p.Kept = id, false
-	return p.ID, c.UpdateProject(p)
+	return p, true, nil
+}
+
+// attachProject gives a deployment its tracing project.
+func (c *change) attachProject(d slipway.DeploymentID, p slipway.TracingProject, made bool) error {
+	p.Deployment, p.Kept = d, false
+	write := c.InsertProject
+	if made {
+		write = c.UpdateProject
+	}
+	if err := write(p); err != nil {
+		return fmt.Errorf("attach tracing project: %w", err)
+	}
+	return c.AddItem(slipway.Item{Deployment: d, Kind: slipway.ItemProject, Ref: string(p.ID), CreatedAt: c.now})
 }
 
 // nameTaken has the contract's text (§3).
