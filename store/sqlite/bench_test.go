@@ -76,3 +76,12 @@ func BenchmarkUpdate(b *testing.B) {
 	})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "updates/s")
 }
+
+// BenchmarkUpdateAlone is one caller, who pays for each commit.
+func BenchmarkUpdateAlone(b *testing.B) {
+	s := open(b, filepath.Join(b.TempDir(), "slipway.db"))
+	for b.Loop() {
+		update(b, s, insert(string(slipway.NewID[slipway.WorkspaceID](now))))
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "updates/s")
+}
