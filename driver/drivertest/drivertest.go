@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -107,14 +108,21 @@ func BuildStandin(folder string) (string, error) {
 	return path, nil
 }
 
-// FreePort finds a port outside the ephemeral range that nobody holds.
+const firstPort, ports = 20000, 12000
+
+var lastPort atomic.Int64
+
+func init() { lastPort.Store(rand.Int64N(ports)) }
+
+// FreePort finds a port outside the ephemeral range that nobody holds, and that
+// no other test of this process was given.
 func FreePort(t testing.TB) int {
 	t.Helper()
 	for range 100 {
-		port := 20000 + rand.IntN(12000)
+		port := firstPort + lastPort.Add(1)%ports
 		if l, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
 			l.Close()
-			return port
+			return int(port)
 		}
 	}
 	t.Fatal("no free port")

@@ -302,7 +302,7 @@ func leavesNothing(t *testing.T, d *process.Driver, root string, w slipway.Workl
 
 // TestDeathAnywhere kills servers at any moment while they start agents.
 func TestDeathAnywhere(t *testing.T) {
-	rounds := 25
+	rounds := 12
 	if testing.Short() {
 		rounds = 5
 	}
