@@ -4,7 +4,7 @@ export CGO_ENABLED ?= 0
 
 tool    := go tool -modfile=tools/go.mod
 version := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-ldflags := -s -w -X main.buildVersion=$(version)
+ldflags := -s -w -X main.version=$(version)
 
 .PHONY: help
 help: ## list these targets

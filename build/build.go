@@ -21,7 +21,7 @@ import (
 
 // Build makes the bundle of a request, unless it is there. Log gets lines as
 // they happen. A second build of the same waits for the first.
-func (b *Builder) Build(ctx context.Context, r Request, log io.Writer) (slipway.Artefact, error) {
+func (b *Builder) Build(ctx context.Context, r slipway.BuildRequest, log io.Writer) (slipway.Artefact, error) {
 	key := b.Key(r)
 	unlock, err := b.locks.Lock(ctx, key, func() { fmt.Fprintln(log, "Waiting: another build makes the same") })
 	if err != nil {
@@ -37,14 +37,14 @@ func (b *Builder) Build(ctx context.Context, r Request, log io.Writer) (slipway.
 	return b.make(ctx, key, r, log)
 }
 
-func (b *Builder) make(ctx context.Context, key string, r Request, log io.Writer) (slipway.Artefact, error) {
+func (b *Builder) make(ctx context.Context, key string, r slipway.BuildRequest, log io.Writer) (slipway.Artefact, error) {
 	begin := time.Now()
 	work, err := os.MkdirTemp(b.tmp, "build-")
 	if err != nil {
 		return slipway.Artefact{}, failure.During("prepare", err)
 	}
 	defer durable.Discard(work)
-	m := &making{Builder: b, Request: r, log: log, bundle: work, artefact: slipway.Artefact{Digest: key}}
+	m := &making{Builder: b, BuildRequest: r, log: log, bundle: work, artefact: slipway.Artefact{Digest: key}}
 	if err := m.all(ctx); err != nil {
 		return slipway.Artefact{}, err
 	}
@@ -55,7 +55,7 @@ func (b *Builder) make(ctx context.Context, key string, r Request, log io.Writer
 // making is one bundle on its way.
 type making struct {
 	*Builder
-	Request
+	slipway.BuildRequest
 	log      io.Writer
 	bundle   string // its folder: as deep below the data folder as it will be
 	artefact slipway.Artefact

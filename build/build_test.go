@@ -31,10 +31,10 @@ func TestBuildAndLaunch(t *testing.T) {
 	if a.Digest != b.Key(r) || a.Kind != "stand-in" || a.Config != "langgraph.json" || a.Runtime["stand-in"] != "1" {
 		t.Errorf("artefact %+v", a)
 	}
-	launch, agent, err := b.Launch(t.Context(), a)
+	launch, err := b.Launch(t.Context(), a)
 	app := filepath.Join(dir, "bundles", a.Digest, "app")
-	if err != nil || agent.Name != "stand-in" || !slices.Equal(launch.Args, []string{"/bin/true", app, "langgraph.json"}) {
-		t.Errorf("launch %+v, %+v, %v", launch, agent, err)
+	if err != nil || !slices.Equal(launch.Args, []string{"/bin/true", app, "langgraph.json"}) {
+		t.Errorf("launch %+v, %v", launch, err)
 	}
 	if info, err := os.Stat(filepath.Join(app, "a.ts")); err != nil || info.Mode() != 0o444 {
 		t.Errorf("%v, %v", info, err)
@@ -122,11 +122,11 @@ func TestKey(t *testing.T) {
 		t.Error("the same input has two keys")
 	}
 	seen := map[string]string{b.Key(base): "base"}
-	for name, change := range map[string]func(*build.Request){
-		"source":  func(r *build.Request) { r.SourceDigest = strings.Repeat("0", 64) },
-		"config":  func(r *build.Request) { r.ConfigPath = "a/langgraph.json" },
-		"install": func(r *build.Request) { r.InstallCommand = "x" },
-		"build":   func(r *build.Request) { r.BuildCommand = "x" },
+	for name, change := range map[string]func(*slipway.BuildRequest){
+		"source":  func(r *slipway.BuildRequest) { r.SourceDigest = strings.Repeat("0", 64) },
+		"config":  func(r *slipway.BuildRequest) { r.ConfigPath = "a/langgraph.json" },
+		"install": func(r *slipway.BuildRequest) { r.InstallCommand = "x" },
+		"build":   func(r *slipway.BuildRequest) { r.BuildCommand = "x" },
 	} {
 		r := base
 		change(&r)
@@ -142,11 +142,11 @@ func TestKey(t *testing.T) {
 
 func TestBuildFails(t *testing.T) {
 	with := func(config string) map[string]string { return map[string]string{"langgraph.json": config} }
-	command := func(r build.Request, command string) build.Request { r.BuildCommand = command; return r }
-	path := func(r build.Request, path string) build.Request { r.ConfigPath = path; return r }
+	command := func(r slipway.BuildRequest, command string) slipway.BuildRequest { r.BuildCommand = command; return r }
+	path := func(r slipway.BuildRequest, path string) slipway.BuildRequest { r.ConfigPath = path; return r }
 	good := request(t, standInFiles)
 	cases := map[string]struct {
-		request             build.Request
+		request             slipway.BuildRequest
 		step, code, message string
 	}{
 		"no gzip":        {requestOf([]byte("hello")), "unpack", "not_gzip", ""},
@@ -175,7 +175,7 @@ func TestBuildHasTemporaryErrors(t *testing.T) {
 	wrong.SourceDigest = strings.Repeat("0", 64)
 	unreadable := request(t, standInFiles)
 	unreadable.Source = func(context.Context) (io.ReadCloser, error) { return nil, errors.New("no connection") }
-	for name, r := range map[string]build.Request{"another source": wrong, "no source": unreadable} {
+	for name, r := range map[string]slipway.BuildRequest{"another source": wrong, "no source": unreadable} {
 		dir := data(t)
 		_, err := open(t, dir, &standIn{}).Build(t.Context(), r, io.Discard)
 		if _, final := errors.AsType[*slipway.Failure](err); err == nil || final {
@@ -245,7 +245,7 @@ func TestRemove(t *testing.T) {
 		}
 	}
 	expectNothing(t, dir, "tmp", "bundles")
-	_, _, err = b.Launch(t.Context(), a)
+	_, err = b.Launch(t.Context(), a)
 	expectFailure(t, err, "launch", "bundle_missing", a.Digest[:12])
 	for _, name := range []string{"", "..", "../tmp", strings.Repeat("g", 64)} {
 		if err := b.Remove(t.Context(), name); err == nil {
@@ -255,6 +255,6 @@ func TestRemove(t *testing.T) {
 }
 
 func TestLaunchOfUnknownKind(t *testing.T) {
-	_, _, err := open(t, data(t)).Launch(t.Context(), slipway.Artefact{Kind: "aegra", Digest: "x"})
+	_, err := open(t, data(t)).Launch(t.Context(), slipway.Artefact{Kind: "aegra", Digest: "x"})
 	expectFailure(t, err, "launch", "kind_not_served", "aegra")
 }

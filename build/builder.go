@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"time"
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/build/appconfig"
@@ -24,23 +25,13 @@ import (
 // format is raised when bundles are laid out differently.
 const format = "1"
 
-// Request is one build.
-type Request struct {
-	Deployment slipway.DeploymentID
-	Revision   slipway.RevisionID
-	// Source opens the gzip tarball; it is called only when it is needed.
-	Source         func(context.Context) (io.ReadCloser, error)
-	SourceDigest   string // SHA-256 of the tarball, hex
-	ConfigPath     string // langgraph.json relative to the root of the source, "" for the usual place
-	InstallCommand string // in place of the usual installation, "" for that
-	BuildCommand   string // after it, "" for none
-}
-
 // Options of a builder.
 type Options struct {
 	Dir string // the data folder
 	// Kinds are asked before those that are built in.
 	Kinds []func(cache, tmp string) kind.Kind
+	// StartLimit replaces that of every kind, unless it is 0.
+	StartLimit time.Duration
 	// Search lists programs that may be Node; nil looks at the usual places.
 	Search func() []string
 }
@@ -48,6 +39,7 @@ type Options struct {
 // Builder of one data folder.
 type Builder struct {
 	bundles, tmp string
+	startLimit   time.Duration
 	tools        *toolchain.Toolchains
 	js           *js.Kind
 	kinds        []kind.Kind
@@ -62,7 +54,7 @@ func Open(o Options) (*Builder, error) {
 		return nil, err
 	}
 	cache := filepath.Join(dir, "cache")
-	b := &Builder{bundles: filepath.Join(dir, "bundles"), tmp: filepath.Join(dir, "tmp")}
+	b := &Builder{bundles: filepath.Join(dir, "bundles"), tmp: filepath.Join(dir, "tmp"), startLimit: o.StartLimit}
 	for _, dir := range []string{b.bundles, cache} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, err
@@ -83,7 +75,7 @@ func Open(o Options) (*Builder, error) {
 
 // Key is the digest of all that goes into a build, known before any work: it
 // names the bundle.
-func (b *Builder) Key(r Request) string {
+func (b *Builder) Key(r slipway.BuildRequest) string {
 	path, err := appconfig.CheckPath(r.ConfigPath)
 	if err != nil {
 		path = r.ConfigPath // Build will say what is wrong with it
@@ -113,6 +105,19 @@ func (b *Builder) Plan(ctx context.Context) (toolchain.Plan, error) {
 
 // Warm brings what a first build of a JavaScript app needs before there is one.
 func (b *Builder) Warm(ctx context.Context, log io.Writer) error { return b.js.Warm(ctx, log) }
+
+// Kinds lists the kinds of agent by name.
+func (b *Builder) Kinds() map[string]slipway.AgentKind {
+	kinds := make(map[string]slipway.AgentKind, len(b.kinds))
+	for _, k := range b.kinds {
+		agent := k.Agent()
+		if b.startLimit > 0 {
+			agent.Start = b.startLimit
+		}
+		kinds[agent.Name] = agent
+	}
+	return kinds
+}
 
 // kindOf finds who serves an app.
 func (b *Builder) kindOf(c appconfig.Config) kind.Kind {

@@ -46,19 +46,19 @@ func (b *Builder) read(digest string) (slipway.Artefact, error) {
 	return slipway.Artefact{Kind: d.Kind, Digest: digest, Config: d.Config, Runtime: d.Runtime}, nil
 }
 
-// Launch says how an artefact is started, and by which kind of agent.
-func (b *Builder) Launch(ctx context.Context, a slipway.Artefact) (slipway.Launch, slipway.AgentKind, error) {
+// Launch says how an artefact is started.
+func (b *Builder) Launch(ctx context.Context, a slipway.Artefact) (slipway.Launch, error) {
 	k := b.kindNamed(a.Kind)
 	if k == nil {
-		return slipway.Launch{}, slipway.AgentKind{}, launchFailure("kind_not_served", "No agent of kind %q is served here.", a.Kind)
+		return slipway.Launch{}, launchFailure("kind_not_served", "No agent of kind %q is served here.", a.Kind)
 	}
 	dir := filepath.Join(b.dir(a.Digest), "app")
 	if _, err := os.Stat(dir); os.IsNotExist(err) {
 		f := launchFailure("bundle_missing", "Bundle %.12s is not on this machine any more.", a.Digest)
-		return slipway.Launch{}, slipway.AgentKind{}, failure.WithHint(f, "Deploy the source again.")
+		return slipway.Launch{}, failure.WithHint(f, "Deploy the source again.")
 	}
 	launch, err := k.Launch(ctx, kind.Bundle{Dir: dir, Config: a.Config, Runtime: a.Runtime})
-	return launch, k.Agent(), atLaunch(err)
+	return launch, atLaunch(err)
 }
 
 func launchFailure(code, format string, args ...any) *slipway.Failure {

@@ -51,7 +51,7 @@ func realBuilder(t *testing.T) *build.Builder {
 	return b
 }
 
-func timed(t *testing.T, b *build.Builder, r build.Request) (a slipway.Artefact, log string, took time.Duration) {
+func timed(t *testing.T, b *build.Builder, r slipway.BuildRequest) (a slipway.Artefact, log string, took time.Duration) {
 	t.Helper()
 	var text lines
 	begin := time.Now()
@@ -216,7 +216,7 @@ func TestKilledBuild(t *testing.T) {
 	}
 }
 
-func waitingRequest(t *testing.T) build.Request {
+func waitingRequest(t *testing.T) slipway.BuildRequest {
 	r := request(t, map[string]string{
 		"langgraph.json": `{"graphs": {"a": "./a.ts:a"}}`, "a.ts": "",
 		"package.json": `{"scripts": {"wait": "echo waiting && sleep 600"}}`,
@@ -255,10 +255,11 @@ func processesIn(t *testing.T, dir string) (found []string) {
 func serve(t *testing.T, b *build.Builder, a slipway.Artefact, graph string) {
 	t.Helper()
 	begin := time.Now()
-	launch, agent, err := b.Launch(t.Context(), a)
+	launch, err := b.Launch(t.Context(), a)
 	if err != nil {
 		t.Fatal(err)
 	}
+	agent := b.Kinds()[a.Kind]
 	launched := time.Since(begin)
 	port := freePort(t)
 	var out lines

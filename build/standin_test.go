@@ -84,7 +84,7 @@ func open(t testing.TB, dir string, kinds ...*standIn) *build.Builder {
 }
 
 // request of a source that is packed from files.
-func request(t testing.TB, files map[string]string) build.Request {
+func request(t testing.TB, files map[string]string) slipway.BuildRequest {
 	t.Helper()
 	var packed bytes.Buffer
 	zipped := gzip.NewWriter(&packed)
@@ -101,9 +101,9 @@ func request(t testing.TB, files map[string]string) build.Request {
 	return requestOf(packed.Bytes())
 }
 
-func requestOf(tarball []byte) build.Request {
+func requestOf(tarball []byte) slipway.BuildRequest {
 	sum := sha256.Sum256(tarball)
-	return build.Request{
+	return slipway.BuildRequest{
 		Deployment: "d", Revision: "r", SourceDigest: hex.EncodeToString(sum[:]),
 		Source: func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(tarball)), nil },
 	}

@@ -24,7 +24,7 @@ type Builder interface {
 	Kinds() map[string]slipway.AgentKind
 	// RemoveUnless removes an artefact, unless shared says that it is needed
 	// still; no build of the same artefact runs in between.
-	RemoveUnless(ctx context.Context, key string, shared func() (bool, error)) error
+	RemoveUnless(ctx context.Context, key string, shared func() (bool, error)) (removed bool, err error)
 }
 
 // Outputs carries what instances print to the control plane.

@@ -277,7 +277,7 @@ func (w *worker) removeItem(ctx context.Context, item slipway.Item) error {
 	case slipway.ItemState:
 		err = w.driver.Purge(ctx, d)
 	case slipway.ItemBundle:
-		err = w.builder.RemoveUnless(ctx, item.Ref, func() (bool, error) {
+		_, err = w.builder.RemoveUnless(ctx, item.Ref, func() (bool, error) {
 			return w.sync.Shared(ctx, w.lease, item.Kind, item.Ref)
 		})
 	}

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,11 +43,9 @@ func newServerCommand() *cobra.Command {
 
 func runServer(ctx context.Context, f serverFlags) error {
 	if _, err := fmt.Sscanf(f.ports, "%d-%d", &f.Ports.First, &f.Ports.Last); err != nil || !validPorts(f.Ports) {
-		return usageErrorf("--agent-ports %q: want first-last, such as 20000-29999", f.ports)
+		return usagef("--agent-ports %q: want first-last, such as 20000-29999", f.ports)
 	}
 	f.Logger = f.logger()
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
 	_, statErr := os.Stat(daemon.AdminKeyFile(f.Data))
 	s, err := daemon.Start(ctx, f.Config)
 	if err != nil {
@@ -58,10 +54,9 @@ func runServer(ctx context.Context, f serverFlags) error {
 	if os.IsNotExist(statErr) {
 		fmt.Fprintf(os.Stderr, "The first API key is in %s. Keep it: it is not shown again.\n", daemon.AdminKeyFile(f.Data))
 	}
-	f.Logger.Info("serving", slog.String("url", s.URL()), slog.String("data", f.Data), slog.String("version", version()))
+	f.Logger.Info("serving", slog.String("url", s.URL()), slog.String("data", f.Data), slog.String("version", version))
 	select {
 	case <-ctx.Done():
-		stop() // a second signal ends at once
 		f.Logger.Info("stopping; agents go on")
 		return s.Stop()
 	case err := <-s.Failed():

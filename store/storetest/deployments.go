@@ -29,7 +29,7 @@ func fullDeployment(w *world) slipway.Deployment {
 
 func fullRevisionConfig() slipway.RevisionConfig {
 	return slipway.RevisionConfig{
-		RepoRef: "main", ConfigPath: "langgraph.json", ImageURI: "img", TarballPath: "obj", CommitSHA: "abc",
+		RepoRef: "main", ConfigPath: "langgraph.json", ImageURI: "img", TarballPath: "obj", SourceDigest: "sum", CommitSHA: "abc",
 		InstallCommand: "npm ci", BuildCommand: "npm run build", Resources: `{"memory":"1Gi"}`,
 	}
 }
