@@ -278,7 +278,7 @@ func (w *worker) removeItem(ctx context.Context, item slipway.Item) error {
 		err = w.driver.Purge(ctx, d)
 	case slipway.ItemBundle:
 		_, err = w.builder.RemoveUnless(ctx, item.Ref, func() (bool, error) {
-			return w.sync.Shared(ctx, w.lease, item.Kind, item.Ref)
+			return w.sync.Disown(ctx, w.lease, item.Kind, item.Ref)
 		})
 	}
 	if err != nil {

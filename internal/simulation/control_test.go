@@ -136,8 +136,8 @@ func (c *control) Source(ctx context.Context, l slipway.Lease, r slipway.Revisio
 	return ask(ctx, c, func(ctx context.Context, s *service.Service) (io.ReadCloser, error) { return s.Source(ctx, l, r) })
 }
 
-func (c *control) Shared(ctx context.Context, l slipway.Lease, kind slipway.ItemKind, ref string) (bool, error) {
-	return ask(ctx, c, func(ctx context.Context, s *service.Service) (bool, error) { return s.Shared(ctx, l, kind, ref) })
+func (c *control) Disown(ctx context.Context, l slipway.Lease, kind slipway.ItemKind, ref string) (bool, error) {
+	return ask(ctx, c, func(ctx context.Context, s *service.Service) (bool, error) { return s.Disown(ctx, l, kind, ref) })
 }
 
 func (c *control) Log(ctx context.Context, lines []slipway.LogLine) error {

@@ -199,8 +199,8 @@ func (m mortalSync) Source(ctx context.Context, l slipway.Lease, r slipway.Revis
 	return live(m.p, "Source", func() (io.ReadCloser, error) { return m.control.Source(ctx, l, r) })
 }
 
-func (m mortalSync) Shared(ctx context.Context, l slipway.Lease, kind slipway.ItemKind, ref string) (bool, error) {
-	return live(m.p, "Shared", func() (bool, error) { return m.control.Shared(ctx, l, kind, ref) })
+func (m mortalSync) Disown(ctx context.Context, l slipway.Lease, kind slipway.ItemKind, ref string) (bool, error) {
+	return live(m.p, "Disown", func() (bool, error) { return m.control.Disown(ctx, l, kind, ref) })
 }
 
 func (m mortalSync) Log(ctx context.Context, lines []slipway.LogLine) error {
