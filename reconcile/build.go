@@ -34,15 +34,6 @@ func (b *buildTask) running() bool {
 	}
 }
 
-// ended returns a channel that is closed when the build ends; nil, which never
-// is, where none runs.
-func (b *buildTask) ended() <-chan struct{} {
-	if !b.running() {
-		return nil
-	}
-	return b.end
-}
-
 func (b *buildTask) outcome() *outcome {
 	if b == nil {
 		return nil
@@ -71,7 +62,6 @@ func (w *worker) endBuild() {
 // beginBuild reports that the build starts, and what it will make, before it
 // starts.
 func (w *worker) beginBuild(ctx context.Context, r *slipway.Revision) error {
-	w.endBuild()
 	request := w.request(r)
 	events := []slipway.Event{slipway.ItemPlanned{Kind: slipway.ItemBundle, Ref: w.builder.Key(request)}}
 	if r.Status == slipway.AwaitingBuild {
@@ -86,6 +76,7 @@ func (w *worker) beginBuild(ctx context.Context, r *slipway.Revision) error {
 	task := &buildTask{revision: r.ID, cancel: cancel, end: make(chan struct{})}
 	w.build = task
 	go func() {
+		defer w.nudge()
 		defer close(task.end)
 		defer cancel()
 		task.artefact, task.err = w.runBuild(buildCtx, request)
@@ -127,10 +118,17 @@ func (w *worker) runBuild(ctx context.Context, request slipway.BuildRequest) (sl
 	}
 }
 
-// settleBuild reports how the build ended, and at once what follows from it.
+// settleBuild reports how the build ended, and at once what follows from it. It
+// is kept until the report has arrived: another build could take as long.
 func (w *worker) settleBuild(ctx context.Context, r *slipway.Revision) error {
-	task := w.build
-	w.build = nil
+	err := w.reportBuild(ctx, r, w.build)
+	if _, final := errors.AsType[*slipway.Failure](w.build.err); err == nil || w.build.err != nil && !final {
+		w.build = nil
+	}
+	return err
+}
+
+func (w *worker) reportBuild(ctx context.Context, r *slipway.Revision, task *buildTask) error {
 	if task.err != nil {
 		return w.failed(ctx, r, "build", task.err)
 	}
