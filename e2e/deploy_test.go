@@ -29,7 +29,7 @@ func TestDeployReplaceRemember(t *testing.T) {
 	if len(v.Secrets) != 1 || strings.Contains(v.Secrets[0].Value, "canary") {
 		t.Errorf("secrets: %v", v.Secrets)
 	}
-	thread := d.scenario("remember-write")["thread"].(string)
+	thread := d.scenario("remember-write")["thread_id"].(string)
 
 	failed, asked := d.askSteadily()
 	old := mains(s.data)

@@ -102,7 +102,7 @@ func TestABadRevisionLeavesTheGoodOneServing(t *testing.T) {
 	s := newServer(t)
 	d := s.create("echo")
 	good := d.deploy(pack(t, echo, nil))
-	thread := d.scenario("remember-write")["thread"].(string)
+	thread := d.scenario("remember-write")["thread_id"].(string)
 	for name, graph := range map[string]string{"throws": "throw new Error('no')", "is not there": ""} {
 		r := d.await(d.push(pack(t, echo, map[string]string{"src/graph.ts": graph})))
 		if !strings.HasSuffix(r.Status, "_FAILED") {
