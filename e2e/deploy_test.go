@@ -136,7 +136,7 @@ func TestGatewayWantsAKey(t *testing.T) {
 	s := newServer(t)
 	d := s.create("echo")
 	d.deploy(pack(t, echo, nil))
-	for path, want := range map[string]int{"/ok": http.StatusOK, "/threads/x": http.StatusUnauthorized, "/internal/truncate": http.StatusUnauthorized} {
+	for path, want := range map[string]int{"/ok": http.StatusOK, "/threads/x": http.StatusUnauthorized, "/internal/truncate": http.StatusNotFound} {
 		answer, err := http.Get(d.url + path)
 		must(t, err)
 		answer.Body.Close()

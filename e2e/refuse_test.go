@@ -55,11 +55,11 @@ func TestBadInputEndsInAReason(t *testing.T) {
 		want   []string // in status_message
 	}{
 		{"not a gzip", []byte("hello, this is no archive"), "BUILD_FAILED", []string{"gzip"}},
-		{"truncated tarball", whole[:len(whole)/2], "BUILD_FAILED", []string{"truncated"}},
+		{"truncated tarball", whole[:len(whole)/2], "BUILD_FAILED", []string{"cut off"}},
 		{"path traversal", tarball(t, config, entry{name: "../../evil.js", content: "x"}), "BUILD_FAILED", []string{"../../evil.js"}},
 		{"symlink out", tarball(t, config, entry{name: "link", link: "/etc/passwd"}), "BUILD_FAILED", []string{"link"}},
 		{"no langgraph.json", tarball(t, entry{name: "graph.js", content: "x"}), "BUILD_FAILED", []string{"langgraph.json"}},
-		{"bad JSON", tarball(t, entry{name: "langgraph.json", content: "{\n  \"graphs\": }"}), "BUILD_FAILED", []string{"langgraph.json", "line 2"}},
+		{"bad JSON", tarball(t, entry{name: "langgraph.json", content: "{\n  \"graphs\": }"}), "BUILD_FAILED", []string{"langgraph.json:2:13"}},
 		{"no graph file", tarball(t, config), "BUILD_FAILED", []string{"graph.js", "echo"}},
 		{"a dependency that does not exist", pack(t, "testdata/plain-js", map[string]string{
 			"package.json": `{"name":"x","type":"module","dependencies":{"@slipwayhq/there-is-no-such-package":"1.0.0"}}`,
@@ -71,7 +71,7 @@ func TestBadInputEndsInAReason(t *testing.T) {
 			"DEPLOY_FAILED", []string{"EADDRINUSE"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			d := (&server{Client: s.Client, t: t, data: s.data, url: s.url, key: s.key}).create("refused")
+			d := (&server{Client: s.Client, t: t, data: s.data, url: s.url, key: s.key, log: s.log}).create("refused")
 			r := d.await(d.push(c.source))
 			if r.Status != c.status || r.Failure == nil || r.Failure.Code == "" {
 				t.Fatalf("%s: %q (%+v), want %s", r.Status, deref(r.StatusMessage), r.Failure, c.status)
