@@ -67,8 +67,11 @@ func TestBadInputEndsInAReason(t *testing.T) {
 		{"a graph that throws", plain("throw new Error('the moon is full');"), "DEPLOY_FAILED", []string{"graph.js", "the moon is full"}},
 		{"a graph without its export", plain("export const other = 1;"), "DEPLOY_FAILED", []string{"graph"}},
 		{"an app that never listens", plain("await new Promise((done) => setInterval(done, 2 ** 30));\n" + string(source)), "DEPLOY_FAILED", []string{"20s", "/ok"}},
-		{"its port taken by itself", plain("import { createServer } from 'node:net';\nawait new Promise((done) => createServer().listen(+process.env.PORT, process.env.HOST, done));\n" + string(source)),
-			"DEPLOY_FAILED", []string{"EADDRINUSE"}},
+		{
+			"its port taken by itself", plain("import { createServer } from 'node:net';\nawait new Promise((done) => createServer().listen(+process.env.PORT, process.env.HOST, done));\n" + string(source)),
+			"DEPLOY_FAILED",
+			[]string{"EADDRINUSE"},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := (&server{Client: s.Client, t: t, data: s.data, url: s.url, key: s.key, log: s.log}).create("refused")
