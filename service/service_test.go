@@ -197,8 +197,6 @@ func TestAnotherWorkspaceSeesNothing(t *testing.T) {
 
 func TestWhatMakesARevision(t *testing.T) {
 	p := newPlane(t)
-	d := p.create("app")
-	p.push(d.ID)
 	str := func(s string) *string { return &s }
 	refs := []slipway.SecretRef{}
 	for name, c := range map[string]struct {
@@ -217,6 +215,8 @@ func TestWhatMakesARevision(t *testing.T) {
 		"resources":            {slipway.Change{Resources: str(`{}`)}, true},
 		"asked for explicitly": {slipway.Change{AlwaysRevise: true}, true},
 	} {
+		d := p.create(strings.ReplaceAll(name, " ", "-"))
+		p.push(d.ID)
 		before, err := p.Get(t.Context(), p.who, d.ID)
 		must(t, err)
 		p.pass(time.Second)
