@@ -82,6 +82,7 @@ func (w *worker) start(ctx context.Context, s step) error {
 		return w.notStarted(ctx, s, err)
 	}
 	w.started[s.instance.ID] = w.config.Now()
+	w.refused = 0
 	return nil
 }
 
@@ -90,12 +91,13 @@ func (w *worker) start(ctx context.Context, s step) error {
 func (w *worker) notStarted(ctx context.Context, s step, err error) error {
 	f, final := errors.AsType[*slipway.Failure](err)
 	switch {
-	case final && f.Code == slipway.PortInUse:
-		report := w.reportPlan(ctx, s.revision, []slipway.Event{slipway.PortRefused{Instance: s.instance.ID, Ports: w.config.Ports}})
-		return errors.Join(fmt.Errorf("start instance: %w", errors.New(f.Message)), report)
+	case final && f.Code == slipway.PortInUse && w.refused < portTries:
+		w.refused++
+		return w.reportPlan(ctx, s.revision, []slipway.Event{slipway.PortRefused{Instance: s.instance.ID, Ports: w.config.Ports}})
 	case s.revision.Status.InProgress():
 		return w.failed(ctx, s.revision, "start instance", err)
 	case final:
+		w.refused = 0
 		return w.reportCrash(ctx, s.instance, &slipway.Exit{Code: -1, Reason: f.Message, At: w.config.Now()})
 	}
 	health := slipway.Health{State: slipway.Restarts, Reason: fmt.Sprintf("The agent server can not be started: %v", err)}
@@ -122,6 +124,9 @@ func (w *worker) workload(ctx context.Context, s step) (slipway.Workload, error)
 	env, err := w.sync.Environment(ctx, w.lease, s.revision.ID)
 	if err != nil {
 		return slipway.Workload{}, fmt.Errorf("read environment: %w", err)
+	}
+	for i := range launch.Env {
+		launch.Env[i].Public = true // it holds paths and versions
 	}
 	return slipway.Workload{
 		Instance: s.instance.ID, Deployment: w.a.Deployment.ID, Revision: s.revision.ID, Attempt: s.instance.Attempt,

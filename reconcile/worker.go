@@ -40,6 +40,14 @@ type worker struct {
 	stale   bool   // something else is wanted than the assignment says
 
 	build *buildTask
+	said  saying
+}
+
+// saying is what was last logged of the steps.
+type saying struct {
+	do       verb
+	instance slipway.InstanceID
+	why      string
 }
 
 func newWorker(r *Reconciler, c slipway.Claim, end context.CancelFunc) *worker {
@@ -191,7 +199,7 @@ func (w *worker) pass(ctx context.Context) (when, error) {
 	w.route(world)
 	w.cancelUnwantedBuild()
 	s := next(world)
-	w.log.Debug("step", slog.String("step", string(s.do)), slog.String("why", s.why), slog.String("instance", string(s.instance.ID)))
+	w.say(s)
 	if s.do == rest {
 		return when{at: s.at}, nil
 	}
@@ -228,6 +236,14 @@ func (w *worker) tryStep(ctx context.Context, s step) error {
 		}
 	}
 	return nil
+}
+
+// say logs a step, once while it is repeated.
+func (w *worker) say(s step) {
+	if said := (saying{s.do, s.instance.ID, s.why}); said != w.said {
+		w.said = said
+		w.log.Debug("step", slog.String("step", string(s.do)), slog.String("why", s.why), slog.String("instance", string(s.instance.ID)))
+	}
 }
 
 // catchUp reads the assignment anew if something else is wanted.
