@@ -206,6 +206,8 @@ func up(w world, s step) step {
 	i := s.instance
 	began, ok := w.started[i.ID]
 	switch late := began.Add(w.kind(s.revision).Start); {
+	case i.State == slipway.InstanceStopping:
+		s.do, s.why = drain, "it was asked to stop for a revision that failed, and comes back afterwards"
 	case !w.serves(i) && ok && w.now.After(late):
 		s.do, s.failure, s.why = kill, neverServed(w.kind(s.revision)), "it does not answer in time"
 	case !w.serves(i):

@@ -76,6 +76,11 @@ func (s *scene) startedAgo(id string, ago time.Duration) *scene {
 	return s
 }
 
+func (s *scene) putOff(key string, d time.Duration) *scene {
+	s.later = map[string]time.Time{key: t0.Add(d)}
+	return s
+}
+
 func crashes(n int) func(*slipway.Instance, *slipway.Observed) {
 	return func(i *slipway.Instance, _ *slipway.Observed) { i.Crashes = n }
 }
@@ -171,12 +176,51 @@ func TestNext(t *testing.T) {
 			s:  newScene().active("r1", "exclusive").instance("i1", "r1", leaving, exited).instance("i2", "r2", planned, running),
 			do: drain, of: "i2",
 		},
-		"the old one comes back": {s: newScene().active("r1", "exclusive").instance("i1", "r1", leaving, exited), do: again, of: "i1"},
+		"the old one is stopping and ends first": {s: newScene().active("r1", "exclusive").instance("i1", "r1", leaving, running).startedAgo("i1", time.Hour), do: drain, of: "i1"},
+		"the old one comes back":                 {s: newScene().active("r1", "exclusive").instance("i1", "r1", leaving, exited), do: again, of: "i1"},
 
 		"what serves has vanished":          {s: newScene().active("r1", "shared").instance("i1", "r1", serving, absent), do: again, of: "i1"},
 		"what serves crashed":               {s: newScene().active("r1", "shared").instance("i1", "r1", serving, exited), do: crashed, of: "i1"},
 		"it has crashed often and is tried": {s: newScene().active("r1", "shared").instance("i1", "r1", down_, exited, crashes(50), retryIn(-time.Second)), do: again, of: "i1"},
 		"it does not come back":             {s: newScene().active("r1", "shared").instance("i1", "r1", planned, running).startedAgo("i1", 2*time.Minute), do: kill, of: "i1"},
+		"what could not be started waits": {
+			s:  newScene().active("r1", "shared").instance("i1", "r1", down_, absent, crashes(1), retryIn(time.Second)),
+			do: rest, rest: time.Second,
+		},
+		"an older build ends before the next begins": {s: newScene().inProgress("r2", slipway.AwaitingBuild, "").building("r1", false), do: rest},
+		"what goes does not keep a build from beginning": {
+			s:  newScene().active("r2", "exclusive").instance("i1", "r1", serving, running).instance("i2", "r2", planned, absent).inProgress("r3", slipway.AwaitingBuild, ""),
+			do: build, of: "r3",
+		},
+		"what goes does not keep what serves from its restart": {
+			s:  newScene().active("r2", "shared").instance("i1", "r1", serving, running).instance("i2", "r2", planned, absent),
+			do: start, of: "i2",
+		},
+		"of state what runs goes first": {
+			s:  newScene().active("r2", "exclusive").instance("i1", "r1", serving, running).instance("i2", "r2", planned, absent),
+			do: drain, of: "i1",
+		},
+		"of state nothing starts while what runs can not be stopped": {
+			s: newScene().active("r2", "exclusive").instance("i1", "r1", serving, running).instance("i2", "r2", planned, absent).
+				putOff("drain i1", 5*time.Second),
+			do: rest, rest: 5 * time.Second,
+		},
+		"what can not be removed waits": {
+			s: newScene().active("r2", "shared").instance("i2", "r2", serving, running).instance("i0", "r0", leaving, exited).
+				instance("i1", "r1", leaving, exited).putOff("remove i0", 5*time.Second),
+			do: remove, of: "i1",
+		},
+		"deleted: what can not be stopped keeps nothing else": {
+			s: newScene().instance("i1", "r1", leaving, running).instance("i2", "r2", leaving, exited).deleting(slipway.ItemState).
+				putOff("drain i1", 5*time.Second),
+			do: remove, of: "i2",
+		},
+		"deleted: what can not be removed keeps nothing else": {
+			s: newScene().deleting(slipway.ItemBundle, slipway.ItemState).putOff("remove item state x", 5*time.Second), do: removeItem, of: "bundle",
+		},
+		"deleted: instances go while a build is cancelled": {
+			s: newScene().instance("i1", "r1", leaving, exited).deleting(slipway.ItemBundle).building("r2", false), do: remove, of: "i1",
+		},
 		"it came back a moment ago": {
 			s: newScene().active("r1", "shared").instance("i1", "r1", serving, running, crashes(2), servedFor(20*time.Second)), do: rest, rest: 40 * time.Second,
 		},

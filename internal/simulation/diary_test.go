@@ -29,48 +29,44 @@ func (d *diary) last() string {
 	return strings.Join(d.lines[max(0, len(d.lines)-150):], "")
 }
 
-// watchdog writes the diary, and notices when many lines come while no time
-// passes: somebody turns in circles. It lets time pass then, so that the test
-// ends.
+// watchdog notices when much happens while no time passes: somebody turns in
+// circles. It lets time pass then, so that the test ends.
 type watchdog struct {
-	slog.Handler
-	w     *world
-	count *count
-}
-
-type count struct {
-	mu    sync.Mutex
-	at    time.Time
-	lines int
+	w  *world
+	mu sync.Mutex
+	at time.Time
+	n  int
 }
 
 // tooMuch is more than happens at one moment without going in circles.
 const tooMuch = 3000
 
-func newWatchdog(w *world) watchdog {
-	return watchdog{Handler: slog.NewTextHandler(w.said, &slog.HandlerOptions{Level: slog.LevelDebug}), w: w, count: &count{}}
-}
-
-func (d watchdog) Handle(ctx context.Context, r slog.Record) error {
-	err := d.Handler.Handle(ctx, r)
-	if d.count.add() > tooMuch {
-		d.w.fault("something turns in circles: %s", r.Message)
+// pet is called whenever something happens.
+func (d *watchdog) pet(what string) {
+	d.mu.Lock()
+	if now := time.Now(); !now.Equal(d.at) {
+		d.at, d.n = now, 0
+	}
+	d.n++
+	circles := d.n > tooMuch
+	d.mu.Unlock()
+	if circles {
+		d.w.fault("something turns in circles: %s", what)
 		time.Sleep(time.Minute)
 	}
-	return err
 }
 
-func (c *count) add() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if now := time.Now(); !now.Equal(c.at) {
-		c.at, c.lines = now, 0
-	}
-	c.lines++
-	return c.lines
+// watchedLog is a log that the watchdog hears.
+type watchedLog struct {
+	slog.Handler
+	dog *watchdog
 }
 
-func (d watchdog) WithAttrs(attrs []slog.Attr) slog.Handler {
-	d.Handler = d.Handler.WithAttrs(attrs)
-	return d
+func (l watchedLog) Handle(ctx context.Context, r slog.Record) error {
+	l.dog.pet(r.Message)
+	return l.Handler.Handle(ctx, r)
+}
+
+func (l watchedLog) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return watchedLog{l.Handler.WithAttrs(attrs), l.dog}
 }

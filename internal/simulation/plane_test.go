@@ -34,11 +34,14 @@ type plane struct {
 	doom  int      // the call at which it dies, 0 for none
 	after bool     // it dies after that call rather than before
 	dead  bool
+
+	asleep time.Time                       // until then no lease is kept
+	inside map[slipway.DeploymentID]string // what is being done to instances
 }
 
 // start begins a life. With doom > 0 it ends at that call.
 func (w *world) startPlane(doom int, after bool) *plane {
-	p := &plane{w: w, died: make(chan struct{}), doom: doom, after: after}
+	p := &plane{w: w, died: make(chan struct{}), doom: doom, after: after, inside: map[slipway.DeploymentID]string{}}
 	p.router = &router{w: w, routes: map[slipway.DeploymentID]slipway.Route{}}
 	w.fake = w.fake.Reopen()
 	p.driver = w.fake
@@ -48,8 +51,8 @@ func (w *world) startPlane(doom int, after bool) *plane {
 		Owner: owner, Ports: ports, Builds: 2, Logger: w.log, Now: time.Now,
 	})
 	p.listener = listener.New(sync, driver, r, outputs, listener.Config{Owner: owner, Batch: 10, Logger: w.log})
-	if err := p.listener.Start(context.Background()); err != nil && !errors.Is(err, errDead) {
-		w.fault("start of a data plane: %v", err)
+	if err := p.listener.Start(context.Background()); err != nil {
+		p.kill() // a server that can not start exits
 	}
 	return p
 }
@@ -88,6 +91,20 @@ func (p *plane) doomAt(n int, after bool) {
 	p.doom, p.after = len(p.calls)+n, after
 }
 
+// sleeps has no lease renewed for a while, as when the machine sleeps: others,
+// or itself, may take what it works on.
+func (p *plane) sleeps(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.asleep = time.Now().Add(d)
+}
+
+func (p *plane) isAsleep() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return time.Now().Before(p.asleep)
+}
+
 func (p *plane) made() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -119,6 +136,7 @@ func (p *plane) isDead() bool {
 // live makes a call, or dies of it.
 func live[T any](p *plane, name string, fn func() (T, error), args ...any) (T, error) {
 	var none T
+	p.w.watch.pet(name)
 	doomed, err := p.begin(name, args...)
 	if err != nil {
 		return none, err
@@ -168,6 +186,9 @@ func (m mortalSync) Keep(ctx context.Context, l slipway.Lease, seen int64) (int6
 	if m.p.isDead() {
 		return 0, errDead
 	}
+	if m.p.isAsleep() {
+		return 0, errLost
+	}
 	return m.control.Keep(ctx, l, seen)
 }
 
@@ -215,8 +236,34 @@ type mortalDriver struct {
 	p *plane
 }
 
+// alone makes a call that changes a deployment: no two go on at once, for one
+// worker at a time works on it.
+func (m mortalDriver) alone(name string, d slipway.DeploymentID, fn func() error) error {
+	return do(m.p, name, func() error {
+		if other := m.p.enter(d, name); other != "" {
+			m.p.w.fault("%s and %s of one deployment go on at once", name, other)
+		}
+		defer m.p.enter(d, "")
+		return fn()
+	})
+}
+
+// enter says what is being done to a deployment, and returns what was.
+func (p *plane) enter(d slipway.DeploymentID, what string) (was string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	was = p.inside[d]
+	p.inside[d] = what
+	return was
+}
+
 func (m mortalDriver) Apply(ctx context.Context, l slipway.Workload) (slipway.Observed, error) {
-	return live(m.p, "Apply", func() (slipway.Observed, error) { return m.checked.Apply(ctx, l) })
+	var o slipway.Observed
+	err := m.alone("Apply", l.Deployment, func() (err error) {
+		o, err = m.checked.Apply(ctx, l)
+		return err
+	})
+	return o, err
 }
 
 func (m mortalDriver) Inspect(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID) (slipway.Observed, error) {
@@ -228,15 +275,15 @@ func (m mortalDriver) Listens(ctx context.Context, d slipway.DeploymentID, i sli
 }
 
 func (m mortalDriver) Stop(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID, grace time.Duration) error {
-	return do(m.p, "Stop", func() error { return m.checked.Stop(ctx, d, i, grace) })
+	return m.alone("Stop", d, func() error { return m.checked.Stop(ctx, d, i, grace) })
 }
 
 func (m mortalDriver) Delete(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID) error {
-	return do(m.p, "Delete", func() error { return m.checked.Delete(ctx, d, i) })
+	return m.alone("Delete", d, func() error { return m.checked.Delete(ctx, d, i) })
 }
 
 func (m mortalDriver) Purge(ctx context.Context, d slipway.DeploymentID) error {
-	return do(m.p, "Purge", func() error { return m.checked.Purge(ctx, d) })
+	return m.alone("Purge", d, func() error { return m.checked.Purge(ctx, d) })
 }
 
 type mortalBuilder struct {

@@ -41,6 +41,7 @@ type world struct {
 	who     slipway.Principal
 	log     *slog.Logger
 	said    *diary
+	watch   *watchdog
 
 	mu      sync.Mutex
 	faults  []string
@@ -61,7 +62,8 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), failed: map[string]bool{}, apps: map[slipway.DeploymentID]*app{}}
 	w.said = &diary{}
-	w.log = slog.New(newWatchdog(w))
+	w.watch = &watchdog{w: w}
+	w.log = slog.New(watchedLog{slog.NewTextHandler(w.said, &slog.HandlerOptions{Level: slog.LevelDebug}), w.watch})
 	store, err := sqlite.Open(t.Context(), filepath.Join(w.dir, "slipway.db"))
 	must(t, err)
 	w.store = &watched{Store: store, w: w}
@@ -184,7 +186,8 @@ func (w *world) mayStop(id slipway.DeploymentID, i slipway.InstanceID) {
 		takesOver := slices.ContainsFunc(open, func(r slipway.Revision) bool {
 			return r.Status == slipway.Deploying && w.script(id, r.ID)["kind"] == "state"
 		})
-		if s["kind"] == "plain" && !takesOver && w.agents.mode(s) == serves {
+		runs := w.agents.at(fmt.Sprintf("127.0.0.1:%d", in.Port))
+		if s["kind"] == "plain" && !takesOver && runs == serves && in.State == slipway.InstanceServing {
 			w.fault("instance %s is stopped, which serves revision %s", i, d.Active)
 		}
 	})
@@ -375,7 +378,7 @@ func (w *world) revive() {
 func (w *world) settle() {
 	w.t.Helper()
 	deadline := time.Now().Add(patience)
-	for wait := 10 * time.Millisecond; !w.settled(); wait = min(2*wait, 30*time.Second) {
+	for wait := 10 * time.Millisecond; !w.staysSettled(); wait = min(2*wait, 30*time.Second) {
 		if time.Now().After(deadline) || w.faulty() {
 			w.check()
 			w.fault("the world does not settle:\n%s", w.describe())
@@ -385,6 +388,15 @@ func (w *world) settle() {
 	}
 	synctest.Wait()
 	w.check()
+}
+
+// staysSettled leaves time for what was noticed and could not be looked at.
+func (w *world) staysSettled() bool {
+	if !w.settled() {
+		return false
+	}
+	time.Sleep(5 * time.Second)
+	return w.settled()
 }
 
 // settled: nothing is wanted that is not so.
@@ -491,7 +503,7 @@ func (w *world) checkOwners() {
 func (w *world) checkIdle() {
 	time.Sleep(5 * time.Second) // for what agents printed to arrive
 	before := w.store.writes.Load()
-	time.Sleep(5 * time.Minute)
+	time.Sleep(2 * time.Minute)
 	synctest.Wait()
 	if n := w.store.writes.Load() - before; n > 0 {
 		w.fault("%d writes while idle", n)

@@ -1,0 +1,303 @@
+package simulation
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+)
+
+// in runs a test in a world of its own, in which all must be well at the end.
+func in(t *testing.T, test func(w *world)) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { test(newWorld(t)) })
+}
+
+// within waits until something is so, and is a fault if it takes too long.
+func (w *world) within(limit time.Duration, what string, holds func() bool) {
+	began := time.Now()
+	for !holds() {
+		if time.Since(began) > limit {
+			w.fault("not within %v: %s\n%s", limit, what, w.describe())
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
+	}
+}
+
+func (w *world) isServing(a *app) func() bool {
+	return func() bool {
+		r, ok := w.plane.router.of(a.id)
+		return ok && r.State == slipway.RouteServing
+	}
+}
+
+func (w *world) isDeployed(a *app, r slipway.RevisionID) func() bool {
+	return func() bool {
+		return slices.ContainsFunc(w.revisions(a), func(f slipway.Revision) bool { return f.ID == r && f.Status == slipway.Deployed })
+	}
+}
+
+func (w *world) health(a *app) slipway.Health {
+	s, _ := w.control.current()
+	v, _ := s.Get(w.t.Context(), w.who, a.id)
+	return v.Health
+}
+
+// made counts the calls of a name.
+func (p *plane) count(name string) int {
+	n := 0
+	for _, c := range p.made() {
+		if c == name || strings.HasPrefix(c, name+" ") {
+			n++
+		}
+	}
+	return n
+}
+
+// What can not be removed is tried again, less and less often, and meanwhile
+// what serves is looked after.
+func TestWhatCanNotBeRemovedIsInNobodysWay(t *testing.T) {
+	for _, what := range []string{"delete", "stop"} {
+		t.Run(what, func(t *testing.T) {
+			in(t, func(w *world) {
+				a := w.create("app")
+				w.push(a, good)
+				w.settle()
+				w.fail(what, true)
+				r := w.push(a, good)
+				w.within(time.Minute, "the second revision", w.isDeployed(a, r))
+				time.Sleep(time.Minute)
+				w.agents.crash(w.address(a))
+				synctest.Wait()
+				w.within(5*time.Second, "the restart", w.isServing(a))
+				tries, writes := len(w.plane.made()), w.store.writes.Load()
+				time.Sleep(10 * time.Minute)
+				if n := len(w.plane.made()) - tries; n > 600 {
+					w.fault("%d calls in ten minutes", n)
+				}
+				if n := w.store.writes.Load() - writes; n > 300 {
+					w.fault("%d writes in ten minutes", n)
+				}
+				w.mend()
+				w.settle()
+			})
+		})
+	}
+}
+
+// A deletion goes on with what can be removed.
+func TestADeletionGoesAsFarAsItCan(t *testing.T) {
+	in(t, func(w *world) {
+		a := w.create("app")
+		w.push(a, state)
+		w.settle()
+		w.fail("purge", true)
+		w.delete(a)
+		time.Sleep(time.Minute)
+		w.view(func(tx slipway.Tx) {
+			items, _ := tx.ListItems(a.id)
+			for _, i := range items {
+				if i.Kind.OnDataPlane() && i.RemovedAt.IsZero() != (i.Kind == slipway.ItemState) {
+					w.fault("after a minute: %+v", i)
+				}
+				if i.Kind == slipway.ItemState && (i.LastError == "" || i.Attempts < 3) {
+					w.fault("nothing tells of the state that stays: %+v", i)
+				}
+			}
+		})
+		w.mend()
+		w.settle()
+	})
+}
+
+// An active revision that never answers does not keep the one that mends it
+// from being deployed.
+func TestASickRevisionIsReplacedAtOnce(t *testing.T) {
+	for _, mode := range []string{mute, answers500, crashes, cannotRun} {
+		t.Run(mode, func(t *testing.T) {
+			in(t, func(w *world) {
+				a := w.create("app")
+				w.push(a, good+" nonce=sick")
+				w.settle()
+				w.agents.turn("sick", mode)
+				w.agents.crash(w.address(a))
+				time.Sleep(2 * time.Second)
+				r := w.push(a, good)
+				w.within(15*time.Second, "the new revision", w.isDeployed(a, r))
+				w.settle()
+			})
+		})
+	}
+}
+
+// An active revision that can not be started says so, and is tried again less
+// and less often.
+func TestWhatCanNotBeStartedSaysSo(t *testing.T) {
+	for _, mode := range []string{cannotRun, crashes, strangers, mute} {
+		t.Run(mode, func(t *testing.T) {
+			in(t, func(w *world) {
+				a := w.create("app")
+				w.push(a, good+" nonce=sick")
+				w.settle()
+				w.agents.turn("sick", mode)
+				w.agents.crash(w.address(a))
+				time.Sleep(20 * time.Minute)
+				if h := w.health(a); h.State == slipway.Healthy || h.Reason == "" {
+					w.fault("its health is %+v", h)
+				}
+				starts := w.plane.count("Apply")
+				time.Sleep(10 * time.Minute)
+				if n := w.plane.count("Apply") - starts; n < 3 || n > 120 {
+					w.fault("%d starts in ten minutes", n)
+				}
+				w.agents.turn("sick", "")
+				w.within(3*time.Minute, "the recovery", w.isServing(a))
+				w.settle()
+				w.checkIdle()
+			})
+		})
+	}
+}
+
+// The deadline of a revision passes while the old one is being stopped for it:
+// the old one goes on.
+func TestTheDeadlinePassesDuringTheTakeover(t *testing.T) {
+	in(t, func(w *world) {
+		a := w.create("app")
+		w.push(a, state)
+		w.settle()
+		w.fail("stop", true)
+		w.push(a, state)
+		w.within(20*time.Minute, "the deadline", func() bool { return w.statuses(a) == "DEPLOYED DEPLOY_FAILED" })
+		w.mend()
+		w.within(time.Minute, "the old one", w.isServing(a))
+		w.settle()
+	})
+}
+
+// The deadline passes while a build goes on that does not hear: the next
+// revision is built when that one has ended, and what serves is looked after.
+func TestTheDeadlinePassesDuringABuild(t *testing.T) {
+	in(t, func(w *world) {
+		a := w.create("app")
+		w.push(a, good)
+		w.settle()
+		first := w.push(a, "kind=plain build=stubborn agent=good")
+		time.Sleep(time.Second)
+		w.push(a, good)
+		w.interrupt(a, first)
+		time.Sleep(time.Second)
+		w.agents.crash(w.address(a))
+		synctest.Wait()
+		w.within(5*time.Second, "the restart", w.isServing(a))
+		w.settle()
+		if got := w.statuses(a); got != "DEPLOYED INTERRUPTED DEPLOYED" {
+			w.fault("the end is %s", got)
+		}
+	})
+}
+
+// A change that comes while the end of a build is reported does not make it run
+// again.
+func TestABuildRunsOnce(t *testing.T) {
+	for name, source := range map[string]string{"good": good, "failing": "kind=plain build=fail"} {
+		t.Run(name, func(t *testing.T) {
+			in(t, func(w *world) {
+				a := w.create("app")
+				w.control.lose(3) // of the report of the plan, the start and the end
+				w.push(a, source)
+				w.store.full.Store(0)
+				time.Sleep(3500 * time.Millisecond)
+				w.settle()
+				if n := w.plane.count("Build"); n != 1 {
+					w.fault("%d builds", n)
+				}
+			})
+		})
+	}
+}
+
+// The disk is full for a while: nobody turns in circles, and all goes on
+// afterwards.
+func TestTheDiskIsFullForAWhile(t *testing.T) {
+	in(t, func(w *world) {
+		a := w.create("app")
+		w.push(a, good)
+		time.Sleep(time.Second)
+		w.store.full.Store(1 << 40)
+		time.Sleep(10 * time.Minute)
+		if n := len(w.plane.made()); n > 3000 {
+			w.fault("%d calls in ten minutes", n)
+		}
+		w.store.full.Store(0)
+		w.settle()
+		w.agents.crash(w.address(a))
+		w.store.full.Store(5)
+		time.Sleep(time.Minute)
+		w.settle()
+	})
+}
+
+// An instance exits while the store can not be written: that it did is not
+// forgotten.
+func TestAnExitIsNotForgotten(t *testing.T) {
+	in(t, func(w *world) {
+		a := w.create("app")
+		w.push(a, good)
+		w.settle()
+		w.store.full.Store(1 << 40)
+		w.agents.crash(w.address(a))
+		time.Sleep(10 * time.Second)
+		w.store.full.Store(0)
+		w.within(10*time.Second, "the restart", w.isServing(a))
+		w.settle()
+	})
+}
+
+// The machine sleeps for longer than a lease lives: the worker that wakes with
+// an old one makes way for the new one.
+func TestALeaseRunsOutDuringAStep(t *testing.T) {
+	in(t, func(w *world) {
+		a := w.create("app")
+		w.push(a, "kind=state build=ok agent=deaf")
+		w.settle()
+		w.fail("drain requests", true)
+		w.push(a, state)
+		time.Sleep(4 * time.Second)
+		w.plane.sleeps(time.Minute)
+		time.Sleep(2 * time.Minute)
+		w.mend()
+		w.settle()
+	})
+}
+
+// Clients that go on changing a deployment do not put off the end of a drain
+// for ever.
+func TestADrainEndsInTheMiddleOfChanges(t *testing.T) {
+	in(t, func(w *world) {
+		a := w.create("app")
+		w.push(a, state)
+		w.settle()
+		w.fail("drain requests", true)
+		r := w.push(a, state)
+		s, _ := w.control.current()
+		for range 20 {
+			time.Sleep(3 * time.Second)
+			name := time.Now().String()
+			if _, err := s.Patch(w.t.Context(), w.who, a.id, slipway.Change{DisplayName: &name}); err != nil {
+				w.fault("patch: %v", err)
+			}
+		}
+		synctest.Wait()
+		if !w.isDeployed(a, r)() {
+			w.fault("after a minute: %s", w.statuses(a))
+		}
+		w.mend()
+		w.settle()
+	})
+}
