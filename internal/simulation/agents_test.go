@@ -134,6 +134,11 @@ func (c checked) Stop(ctx context.Context, d slipway.DeploymentID, i slipway.Ins
 	if c.w.failing("stop") {
 		return fmt.Errorf("instance %s can not be stopped", i)
 	}
+	if c.w.failing("stop in time") {
+		if err := sleep(ctx, 90*time.Second); err != nil {
+			return err
+		}
+	}
 	c.w.mayStop(d, i)
 	return c.Driver.Stop(ctx, d, i, grace)
 }

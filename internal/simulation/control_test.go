@@ -24,7 +24,8 @@ type control struct {
 	ctx     context.Context // of this life
 	stop    context.CancelFunc
 	running sync.WaitGroup
-	losing  int // reports from now to the one whose answer is lost; 0 for none
+	before  func(slipway.Event) // is told of each event before it is reported
+	losing  int                 // reports from now to the one whose answer is lost; 0 for none
 }
 
 func (c *control) start() {
@@ -61,6 +62,24 @@ func (c *control) lose(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.losing = n
+}
+
+// onReport has fn told of each event before it is reported.
+func (c *control) onReport(fn func(slipway.Event)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.before = fn
+}
+
+func (c *control) announce(events []slipway.Event) {
+	c.mu.Lock()
+	fn := c.before
+	c.mu.Unlock()
+	for _, e := range events {
+		if fn != nil {
+			fn(e)
+		}
+	}
 }
 
 func (c *control) loses() bool {

@@ -3,6 +3,7 @@ package simulation
 import (
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,10 +30,14 @@ func (w *world) within(limit time.Duration, what string, holds func() bool) {
 	}
 }
 
+// isServing: a route leads to what runs.
 func (w *world) isServing(a *app) func() bool {
 	return func() bool {
 		r, ok := w.plane.router.of(a.id)
-		return ok && r.State == slipway.RouteServing
+		all, err := w.fake.List(w.t.Context())
+		return ok && err == nil && r.State == slipway.RouteServing && slices.ContainsFunc(all, func(o slipway.Observed) bool {
+			return o.Deployment == a.id && o.Phase == slipway.PhaseRunning && o.Address == r.Address
+		})
 	}
 }
 
@@ -202,17 +207,14 @@ func TestTheDeadlinePassesDuringABuild(t *testing.T) {
 	})
 }
 
-// A change that comes while the end of a build is reported does not make it run
-// again.
+// A build whose end is reported, but not answered, does not run again.
 func TestABuildRunsOnce(t *testing.T) {
 	for name, source := range map[string]string{"good": good, "failing": "kind=plain build=fail"} {
 		t.Run(name, func(t *testing.T) {
 			in(t, func(w *world) {
 				a := w.create("app")
-				w.control.lose(3) // of the report of the plan, the start and the end
+				w.control.lose(2) // the first is of the start, the second of the end
 				w.push(a, source)
-				w.store.full.Store(0)
-				time.Sleep(3500 * time.Millisecond)
 				w.settle()
 				if n := w.plane.count("Build"); n != 1 {
 					w.fault("%d builds", n)
@@ -264,13 +266,13 @@ func TestAnExitIsNotForgotten(t *testing.T) {
 func TestALeaseRunsOutDuringAStep(t *testing.T) {
 	in(t, func(w *world) {
 		a := w.create("app")
-		w.push(a, "kind=state build=ok agent=deaf")
-		w.settle()
-		w.fail("drain requests", true)
 		w.push(a, state)
-		time.Sleep(4 * time.Second)
+		w.settle()
+		w.fail("stop in time", true)
+		w.push(a, state)
+		time.Sleep(6 * time.Second)
 		w.plane.sleeps(time.Minute)
-		time.Sleep(2 * time.Minute)
+		time.Sleep(3 * time.Minute)
 		w.mend()
 		w.settle()
 	})
@@ -299,5 +301,32 @@ func TestADrainEndsInTheMiddleOfChanges(t *testing.T) {
 		}
 		w.mend()
 		w.settle()
+	})
+}
+
+// A change that comes at the moment when the end of a build is reported does
+// not make it run again.
+func TestABuildRunsOnceInTheMiddleOfChanges(t *testing.T) {
+	in(t, func(w *world) {
+		a := w.create("app")
+		var once sync.Once
+		w.control.onReport(func(e slipway.Event) {
+			if _, ok := e.(slipway.RevisionFailed); !ok {
+				return
+			}
+			once.Do(func() {
+				name := time.Now().String()
+				s, _ := w.control.current()
+				if _, err := s.Patch(w.t.Context(), w.who, a.id, slipway.Change{DisplayName: &name}); err != nil {
+					w.fault("patch: %v", err)
+				}
+				time.Sleep(time.Millisecond) // for the worker to hear of it
+			})
+		})
+		w.push(a, "kind=plain build=fail")
+		w.settle()
+		if n := w.plane.count("Build"); n != 1 {
+			w.fault("%d builds", n)
+		}
 	})
 }

@@ -37,11 +37,14 @@ type plane struct {
 
 	asleep time.Time                       // until then no lease is kept
 	inside map[slipway.DeploymentID]string // what is being done to instances
+
+	falling map[int]func() // who is told when it falls asleep
+	fallers int
 }
 
 // start begins a life. With doom > 0 it ends at that call.
 func (w *world) startPlane(doom int, after bool) *plane {
-	p := &plane{w: w, died: make(chan struct{}), doom: doom, after: after, inside: map[slipway.DeploymentID]string{}}
+	p := &plane{w: w, died: make(chan struct{}), doom: doom, after: after, inside: map[slipway.DeploymentID]string{}, falling: map[int]func(){}}
 	p.router = &router{w: w, routes: map[slipway.DeploymentID]slipway.Route{}}
 	w.fake = w.fake.Reopen()
 	p.driver = w.fake
@@ -97,6 +100,26 @@ func (p *plane) sleeps(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.asleep = time.Now().Add(d)
+	for _, fall := range p.falling {
+		fall()
+	}
+}
+
+// whenAsleep calls fn once the plane falls asleep, at once if it is.
+func (p *plane) whenAsleep(fn func()) (stop func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fallers++
+	id := p.fallers
+	p.falling[id] = fn
+	if time.Now().Before(p.asleep) {
+		fn()
+	}
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.falling, id)
+	}
 }
 
 func (p *plane) isAsleep() bool {
@@ -186,10 +209,15 @@ func (m mortalSync) Keep(ctx context.Context, l slipway.Lease, seen int64) (int6
 	if m.p.isDead() {
 		return 0, errDead
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := m.p.whenAsleep(cancel)
+	defer stop()
+	generation, err := m.control.Keep(ctx, l, seen)
 	if m.p.isAsleep() {
 		return 0, errLost
 	}
-	return m.control.Keep(ctx, l, seen)
+	return generation, err
 }
 
 func (m mortalSync) Report(ctx context.Context, l slipway.Lease, events ...slipway.Event) (slipway.Assignment, error) {

@@ -42,7 +42,7 @@ var (
 		serves, serves, serves, serves, serves, servesLate, exitsOnce, refuses, crashes, mute, answers500, deafToStop, cannotRun, strangers,
 	}
 	buildsThat = []string{builds, builds, builds, builds, builds, buildsSlow, buildsLate, buildsFails, buildsTries}
-	whatFails  = []string{"stop", "delete", "purge", "remove bundle", "drain requests"}
+	whatFails  = []string{"stop", "stop in time", "delete", "purge", "remove bundle", "drain requests"}
 	waits      = []time.Duration{
 		0, 0, 0, time.Millisecond, 100 * time.Millisecond, time.Second, 3 * time.Second, 4 * time.Second, 10 * time.Second, time.Minute, 10 * time.Minute,
 	}
