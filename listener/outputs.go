@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/slipwayhq/slipway"
 )
@@ -22,6 +23,8 @@ const (
 	// readAtOnce bounds what is read in one go, and so a line: one that is
 	// longer is cut there.
 	readAtOnce = 256 << 10
+	// turnsAtOnce bounds how long the others wait for one that prints a lot.
+	turnsAtOnce = 8
 )
 
 // Outputs carries what instances print to the control plane. A line is named by
@@ -111,7 +114,7 @@ func (o *Outputs) due() []*follow {
 func (o *Outputs) read(ctx context.Context, f *follow, end bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for {
+	for turns := 0; end || turns < turnsAtOnce; turns++ {
 		n, err := o.readOnce(ctx, f, end)
 		if err != nil && ctx.Err() == nil {
 			o.logger.Warn("output not read", slog.String("instance", string(f.instance.ID)), slog.Any("error", err))
@@ -135,10 +138,7 @@ func (o *Outputs) readOnce(ctx context.Context, f *follow, end bool) (n int, err
 	if err != nil {
 		return 0, err
 	}
-	whole := raw
-	if !end && len(raw) < readAtOnce {
-		whole = raw[:bytes.LastIndexByte(raw, '\n')+1]
-	}
+	whole := raw[:wholeLines(raw, end)]
 	if len(whole) == 0 {
 		return 0, nil
 	}
@@ -147,6 +147,25 @@ func (o *Outputs) readOnce(ctx context.Context, f *follow, end bool) (n int, err
 	}
 	f.offset += int64(len(whole))
 	return len(whole), nil
+}
+
+// wholeLines is how much of raw can be carried: up to the end of its last line.
+// A line that is longer than what is read at once is cut, but not in the middle
+// of a character; and what comes after the last line is one at the end.
+func wholeLines(raw []byte, end bool) int {
+	full := len(raw) >= readAtOnce
+	if end && !full {
+		return len(raw)
+	}
+	if n := bytes.LastIndexByte(raw, '\n') + 1; n > 0 || !full {
+		return n
+	}
+	for n := len(raw) - 1; n > len(raw)-utf8.UTFMax; n-- {
+		if utf8.RuneStart(raw[n]) && !utf8.FullRune(raw[n:]) {
+			return n
+		}
+	}
+	return len(raw)
 }
 
 func (o *Outputs) lines(f *follow, raw []byte) []slipway.LogLine {
