@@ -1,14 +1,11 @@
 package reconcile
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"sync"
-	"time"
 
 	"github.com/slipwayhq/slipway"
 )
@@ -134,83 +131,4 @@ func (w *worker) reportBuild(ctx context.Context, r *slipway.Revision, task *bui
 	}
 	events := append([]slipway.Event{slipway.BuildDone{Revision: r.ID, Artefact: task.artefact}}, w.deployment(r, task.artefact)...)
 	return w.reportPlan(ctx, r, events)
-}
-
-// buildLog sends lines to the control plane as they come, many at a time.
-type buildLog struct {
-	send  func([]slipway.LogLine)
-	line  slipway.LogLine
-	now   func() time.Time
-	flush *time.Timer
-
-	mu     sync.Mutex
-	rest   []byte
-	lines  []slipway.LogLine
-	offset int64
-}
-
-// flushAfter is how long a line of a build may wait for others.
-const flushAfter = 200 * time.Millisecond
-
-func (w *worker) newBuildLog(r slipway.BuildRequest) *buildLog {
-	began := w.config.Now()
-	b := &buildLog{now: w.config.Now, line: slipway.LogLine{
-		Deployment: r.Deployment, Revision: r.Revision, Kind: slipway.BuildLog, Level: "INFO",
-		Origin: fmt.Sprintf("build-%s-%d", r.Revision, began.UnixNano()),
-	}}
-	b.send = func(lines []slipway.LogLine) {
-		if err := w.sync.Log(context.Background(), lines); err != nil {
-			w.log.Warn("build log not stored", slog.Any("error", err))
-		}
-	}
-	b.flush = time.AfterFunc(flushAfter, b.Flush)
-	b.flush.Stop()
-	return b
-}
-
-func (b *buildLog) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.rest = append(b.rest, p...)
-	for {
-		text, rest, whole := bytes.Cut(b.rest, []byte("\n"))
-		if !whole {
-			return len(p), nil
-		}
-		b.rest = rest
-		b.add(text)
-	}
-}
-
-func (b *buildLog) add(text []byte) {
-	b.offset += int64(len(text)) + 1
-	line := b.line
-	line.Offset, line.At, line.Message = b.offset, b.now(), string(bytes.ToValidUTF8(bytes.TrimRight(text, "\r"), []byte("�")))
-	if b.lines = append(b.lines, line); len(b.lines) == 1 {
-		b.flush.Reset(flushAfter)
-	}
-}
-
-// Flush sends what waits.
-func (b *buildLog) Flush() {
-	b.mu.Lock()
-	lines := b.lines
-	b.lines = nil
-	b.mu.Unlock()
-	if len(lines) > 0 {
-		b.send(lines)
-	}
-}
-
-// Close sends all that is left, an unfinished line too.
-func (b *buildLog) Close() {
-	b.flush.Stop()
-	b.mu.Lock()
-	if len(b.rest) > 0 {
-		b.add(b.rest)
-		b.rest = nil
-	}
-	b.mu.Unlock()
-	b.flush.Stop()
-	b.Flush()
 }
