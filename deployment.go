@@ -119,8 +119,12 @@ func Slug(name string, id DeploymentID, taken bool) string {
 	return slug[:min(len(slug), 56)] + "-" + string(id[len(id)-6:])
 }
 
-// EnvVar is one variable of a deployment; Value is secret.
-type EnvVar struct{ Name, Value string }
+// EnvVar is one variable of an agent.
+type EnvVar struct {
+	Name, Value string
+	// Public values may be quoted in reasons; all others are masked.
+	Public bool
+}
 
 // MaskedValue stands for a secret value in answers; sent back, it means
 // "unchanged".

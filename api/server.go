@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"path"
 	"strings"
 
 	"github.com/slipwayhq/slipway"
@@ -91,21 +92,32 @@ func (s *server) ready(w http.ResponseWriter, _ *http.Request) {
 // redirect, always JSON.
 func plain(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, pattern := mux.Handler(r); pattern != "" && !strings.Contains(r.URL.Path, "//") {
+		if path.Clean(r.URL.Path) != r.URL.Path { // the mux would redirect it
+			answer(w, http.StatusNotFound, []byte(`{"detail":"Not Found"}`))
+			return
+		}
+		if _, pattern := mux.Handler(r); pattern != "" {
 			mux.ServeHTTP(w, r)
 			return
 		}
-		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
-			other := r.Clone(r.Context())
-			other.Method = method
-			if _, pattern := mux.Handler(other); pattern != "" && strings.HasPrefix(pattern, method) {
-				w.Header().Add("Allow", method)
-			}
-		}
-		if w.Header().Get("Allow") != "" {
+		if allowed := methodsOf(mux, r); allowed != "" {
+			w.Header().Set("Allow", allowed)
 			answer(w, http.StatusMethodNotAllowed, []byte(`{"detail":"Method Not Allowed"}`))
 			return
 		}
 		answer(w, http.StatusNotFound, []byte(`{"detail":"Not Found"}`))
 	})
+}
+
+// methodsOf lists the methods that are served at the path of a request.
+func methodsOf(mux *http.ServeMux, r *http.Request) string {
+	var methods []string
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		other := r.Clone(r.Context())
+		other.Method = method
+		if _, pattern := mux.Handler(other); pattern != "" {
+			methods = append(methods, method)
+		}
+	}
+	return strings.Join(methods, ", ")
 }

@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/slipwayhq/slipway"
-	"github.com/slipwayhq/slipway/build"
 	"github.com/slipwayhq/slipway/build/kind"
 )
 

@@ -108,7 +108,7 @@ func page(q url.Values, limit, offset int) url.Values {
 
 // pages reads a list to its end, which is a page that is not full.
 func pages[T any](read func(offset int) ([]T, error)) ([]T, error) {
-	var all []T
+	all := []T{} // prints as a list, even empty
 	for {
 		some, err := read(len(all))
 		if err != nil {

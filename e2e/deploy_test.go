@@ -29,7 +29,7 @@ func TestDeployReplaceRemember(t *testing.T) {
 	if len(v.Secrets) != 1 || strings.Contains(v.Secrets[0].Value, "canary") {
 		t.Errorf("secrets: %v", v.Secrets)
 	}
-	thread := d.scenario("remember-write")["thread"].(string)
+	thread := d.scenario("remember-write")["thread_id"].(string)
 
 	failed, asked := d.askSteadily()
 	old := mains(s.data)
@@ -136,7 +136,7 @@ func TestGatewayWantsAKey(t *testing.T) {
 	s := newServer(t)
 	d := s.create("echo")
 	d.deploy(pack(t, echo, nil))
-	for path, want := range map[string]int{"/ok": http.StatusOK, "/threads/x": http.StatusUnauthorized, "/internal/truncate": http.StatusUnauthorized} {
+	for path, want := range map[string]int{"/ok": http.StatusOK, "/threads/x": http.StatusUnauthorized, "/internal/truncate": http.StatusNotFound} {
 		answer, err := http.Get(d.url + path)
 		must(t, err)
 		answer.Body.Close()

@@ -5,6 +5,7 @@ package e2e_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,6 +68,8 @@ type server struct {
 	log  string // file
 	cmd  *exec.Cmd
 	done chan struct{} // closed when the process has ended
+
+	deployed bool // there are deployments, whose own logs say more
 }
 
 // newServer starts a server on a folder whose caches are warm: what is shared
@@ -108,8 +111,8 @@ func serverOn(t *testing.T, data string, args ...string) *server {
 	t.Cleanup(func() {
 		s.stop()
 		killAgents(data)
-		if t.Failed() {
-			s.printLog()
+		if t.Failed() && !s.deployed {
+			s.printLog(t, "")
 		}
 	})
 	s.start()
@@ -164,11 +167,17 @@ func (s *server) end(signal syscall.Signal) int {
 	return s.cmd.ProcessState.ExitCode()
 }
 
-// printLog shows what the server said of the deployments of this test.
-func (s *server) printLog() {
+// printLog shows what the server said of a deployment, or, without one, at the
+// end.
+func (s *server) printLog(t *testing.T, deployment string) {
 	raw, _ := os.ReadFile(s.log)
-	lines := strings.Split(string(raw), "\n")
-	s.t.Logf("the end of the server's log:\n%s", strings.Join(lines[max(0, len(lines)-120):], "\n"))
+	var lines []string
+	for line := range strings.Lines(string(raw)) {
+		if strings.Contains(line, deployment) {
+			lines = append(lines, line)
+		}
+	}
+	t.Logf("the server's log of %s:\n%s", cmp.Or(deployment, "everything"), strings.Join(lines[max(0, len(lines)-80):], ""))
 }
 
 // deployment is one on a server, by the test that made it.
@@ -184,6 +193,12 @@ func (s *server) create(name string) *deployment {
 		Name: name, Source: "internal_source", Secrets: []wire.Secret{{Name: "GREETING", Value: "canary-5ecret"}},
 	})
 	must(s.t, err)
+	s.deployed = true
+	s.t.Cleanup(func() {
+		if s.t.Failed() {
+			s.printLog(s.t, d.ID)
+		}
+	})
 	return &deployment{server: s, id: d.ID, url: s.url + "/d/" + name}
 }
 

@@ -15,7 +15,7 @@ func TestAgentsOutliveTheServer(t *testing.T) {
 	s := newServer(t)
 	d := s.create("echo")
 	d.deploy(pack(t, echo, nil))
-	thread := d.scenario("remember-write")["thread"].(string)
+	thread := d.scenario("remember-write")["thread_id"].(string)
 	before := mains(s.data)
 	if len(before) != 1 {
 		t.Fatalf("agents: %v", before)

@@ -55,11 +55,11 @@ func TestBadInputEndsInAReason(t *testing.T) {
 		want   []string // in status_message
 	}{
 		{"not a gzip", []byte("hello, this is no archive"), "BUILD_FAILED", []string{"gzip"}},
-		{"truncated tarball", whole[:len(whole)/2], "BUILD_FAILED", []string{"truncated"}},
+		{"truncated tarball", whole[:len(whole)/2], "BUILD_FAILED", []string{"cut off"}},
 		{"path traversal", tarball(t, config, entry{name: "../../evil.js", content: "x"}), "BUILD_FAILED", []string{"../../evil.js"}},
 		{"symlink out", tarball(t, config, entry{name: "link", link: "/etc/passwd"}), "BUILD_FAILED", []string{"link"}},
 		{"no langgraph.json", tarball(t, entry{name: "graph.js", content: "x"}), "BUILD_FAILED", []string{"langgraph.json"}},
-		{"bad JSON", tarball(t, entry{name: "langgraph.json", content: "{\n  \"graphs\": }"}), "BUILD_FAILED", []string{"langgraph.json", "line 2"}},
+		{"bad JSON", tarball(t, entry{name: "langgraph.json", content: "{\n  \"graphs\": }"}), "BUILD_FAILED", []string{"langgraph.json:2:13"}},
 		{"no graph file", tarball(t, config), "BUILD_FAILED", []string{"graph.js", "echo"}},
 		{"a dependency that does not exist", pack(t, "testdata/plain-js", map[string]string{
 			"package.json": `{"name":"x","type":"module","dependencies":{"@slipwayhq/there-is-no-such-package":"1.0.0"}}`,
@@ -67,11 +67,14 @@ func TestBadInputEndsInAReason(t *testing.T) {
 		{"a graph that throws", plain("throw new Error('the moon is full');"), "DEPLOY_FAILED", []string{"graph.js", "the moon is full"}},
 		{"a graph without its export", plain("export const other = 1;"), "DEPLOY_FAILED", []string{"graph"}},
 		{"an app that never listens", plain("await new Promise((done) => setInterval(done, 2 ** 30));\n" + string(source)), "DEPLOY_FAILED", []string{"20s", "/ok"}},
-		{"its port taken by itself", plain("import { createServer } from 'node:net';\nawait new Promise((done) => createServer().listen(+process.env.PORT, process.env.HOST, done));\n" + string(source)),
-			"DEPLOY_FAILED", []string{"EADDRINUSE"}},
+		{
+			"its port taken by itself", plain("import { createServer } from 'node:net';\nawait new Promise((done) => createServer().listen(+process.env.PORT, process.env.HOST, done));\n" + string(source)),
+			"DEPLOY_FAILED",
+			[]string{"EADDRINUSE"},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			d := (&server{Client: s.Client, t: t, data: s.data, url: s.url, key: s.key}).create("refused")
+			d := (&server{Client: s.Client, t: t, data: s.data, url: s.url, key: s.key, log: s.log}).create("refused")
 			r := d.await(d.push(c.source))
 			if r.Status != c.status || r.Failure == nil || r.Failure.Code == "" {
 				t.Fatalf("%s: %q (%+v), want %s", r.Status, deref(r.StatusMessage), r.Failure, c.status)
@@ -102,7 +105,7 @@ func TestABadRevisionLeavesTheGoodOneServing(t *testing.T) {
 	s := newServer(t)
 	d := s.create("echo")
 	good := d.deploy(pack(t, echo, nil))
-	thread := d.scenario("remember-write")["thread"].(string)
+	thread := d.scenario("remember-write")["thread_id"].(string)
 	for name, graph := range map[string]string{"throws": "throw new Error('no')", "is not there": ""} {
 		r := d.await(d.push(pack(t, echo, map[string]string{"src/graph.ts": graph})))
 		if !strings.HasSuffix(r.Status, "_FAILED") {

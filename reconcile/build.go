@@ -149,7 +149,6 @@ type buildLog struct {
 	rest   []byte
 	lines  []slipway.LogLine
 	offset int64
-	closed bool
 }
 
 // flushAfter is how long a line of a build may wait for others.

@@ -110,6 +110,9 @@ func (w *worker) workload(ctx context.Context, s step) (slipway.Workload, error)
 	if err != nil {
 		return slipway.Workload{}, fmt.Errorf("read environment: %w", err)
 	}
+	for i := range launch.Env {
+		launch.Env[i].Public = true // it holds paths and versions
+	}
 	return slipway.Workload{
 		Instance: s.instance.ID, Deployment: w.a.Deployment.ID, Revision: s.revision.ID, Attempt: s.instance.Attempt,
 		Args: launch.Args, Env: slices.Concat(env, launch.Env), Port: s.instance.Port,

@@ -36,6 +36,14 @@ type worker struct {
 	started  map[slipway.InstanceID]time.Time
 	build    *buildTask
 	failures int // of steps in a row
+	said     saying
+}
+
+// saying is what was last logged of the steps.
+type saying struct {
+	do       verb
+	instance slipway.InstanceID
+	why      string
 }
 
 func newWorker(r *Reconciler, c slipway.Claim) *worker {
@@ -155,13 +163,21 @@ func (w *worker) pass(ctx context.Context) (when, error) {
 	w.route(world)
 	w.cancelUnwantedBuild()
 	s := next(world)
-	w.log.Debug("step", slog.String("step", string(s.do)), slog.String("why", s.why), slog.String("instance", string(s.instance.ID)))
+	w.say(s)
 	if s.do == rest {
 		return when{at: s.at}, nil
 	}
 	ctx, end := w.begin(ctx)
 	defer end()
 	return w.take(ctx, s)
+}
+
+// say logs a step, once while it is repeated.
+func (w *worker) say(s step) {
+	if said := (saying{s.do, s.instance.ID, s.why}); said != w.said {
+		w.said = said
+		w.log.Debug("step", slog.String("step", string(s.do)), slog.String("why", s.why), slog.String("instance", string(s.instance.ID)))
+	}
 }
 
 // catchUp reads the assignment anew if something else is wanted.

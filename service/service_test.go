@@ -407,7 +407,7 @@ func TestSecretsLeaveTowardsTheInstanceOnly(t *testing.T) {
 	l := p.acquire(d.ID)
 	env, err := p.Environment(t.Context(), l, first.ID)
 	must(t, err)
-	if !slices.Contains(env, slipway.EnvVar{Name: "TOKEN", Value: canary}) || !slices.Contains(env, slipway.EnvVar{Name: "LANGSMITH_PROJECT", Value: "app"}) {
+	if !slices.Contains(env, slipway.EnvVar{Name: "TOKEN", Value: canary}) || !slices.Contains(env, slipway.EnvVar{Name: "LANGSMITH_PROJECT", Value: "app", Public: true}) {
 		t.Errorf("environment of the first revision: %v", env)
 	}
 	v, err := p.Get(t.Context(), p.who, d.ID)

@@ -251,7 +251,7 @@ func (s *Service) Environment(ctx context.Context, l slipway.Lease, id slipway.R
 }
 
 func hostVariables(d slipway.Deployment, r slipway.Revision) []slipway.EnvVar {
-	return []slipway.EnvVar{
+	vars := []slipway.EnvVar{
 		{Name: "LANGSMITH_PROJECT", Value: d.Name},
 		{Name: "LANGSMITH_HOST_PROJECT_ID", Value: string(d.ID)},
 		{Name: "LANGSMITH_HOST_PROJECT_NAME", Value: d.Name},
@@ -259,6 +259,10 @@ func hostVariables(d slipway.Deployment, r slipway.Revision) []slipway.EnvVar {
 		{Name: "LANGSMITH_TENANT_ID", Value: string(d.Workspace)},
 		{Name: "LANGCHAIN_CALLBACKS_BACKGROUND", Value: "true"},
 	}
+	for i := range vars {
+		vars[i].Public = true
+	}
+	return vars
 }
 
 // Shared implements slipway.Sync.

@@ -70,11 +70,16 @@ func (o *demoOptions) run(ctx context.Context, out io.Writer) error {
 			return nil
 		}
 	}
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		err = errInterrupted
+	case err != nil:
 		d.showServerLog()
 	}
 	return errors.Join(err, d.cleanUp(ctx))
 }
+
+var errInterrupted = errors.New("interrupted")
 
 // round is the demonstration itself.
 func (d *demo) round(ctx context.Context) error {

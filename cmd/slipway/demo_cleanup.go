@@ -14,11 +14,11 @@ import (
 // cleanUp removes what the demo made, after Ctrl-C too: another one ends the
 // waiting, not the cleaning. A folder that something may still run in is kept.
 func (d *demo) cleanUp(ctx context.Context) error {
-	ctx, stop := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	gone := d.deleteDeployment(ctx)
 	if err := errors.Join(gone, d.stopServer(ctx)); err != nil {
-		return fmt.Errorf("clean up: %w\n%s is kept: look there for what is left", err, d.data)
+		return fmt.Errorf("clean up: %v\n%s is kept: look there for what is left", err, d.data)
 	}
 	if !d.temporary || d.data == "" {
 		return nil
@@ -50,7 +50,7 @@ func (d *demo) deleteDeployment(ctx context.Context) error {
 }
 
 func (d *demo) stopServer(ctx context.Context) error {
-	if d.server == nil {
+	if d.server == nil || d.server.over() {
 		return nil
 	}
 	if err := d.server.stop(ctx); err != nil {

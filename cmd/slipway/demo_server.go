@@ -70,13 +70,18 @@ func (s *serverProcess) waitReady(ctx context.Context, c *client.Client, limit t
 	}
 }
 
+// over says whether the server has ended.
+func (s *serverProcess) over() bool {
+	select {
+	case <-s.ended:
+		return true
+	default:
+		return false
+	}
+}
+
 // stop asks the server to end, and makes it end when it takes too long.
 func (s *serverProcess) stop(ctx context.Context) error {
-	select {
-	case <-s.ended: // it may have been the reason to stop
-		return nil
-	default:
-	}
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stop the server: %w", err)
 	}
@@ -84,7 +89,7 @@ func (s *serverProcess) stop(ctx context.Context) error {
 	defer timer.Stop()
 	select {
 	case <-s.ended:
-		if !s.cmd.ProcessState.Success() {
+		if !stopped(s.cmd.ProcessState) {
 			return fmt.Errorf("the server did not stop cleanly: %v", s.cmd.ProcessState)
 		}
 		return nil
@@ -94,6 +99,13 @@ func (s *serverProcess) stop(ctx context.Context) error {
 	_ = s.cmd.Process.Kill() // it may have ended meanwhile
 	<-s.ended
 	return errors.New("the server did not stop when told to, and was killed")
+}
+
+// stopped says whether a server ended as it was told: in order, or by the signal
+// itself where that came before it was listened for.
+func stopped(s *os.ProcessState) bool {
+	status, ok := s.Sys().(syscall.WaitStatus)
+	return s.Success() || ok && status.Signaled() && status.Signal() == syscall.SIGTERM
 }
 
 // freeAddress returns the address, or one with a free port where that is taken.

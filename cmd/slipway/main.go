@@ -94,7 +94,7 @@ func explain(ctx context.Context, err error) string {
 	refused, _ := errors.AsType[*client.Error](err)
 	switch {
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		return "interrupted"
+		return errInterrupted.Error()
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return err.Error() + "\nNo server answers there. Start one with 'slipway server', or name another with --url or SLIPWAY_URL."
 	case refused != nil && refused.Status == http.StatusUnauthorized:

@@ -10,11 +10,14 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -108,25 +111,57 @@ func BuildStandin(folder string) (string, error) {
 	return path, nil
 }
 
-const firstPort, ports = 20000, 12000
+// Ports of tests: outside the ephemeral range and of what servers give out, in
+// blocks, so that test processes which run side by side do not meet.
+const (
+	firstPort    = 10000
+	portsInBlock = 500
+	portBlocks   = 20
+)
 
-var lastPort atomic.Int64
+var (
+	portBlock = sync.OnceValue(takePortBlock)
+	lastPort  atomic.Int64
+)
 
-func init() { lastPort.Store(rand.Int64N(ports)) }
+// takePortBlock holds a block, by a lock, as long as this process lives.
+func takePortBlock() int {
+	for block := range portBlocks {
+		f, err := os.OpenFile(filepath.Join(os.TempDir(), fmt.Sprintf("slipway-test-ports-%d.lock", block)), os.O_RDWR|os.O_CREATE, 0o666)
+		if err != nil {
+			continue
+		}
+		if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			portLocks = append(portLocks, f)
+			return firstPort + block*portsInBlock
+		}
+		f.Close()
+	}
+	return firstPort + rand.IntN(portBlocks)*portsInBlock
+}
 
-// FreePort finds a port outside the ephemeral range that nobody holds, and that
-// no other test of this process was given.
+var portLocks []*os.File // never closed: the end of the process gives them back
+
+// FreePort finds a port that nobody holds, and that no other test was given
+// lately.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	for range 100 {
-		port := firstPort + lastPort.Add(1)%ports
-		if l, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			l.Close()
-			return int(port)
+	for range portsInBlock {
+		if port := portBlock() + int(lastPort.Add(1)%portsInBlock); isFree(port) {
+			return port
 		}
 	}
 	t.Fatal("no free port")
 	return 0
+}
+
+// isFree tries the port. No process is forked meanwhile: until it executes, it
+// would hold a copy of the socket.
+func isFree(port int) bool {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	l, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port))
+	return err == nil && l.Close() == nil
 }
 
 // place is one case at work.

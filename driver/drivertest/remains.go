@@ -234,14 +234,14 @@ func (p *place) holdsNo(secret, folder string) {
 
 func secretsAreMasked(p *place) {
 	w := p.workload()
-	w.Env = []slipway.EnvVar{{Name: "API_KEY", Value: canary}, {Name: "SHORT", Value: "key"}}
+	w.Env = []slipway.EnvVar{{Name: "API_KEY", Value: canary}, {Name: "SHORT", Value: "key"}, {Name: "PLACE", Value: "/srv/app", Public: true}}
 	o := p.serve(w)
-	status, _ := p.request(http.MethodPost, o, "/print?line="+url.QueryEscape("bad key "+canary+"!"))
+	status, _ := p.request(http.MethodPost, o, "/print?line="+url.QueryEscape("bad key "+canary+" in /srv/app"))
 	if status != http.StatusOK {
 		p.Fatal("it does not print")
 	}
 	p.post(o, "/exit?code=1")
-	if e := p.exited(w).Exit; e.Reason != "bad key ***!" {
+	if e := p.exited(w).Exit; e.Reason != "bad key *** in /srv/app" {
 		p.Errorf("reason %q", e.Reason)
 	}
 }

@@ -96,7 +96,7 @@ func (a *agent) output() []byte {
 func (a *agent) end(code int) {
 	reason := strings.TrimSpace(string(a.output()))
 	for _, secret := range a.secrets {
-		if len(secret.Value) > 6 {
+		if !secret.Public && len(secret.Value) > 6 {
 			reason = strings.ReplaceAll(reason, secret.Value, "***")
 		}
 	}

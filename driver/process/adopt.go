@@ -150,12 +150,13 @@ func finish(claims []claim) error {
 
 // agentVars are the variables of a process that were not set by us alone.
 func agentVars(env procfs.Env) []slipway.EnvVar {
-	ours := []string{"HOME", "TMPDIR", "HOST", varPort, varInstance, varAttempt, varFolder, varState}
+	ours := []string{"HOME", "TMPDIR", "HOST", varPort, varInstance, varAttempt, varFolder, varState, varPublic}
+	public := strings.Split(env.Get(varPublic), ",")
 	var vars []slipway.EnvVar
 	for _, pair := range env.All() {
 		name, value, _ := strings.Cut(pair, "=")
 		if !slices.Contains(ours, name) {
-			vars = append(vars, slipway.EnvVar{Name: name, Value: value})
+			vars = append(vars, slipway.EnvVar{Name: name, Value: value, Public: slices.Contains(public, name)})
 		}
 	}
 	return vars

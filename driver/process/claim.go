@@ -20,6 +20,7 @@ const (
 	varInstance = "SLIPWAY_INSTANCE"
 	varAttempt  = "SLIPWAY_ATTEMPT"
 	varState    = "SLIPWAY_STATE_DIR"
+	varPublic   = "SLIPWAY_PUBLIC" // names of variables that may be quoted
 	varPort     = "PORT"
 )
 

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/slipwayhq/slipway"
 )
@@ -34,9 +35,22 @@ func (d *Driver) fixed(in *instance, w slipway.Workload) map[string]string {
 		varInstance: string(in.id),
 		varAttempt:  strconv.Itoa(w.Attempt),
 		varFolder:   in.folder,
+		varPublic:   publicNames(w.Env),
 	}
 	if w.Stateful {
 		vars[varState] = d.stateFolder(in.deployment)
 	}
 	return vars
+}
+
+// publicNames lists the variables that may be quoted: whoever adopts the process
+// reads them from it.
+func publicNames(vars []slipway.EnvVar) string {
+	var names []string
+	for _, v := range vars {
+		if v.Public {
+			names = append(names, v.Name)
+		}
+	}
+	return strings.Join(names, ",")
 }

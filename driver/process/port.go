@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -11,9 +12,21 @@ import (
 	"github.com/slipwayhq/slipway/driver/process/internal/procfs"
 )
 
-// checkPort refuses a port that somebody holds. It binds, without listening, as
-// the agent will: nobody can connect to it meanwhile.
+// checkPort refuses a port that somebody holds.
 func checkPort(port int) error {
+	err := tryPort(port)
+	if errors.Is(err, unix.EADDRINUSE) {
+		return portInUse(port)
+	}
+	return err
+}
+
+// tryPort binds, without listening, as the agent will: nobody can connect to it
+// meanwhile. No other agent is being started then, since it would hold a copy of
+// the socket until its exec.
+func tryPort(port int) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -22,11 +35,7 @@ func checkPort(port int) error {
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
 		return err
 	}
-	err = unix.Bind(fd, &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}})
-	if errors.Is(err, unix.EADDRINUSE) {
-		return portInUse(port)
-	}
-	return err
+	return unix.Bind(fd, &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}})
 }
 
 func portInUse(port int) error {

@@ -67,7 +67,7 @@ func mask(text string, secrets []string) string {
 func secretsOf(vars []slipway.EnvVar) []string {
 	var secrets []string
 	for _, v := range vars {
-		if v.Name == "PATH" || v.Name == "LANG" {
+		if v.Public || v.Name == "PATH" || v.Name == "LANG" {
 			continue
 		}
 		for _, part := range append(strings.Split(v.Value, "\n"), v.Value) {

@@ -1,0 +1,366 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/api"
+)
+
+const (
+	someID   = "0190a0a0-0000-7000-8000-0000000abcde"
+	otherID  = "0190a0a0-0000-7000-8000-0000000abcdf"
+	tenantID = "0190a0a0-0000-7000-8000-000000000001"
+)
+
+// control answers every use case alike, and remembers what it was asked.
+type control struct {
+	err    error
+	change slipway.Change
+	filter slipway.DeploymentFilter
+	query  slipway.LogQuery
+	body   string
+	force  bool
+}
+
+var (
+	at   = time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)
+	view = slipway.DeploymentView{
+		Deployment: slipway.Deployment{
+			ID: someID, Workspace: tenantID, Name: "app", Slug: "app", Source: slipway.SourceInternalSource, Status: slipway.Ready,
+			Latest: otherID, Active: otherID, Project: "p", CreatedAt: at, UpdatedAt: at, Health: slipway.Health{State: slipway.Healthy, Since: at},
+			Config: slipway.SourceConfig{Resources: `{"cpu":2}`},
+		},
+		URL: "http://slipway.test/d/app", Variables: []string{"TOKEN"},
+		Newest: &slipway.Revision{ID: otherID, Status: slipway.BuildFailed, Message: "it broke"},
+	}
+	revision = slipway.RevisionView{
+		Revision: slipway.Revision{
+			ID: otherID, Status: slipway.BuildFailed, Message: "it broke", Source: slipway.SourceInternalSource, CreatedAt: at, UpdatedAt: at,
+			Failure: &slipway.Failure{Phase: "build", Step: "install", Code: "install_failed", Message: "it broke", Exit: new(3)},
+		},
+		History: []slipway.StatusChange{{Status: slipway.Creating, At: at}, {Status: slipway.BuildFailed, At: at}},
+	}
+)
+
+func (c *control) Create(context.Context, slipway.Principal, slipway.NewDeployment) (slipway.DeploymentView, error) {
+	return view, c.err
+}
+
+func (c *control) Get(context.Context, slipway.Principal, slipway.DeploymentID) (slipway.DeploymentView, error) {
+	return view, c.err
+}
+
+func (c *control) List(_ context.Context, _ slipway.Principal, f slipway.DeploymentFilter) ([]slipway.DeploymentView, error) {
+	c.filter = f
+	return []slipway.DeploymentView{view}, c.err
+}
+
+func (c *control) Patch(_ context.Context, _ slipway.Principal, _ slipway.DeploymentID, ch slipway.Change) (slipway.DeploymentView, error) {
+	c.change = ch
+	return view, c.err
+}
+
+func (c *control) Delete(context.Context, slipway.Principal, slipway.DeploymentID, bool) error {
+	return c.err
+}
+
+func (c *control) ForceDelete(context.Context, slipway.Principal, slipway.DeploymentID) error {
+	c.force = true
+	return c.err
+}
+
+func (c *control) Redeploy(context.Context, slipway.Principal, slipway.DeploymentID, slipway.RevisionID) (slipway.DeploymentView, error) {
+	return view, c.err
+}
+
+func (c *control) Interrupt(context.Context, slipway.Principal, slipway.DeploymentID, slipway.RevisionID) error {
+	return c.err
+}
+
+func (c *control) GetRevision(context.Context, slipway.Principal, slipway.DeploymentID, slipway.RevisionID) (slipway.RevisionView, error) {
+	return revision, c.err
+}
+
+func (c *control) ListRevisions(context.Context, slipway.Principal, slipway.RevisionFilter) ([]slipway.RevisionView, error) {
+	return []slipway.RevisionView{revision}, c.err
+}
+
+func (c *control) Logs(_ context.Context, _ slipway.Principal, q slipway.LogQuery) ([]slipway.StoredLine, int64, error) {
+	c.query = q
+	return []slipway.StoredLine{{LogLine: slipway.LogLine{Origin: "i", Offset: 7, At: at, Level: "INFO", Message: "hello"}, Position: 9}}, 9, c.err
+}
+
+func (c *control) NewUpload(context.Context, slipway.Principal, slipway.DeploymentID) (slipway.Upload, error) {
+	return slipway.Upload{ID: otherID, Object: "uploads/x", ExpiresAt: time.Now().Add(time.Minute)}, c.err
+}
+
+func (c *control) ReceiveUpload(_ context.Context, _ slipway.UploadID, body io.Reader) error {
+	raw, err := io.ReadAll(body)
+	c.body = string(raw)
+	return errors.Join(err, c.err)
+}
+
+// keys knows one token for each set of scopes.
+type keys map[string][]slipway.Scope
+
+func (k keys) Authenticate(_ context.Context, token string) (slipway.Principal, error) {
+	scopes, ok := k[token]
+	if !ok {
+		return slipway.Principal{}, slipway.Errorf(slipway.CodeUnauthenticated, "Invalid API key.")
+	}
+	return slipway.Principal{Workspace: tenantID, Scopes: scopes}, nil
+}
+
+// signer signs with the message itself.
+type signer struct{}
+
+func (signer) Sign(message string) string              { return strings.ReplaceAll(message, "/", "-") }
+func (s signer) Verify(message, signature string) bool { return s.Sign(message) == signature }
+
+func serve(t *testing.T) (*control, *httptest.Server) {
+	t.Helper()
+	c := &control{}
+	handler, err := api.New(api.Config{
+		Control: c, Signer: signer{}, Logger: slog.New(slog.DiscardHandler), Ready: func() bool { return true },
+		Keys: keys{"all": slipway.DefaultScopes(), "reader": {slipway.ScopeRead}, "nobody": {}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(handler)
+	t.Cleanup(s.Close)
+	return c, s
+}
+
+// ask sends a request and returns status, headers and body.
+func ask(t *testing.T, s *httptest.Server, method, path, key, body string, headers ...string) (int, http.Header, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Api-Key", key)
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	answer, err := (&http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}).Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	raw, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, answer.Header, string(raw)
+}
+
+const createBody = `{"name":"app","source":"internal_source","source_config":{},"source_revision_config":{},"secrets":[]}`
+
+// operations are those of the document, with a request that each accepts.
+var operations = []struct {
+	method, path, body string
+	scope              slipway.Scope
+	status             int
+}{
+	{"GET", "/v2/deployments", "", slipway.ScopeRead, 200},
+	{"POST", "/v2/deployments", createBody, slipway.ScopeDeploy, 201},
+	{"GET", "/v2/deployments/" + someID, "", slipway.ScopeRead, 200},
+	{"PATCH", "/v2/deployments/" + someID, `{}`, slipway.ScopeDeploy, 200},
+	{"DELETE", "/v2/deployments/" + someID, "", slipway.ScopeDelete, 204},
+	{"POST", "/v2/deployments/" + someID + "/upload-url", "", slipway.ScopeDeploy, 200},
+	{"GET", "/v2/deployments/" + someID + "/revisions", "", slipway.ScopeRead, 200},
+	{"POST", "/v2/deployments/" + someID + "/revisions", `{"source_revision_config":{}}`, slipway.ScopeDeploy, 201},
+	{"GET", "/v2/deployments/" + someID + "/revisions/" + otherID, "", slipway.ScopeRead, 200},
+	{"POST", "/v2/deployments/" + someID + "/revisions/" + otherID + "/redeploy", "", slipway.ScopeDeploy, 200},
+	{"POST", "/v2/deployments/" + someID + "/revisions/" + otherID + "/interruption", "", slipway.ScopeDeploy, 204},
+	{"POST", "/v2/deployments/" + someID + "/revisions/" + otherID + "/interrupt", "", slipway.ScopeDeploy, 204},
+	{"POST", "/v1/projects/" + someID + "/revisions/" + otherID + "/build_logs", `{}`, slipway.ScopeRead, 200},
+	{"POST", "/v1/projects/" + someID + "/deploy_logs", `{}`, slipway.ScopeRead, 200},
+	{"POST", "/v1/projects/" + someID + "/revisions/" + otherID + "/deploy_logs", `{}`, slipway.ScopeRead, 200},
+}
+
+func TestEveryOperationAsksForItsScope(t *testing.T) {
+	_, s := serve(t)
+	for _, prefix := range []string{"", "/api-host"} {
+		for _, o := range operations {
+			name := o.method + " " + prefix + o.path
+			for key, want := range map[string]int{"all": o.status, "wrong": 401, "": 401, "nobody": 403, "reader": 403} {
+				if key == "reader" && o.scope == slipway.ScopeRead {
+					want = o.status
+				}
+				status, _, body := ask(t, s, o.method, prefix+o.path, key, o.body)
+				if status != want {
+					t.Errorf("%s with key %q: %d %s, want %d", name, key, status, body, want)
+				}
+				if want == 401 && body != `{"detail":"Invalid API key."}` {
+					t.Errorf("%s with key %q: %s", name, key, body)
+				}
+				if want == 403 && !strings.Contains(body, string(o.scope)) {
+					t.Errorf("%s with key %q does not name the scope: %s", name, key, body)
+				}
+			}
+			if status, _, _ := ask(t, s, o.method, prefix+o.path, "", o.body, "Authorization", "Bearer all"); status != o.status {
+				t.Errorf("%s with a bearer: %d", name, status)
+			}
+			if status, _, _ := ask(t, s, o.method, prefix+o.path, "all", o.body, "X-Tenant-ID", someID); status != 403 {
+				t.Errorf("%s for another tenant: %d", name, status)
+			}
+		}
+	}
+	var document struct{ Paths map[string]map[string]any }
+	if err := json.Unmarshal(api.Document, &document); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, methods := range document.Paths {
+		n += len(methods)
+	}
+	if n != len(operations) {
+		t.Errorf("the document has %d operations, this test %d", n, len(operations))
+	}
+}
+
+func TestErrorsBecomeStatuses(t *testing.T) {
+	c, s := serve(t)
+	for code, want := range map[slipway.Code]int{
+		slipway.CodeInvalid: 400, slipway.CodeForbidden: 403, slipway.CodeNotFound: 404, slipway.CodeConflict: 409,
+		slipway.CodeTooLarge: 413, slipway.CodeNotImplemented: 501, slipway.CodeUnavailable: 503,
+	} {
+		c.err = slipway.Errorf(code, "because")
+		status, header, body := ask(t, s, "GET", "/v2/deployments/"+someID, "all", "")
+		if status != want || body != `{"detail":"because"}` || (code == slipway.CodeConflict) != (header.Get("X-Should-Retry") == "false") {
+			t.Errorf("%s: %d %v %s", code, status, header, body)
+		}
+	}
+	c.err = errors.New("the disk is on fire")
+	if status, _, body := ask(t, s, "GET", "/v2/deployments/"+someID, "all", ""); status != 500 || body != `{"detail":"Internal Server Error"}` {
+		t.Errorf("an error of ours: %d %s", status, body)
+	}
+}
+
+func TestUnknownRoutes(t *testing.T) {
+	_, s := serve(t)
+	for _, c := range []struct {
+		method, path string
+		status       int
+	}{
+		{"GET", "/v2/nothing", 404},
+		{"GET", "//v2/deployments", 404},
+		{"GET", "/v2//deployments", 404},
+		{"GET", "/v2/deployments/", 404},
+		{"PUT", "/v2/deployments", 405},
+		{"POST", "/v2/deployments/" + someID, 405},
+		{"GET", "/v2/deployments/a%2Fb", 422},
+		{"GET", "/v2/deployments/%00", 422},
+		{"GET", "/v2/deployments/not-a-uuid", 422},
+	} {
+		status, header, body := ask(t, s, c.method, c.path, "all", "")
+		if status != c.status || header.Get("Content-Type") != "application/json" || !json.Valid([]byte(body)) {
+			t.Errorf("%s %s: %d %s, want %d", c.method, c.path, status, body, c.status)
+		}
+		if c.status == 405 && header.Get("Allow") == "" {
+			t.Errorf("%s %s: no Allow", c.method, c.path)
+		}
+	}
+}
+
+func TestWhatIsPresented(t *testing.T) {
+	_, s := serve(t)
+	_, _, body := ask(t, s, "GET", "/v2/deployments/"+someID, "all", "")
+	for _, want := range []string{
+		`"tenant_id":"` + tenantID + `"`, `"created_at":"2026-01-02T03:04:05.000006Z"`, `"custom_url":"http://slipway.test/d/app"`, `"url":"http://slipway.test/d/app"`,
+		`{"name":"TOKEN","value":"********"}`, `"image_version":null`, `"latest_revision_status":"BUILD_FAILED"`, `"latest_revision_status_message":"it broke"`,
+		`"cpu":2`, `"state":"healthy"`, `"is_preview":false`, `"secret_references":null`,
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("%s is missing from %s", want, body)
+		}
+	}
+	_, _, body = ask(t, s, "GET", "/v2/deployments/"+someID+"/revisions/"+otherID, "all", "")
+	for _, want := range []string{`"status_message":"it broke"`, `"exit":3`, `"code":"install_failed"`, `"status_history":[{"at":"2026-01-02T03:04:05.000006Z","status":"CREATING"}`} {
+		if !strings.Contains(body, want) {
+			t.Errorf("%s is missing from %s", want, body)
+		}
+	}
+	_, _, body = ask(t, s, "POST", "/v1/projects/"+someID+"/deploy_logs", "all", `{}`)
+	if body != `{"logs":[{"id":"i:7","level":"INFO","message":"hello","timestamp":"2026-01-02T03:04:05.000006Z"}],"next_offset":"9"}`+"\n" {
+		t.Errorf("logs: %s", body)
+	}
+}
+
+func TestWhatIsAsked(t *testing.T) {
+	c, s := serve(t)
+	ask(t, s, "GET", "/v2/deployments?limit=5&offset=10&name_contains=x&status=READY&deployment_ids="+strings.ToUpper(someID)+","+otherID, "all", "")
+	if f := c.filter; f.Limit != 5 || f.Offset != 10 || f.NameContains != "x" || f.Status != "READY" || len(f.IDs) != 2 || f.IDs[0] != someID {
+		t.Errorf("filter: %+v", f)
+	}
+	if _, _, body := ask(t, s, "GET", "/v2/deployments?offset=10", "all", ""); !strings.Contains(body, `"offset":11`) {
+		t.Errorf("offset to send next: %s", body)
+	}
+	if status, _, body := ask(t, s, "GET", "/v2/deployments?agent_id=x", "all", ""); status != 400 || !strings.Contains(body, "Agent filters are not available for this tenant.") {
+		t.Errorf("agent filter: %d %s", status, body)
+	}
+	ask(t, s, "PATCH", "/v2/deployments/"+someID, "all", `{"source_revision_config":{"source_tarball_path":"o","repo_ref":null},"secrets":[],"secret_references":[],"display_name":"A"}`)
+	if ch := c.change; ch.TarballPath == nil || *ch.TarballPath != "o" || ch.RepoRef != nil || len(ch.Variables) != 0 || ch.Refs == nil || ch.DisplayName == nil || ch.AlwaysRevise {
+		t.Errorf("change: %+v", ch)
+	}
+	ask(t, s, "POST", "/v1/projects/"+someID+"/deploy_logs", "all", `{"order":"desc","offset":"12","limit":3,"level":"ERROR","query":"q","start_time":"2026-01-02T03:04:05.000006Z"}`)
+	if q := c.query; !q.Newest || q.After != 12 || q.Limit != 3 || q.Level != "ERROR" || q.Contains != "q" || !q.Since.Equal(at) || q.Kind != slipway.DeployLog {
+		t.Errorf("log query: %+v", q)
+	}
+	for _, body := range []string{`{"offset":"x"}`, `{"start_time":"yesterday"}`} {
+		if status, _, _ := ask(t, s, "POST", "/v1/projects/"+someID+"/deploy_logs", "all", body); status != 400 {
+			t.Errorf("logs with %s: %d", body, status)
+		}
+	}
+	ask(t, s, "DELETE", "/v2/deployments/"+someID+"?force=true", "all", "")
+	if !c.force {
+		t.Error("force was not passed on")
+	}
+}
+
+func TestUploadAddressAuthorisesItself(t *testing.T) {
+	c, s := serve(t)
+	_, _, body := ask(t, s, "POST", "/v2/deployments/"+someID+"/upload-url", "all", "")
+	var given struct {
+		UploadURL  string `json:"upload_url"`
+		ObjectPath string `json:"object_path"`
+	}
+	if err := json.Unmarshal([]byte(body), &given); err != nil || given.ObjectPath != "uploads/x" || !strings.HasPrefix(given.UploadURL, s.URL) {
+		t.Fatalf("given %s: %v", body, err)
+	}
+	path := strings.TrimPrefix(given.UploadURL, s.URL)
+	if status, _, body := ask(t, s, "PUT", path, "", "tarball"); status != 200 || c.body != "tarball" {
+		t.Errorf("PUT: %d %s, received %q", status, body, c.body)
+	}
+	for name, bad := range map[string]string{
+		"another id":      strings.Replace(path, otherID, someID, 1),
+		"another time":    strings.Replace(path, "expires=", "expires=9", 1),
+		"no signature":    path[:strings.Index(path, "&signature")],
+		"its time passed": "/uploads/" + otherID + "?expires=1&signature=" + signer{}.Sign("upload/"+otherID+"/1"),
+	} {
+		if status, _, _ := ask(t, s, "PUT", bad, "", "x"); status != 403 {
+			t.Errorf("%s: %d", name, status)
+		}
+	}
+}
+
+func TestHealth(t *testing.T) {
+	_, s := serve(t)
+	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/openapi.json": 200, "/api-host/openapi.json": 200} {
+		if status, _, body := ask(t, s, "GET", path, "", ""); status != want || !json.Valid([]byte(body)) {
+			t.Errorf("GET %s: %d", path, status)
+		}
+	}
+}
