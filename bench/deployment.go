@@ -63,8 +63,8 @@ func (s *server) create(ctx context.Context, name string, app source) (*deployme
 type rollout struct {
 	revision string
 	sent     time.Time // the PATCH was about to be sent
-	deployed time.Time // the server's stamp
-	took     time.Duration
+	deployed time.Time // the server's stamp of DEPLOYED
+	seen     time.Time // the answer that told of it was there
 }
 
 // patch makes a revision of the source.
@@ -86,7 +86,7 @@ func (d *deployment) await(ctx context.Context, r *rollout, every time.Duration)
 	defer tick.Stop()
 	for {
 		seen, err := d.Revision(ctx, d.id, r.revision)
-		r.took = time.Since(r.sent)
+		r.seen = time.Now()
 		switch {
 		case err != nil:
 			return err

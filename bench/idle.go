@@ -11,7 +11,7 @@ const restarts = 11
 // idleOne watches a server with one real deployment, first as it is after the
 // deploy, installation included, and then after a restart.
 func idleOne(ctx context.Context, l *lab) ([]row, error) {
-	s, _, _, err := l.realServer(ctx)
+	s, _, err := l.realServer(ctx)
 	if err != nil {
 		return nil, err
 	}

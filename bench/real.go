@@ -11,41 +11,45 @@ import (
 const (
 	// realPairs is how many pairs of a real agent are taken.
 	realPairs = 15
-	// lookReal is how often an agent server that takes a second to start, and
-	// the revision that runs it, are looked at.
-	lookReal = 5 * time.Millisecond
+	// lookBare is how often an agent server that takes a second to start by
+	// hand is asked whether it serves.
+	lookBare = 5 * time.Millisecond
+	// lookReal is how often its revision is looked at: rarely, since each look
+	// takes time from what is measured. When it was deployed is what the server
+	// says.
+	lookReal = 250 * time.Millisecond
 )
 
-// realServer is a server with one real deployment that serves: what a first
-// deploy installs is there.
-func (l *lab) realServer(ctx context.Context) (*server, *deployment, source, error) {
+// realServer is a server with one real deployment that serves. As long as that
+// is there, so is its build, and all that a first deploy installs.
+func (l *lab) realServer(ctx context.Context) (*server, source, error) {
 	data, err := l.folder("data")
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	s, _, err := l.slipwayServer(ctx, data)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	app, err := echo()
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	d, err := s.create(ctx, "echo", app)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	l.say("  installing and deploying a real agent")
 	if _, err := d.deploy(ctx, 100*time.Millisecond); err != nil {
-		return nil, nil, nil, fmt.Errorf("%w\n%s", err, s.lastWords())
+		return nil, nil, fmt.Errorf("%w\n%s", err, s.lastWords())
 	}
-	return s, d, app, nil
+	return s, app, nil
 }
 
 // deployReal compares a deploy of a real agent, its build cached, with a start
 // of the same agent server by hand.
 func deployReal(ctx context.Context, l *lab) ([]row, error) {
-	s, first, app, err := l.realServer(ctx)
+	s, app, err := l.realServer(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -54,16 +58,14 @@ func deployReal(ctx context.Context, l *lab) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := first.remove(ctx); err != nil {
-		return nil, err
-	}
 	n := 0
 	deploy := func() (time.Duration, error) {
 		n++
 		l.say("  pair %d", n)
-		return deployOnce(ctx, s, fmt.Sprintf("echo-%d", n), app, lookReal)
+		r, err := deployOnce(ctx, s, fmt.Sprintf("echo-%d", n), app, lookReal)
+		return r.deployed.Sub(r.sent), err
 	}
-	p, err := takePairs(l.times(realPairs), deploy, func() (time.Duration, error) { return launch.start(ctx, l, lookReal) })
+	p, err := takePairs(l.times(realPairs), deploy, func() (time.Duration, error) { return launch.start(ctx, l, lookBare) })
 	if err != nil {
 		return nil, err
 	}
@@ -74,16 +76,16 @@ func deployReal(ctx context.Context, l *lab) ([]row, error) {
 
 // deployOnce deploys a new deployment, and removes it. Neither its upload nor
 // its removal counts.
-func deployOnce(ctx context.Context, s *server, name string, app source, every time.Duration) (time.Duration, error) {
+func deployOnce(ctx context.Context, s *server, name string, app source, every time.Duration) (rollout, error) {
 	d, err := s.create(ctx, name, app)
 	if err != nil {
-		return 0, err
+		return rollout{}, err
 	}
 	r, err := d.deploy(ctx, every)
 	if err != nil {
-		return 0, err
+		return r, err
 	}
-	return r.took, d.remove(ctx)
+	return r, d.remove(ctx)
 }
 
 func rowsOfDeploy(p pairs, limit time.Duration) []row {
@@ -115,7 +117,7 @@ func replaceReal(ctx context.Context, l *lab, s *server, app source) ([]row, err
 		if err := errors.Join(err, errTalk); err != nil {
 			return nil, err
 		}
-		took, held = append(took, r.took), append(held, longest)
+		took, held = append(took, r.deployed.Sub(r.sent)), append(held, longest)
 	}
 	return []row{spread("replace: PATCH to DEPLOYED", took), spread("replace: the longest that a request was held", held)}, nil
 }

@@ -71,7 +71,8 @@ func standInLatency(ctx context.Context, l *lab, program string, app source) ([]
 	n := 0
 	deploy := func() (time.Duration, error) {
 		n++
-		return deployOnce(ctx, s, fmt.Sprintf("stand-in-%d", n), app, lookStandIn)
+		r, err := deployOnce(ctx, s, fmt.Sprintf("stand-in-%d", n), app, lookStandIn)
+		return r.seen.Sub(r.sent), err
 	}
 	p, err := takePairs(l.times(standInPairs), deploy, func() (time.Duration, error) { return launch.start(ctx, l, lookStandIn) })
 	if err != nil {

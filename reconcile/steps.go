@@ -140,7 +140,13 @@ func (w *worker) probe(ctx context.Context, s step) (when, error) {
 		return when{now: true}, w.serves(ctx, s)
 	}
 	since := w.config.Now().Sub(w.started[s.instance.ID])
-	return when{at: w.config.Now().Add(min(max(since/50, 2*time.Millisecond), 200*time.Millisecond))}, nil
+	return when{at: w.config.Now().Add(probeAgain(since))}, nil
+}
+
+// probeAgain is how long an instance is left alone that does not serve since so
+// long: a hundredth of that, so that the last wait hardly prolongs any start.
+func probeAgain(since time.Duration) time.Duration {
+	return min(max(since/100, 2*time.Millisecond), 100*time.Millisecond)
 }
 
 func (w *worker) answers(ctx context.Context, s step) bool {
