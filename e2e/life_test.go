@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/slipwayhq/slipway/client"
 )
 
 func TestAgentsOutliveTheServer(t *testing.T) {
@@ -36,6 +38,46 @@ func TestAgentsOutliveTheServer(t *testing.T) {
 	d.scenario("remember-read", thread)
 	if code := s.stop(); code != 0 {
 		t.Errorf("after SIGTERM it ended with %d", code)
+	}
+}
+
+func TestRequestsEndBeforeTheServerDoes(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	d := s.create("echo")
+	d.deploy(pack(t, echo, nil))
+	agent := client.NewAgent(d.url, d.key)
+	thread, err := agent.CreateThread(t.Context())
+	must(t, err)
+	began, ended := make(chan struct{}), make(chan error)
+	go func() {
+		var last string
+		for event, err := range agent.Stream(t.Context(), thread, client.RunRequest{
+			Assistant: "slow", Input: map[string]any{"delay_ms": 1500, "messages": []map[string]string{{"role": "user", "content": "wait for it"}}},
+		}) {
+			if err != nil {
+				ended <- err
+				return
+			}
+			if event.Name == "metadata" {
+				close(began)
+			}
+			last = string(event.Data)
+		}
+		if !strings.Contains(last, "wait for it") {
+			ended <- fmt.Errorf("the last event is %s", last)
+			return
+		}
+		ended <- nil
+	}()
+	<-began
+	code := make(chan int)
+	go func() { code <- s.stop() }()
+	if err := <-ended; err != nil {
+		t.Errorf("a run that had begun: %v", err)
+	}
+	if got := <-code; got != 0 {
+		t.Errorf("the server ended with %d", got)
 	}
 }
 

@@ -82,13 +82,15 @@ func (w *worker) start(ctx context.Context, s step) error {
 	if err == nil {
 		_, err = w.driver.Apply(ctx, workload)
 	}
-	if f, ok := errors.AsType[*slipway.Failure](err); ok && f.Code == slipway.PortInUse {
+	if f, ok := errors.AsType[*slipway.Failure](err); ok && f.Code == slipway.PortInUse && w.refused < portTries {
+		w.refused++
 		return w.reportPlan(ctx, s.revision, []slipway.Event{slipway.PortRefused{Instance: s.instance.ID, Ports: w.config.Ports}})
 	}
 	if err != nil {
 		return w.failed(ctx, s.revision, "start instance", err)
 	}
 	w.started[s.instance.ID] = w.config.Now()
+	w.refused = 0
 	return nil
 }
 

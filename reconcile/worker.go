@@ -36,6 +36,7 @@ type worker struct {
 	started  map[slipway.InstanceID]time.Time
 	build    *buildTask
 	failures int // of steps in a row
+	refused  int // ports in a row that strangers held
 	said     saying
 }
 

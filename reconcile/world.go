@@ -11,6 +11,8 @@ import (
 const (
 	// gateTries is how often an instance is started before its revision fails.
 	gateTries = 3
+	// portTries is how many ports are tried that strangers hold.
+	portTries = 8
 	// crashLoop is the number of crashes in a row that makes what serves
 	// unhealthy. It is started again all the same, less and less often.
 	crashLoop = 5

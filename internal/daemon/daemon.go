@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -202,9 +203,14 @@ func (s *Server) openData(context.Context) error {
 	return nil
 }
 
-// URL is where the server is reached, without a slash at its end.
+// URL is where the server is reached, without a slash at its end. One that
+// listens on every address says so only to this machine: others need PublicURL.
 func (s *Server) URL() string {
-	return cmp.Or(strings.TrimRight(s.config.PublicURL, "/"), "http://"+s.socket.Addr().String())
+	address := s.socket.Addr().String()
+	if tcp, ok := s.socket.Addr().(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		address = net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
+	}
+	return cmp.Or(strings.TrimRight(s.config.PublicURL, "/"), "http://"+address)
 }
 
 // Ready says whether all that runs can be reached.
