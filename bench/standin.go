@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
@@ -152,13 +153,13 @@ func warmBuild(ctx context.Context, s *server, app source) error {
 	return err
 }
 
-// awaitCrowd waits for one after the other, which asks little of the server
-// while it works; when each was deployed is what the server says.
+// awaitCrowd waits for the last first, which asks little of the server while it
+// works; when each was deployed is what the server says.
 func awaitCrowd(ctx context.Context, all []*deployment, rollouts []rollout) (time.Duration, error) {
 	first, last := rollouts[0].sent, time.Time{}
-	for i, d := range all {
+	for i, d := range slices.Backward(all) {
 		r := &rollouts[i]
-		if err := d.await(ctx, r, 20*time.Millisecond); err != nil {
+		if err := d.await(ctx, r, 100*time.Millisecond); err != nil {
 			return 0, err
 		}
 		if r.sent.Before(first) {
