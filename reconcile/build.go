@@ -34,15 +34,6 @@ func (b *buildTask) running() bool {
 	}
 }
 
-// ended returns a channel that is closed when the build ends; nil, which never
-// is, where none runs.
-func (b *buildTask) ended() <-chan struct{} {
-	if !b.running() {
-		return nil
-	}
-	return b.end
-}
-
 func (b *buildTask) outcome() *outcome {
 	if b == nil {
 		return nil

@@ -35,8 +35,9 @@ type worker struct {
 
 	started  map[slipway.InstanceID]time.Time
 	build    *buildTask
-	failures int // of steps in a row
-	refused  int // ports in a row that strangers held
+	ending   <-chan struct{} // closed when the build ends that the last look saw run, else nil
+	failures int             // of steps in a row
+	refused  int             // ports in a row that strangers held
 	said     saying
 }
 
@@ -217,6 +218,10 @@ func (w *worker) look(ctx context.Context) (world, error) {
 		}
 	}
 	seen.started, seen.build = w.started, w.build.outcome()
+	w.ending = nil
+	if seen.build != nil && !seen.build.done {
+		w.ending = w.build.end
+	}
 	return seen, nil
 }
 
@@ -239,9 +244,10 @@ func (w *worker) retry(err error) when {
 	return when{at: w.config.Now().Add(wait)}
 }
 
-// rests says whether the lease can be given back meanwhile.
+// rests says whether the lease can be given back meanwhile. What counts is the
+// build as the pass saw it: one that has ended since has not been settled.
 func (w *worker) rests(n when) bool {
-	if n.now || w.build.running() || len(w.wake) > 0 {
+	if n.now || w.ending != nil || len(w.wake) > 0 {
 		return false
 	}
 	return n.at.IsZero() || n.at.Sub(w.config.Now()) > holdFor
@@ -268,7 +274,7 @@ func (w *worker) wait(ctx context.Context, n when) {
 	select {
 	case <-ctx.Done():
 	case <-w.wake:
-	case <-w.build.ended():
+	case <-w.ending:
 	case <-alarm:
 	}
 }
