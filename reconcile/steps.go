@@ -146,9 +146,10 @@ func (w *worker) probe(ctx context.Context, s step) (when, error) {
 }
 
 // probeAgain is how long an instance is left alone that does not serve since so
-// long: a hundredth of that, so that the last wait hardly prolongs any start.
+// long: short against its start, so that the last wait hardly prolongs it, and
+// never so short that many which start at once keep us busy.
 func probeAgain(since time.Duration) time.Duration {
-	return min(max(since/100, 2*time.Millisecond), 100*time.Millisecond)
+	return min(max(since/8, time.Millisecond), 20*time.Millisecond)
 }
 
 func (w *worker) answers(ctx context.Context, s step) bool {

@@ -197,8 +197,6 @@ func TestAnotherWorkspaceSeesNothing(t *testing.T) {
 
 func TestWhatMakesARevision(t *testing.T) {
 	p := newPlane(t)
-	d := p.create("app")
-	p.push(d.ID)
 	str := func(s string) *string { return &s }
 	refs := []slipway.SecretRef{}
 	for name, c := range map[string]struct {
@@ -217,6 +215,8 @@ func TestWhatMakesARevision(t *testing.T) {
 		"resources":            {slipway.Change{Resources: str(`{}`)}, true},
 		"asked for explicitly": {slipway.Change{AlwaysRevise: true}, true},
 	} {
+		d := p.create(strings.ReplaceAll(name, " ", "-"))
+		p.push(d.ID)
 		before, err := p.Get(t.Context(), p.who, d.ID)
 		must(t, err)
 		p.pass(time.Second)
@@ -336,6 +336,28 @@ func TestReportsNeedTheLease(t *testing.T) {
 	}
 	must(t, p.Release(t.Context(), c.Lease, c.Assignment.Deployment.Generation, time.Time{}))
 	must(t, p.Attach(t.Context(), "other"))
+}
+
+func TestLinesGoWithTheReport(t *testing.T) {
+	p := newPlane(t)
+	d := p.create("app")
+	r := p.push(d.ID)
+	l := p.acquire(d.ID)
+	line := slipway.LogLine{Deployment: d.ID, Revision: r.ID, Kind: slipway.BuildLog, Origin: "build", Offset: 5, At: p.clock(), Level: "INFO", Message: "said"}
+	said := slipway.Logged{Lines: []slipway.LogLine{line}}
+	stored := func() int {
+		lines, _, err := p.Logs(t.Context(), p.who, slipway.LogQuery{Deployment: d.ID, Limit: 10})
+		must(t, err)
+		return len(lines)
+	}
+	if _, err := p.Report(t.Context(), l, said, slipway.DeployStarted{Revision: r.ID}); err == nil || stored() != 0 {
+		t.Errorf("a refused report stored %d lines (%v)", stored(), err)
+	}
+	must(t, p.Log(t.Context(), said.Lines))
+	p.report(l, said, slipway.BuildStarted{Revision: r.ID})
+	if n := stored(); n != 1 {
+		t.Errorf("a line that was there is there %d times", n)
+	}
 }
 
 func TestClaimGivesWhatIsDueOnce(t *testing.T) {
