@@ -132,8 +132,8 @@ type Inventory interface {
 // Leases, one per deployment, and when a deployment is due: when the time of a
 // Wake or Release has come, and when a lease has run out.
 type Leases interface {
-	// Wake makes a deployment due at a time, if it is not due before. During a
-	// lease that holds for after it.
+	// Wake makes a deployment due at a time, if it is not due before and nobody
+	// holds its lease: who does sees by the generation that something changed.
 	Wake(d DeploymentID, at time.Time) error
 	// TakeDue takes up to limit leases of deployments that are due and free, those
 	// due the longest first.
@@ -148,8 +148,7 @@ type Leases interface {
 	// CheckLease is ErrLeaseLost unless the term is the current one.
 	CheckLease(l Lease) error
 	// Release ends a lease. If the generation is still seen, it becomes Observed
-	// and the deployment is due next (zero: not), or when it was woken for if
-	// that is before; else it is due at once.
+	// and the deployment is due next (zero: not); else it is due at once.
 	Release(l Lease, seen int64, next time.Time) error
 	// NextDue is when the next deployment will be due and free, zero for never,
 	// 1970 for at once.

@@ -73,8 +73,9 @@ type Sync interface {
 	Environment(ctx context.Context, l Lease, r RevisionID) ([]EnvVar, error)
 	// Source opens the uploaded source of a revision.
 	Source(ctx context.Context, l Lease, r RevisionID) (io.ReadCloser, error)
-	// Shared says whether another deployment owns the same item too.
-	Shared(ctx context.Context, l Lease, kind ItemKind, ref string) (bool, error)
+	// Disown gives an item up if another deployment owns it too, and says
+	// whether one does. The last owner keeps it until the thing is removed.
+	Disown(ctx context.Context, l Lease, kind ItemKind, ref string) (bool, error)
 	// Log stores lines; one that is there already is left alone.
 	Log(ctx context.Context, lines []LogLine) error
 	// LogEnd returns the highest offset that is stored of an origin.

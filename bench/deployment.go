@@ -80,14 +80,21 @@ func (d *deployment) patch(ctx context.Context) (rollout, error) {
 	return r, nil
 }
 
+// rolloutLimit bounds a deploy, an installation included.
+const rolloutLimit = 5 * time.Minute
+
 // await asks until the revision is deployed.
 func (d *deployment) await(ctx context.Context, r *rollout, every time.Duration) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, rolloutLimit, fmt.Errorf("a deploy did not end within %v", rolloutLimit))
+	defer cancel()
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		seen, err := d.Revision(ctx, d.id, r.revision)
 		r.seen = time.Now()
 		switch {
+		case ctx.Err() != nil:
+			return fmt.Errorf("%w\n%s", context.Cause(ctx), d.lastWords())
 		case err != nil:
 			return err
 		case seen.Status == "DEPLOYED":
@@ -98,8 +105,7 @@ func (d *deployment) await(ctx context.Context, r *rollout, every time.Duration)
 		}
 		select {
 		case <-tick.C:
-		case <-ctx.Done():
-			return ctx.Err()
+		case <-ctx.Done(): // said above
 		}
 	}
 }

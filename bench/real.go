@@ -40,10 +40,8 @@ func (l *lab) realServer(ctx context.Context) (*server, source, error) {
 		return nil, nil, err
 	}
 	l.say("  installing and deploying a real agent")
-	if _, err := d.deploy(ctx, 100*time.Millisecond); err != nil {
-		return nil, nil, fmt.Errorf("%w\n%s", err, s.lastWords())
-	}
-	return s, app, nil
+	_, err = d.deploy(ctx, lookReal)
+	return s, app, err
 }
 
 // deployReal compares a deploy of a real agent, its build cached, with a start

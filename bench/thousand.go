@@ -29,7 +29,7 @@ func thousand(ctx context.Context, l *lab) ([]row, error) {
 	}
 	c, err := deployCrowd(ctx, l, s, many, app)
 	if err != nil {
-		return nil, fmt.Errorf("%w\n%s", err, s.lastWords())
+		return nil, err
 	}
 	rows := []row{
 		single(fmt.Sprintf("%d deployments on the driver in memory: first PATCH to last DEPLOYED", many), millis(c.took)).

@@ -52,20 +52,18 @@ func (w *worker) cancelUnwantedBuild() {
 	}
 }
 
-// endBuild cancels a build that has not been settled and waits for its end.
+// endBuild cancels a build and waits for its end.
 func (w *worker) endBuild() {
 	if w.build != nil {
 		w.build.cancel()
 		<-w.build.end
 		w.build.log.Close()
-		w.build = nil
 	}
 }
 
 // beginBuild reports that the build starts, and what it will make, before it
 // starts.
 func (w *worker) beginBuild(ctx context.Context, r *slipway.Revision) error {
-	w.endBuild()
 	request := w.request(r)
 	events := []slipway.Event{slipway.ItemPlanned{Kind: slipway.ItemBundle, Ref: w.builder.Key(request)}}
 	if r.Status == slipway.AwaitingBuild {
@@ -80,9 +78,13 @@ func (w *worker) beginBuild(ctx context.Context, r *slipway.Revision) error {
 	task := &buildTask{revision: r.ID, log: w.newBuildLog(request), cancel: cancel, end: make(chan struct{})}
 	w.build = task
 	go func() {
+		defer w.nudge()
 		defer close(task.end)
 		defer cancel()
 		task.artefact, task.err = w.runBuild(buildCtx, request, task.log)
+		if task.err != nil {
+			task.log.Close() // else its end goes with the report
+		}
 	}()
 	return nil
 }
@@ -119,14 +121,18 @@ func (w *worker) runBuild(ctx context.Context, request slipway.BuildRequest, log
 	}
 }
 
-// settleBuild reports how the build ended, and at once what follows from it. The
-// end of its log goes along; where the report is refused it goes before that of
-// the failure.
+// settleBuild reports how the build ended, and at once what follows from it. It
+// is kept until the report has arrived: another build could take as long.
 func (w *worker) settleBuild(ctx context.Context, r *slipway.Revision) error {
-	task := w.build
-	w.build = nil
+	err := w.reportBuild(ctx, r, w.build)
+	if _, final := errors.AsType[*slipway.Failure](w.build.err); err == nil || w.build.err != nil && !final {
+		w.build = nil
+	}
+	return err
+}
+
+func (w *worker) reportBuild(ctx context.Context, r *slipway.Revision, task *buildTask) error {
 	if task.err != nil {
-		task.log.Close()
 		return w.failed(ctx, r, "build", task.err)
 	}
 	said := task.log.take()

@@ -9,23 +9,21 @@ var orderOfRemoval = []slipway.ItemKind{slipway.ItemRoute, slipway.ItemInstance,
 // nextOfDeletion works off the inventory. A step that does not succeed is
 // written there and tried again; it does not keep the others from being taken.
 func nextOfDeletion(w world) step {
-	if b := w.build; b != nil && !b.done {
-		return step{do: rest, why: "a build is being cancelled"}
-	}
-	for _, i := range w.Instances {
-		if w.running(i) {
-			return step{do: drain, instance: i, grace: graceOfUnproved, why: "its deployment is deleted"}
-		}
-	}
 	if len(w.Instances) > 0 {
-		return step{do: remove, instance: w.Instances[0], why: "its deployment is deleted"}
+		return clearAway(w, w.Instances)
 	}
+	steps := []step{{do: rest, why: "nothing is left of it"}}
+	building := w.build != nil && !w.build.done
 	for _, kind := range orderOfRemoval {
 		for _, item := range w.Items {
-			if item.Kind == kind {
-				return step{do: removeItem, item: item, why: "its deployment is deleted"}
+			switch {
+			case item.Kind != kind:
+			case kind == slipway.ItemBundle && building:
+				steps = append(steps, step{do: rest, why: "a build is being cancelled"})
+			default:
+				steps = append(steps, step{do: removeItem, item: item, why: "its deployment is deleted"})
 			}
 		}
 	}
-	return step{do: rest, why: "nothing is left of it"}
+	return soonest(w, steps...)
 }

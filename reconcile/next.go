@@ -3,6 +3,7 @@ package reconcile
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/slipwayhq/slipway"
@@ -41,24 +42,47 @@ type step struct {
 	why      string
 }
 
-// next decides. It is pure: the same world gives the same step.
+// key names what a step is about: what failed is left alone for a while, and
+// nothing else.
+func (s step) key() string {
+	switch {
+	case s.do == removeItem:
+		return fmt.Sprint(s.do, " ", s.item.Kind, " ", s.item.Ref)
+	case s.instance.ID != "":
+		return fmt.Sprint(s.do, " ", s.instance.ID)
+	case s.revision != nil:
+		return fmt.Sprint(s.do, " ", s.revision.ID)
+	}
+	return string(s.do)
+}
+
+// next decides. It is pure: the same world gives the same step. What serves
+// comes first, then what is to serve, then what is to go; but of an exclusive
+// kind no two may run at once.
 func next(w world) step {
 	if w.Deployment.Deleting() {
 		return nextOfDeletion(w)
 	}
-	if s, ok := clearAway(w); ok {
-		return s
-	}
-	switch r := w.InProgress; {
-	case r == nil:
-		return keepServing(w)
-	case r.Status == slipway.AwaitingBuild, r.Status == slipway.Building:
-		return sooner(keepServing(w), nextOfBuild(w, r))
-	case r.Status == slipway.AwaitingDeploy:
-		return sooner(keepServing(w), step{do: deploy, revision: r, why: "the artefact is there"})
+	steps := []step{nextOfBuild(w)}
+	switch others := w.others(); {
+	case w.startsAlone() && slices.ContainsFunc(others, w.running):
+		steps = append(steps, clearAway(w, slices.DeleteFunc(others, func(i slipway.Instance) bool { return !w.running(i) })))
+	case w.replacing():
+		steps = append(steps, rollOut(w), clearAway(w, others))
 	default:
-		return rollOut(w, r)
+		steps = append([]step{keepServing(w)}, append(steps, rollOut(w), clearAway(w, others))...)
 	}
+	return soonest(w, steps...)
+}
+
+// soonest returns the first step that is work and not put off, else the
+// earliest rest.
+func soonest(w world, steps ...step) step {
+	best := w.unlessPutOff(steps[0])
+	for _, s := range steps[1:] {
+		best = sooner(best, w.unlessPutOff(s))
+	}
+	return best
 }
 
 // sooner prefers work to rest, the first to the second, and the earlier rest.
@@ -74,26 +98,44 @@ func sooner(a, b step) step {
 	return a
 }
 
-// clearAway ends instances that belong to no wanted revision. They come first:
-// of an exclusive kind no two may run at once.
-func clearAway(w world) (step, bool) {
-	for _, i := range w.others() {
-		if !w.running(i) {
-			return step{do: remove, instance: i, why: "its revision is not wanted"}, true
-		}
-		grace := graceOfUnproved
-		if i.State == slipway.InstanceServing {
-			grace = 0 // its kind's own
-		}
-		return step{do: drain, instance: i, grace: grace, why: "its revision is not wanted"}, true
+// unlessPutOff turns a step that has to wait into a rest.
+func (w world) unlessPutOff(s step) step {
+	if until := w.later[s.key()]; s.do != rest && w.now.Before(until) {
+		return step{do: rest, at: until, why: "it is tried again after a while: " + s.key()}
 	}
-	return step{}, false
+	return s
 }
 
-func nextOfBuild(w world, r *slipway.Revision) step {
-	switch b := w.build; {
-	case b == nil || b.revision != r.ID:
+// clearAway ends instances that nobody wants.
+func clearAway(w world, unwanted []slipway.Instance) step {
+	steps := []step{{do: rest, why: "nothing is to go"}}
+	for _, i := range unwanted {
+		s := step{do: remove, instance: i, why: "its revision is not wanted"}
+		if w.Deployment.Deleting() {
+			s.why = "its deployment is deleted"
+		}
+		if w.running(i) {
+			s.do = drain
+			if i.State != slipway.InstanceServing || w.Deployment.Deleting() {
+				s.grace = graceOfUnproved // else its kind's own
+			}
+		}
+		steps = append(steps, s)
+	}
+	return soonest(w, steps...)
+}
+
+func nextOfBuild(w world) step {
+	r, b := w.InProgress, w.build
+	switch {
+	case r == nil || r.Status == slipway.Deploying:
+		return step{do: rest, why: "nothing is to be built"}
+	case r.Status == slipway.AwaitingDeploy:
+		return step{do: deploy, revision: r, why: "the artefact is there"}
+	case b == nil, b.revision != r.ID && b.done:
 		return step{do: build, revision: r, why: "its turn has come"}
+	case b.revision != r.ID:
+		return step{do: rest, why: "an older build is being cancelled"}
 	case b.done:
 		return step{do: settle, revision: r, why: "the build has ended"}
 	}
@@ -101,7 +143,11 @@ func nextOfBuild(w world, r *slipway.Revision) step {
 }
 
 // rollOut brings the revision being deployed to its gate.
-func rollOut(w world, r *slipway.Revision) step {
+func rollOut(w world) step {
+	if !w.deploying() {
+		return step{do: rest, why: "nothing is to be deployed"}
+	}
+	r := w.InProgress
 	if w.kind(r).Exclusive {
 		for _, i := range w.Instances {
 			if i.Revision != r.ID && w.running(i) {
@@ -116,10 +162,7 @@ func rollOut(w world, r *slipway.Revision) step {
 	case own.do == crashed && givesUp(w, r, own.instance):
 		own = step{do: fail, revision: r, failure: startFailure(w, own.instance), why: "it does not start"}
 	}
-	if w.Active == nil || w.kind(r).Exclusive {
-		return own
-	}
-	return sooner(keepServing(w), own)
+	return own
 }
 
 // givesUp says whether another start of the instance would be in vain.
@@ -148,7 +191,7 @@ func bringUp(w world, r *slipway.Revision) step {
 	switch {
 	case o.Phase == slipway.PhaseRunning && o.Attempt == i.Attempt:
 		return up(w, s)
-	case o.Phase == slipway.PhaseExited && o.Attempt == i.Attempt:
+	case o.Phase == slipway.PhaseExited && o.Attempt == i.Attempt, i.State == slipway.InstanceCrashed:
 		return down(w, s)
 	case i.State == slipway.InstancePlanned:
 		s.do, s.why = start, "it has not been started"

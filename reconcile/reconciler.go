@@ -55,42 +55,69 @@ type Reconciler struct {
 	config  Config
 	builds  chan struct{} // a place for each build that may run
 
-	mu      sync.Mutex
-	workers map[slipway.DeploymentID]*worker
-	idle    sync.WaitGroup
+	mu       sync.Mutex
+	workers  map[slipway.DeploymentID]*worker
+	memories map[slipway.DeploymentID]*memory // of deployments that wait for a time
+	idle     sync.WaitGroup
 }
 
 // New returns a reconciler. It does nothing by itself: give it claims.
 func New(s slipway.Sync, driver slipway.Driver, builder Builder, router slipway.Router, outputs Outputs, config Config) *Reconciler {
 	return &Reconciler{
 		sync: s, driver: driver, builder: builder, router: router, outputs: outputs, kinds: builder.Kinds(), config: config,
-		builds: make(chan struct{}, max(config.Builds, 1)), workers: map[slipway.DeploymentID]*worker{},
+		builds:  make(chan struct{}, max(config.Builds, 1)),
+		workers: map[slipway.DeploymentID]*worker{}, memories: map[slipway.DeploymentID]*memory{},
 	}
 }
 
 // Work begins to work off a claim and returns at once. The worker ends, and
-// gives the lease back, when there is nothing to do or ctx ends.
+// gives the lease back, when there is nothing to do or ctx ends. One that works
+// on the deployment still, under a lease that ran out, is ended before.
 func (r *Reconciler) Work(ctx context.Context, c slipway.Claim) {
-	w := newWorker(r, c)
+	ctx, end := context.WithCancel(ctx)
+	w := newWorker(r, c, end)
 	r.mu.Lock()
+	w.before = r.workers[c.Lease.Deployment]
 	r.workers[c.Lease.Deployment] = w
 	r.mu.Unlock()
 	r.idle.Go(func() {
 		w.run(ctx)
-		r.leave(w)
-		if w.again && ctx.Err() == nil {
-			_ = r.Wake(ctx, c.Lease.Deployment) // who is due is claimed later in any case
+		again := r.leave(w)
+		for again && ctx.Err() == nil {
+			if err := r.Wake(ctx, c.Lease.Deployment); err == nil {
+				break
+			}
+			pause(ctx, time.Second) // nobody else would come to see what happened
 		}
+		end()
 	})
 }
 
-func (r *Reconciler) leave(w *worker) {
+// leave ends a worker's time, and says whether somebody nudged it too late.
+func (r *Reconciler) leave(w *worker) (again bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.workers[w.lease.Deployment] == w {
-		delete(r.workers, w.lease.Deployment)
+	defer close(w.done)
+	if r.workers[w.lease.Deployment] != w {
+		return false // there is another, who looks in any case
 	}
-	w.again = w.again || len(w.wake) > 0
+	delete(r.workers, w.lease.Deployment)
+	if w.comesBack {
+		r.memories[w.lease.Deployment] = w.memory
+	}
+	return len(w.wake) > 0
+}
+
+// recall takes what the last worker left.
+func (r *Reconciler) recall(id slipway.DeploymentID) *memory {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := r.memories[id]
+	delete(r.memories, id)
+	if m == nil {
+		return newMemory()
+	}
+	return m
 }
 
 // Wake has a deployment looked at because something happened to it here.

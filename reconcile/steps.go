@@ -12,17 +12,11 @@ import (
 	"github.com/slipwayhq/slipway"
 )
 
-// take does one step. It returns when to look again: at once after most.
-func (w *worker) take(ctx context.Context, s step) (when, error) {
-	switch s.do {
-	case probe:
-		return w.probe(ctx, s)
-	default:
-		return when{now: true}, w.act(ctx, s)
-	}
-}
+// errNotYet means that a step has nothing to show yet, and is put off already.
+var errNotYet = errors.New("not yet")
 
-func (w *worker) act(ctx context.Context, s step) error {
+// take does one step.
+func (w *worker) take(ctx context.Context, s step) error {
 	switch s.do {
 	case build:
 		return w.beginBuild(ctx, s.revision)
@@ -34,6 +28,8 @@ func (w *worker) act(ctx context.Context, s step) error {
 		return w.reportPlan(ctx, s.revision, w.placement(s.revision.ID, s.revision.Artefact))
 	case start:
 		return w.start(ctx, s)
+	case probe:
+		return w.probe(ctx, s)
 	case again:
 		return w.nextAttempt(ctx, s)
 	case crashed:
@@ -82,16 +78,33 @@ func (w *worker) start(ctx context.Context, s step) error {
 	if err == nil {
 		_, err = w.driver.Apply(ctx, workload)
 	}
-	if f, ok := errors.AsType[*slipway.Failure](err); ok && f.Code == slipway.PortInUse && w.refused < portTries {
-		w.refused++
-		return w.reportPlan(ctx, s.revision, []slipway.Event{slipway.PortRefused{Instance: s.instance.ID, Ports: w.config.Ports}})
-	}
 	if err != nil {
-		return w.failed(ctx, s.revision, "start instance", err)
+		return w.notStarted(ctx, s, err)
 	}
 	w.started[s.instance.ID] = w.config.Now()
 	w.refused = 0
 	return nil
+}
+
+// notStarted reports what kept an instance from being started. Of the active
+// revision, which can not fail any more, that is as good as a crash.
+func (w *worker) notStarted(ctx context.Context, s step, err error) error {
+	f, final := errors.AsType[*slipway.Failure](err)
+	switch {
+	case final && f.Code == slipway.PortInUse && w.refused < portTries:
+		w.refused++
+		return w.reportPlan(ctx, s.revision, []slipway.Event{slipway.PortRefused{Instance: s.instance.ID, Ports: w.config.Ports}})
+	case s.revision.Status.InProgress():
+		return w.failed(ctx, s.revision, "start instance", err)
+	case final:
+		w.refused = 0
+		return w.reportCrash(ctx, s.instance, &slipway.Exit{Code: -1, Reason: f.Message, At: w.config.Now()})
+	}
+	health := slipway.Health{State: slipway.Restarts, Reason: fmt.Sprintf("The agent server can not be started: %v", err)}
+	if h := w.a.Deployment.Health; ctx.Err() != nil || h.State == health.State && h.Reason == health.Reason {
+		return fmt.Errorf("start instance: %w", err)
+	}
+	return errors.Join(fmt.Errorf("start instance: %w", err), w.report(ctx, slipway.HealthChanged{Health: health}))
 }
 
 // workload puts together what the instance gets. The deployment's own variables
@@ -127,22 +140,24 @@ func (w *worker) nextAttempt(ctx context.Context, s step) error {
 	i := s.instance
 	i.Attempt++
 	i.State = slipway.InstancePlanned
-	delete(w.started, i.ID)
+	w.forget(i.ID)
 	return w.report(ctx, slipway.InstanceChanged{Instance: i})
 }
 
 // probe asks an instance whether it serves. Before anything is sent to its
 // port, the port must be its own.
-func (w *worker) probe(ctx context.Context, s step) (when, error) {
+func (w *worker) probe(ctx context.Context, s step) error {
 	listens, err := w.driver.Listens(ctx, w.a.Deployment.ID, s.instance.ID)
 	if err != nil {
-		return when{}, fmt.Errorf("look at port: %w", err)
+		return fmt.Errorf("look at port: %w", err)
 	}
 	if listens && w.answers(ctx, s) {
-		return when{now: true}, w.serves(ctx, s)
+		return w.serves(ctx, s)
 	}
-	since := w.config.Now().Sub(w.started[s.instance.ID])
-	return when{at: w.config.Now().Add(probeAgain(since))}, nil
+	now := w.config.Now()
+	since := now.Sub(w.started[s.instance.ID])
+	w.later[s.key()] = now.Add(probeAgain(since))
+	return errNotYet
 }
 
 // probeAgain is how long an instance is left alone that does not serve since so
@@ -232,7 +247,7 @@ func (w *worker) drain(ctx context.Context, s step) error {
 		grace = w.drainOf(i)
 	}
 	if i.State == slipway.InstanceServing && !d.Deleting() {
-		if err := w.letEnd(ctx, grace); err != nil {
+		if err := w.letEnd(ctx, w.left(requestsOf(i.ID), grace, w.config.Now())); err != nil {
 			return err
 		}
 	}
@@ -242,10 +257,10 @@ func (w *worker) drain(ctx context.Context, s step) error {
 			return err
 		}
 	}
-	if err := w.driver.Stop(ctx, d.ID, i.ID, grace); err != nil {
-		return fmt.Errorf("stop instance: %w", err)
+	if err := w.driver.Stop(ctx, d.ID, i.ID, w.left(stopOf(i.ID), grace, w.config.Now())); err != nil {
+		return w.stuck(ctx, slipway.ItemInstance, string(i.ID), err)
 	}
-	delete(w.started, i.ID)
+	w.forget(i.ID)
 	return nil
 }
 
@@ -273,7 +288,7 @@ func (w *worker) remove(ctx context.Context, i slipway.Instance) error {
 	if err := w.driver.Delete(ctx, w.a.Deployment.ID, i.ID); err != nil {
 		return w.stuck(ctx, slipway.ItemInstance, string(i.ID), err)
 	}
-	delete(w.started, i.ID)
+	w.forget(i.ID)
 	return w.report(ctx, slipway.InstanceGone{Instance: i.ID})
 }
 
@@ -290,7 +305,7 @@ func (w *worker) removeItem(ctx context.Context, item slipway.Item) error {
 		err = w.driver.Purge(ctx, d)
 	case slipway.ItemBundle:
 		_, err = w.builder.RemoveUnless(ctx, item.Ref, func() (bool, error) {
-			return w.sync.Shared(ctx, w.lease, item.Kind, item.Ref)
+			return w.sync.Disown(ctx, w.lease, item.Kind, item.Ref)
 		})
 	}
 	if err != nil {

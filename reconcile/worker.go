@@ -21,23 +21,26 @@ var retryBackoff = backoff.Exponential{First: 100 * time.Millisecond, Most: 15 *
 // worker works on one deployment under one lease.
 type worker struct {
 	*Reconciler
+	*memory
 	lease   slipway.Lease
 	claimed int64 // generation at the claim
 	a       slipway.Assignment
 	log     *slog.Logger
 
-	wake  chan struct{} // holds one nudge
-	again bool          // somebody nudged too late
+	before    *worker // the one whose lease ran out, nil for none
+	end       context.CancelFunc
+	done      chan struct{} // closed when it has left
+	comesBack bool          // it rested until a certain time
+
+	wake chan struct{} // holds one nudge
 
 	stepMu  sync.Mutex
 	endStep func() // cancels the step that is being taken
+	yields  bool   // the step makes way for a nudge
 	stale   bool   // something else is wanted than the assignment says
 
-	started  map[slipway.InstanceID]time.Time
 	build    *buildTask
-	ending   <-chan struct{} // closed when the build ends that the last look saw run, else nil
-	failures int             // of steps in a row
-	refused  int             // ports in a row that strangers held
+	building bool // as the last look saw it
 	said     saying
 }
 
@@ -48,17 +51,27 @@ type saying struct {
 	why      string
 }
 
-func newWorker(r *Reconciler, c slipway.Claim) *worker {
+func newWorker(r *Reconciler, c slipway.Claim, end context.CancelFunc) *worker {
 	return &worker{
 		Reconciler: r, lease: c.Lease, claimed: c.Assignment.Deployment.Generation, a: c.Assignment,
-		log:     r.config.Logger.With(slog.String("deployment", string(c.Lease.Deployment))),
-		wake:    make(chan struct{}, 1),
-		started: map[slipway.InstanceID]time.Time{},
+		log:  r.config.Logger.With(slog.String("deployment", string(c.Lease.Deployment))),
+		wake: make(chan struct{}, 1),
+		end:  end, done: make(chan struct{}),
 	}
 }
 
-// nudge has the worker look again soon.
+// nudge has the worker look again soon: at once if the step that it takes can
+// be gone on with later.
 func (w *worker) nudge() {
+	w.stepMu.Lock()
+	defer w.stepMu.Unlock()
+	if w.yields {
+		w.endStep()
+	}
+	w.ring()
+}
+
+func (w *worker) ring() {
 	select {
 	case w.wake <- struct{}{}:
 	default:
@@ -73,15 +86,15 @@ func (w *worker) run(ctx context.Context) {
 	defer keeper.Wait()
 	defer cancel()
 	defer w.endBuild()
+	w.takeOver()
 	for {
 		next, err := w.pass(ctx)
-		switch {
-		case ctx.Err() != nil, errors.Is(err, slipway.ErrLeaseLost):
+		if ctx.Err() != nil || errors.Is(err, slipway.ErrLeaseLost) {
 			return // what was begun is found by the next pass, whoever makes it
-		case err != nil:
-			next = w.retry(err)
-		default:
-			w.failures = 0
+		}
+		if err != nil {
+			next = when{at: w.config.Now().Add(w.putOff(looking, w.config.Now()))}
+			w.log.Warn("deployment not looked at, it is tried again", slog.Any("error", err), slog.Time("at", next.at))
 		}
 		if w.rests(next) {
 			w.release(ctx, next)
@@ -89,6 +102,19 @@ func (w *worker) run(ctx context.Context) {
 		}
 		w.wait(ctx, next)
 	}
+}
+
+// looking is the key of what comes before any step.
+const looking = "look"
+
+// takeOver ends the worker that was there before, and takes what it knew.
+func (w *worker) takeOver() {
+	if w.before != nil {
+		w.before.end()
+		<-w.before.done
+		w.before = nil
+	}
+	w.memory = w.recall(w.lease.Deployment)
 }
 
 // keep holds the lease as long as the worker lives. When something else is
@@ -129,20 +155,26 @@ func (w *worker) interrupt() {
 	if w.endStep != nil {
 		w.endStep()
 	}
-	w.nudge()
+	w.ring()
 }
 
 // begin returns the context of a step. It has ended already if something else
-// has been wanted since the assignment was read.
-func (w *worker) begin(ctx context.Context) (context.Context, func()) {
+// has been wanted since the assignment was read, or, of a step that makes way,
+// if something has happened since the world was looked at.
+func (w *worker) begin(ctx context.Context, s step) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	w.stepMu.Lock()
 	defer w.stepMu.Unlock()
-	w.endStep = cancel
-	if w.stale {
+	w.endStep, w.yields = cancel, s.do == drain
+	if w.stale || w.yields && len(w.wake) > 0 {
 		cancel()
 	}
-	return ctx, cancel
+	return ctx, func() {
+		cancel()
+		w.stepMu.Lock()
+		defer w.stepMu.Unlock()
+		w.endStep, w.yields = nil, false
+	}
 }
 
 // when says when a worker looks again. The zero value is: when something
@@ -153,8 +185,10 @@ type when struct {
 }
 
 // pass looks once and takes one step, which is cancelled when something else is
-// wanted.
+// wanted. Its error is about looking; a step that fails is put off, and others
+// are taken meanwhile.
 func (w *worker) pass(ctx context.Context) (when, error) {
+	w.heard()
 	if err := w.catchUp(ctx); err != nil {
 		return when{}, err
 	}
@@ -162,6 +196,7 @@ func (w *worker) pass(ctx context.Context) (when, error) {
 	if err != nil {
 		return when{}, err
 	}
+	w.memory.done(looking)
 	w.route(world)
 	w.cancelUnwantedBuild()
 	s := next(world)
@@ -169,9 +204,39 @@ func (w *worker) pass(ctx context.Context) (when, error) {
 	if s.do == rest {
 		return when{at: s.at}, nil
 	}
-	ctx, end := w.begin(ctx)
+	return when{now: true}, w.tryStep(ctx, s)
+}
+
+// heard takes the nudge that a look answers.
+func (w *worker) heard() {
+	select {
+	case <-w.wake:
+	default:
+	}
+}
+
+// tryStep takes a step. One that fails is put off, and the assignment is read
+// anew: it may be wrong, or a report may have arrived whose answer was lost.
+func (w *worker) tryStep(ctx context.Context, s step) error {
+	ctx, end := w.begin(ctx, s)
 	defer end()
-	return w.take(ctx, s)
+	err := w.take(ctx, s)
+	switch {
+	case err == nil:
+		w.memory.done(s.key())
+	case errors.Is(err, slipway.ErrLeaseLost):
+		return err
+	case errors.Is(err, errNotYet):
+	default:
+		w.stepMu.Lock()
+		w.stale = true
+		w.stepMu.Unlock()
+		if ctx.Err() == nil { // else something else is wanted
+			wait := w.putOff(s.key(), w.config.Now())
+			w.log.Warn("step failed, it is tried again", slog.String("step", s.key()), slog.Any("error", err), slog.Duration("in", wait))
+		}
+	}
+	return nil
 }
 
 // say logs a step, once while it is repeated.
@@ -191,11 +256,13 @@ func (w *worker) catchUp(ctx context.Context) error {
 	if !stale {
 		return nil
 	}
-	if err := w.report(ctx); err != nil {
-		w.interrupt()
-		return err
+	err := w.report(ctx)
+	if err != nil {
+		w.stepMu.Lock()
+		w.stale = true
+		w.stepMu.Unlock()
 	}
-	return nil
+	return err
 }
 
 // report tells the control plane, and takes over how it sees things then.
@@ -217,11 +284,8 @@ func (w *worker) look(ctx context.Context) (world, error) {
 			w.started[id] = seen.now
 		}
 	}
-	seen.started, seen.build = w.started, w.build.outcome()
-	w.ending = nil
-	if seen.build != nil && !seen.build.done {
-		w.ending = w.build.end
-	}
+	seen.started, seen.later, seen.build = w.started, w.later, w.build.outcome()
+	w.building = seen.build != nil && !seen.build.done
 	return seen, nil
 }
 
@@ -233,27 +297,17 @@ func (w *worker) route(world world) {
 	}
 }
 
-// retry says when to try a step again that failed for a reason that may pass.
-func (w *worker) retry(err error) when {
-	if errors.Is(err, context.Canceled) {
-		return when{now: true} // something else is wanted
-	}
-	w.failures++
-	wait := retryBackoff.After(w.failures)
-	w.log.Warn("step failed, it is tried again", slog.Any("error", err), slog.Duration("in", wait))
-	return when{at: w.config.Now().Add(wait)}
-}
-
-// rests says whether the lease can be given back meanwhile. What counts is the
-// build as the pass saw it: one that has ended since has not been settled.
+// rests says whether the lease can be given back meanwhile. A build that has
+// ended since the look has not been settled: its nudge is there or on its way.
 func (w *worker) rests(n when) bool {
-	if n.now || w.ending != nil || len(w.wake) > 0 {
+	if n.now || w.building || len(w.wake) > 0 {
 		return false
 	}
 	return n.at.IsZero() || n.at.Sub(w.config.Now()) > holdFor
 }
 
 func (w *worker) release(ctx context.Context, n when) {
+	w.comesBack = !n.at.IsZero()
 	err := w.sync.Release(ctx, w.lease, w.a.Deployment.Generation, n.at)
 	if err != nil && ctx.Err() == nil && !errors.Is(err, slipway.ErrLeaseLost) {
 		w.log.Warn("lease not given back, it runs out by itself", slog.Any("error", err))
@@ -274,7 +328,7 @@ func (w *worker) wait(ctx context.Context, n when) {
 	select {
 	case <-ctx.Done():
 	case <-w.wake:
-	case <-w.ending:
+		w.ring() // it is for the pass to answer
 	case <-alarm:
 	}
 }

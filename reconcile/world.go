@@ -35,9 +35,11 @@ type world struct {
 	deaf map[slipway.InstanceID]bool
 	// started is when the attempts that run were first seen to.
 	started map[slipway.InstanceID]time.Time
-	kinds   map[string]slipway.AgentKind
-	build   *outcome // of the build that was begun, nil if none was
-	now     time.Time
+	// later is what has to wait, by the key of its step.
+	later map[string]time.Time
+	kinds map[string]slipway.AgentKind
+	build *outcome // of the build that was begun, nil if none was
+	now   time.Time
 }
 
 // outcome is how a build stands.
@@ -75,6 +77,11 @@ func (w world) isActive(i slipway.Instance) bool {
 
 func (w world) deploying() bool {
 	return w.InProgress != nil && w.InProgress.Status == slipway.Deploying
+}
+
+// startsAlone says whether what is to serve must be the only one that runs.
+func (w world) startsAlone() bool {
+	return w.Active != nil && w.kind(w.Active).Exclusive || w.deploying() && w.kind(w.InProgress).Exclusive
 }
 
 func (w world) phase(i slipway.Instance) slipway.Phase {

@@ -55,7 +55,7 @@ func (s *Service) coordinate(ctx context.Context) (time.Duration, error) {
 func (s *Service) endOverdue(ctx context.Context) error {
 	var overdue []slipway.Revision
 	err := s.read(ctx, func(c *change) (err error) {
-		overdue, err = c.OverdueRevisions(c.now, 100)
+		overdue, err = c.OverdueRevisions(c.now, 0)
 		return err
 	})
 	for _, r := range overdue {
@@ -104,7 +104,7 @@ func timeout(r slipway.Revision, config Config) *slipway.Failure {
 func (s *Service) finishDeletions(ctx context.Context) error {
 	var dying []slipway.Deployment
 	err := s.read(ctx, func(c *change) (err error) {
-		dying, err = c.DeploymentsInStatus(slipway.AwaitingFinalDelete, 100)
+		dying, err = c.DeploymentsInStatus(slipway.AwaitingFinalDelete, 0)
 		return err
 	})
 	for _, d := range dying {

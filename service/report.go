@@ -43,6 +43,9 @@ type report struct {
 }
 
 func (r *report) take(e slipway.Event) error {
+	if r.d.Deleting() && makes(e) {
+		return fmt.Errorf("%w: the deployment is %s", slipway.ErrTransition, r.d.Status)
+	}
 	switch e := e.(type) {
 	case slipway.BuildStarted:
 		return r.revision(e.Revision, slipway.StartBuild, nil)
@@ -74,6 +77,16 @@ func (r *report) take(e slipway.Event) error {
 		return r.MarkStuck(r.d.ID, e.Kind, e.Ref, e.Reason)
 	}
 	return errors.New("unknown event")
+}
+
+// makes says whether an event announces something new, of which there is none
+// once a deployment is being deleted.
+func makes(e slipway.Event) bool {
+	switch e.(type) {
+	case slipway.ItemPlanned, slipway.InstanceWanted, slipway.PortRefused, slipway.BuildStarted, slipway.DeployStarted, slipway.GatePassed:
+		return true
+	}
+	return false
 }
 
 // close writes what follows from all events together.
@@ -198,4 +211,32 @@ func (r *report) instanceGone(e slipway.InstanceGone) error {
 		return err
 	}
 	return r.MarkRemoved(r.d.ID, slipway.ItemInstance, string(e.Instance), r.now)
+}
+
+// Disown implements slipway.Sync. Counting the owners and leaving them is one
+// transaction: of two that leave at once, the second is the last.
+func (s *Service) Disown(ctx context.Context, l slipway.Lease, kind slipway.ItemKind, ref string) (shared bool, err error) {
+	err = s.change(ctx, func(c *change) error {
+		if err := c.CheckLease(l); err != nil {
+			return err
+		}
+		owners, err := c.ItemOwners(kind, ref)
+		if shared = owners > 1; err != nil || !shared {
+			return err
+		}
+		return c.disown(l.Deployment, kind, ref)
+	})
+	return shared, wrap("disown item", err)
+}
+
+func (c *change) disown(id slipway.DeploymentID, kind slipway.ItemKind, ref string) error {
+	d, err := c.Deployment(id)
+	if err != nil {
+		return err
+	}
+	r := report{change: c, d: &d}
+	if err := r.take(slipway.ItemRemoved{Kind: kind, Ref: ref}); err != nil {
+		return err
+	}
+	return r.close()
 }

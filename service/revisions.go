@@ -109,6 +109,7 @@ func (c *change) move(r *slipway.Revision, e slipway.RevisionEvent) error {
 	r.Status, r.UpdatedAt = to, c.now
 	if to.Ended() {
 		r.Deadline = r.UpdatedAt
+		c.ended = append(c.ended, *r)
 	}
 	return wrap("write revision", c.UpdateRevision(r, was))
 }

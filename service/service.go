@@ -96,6 +96,10 @@ func (s *Service) change(ctx context.Context, fn func(*change) error) error {
 	if err != nil {
 		return err
 	}
+	for _, r := range done.ended {
+		s.config.Logger.Info("revision ended", slog.String("deployment", string(r.Deployment)), slog.String("revision", string(r.ID)),
+			slog.String("status", string(r.Status)), slog.String("reason", r.Message))
+	}
 	for _, id := range done.changed {
 		s.board.Post(id)
 	}
@@ -112,6 +116,7 @@ type change struct {
 	now     time.Time
 	changed []slipway.DeploymentID
 	dying   bool // a deployment is ready to be removed
+	ended   []slipway.Revision
 }
 
 // want writes a deployment of which something else is wanted now, and makes it

@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -131,14 +130,13 @@ func (s *Service) Keep(ctx context.Context, l slipway.Lease, seen int64) (int64,
 	}
 }
 
-// generation reads the generation of a deployment. One that is gone leaves
-// nothing to hold a lease of.
+// generation reads the generation of a deployment while the lease is held.
 func (s *Service) generation(ctx context.Context, l slipway.Lease) (generation int64, err error) {
 	err = s.read(ctx, func(c *change) error {
-		d, err := c.Deployment(l.Deployment)
-		if errors.Is(err, slipway.ErrNoRow) {
-			return slipway.ErrLeaseLost
+		if err := c.CheckLease(l); err != nil {
+			return err
 		}
+		d, err := c.Deployment(l.Deployment)
 		generation = d.Generation
 		return err
 	})
@@ -263,19 +261,6 @@ func hostVariables(d slipway.Deployment, r slipway.Revision) []slipway.EnvVar {
 		vars[i].Public = true
 	}
 	return vars
-}
-
-// Shared implements slipway.Sync.
-func (s *Service) Shared(ctx context.Context, l slipway.Lease, kind slipway.ItemKind, ref string) (shared bool, err error) {
-	err = s.read(ctx, func(c *change) error {
-		if err := c.CheckLease(l); err != nil {
-			return err
-		}
-		owners, err := c.ItemOwners(kind, ref)
-		shared = owners > 1
-		return err
-	})
-	return shared, wrap("count owners", err)
 }
 
 // Log implements slipway.Sync.

@@ -106,8 +106,7 @@ UPDATE deployments SET
     observed_generation = CASE WHEN generation = CAST($1 AS bigint) THEN generation ELSE observed_generation END,
     next_at = CASE
         WHEN generation <> CAST($1 AS bigint) THEN 0
-        WHEN next_at < CAST($2 AS bigint) THEN next_at
-        ELSE COALESCE(CAST($2 AS bigint), next_at)
+        ELSE CAST($2 AS bigint)
     END
 WHERE id = $3 AND lease_owner = $4 AND lease_term = $5 AND lease_until > 0
 `
@@ -173,8 +172,7 @@ type TakeLeaseParams struct {
 	Now   int64
 }
 
-// What had made it due is the new holder's to see; what wakes it from now on
-// stays for after the lease.
+// What had made it due is the new holder's to see.
 func (q *Queries) TakeLease(ctx context.Context, arg TakeLeaseParams) (int64, error) {
 	row := q.db.QueryRowContext(ctx, takeLease,
 		arg.Owner,
@@ -189,7 +187,10 @@ func (q *Queries) TakeLease(ctx context.Context, arg TakeLeaseParams) (int64, er
 
 const wake = `-- name: Wake :execrows
 UPDATE deployments
-SET next_at = CASE WHEN next_at IS NULL OR next_at > CAST($1 AS bigint) THEN CAST($1 AS bigint) ELSE next_at END
+SET next_at = CASE
+    WHEN lease_until = 0 AND (next_at IS NULL OR next_at > CAST($1 AS bigint)) THEN CAST($1 AS bigint)
+    ELSE next_at
+END
 WHERE id = $2
 `
 
@@ -198,6 +199,7 @@ type WakeParams struct {
 	ID string
 }
 
+// Whoever holds the lease sees by the generation that something else is wanted.
 func (q *Queries) Wake(ctx context.Context, arg WakeParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, wake, arg.At, arg.ID)
 	if err != nil {

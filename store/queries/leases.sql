@@ -1,6 +1,10 @@
+-- Whoever holds the lease sees by the generation that something else is wanted.
 -- name: Wake :execrows
 UPDATE deployments
-SET next_at = CASE WHEN next_at IS NULL OR next_at > CAST(sqlc.arg(at) AS bigint) THEN CAST(sqlc.arg(at) AS bigint) ELSE next_at END
+SET next_at = CASE
+    WHEN lease_until = 0 AND (next_at IS NULL OR next_at > CAST(sqlc.arg(at) AS bigint)) THEN CAST(sqlc.arg(at) AS bigint)
+    ELSE next_at
+END
 WHERE id = sqlc.arg(id);
 
 -- What is due and free: nobody holds it and its time has come, or its holder
@@ -15,8 +19,7 @@ SELECT due.id FROM (
 ) AS due
 ORDER BY due.at, due.id LIMIT CAST(sqlc.arg(max_rows) AS bigint);
 
--- What had made it due is the new holder's to see; what wakes it from now on
--- stays for after the lease.
+-- What had made it due is the new holder's to see.
 -- name: TakeLease :one
 UPDATE deployments
 SET lease_owner = sqlc.arg(owner), lease_term = lease_term + 1, lease_until = sqlc.arg(until), next_at = NULL
@@ -36,8 +39,7 @@ UPDATE deployments SET
     observed_generation = CASE WHEN generation = CAST(sqlc.arg(seen) AS bigint) THEN generation ELSE observed_generation END,
     next_at = CASE
         WHEN generation <> CAST(sqlc.arg(seen) AS bigint) THEN 0
-        WHEN next_at < CAST(sqlc.narg(next_at) AS bigint) THEN next_at
-        ELSE COALESCE(CAST(sqlc.narg(next_at) AS bigint), next_at)
+        ELSE CAST(sqlc.narg(next_at) AS bigint)
     END
 WHERE id = sqlc.arg(id) AND lease_owner = sqlc.arg(owner) AND lease_term = sqlc.arg(term) AND lease_until > 0;
 

@@ -102,7 +102,7 @@ func (m *leaseModel) update(rt *rapid.T, want error, fn func(slipway.Tx) error) 
 func (m *leaseModel) wake(rt *rapid.T) {
 	r, s := m.row(rt), m.time(rt)
 	m.update(rt, nil, func(tx slipway.Tx) error { return tx.Wake(r.d.ID, at(s)) })
-	if r.next < 0 || s < r.next {
+	if !r.held() && (r.next < 0 || s < r.next) {
 		r.next = s
 	}
 }
@@ -189,7 +189,7 @@ func (m *leaseModel) release(rt *rapid.T) {
 	switch {
 	case seen != r.d.Generation:
 		r.next = atOnce
-	case next >= 0 && (r.next < 0 || next < r.next):
+	default:
 		r.next = next
 	}
 	if seen == r.d.Generation {

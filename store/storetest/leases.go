@@ -123,9 +123,9 @@ func testLeaseRelease(t *testing.T, w *world) {
 		{"idle", 1, time.Time{}, 0, time.Time{}},
 		{"again later", 1, at(30), 0, at(30)},
 		{"changed meanwhile", 0, at(30), 0, time.Unix(0, 0).UTC()},
-		{"woken meanwhile", 1, time.Time{}, 40, at(40)},
-		{"woken for before", 1, at(30), 20, at(20)},
-		{"woken for after", 1, at(30), 40, at(30)},
+		{"woken meanwhile", 1, time.Time{}, 40, time.Time{}},
+		{"woken for before", 1, at(30), 20, at(30)},
+		{"woken, and changed meanwhile", 0, time.Time{}, 40, time.Unix(0, 0).UTC()},
 	} {
 		d := w.deployment(fmt.Sprint("app", i), 0)
 		w.wake(d.ID, 1)

@@ -1,0 +1,153 @@
+package simulation
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/driver/fake"
+)
+
+// agents is what runs: the script of the fake driver, and hands to break it.
+type agents struct {
+	mu      sync.Mutex
+	running map[string]*agent // by address, the last that was started there
+	turned  map[string]string // mode by digest of the source, from now on
+}
+
+type agent struct {
+	instance slipway.InstanceID
+	mode     string
+	exit     chan slipway.Exit
+}
+
+func newAgents() *agents { return &agents{running: map[string]*agent{}, turned: map[string]string{}} }
+
+// start is the fake driver's script.
+func (a *agents) start(w slipway.Workload) fake.Behaviour {
+	s := parse(strings.Join(w.Args[1:], " "))
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	mode := s["agent"]
+	if turned, ok := a.turned[s["nonce"]]; ok {
+		mode = turned
+	}
+	run := &agent{instance: w.Instance, mode: mode, exit: make(chan slipway.Exit, 1)}
+	address := fmt.Sprintf("127.0.0.1:%d", w.Port)
+	a.running[address] = run
+	b := fake.Behaviour{Address: address, Exit: run.exit, Output: func() []byte { return []byte("started\n") }}
+	switch mode {
+	case crashes:
+		run.exit <- slipway.Exit{Code: 3, Reason: "it threw"}
+	case exitsOnce:
+		if run.mode = serves; w.Attempt == 1 {
+			run.mode = crashes
+			run.exit <- slipway.Exit{Code: 3, Reason: "it threw once"}
+		}
+	case refuses:
+		run.exit <- slipway.Exit{Code: 1, Reason: "no graph"}
+	case mute:
+		b.Address = ""
+	case servesLate:
+		ready := make(chan struct{})
+		time.AfterFunc(5*time.Second, func() { close(ready) })
+		b.Ready = ready
+	case deafToStop:
+		b.Deaf = true
+	case cannotRun:
+		b.Fail = &slipway.Failure{Phase: slipway.PhaseDeploy, Step: "start", Code: "cannot_start", Message: "exec format error"}
+	case strangers:
+		b.Fail = &slipway.Failure{Phase: slipway.PhaseDeploy, Step: "start", Code: slipway.PortInUse, Message: "port in use"}
+	}
+	return b
+}
+
+// at is the mode of what was last started at an address.
+func (a *agents) at(address string) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if run := a.running[address]; run != nil {
+		return run.mode
+	}
+	return ""
+}
+
+// crash ends what runs at an address, if anything.
+func (a *agents) crash(address string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if run := a.running[address]; run != nil {
+		select {
+		case run.exit <- slipway.Exit{Code: 137, Signal: "SIGKILL", Reason: "crashed on demand"}:
+		default:
+		}
+	}
+}
+
+// turn changes what a source does from its next start on; "" for as written.
+func (a *agents) turn(nonce, mode string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if delete(a.turned, nonce); mode != "" {
+		a.turned[nonce] = mode
+	}
+}
+
+func (a *agents) mode(s script) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if turned, ok := a.turned[s["nonce"]]; ok {
+		return turned
+	}
+	return s["agent"]
+}
+
+// checked is the driver with eyes: what must not be asked of it is a fault.
+type checked struct {
+	*fake.Driver
+	w *world
+}
+
+func (c checked) Apply(ctx context.Context, l slipway.Workload) (slipway.Observed, error) {
+	c.w.mustOwn(l.Deployment, slipway.ItemInstance, string(l.Instance))
+	if l.Stateful {
+		c.w.mustOwn(l.Deployment, slipway.ItemState, string(l.Deployment))
+		c.mustBeAlone(ctx, l)
+	}
+	return c.Driver.Apply(ctx, l)
+}
+
+// mustBeAlone: of an exclusive kind no two run at once.
+func (c checked) mustBeAlone(ctx context.Context, l slipway.Workload) {
+	all, _ := c.List(context.WithoutCancel(ctx))
+	for _, o := range all {
+		if o.Deployment == l.Deployment && o.Instance != l.Instance && o.Phase == slipway.PhaseRunning {
+			c.w.fault("instance %s of an exclusive kind starts while %s runs", l.Instance, o.Instance)
+		}
+	}
+}
+
+func (c checked) Stop(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID, grace time.Duration) error {
+	if c.w.failing("stop") {
+		return fmt.Errorf("instance %s can not be stopped", i)
+	}
+	c.w.mayStop(d, i)
+	return c.Driver.Stop(ctx, d, i, grace)
+}
+
+func (c checked) Delete(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID) error {
+	if c.w.failing("delete") {
+		return fmt.Errorf("the folder of %s is busy", i)
+	}
+	return c.Driver.Delete(ctx, d, i)
+}
+
+func (c checked) Purge(ctx context.Context, d slipway.DeploymentID) error {
+	if c.w.failing("purge") {
+		return fmt.Errorf("the state of %s is busy", d)
+	}
+	return c.Driver.Purge(ctx, d)
+}

@@ -1,0 +1,149 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/service"
+)
+
+// errLost is the answer of a connection that broke.
+var errLost = errors.New("connection lost")
+
+// control is the control plane as a data plane reaches it: it may be started
+// anew, and answers may be lost on the way.
+type control struct {
+	w *world
+
+	mu      sync.Mutex
+	service *service.Service
+	ctx     context.Context // of this life
+	stop    context.CancelFunc
+	running sync.WaitGroup
+	losing  int // reports from now to the one whose answer is lost; 0 for none
+}
+
+func (c *control) start() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.service = service.New(c.w.store, c.w.blobs, c.w.ring, service.Config{
+		URL: func(slug string) string { return "http://slipway.test/d/" + slug }, Logger: c.w.log,
+	})
+	c.ctx, c.stop = context.WithCancel(context.Background())
+	ctx, s := c.ctx, c.service
+	c.running.Go(func() { s.Coordinate(ctx) })
+}
+
+func (c *control) restart() {
+	c.end()
+	c.start()
+}
+
+func (c *control) end() {
+	c.mu.Lock()
+	c.stop()
+	c.mu.Unlock()
+	c.running.Wait()
+}
+
+func (c *control) current() (*service.Service, context.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.service, c.ctx
+}
+
+// lose has the answer of the nth report from now be lost.
+func (c *control) lose(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.losing = n
+}
+
+func (c *control) loses() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.losing = max(c.losing-1, -1)
+	return c.losing == 0
+}
+
+// ask runs a call against the current life; it breaks when that ends.
+func ask[T any](ctx context.Context, c *control, fn func(context.Context, *service.Service) (T, error)) (T, error) {
+	s, life := c.current()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(life, cancel)()
+	answer, err := fn(ctx, s)
+	if err != nil && life.Err() != nil {
+		err = errLost
+	}
+	return answer, err
+}
+
+func tell(ctx context.Context, c *control, fn func(context.Context, *service.Service) error) error {
+	_, err := ask(ctx, c, func(ctx context.Context, s *service.Service) (struct{}, error) { return struct{}{}, fn(ctx, s) })
+	return err
+}
+
+func (c *control) Attach(ctx context.Context, owner string) error {
+	return tell(ctx, c, func(ctx context.Context, s *service.Service) error { return s.Attach(ctx, owner) })
+}
+
+func (c *control) Claim(ctx context.Context, owner string, limit int) ([]slipway.Claim, error) {
+	return ask(ctx, c, func(ctx context.Context, s *service.Service) ([]slipway.Claim, error) {
+		return s.Claim(ctx, owner, limit)
+	})
+}
+
+func (c *control) Acquire(ctx context.Context, owner string, id slipway.DeploymentID) (slipway.Claim, error) {
+	return ask(ctx, c, func(ctx context.Context, s *service.Service) (slipway.Claim, error) { return s.Acquire(ctx, owner, id) })
+}
+
+func (c *control) Keep(ctx context.Context, l slipway.Lease, seen int64) (int64, error) {
+	return ask(ctx, c, func(ctx context.Context, s *service.Service) (int64, error) { return s.Keep(ctx, l, seen) })
+}
+
+func (c *control) Report(ctx context.Context, l slipway.Lease, events ...slipway.Event) (slipway.Assignment, error) {
+	a, err := ask(ctx, c, func(ctx context.Context, s *service.Service) (slipway.Assignment, error) {
+		return s.Report(ctx, l, events...)
+	})
+	if err == nil && c.loses() {
+		return slipway.Assignment{}, errLost
+	}
+	return a, err
+}
+
+func (c *control) Release(ctx context.Context, l slipway.Lease, seen int64, next time.Time) error {
+	return tell(ctx, c, func(ctx context.Context, s *service.Service) error { return s.Release(ctx, l, seen, next) })
+}
+
+func (c *control) Assignments(ctx context.Context, after slipway.DeploymentID, limit int) ([]slipway.Assignment, error) {
+	return ask(ctx, c, func(ctx context.Context, s *service.Service) ([]slipway.Assignment, error) {
+		return s.Assignments(ctx, after, limit)
+	})
+}
+
+func (c *control) Environment(ctx context.Context, l slipway.Lease, r slipway.RevisionID) ([]slipway.EnvVar, error) {
+	return ask(ctx, c, func(ctx context.Context, s *service.Service) ([]slipway.EnvVar, error) {
+		return s.Environment(ctx, l, r)
+	})
+}
+
+func (c *control) Source(ctx context.Context, l slipway.Lease, r slipway.RevisionID) (io.ReadCloser, error) {
+	return ask(ctx, c, func(ctx context.Context, s *service.Service) (io.ReadCloser, error) { return s.Source(ctx, l, r) })
+}
+
+func (c *control) Disown(ctx context.Context, l slipway.Lease, kind slipway.ItemKind, ref string) (bool, error) {
+	return ask(ctx, c, func(ctx context.Context, s *service.Service) (bool, error) { return s.Disown(ctx, l, kind, ref) })
+}
+
+func (c *control) Log(ctx context.Context, lines []slipway.LogLine) error {
+	return tell(ctx, c, func(ctx context.Context, s *service.Service) error { return s.Log(ctx, lines) })
+}
+
+func (c *control) LogEnd(ctx context.Context, d slipway.DeploymentID, origin string) (int64, error) {
+	return ask(ctx, c, func(ctx context.Context, s *service.Service) (int64, error) { return s.LogEnd(ctx, d, origin) })
+}

@@ -1,0 +1,98 @@
+package simulation
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// story is a change that a data plane may die in.
+type story struct {
+	before func(*world, *app) // what happened already
+	change func(*world, *app)
+	want   string // statuses of the revisions at the end, "" for gone
+}
+
+const (
+	good  = "kind=plain build=ok agent=good"
+	state = "kind=state build=ok agent=good"
+)
+
+func pushed(source string) func(*world, *app) {
+	return func(w *world, a *app) { w.push(a, source) }
+}
+
+var stories = map[string]story{
+	"first deploy":                  {change: pushed(good), want: "DEPLOYED"},
+	"first deploy, of state":        {change: pushed(state), want: "DEPLOYED"},
+	"a build that fails":            {before: pushed(good), change: pushed("kind=plain build=fail"), want: "DEPLOYED BUILD_FAILED"},
+	"a start that fails":            {before: pushed(state), change: pushed("kind=state build=ok agent=refuse"), want: "DEPLOYED DEPLOY_FAILED"},
+	"a crash loop":                  {before: pushed(good), change: pushed("kind=plain build=ok agent=crash"), want: "DEPLOYED DEPLOY_FAILED"},
+	"replacement, one at a time":    {before: pushed(state), change: pushed(state), want: "DEPLOYED DEPLOYED"},
+	"replacement, side by side":     {before: pushed(good), change: pushed(good), want: "DEPLOYED DEPLOYED"},
+	"replacement of plain by state": {before: pushed(good), change: pushed(state), want: "DEPLOYED DEPLOYED"},
+	"deletion":                      {before: pushed(state), change: func(w *world, a *app) { w.delete(a) }},
+	"deletion in the middle": {before: pushed(good), change: func(w *world, a *app) {
+		w.push(a, good)
+		time.Sleep(1500 * time.Millisecond)
+		w.delete(a)
+	}},
+	"restart after a crash": {before: pushed(good), change: func(w *world, a *app) { w.agents.crash(w.address(a)) }, want: "DEPLOYED"},
+	"restart of state":      {before: pushed(state), change: func(w *world, a *app) { w.agents.crash(w.address(a)) }, want: "DEPLOYED"},
+}
+
+// A data plane may die before or after any call it makes, and the next one
+// brings everything to the same end.
+func TestDeathAtEachCall(t *testing.T) {
+	for name, s := range stories {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				calls := len(w.tell(s, 0, false))
+				for k := 1; k <= calls && !w.faulty(); k++ {
+					w.tell(s, k, false)
+					w.tell(s, k, true)
+				}
+			})
+		})
+	}
+}
+
+// tell plays a story once, with a death at the kth call from its change on, and
+// returns the calls that were made.
+func (w *world) tell(s story, k int, after bool) []string {
+	w.nonces++
+	a := w.create(fmt.Sprint("app-", w.nonces))
+	if s.before != nil {
+		s.before(w, a)
+		w.settle()
+	}
+	had := len(w.plane.made())
+	if k > 0 {
+		w.plane.doomAt(k, after)
+	}
+	s.change(w, a)
+	for range 100 {
+		synctest.Wait()
+		if w.plane.isDead() || w.settled() {
+			break
+		}
+		time.Sleep(time.Second)
+	}
+	calls := w.plane.made()[had:]
+	w.plane.doomAt(0, false)
+	w.revive()
+	w.settle()
+	w.checkIdle()
+	if got := w.statuses(a); got != s.want {
+		w.fault("the end is %q, want %q", got, s.want)
+	}
+	w.clear()
+	if w.faulty() {
+		w.t.Errorf("death at call %d (after it: %t) of %q", k, after, calls)
+	}
+	delete(w.apps, a.id)
+	return calls
+}

@@ -1,0 +1,270 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/driver/fake"
+	"github.com/slipwayhq/slipway/listener"
+	"github.com/slipwayhq/slipway/reconcile"
+)
+
+const owner = "local"
+
+var ports = slipway.PortRange{First: 20000, Last: 20019}
+
+// errDead is what the dead are told; nothing they ask for happens.
+var errDead = errors.New("this process is dead")
+
+// plane is one life of a data plane: a listener and all that dies with it.
+type plane struct {
+	w        *world
+	listener *listener.Listener
+	router   *router
+	driver   *fake.Driver
+	died     chan struct{}
+
+	mu    sync.Mutex
+	calls []string // that were made of what outlives it
+	doom  int      // the call at which it dies, 0 for none
+	after bool     // it dies after that call rather than before
+	dead  bool
+}
+
+// start begins a life. With doom > 0 it ends at that call.
+func (w *world) startPlane(doom int, after bool) *plane {
+	p := &plane{w: w, died: make(chan struct{}), doom: doom, after: after}
+	p.router = &router{w: w, routes: map[slipway.DeploymentID]slipway.Route{}}
+	w.fake = w.fake.Reopen()
+	p.driver = w.fake
+	sync, driver := mortalSync{w.control, p}, mortalDriver{checked{p.driver, w}, p}
+	outputs := listener.NewOutputs(sync, driver, w.log, time.Now)
+	r := reconcile.New(sync, driver, mortalBuilder{w.builder, p}, mortalRouter{p.router, p}, outputs, reconcile.Config{
+		Owner: owner, Ports: ports, Builds: 2, Logger: w.log, Now: time.Now,
+	})
+	p.listener = listener.New(sync, driver, r, outputs, listener.Config{Owner: owner, Batch: 10, Logger: w.log})
+	if err := p.listener.Start(context.Background()); err != nil && !errors.Is(err, errDead) {
+		w.fault("start of a data plane: %v", err)
+	}
+	return p
+}
+
+// kill ends the life at once: no call of it has an effect from now on.
+func (p *plane) kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.die()
+}
+
+func (p *plane) die() {
+	if !p.dead {
+		p.dead = true
+		close(p.died)
+	}
+}
+
+// bury waits until nothing of a life is left.
+func (p *plane) bury() {
+	p.kill()
+	p.listener.Stop()
+	p.driver.Close()
+}
+
+// stop ends the life in order.
+func (p *plane) stop() {
+	p.listener.Stop()
+	p.bury()
+}
+
+// doomAt has it die at the nth call from now.
+func (p *plane) doomAt(n int, after bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.doom, p.after = len(p.calls)+n, after
+}
+
+func (p *plane) made() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.calls
+}
+
+// begin counts a call, unless the life is over.
+func (p *plane) begin(name string, args ...any) (doomed bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dead {
+		return false, errDead
+	}
+	p.calls = append(p.calls, fmt.Sprint(append([]any{name}, args...)...))
+	doomed = len(p.calls) == p.doom
+	if doomed && !p.after {
+		p.die()
+		return false, errDead
+	}
+	return doomed, nil
+}
+
+func (p *plane) isDead() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dead
+}
+
+// live makes a call, or dies of it.
+func live[T any](p *plane, name string, fn func() (T, error), args ...any) (T, error) {
+	var none T
+	doomed, err := p.begin(name, args...)
+	if err != nil {
+		return none, err
+	}
+	answer, err := fn()
+	if doomed {
+		p.kill()
+	}
+	if p.isDead() {
+		return none, errDead
+	}
+	return answer, err
+}
+
+func do(p *plane, name string, fn func() error, args ...any) error {
+	_, err := live(p, name, func() (struct{}, error) { return struct{}{}, fn() }, args...)
+	return err
+}
+
+// mortalSync is the conversation of one life. What is long or only reads output
+// is not counted: dying there is dying between other calls.
+type mortalSync struct {
+	*control
+	p *plane
+}
+
+func (m mortalSync) Attach(ctx context.Context, owner string) error {
+	return do(m.p, "Attach", func() error { return m.control.Attach(ctx, owner) })
+}
+
+func (m mortalSync) Claim(ctx context.Context, owner string, limit int) ([]slipway.Claim, error) {
+	if m.p.isDead() {
+		return nil, errDead
+	}
+	claims, err := m.control.Claim(ctx, owner, limit)
+	if err != nil {
+		return nil, err
+	}
+	return live(m.p, "Claim", func() ([]slipway.Claim, error) { return claims, nil })
+}
+
+func (m mortalSync) Acquire(ctx context.Context, owner string, id slipway.DeploymentID) (slipway.Claim, error) {
+	return live(m.p, "Acquire", func() (slipway.Claim, error) { return m.control.Acquire(ctx, owner, id) })
+}
+
+func (m mortalSync) Keep(ctx context.Context, l slipway.Lease, seen int64) (int64, error) {
+	if m.p.isDead() {
+		return 0, errDead
+	}
+	return m.control.Keep(ctx, l, seen)
+}
+
+func (m mortalSync) Report(ctx context.Context, l slipway.Lease, events ...slipway.Event) (slipway.Assignment, error) {
+	return live(m.p, "Report", func() (slipway.Assignment, error) { return m.control.Report(ctx, l, events...) }, types(events)...)
+}
+
+func types(events []slipway.Event) []any {
+	var names []any
+	for _, e := range events {
+		names = append(names, fmt.Sprintf(" %T", e))
+	}
+	return names
+}
+
+func (m mortalSync) Release(ctx context.Context, l slipway.Lease, seen int64, next time.Time) error {
+	return do(m.p, "Release", func() error { return m.control.Release(ctx, l, seen, next) })
+}
+
+func (m mortalSync) Assignments(ctx context.Context, after slipway.DeploymentID, limit int) ([]slipway.Assignment, error) {
+	return live(m.p, "Assignments", func() ([]slipway.Assignment, error) { return m.control.Assignments(ctx, after, limit) })
+}
+
+func (m mortalSync) Environment(ctx context.Context, l slipway.Lease, r slipway.RevisionID) ([]slipway.EnvVar, error) {
+	return live(m.p, "Environment", func() ([]slipway.EnvVar, error) { return m.control.Environment(ctx, l, r) })
+}
+
+func (m mortalSync) Source(ctx context.Context, l slipway.Lease, r slipway.RevisionID) (io.ReadCloser, error) {
+	return live(m.p, "Source", func() (io.ReadCloser, error) { return m.control.Source(ctx, l, r) })
+}
+
+func (m mortalSync) Disown(ctx context.Context, l slipway.Lease, kind slipway.ItemKind, ref string) (bool, error) {
+	return live(m.p, "Disown", func() (bool, error) { return m.control.Disown(ctx, l, kind, ref) })
+}
+
+func (m mortalSync) Log(ctx context.Context, lines []slipway.LogLine) error {
+	if m.p.isDead() {
+		return errDead
+	}
+	return m.control.Log(ctx, lines)
+}
+
+type mortalDriver struct {
+	checked
+	p *plane
+}
+
+func (m mortalDriver) Apply(ctx context.Context, l slipway.Workload) (slipway.Observed, error) {
+	return live(m.p, "Apply", func() (slipway.Observed, error) { return m.checked.Apply(ctx, l) })
+}
+
+func (m mortalDriver) Inspect(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID) (slipway.Observed, error) {
+	return live(m.p, "Inspect", func() (slipway.Observed, error) { return m.checked.Inspect(ctx, d, i) })
+}
+
+func (m mortalDriver) Listens(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID) (bool, error) {
+	return live(m.p, "Listens", func() (bool, error) { return m.checked.Listens(ctx, d, i) })
+}
+
+func (m mortalDriver) Stop(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID, grace time.Duration) error {
+	return do(m.p, "Stop", func() error { return m.checked.Stop(ctx, d, i, grace) })
+}
+
+func (m mortalDriver) Delete(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID) error {
+	return do(m.p, "Delete", func() error { return m.checked.Delete(ctx, d, i) })
+}
+
+func (m mortalDriver) Purge(ctx context.Context, d slipway.DeploymentID) error {
+	return do(m.p, "Purge", func() error { return m.checked.Purge(ctx, d) })
+}
+
+type mortalBuilder struct {
+	*builder
+	p *plane
+}
+
+func (m mortalBuilder) Build(ctx context.Context, r slipway.BuildRequest, log io.Writer) (slipway.Artefact, error) {
+	return live(m.p, "Build", func() (slipway.Artefact, error) { return m.builder.Build(ctx, r, log) })
+}
+
+func (m mortalBuilder) Launch(ctx context.Context, a slipway.Artefact) (slipway.Launch, error) {
+	return live(m.p, "Launch", func() (slipway.Launch, error) { return m.builder.Launch(ctx, a) })
+}
+
+func (m mortalBuilder) RemoveUnless(ctx context.Context, key string, shared func() (bool, error)) (bool, error) {
+	return live(m.p, "RemoveUnless", func() (bool, error) { return m.builder.RemoveUnless(ctx, key, shared) })
+}
+
+type mortalRouter struct {
+	*router
+	p *plane
+}
+
+func (m mortalRouter) Drained(ctx context.Context, d slipway.DeploymentID) error {
+	return do(m.p, "Drained", func() error { return m.router.Drained(ctx, d) })
+}
+
+func (m mortalRouter) Probe(ctx context.Context, r slipway.Route, path string) (int, error) {
+	return live(m.p, "Probe", func() (int, error) { return m.router.Probe(ctx, r, path) })
+}

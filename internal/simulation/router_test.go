@@ -1,0 +1,62 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+)
+
+// router is a gateway without requests. It dies with its process, routes and
+// all.
+type router struct {
+	w *world
+
+	mu     sync.Mutex
+	routes map[slipway.DeploymentID]slipway.Route
+}
+
+func (r *router) Route(route slipway.Route) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.routes[route.Deployment] = route
+}
+
+func (r *router) Unroute(d slipway.DeploymentID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.routes, d)
+}
+
+func (r *router) of(d slipway.DeploymentID) (slipway.Route, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	route, ok := r.routes[d]
+	return route, ok
+}
+
+// Drained takes two seconds, or as long as it is given while the world's
+// requests do not end.
+func (r *router) Drained(ctx context.Context, _ slipway.DeploymentID) error {
+	if r.w.failing("drain requests") {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return sleep(ctx, 2*time.Second)
+}
+
+func (r *router) Probe(ctx context.Context, route slipway.Route, _ string) (int, error) {
+	switch r.w.agents.at(route.Address) {
+	case "", crashes, refuses:
+		return 0, errors.New("connection refused")
+	case mute:
+		<-ctx.Done()
+		return 0, ctx.Err()
+	case answers500:
+		return http.StatusInternalServerError, nil
+	}
+	return http.StatusOK, nil
+}

@@ -1,0 +1,553 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/blob"
+	"github.com/slipwayhq/slipway/driver/fake"
+	"github.com/slipwayhq/slipway/secret"
+	"github.com/slipwayhq/slipway/store/sqlite"
+)
+
+// patience is how long the world may take to settle: longer than any deadline.
+const patience = 45 * time.Minute
+
+// world is everything: what outlives processes, one control plane, and the data
+// plane of the moment.
+type world struct {
+	t       *testing.T
+	dir     string
+	store   *watched
+	blobs   *blob.Folder
+	ring    *secret.Keyring
+	control *control
+	builder *builder
+	agents  *agents
+	fake    *fake.Driver
+	plane   *plane
+	who     slipway.Principal
+	log     *slog.Logger
+	said    *diary
+
+	mu      sync.Mutex
+	faults  []string
+	failed  map[string]bool // what fails at the moment
+	apps    map[slipway.DeploymentID]*app
+	nonces  int
+	deleted []slipway.DeploymentID
+}
+
+// app is a deployment as its owner knows it.
+type app struct {
+	id      slipway.DeploymentID
+	name    string
+	scripts map[slipway.RevisionID]script
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, dir: t.TempDir(), failed: map[string]bool{}, apps: map[slipway.DeploymentID]*app{}}
+	w.said = &diary{}
+	w.log = slog.New(newWatchdog(w))
+	store, err := sqlite.Open(t.Context(), filepath.Join(w.dir, "slipway.db"))
+	must(t, err)
+	w.store = &watched{Store: store, w: w}
+	w.blobs, err = blob.OpenFolder(filepath.Join(w.dir, "blobs"))
+	must(t, err)
+	w.ring, err = secret.NewKeyring(make([]byte, 32))
+	must(t, err)
+	w.control = &control{w: w}
+	w.control.start()
+	w.builder, w.agents = newBuilder(w), newAgents()
+	w.fake = fake.Open(w.agents.start)
+	must(t, w.control.service.Bootstrap(t.Context(), func(string) error { return nil }))
+	w.view(func(tx slipway.Tx) {
+		workspaces, err := tx.ListWorkspaces()
+		must(t, err)
+		w.who = slipway.Principal{Workspace: workspaces[0].ID, Scopes: slipway.DefaultScopes()}
+	})
+	w.plane = w.startPlane(0, false)
+	t.Cleanup(w.end)
+	return w
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// end stops everything and says what was wrong.
+func (w *world) end() {
+	w.plane.bury()
+	w.control.end()
+	all, _ := w.fake.List(context.Background())
+	for _, o := range all {
+		_ = w.fake.Stop(context.Background(), o.Deployment, o.Instance, 0)
+	}
+	w.fake.Close()
+	must(w.t, w.store.Close())
+	must(w.t, w.blobs.Close())
+	for _, f := range w.faults {
+		w.t.Error(f)
+	}
+	if w.t.Failed() {
+		w.t.Logf("the last lines of the log:\n%s", w.said.last())
+	}
+}
+
+func (w *world) fault(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	w.said.Write([]byte("FAULT " + text + "\n"))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.faults) < 10 {
+		w.faults = append(w.faults, text)
+	}
+}
+
+func (w *world) faulty() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.faults) > 0
+}
+
+// fail has what a name stands for fail, or not any more.
+func (w *world) fail(what string, fails bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.failed[what] = fails
+}
+
+func (w *world) failing(what string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.failed[what]
+}
+
+func (w *world) mend() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	clear(w.failed)
+}
+
+// view reads rows, past all that watches.
+func (w *world) view(fn func(slipway.Tx)) {
+	err := w.store.View(context.Background(), func(tx slipway.Tx) error {
+		fn(tx)
+		return nil
+	})
+	if err != nil {
+		w.fault("read rows: %v", err)
+	}
+}
+
+// mustOwn: what is made is in the inventory before.
+func (w *world) mustOwn(d slipway.DeploymentID, kind slipway.ItemKind, ref string) {
+	w.view(func(tx slipway.Tx) {
+		items, err := tx.ListItems(d)
+		if err == nil && !slices.ContainsFunc(items, func(i slipway.Item) bool {
+			return i.Kind == kind && i.Ref == ref && i.RemovedAt.IsZero()
+		}) {
+			w.fault("%s %s is made for %s, and the inventory does not know it", kind, ref, d)
+		}
+	})
+}
+
+// mayStop: a failure stops nothing that serves.
+func (w *world) mayStop(id slipway.DeploymentID, i slipway.InstanceID) {
+	w.view(func(tx slipway.Tx) {
+		d, err := tx.Deployment(id)
+		if err != nil || d.Deleting() || d.Active == "" {
+			return
+		}
+		in, err := tx.Instance(i)
+		if err != nil || in.Revision != d.Active {
+			return
+		}
+		s := w.script(id, d.Active)
+		open, _ := tx.OpenRevisions(id)
+		takesOver := slices.ContainsFunc(open, func(r slipway.Revision) bool {
+			return r.Status == slipway.Deploying && w.script(id, r.ID)["kind"] == "state"
+		})
+		if s["kind"] == "plain" && !takesOver && w.agents.mode(s) == serves {
+			w.fault("instance %s is stopped, which serves revision %s", i, d.Active)
+		}
+	})
+}
+
+func (w *world) script(d slipway.DeploymentID, r slipway.RevisionID) script {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if a := w.apps[d]; a != nil {
+		return a.scripts[r]
+	}
+	return nil
+}
+
+// watched is the store with eyes.
+type watched struct {
+	slipway.Store
+	w      *world
+	writes atomic.Int64
+	full   atomic.Int64 // updates that fail from now on
+}
+
+var errFull = errors.New("database or disk is full")
+
+func (s *watched) Update(ctx context.Context, fn func(slipway.Tx) error) error {
+	s.writes.Add(1)
+	if s.full.Add(-1) >= 0 {
+		return errFull
+	}
+	return s.Store.Update(ctx, func(tx slipway.Tx) error {
+		if err := fn(tx); err != nil {
+			return err
+		}
+		s.w.checkQueues(tx)
+		return nil
+	})
+}
+
+// checkQueues: at most one revision of a deployment is in progress, and none is
+// open once it is being deleted.
+func (w *world) checkQueues(tx slipway.Tx) {
+	for _, a := range w.known() {
+		d, err := tx.Deployment(a.id)
+		if err != nil {
+			continue
+		}
+		open, _ := tx.OpenRevisions(a.id)
+		n := 0
+		for _, r := range open {
+			if r.Status.InProgress() {
+				n++
+			}
+		}
+		if n > 1 {
+			w.fault("%d revisions of %s are in progress", n, a.name)
+		}
+		if n == 0 && len(open) > 0 {
+			w.fault("revisions of %s wait for nothing", a.name)
+		}
+		if d.Deleting() && len(open) > 0 {
+			w.fault("%d revisions of %s are open after its deletion", len(open), a.name)
+		}
+	}
+}
+
+func (w *world) known() []*app {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	apps := make([]*app, 0, len(w.apps))
+	for _, a := range w.apps {
+		apps = append(apps, a)
+	}
+	return apps
+}
+
+// What an owner does.
+
+func (w *world) create(name string) *app {
+	s, _ := w.control.current()
+	v, err := s.Create(context.Background(), w.who, slipway.NewDeployment{Name: name, Source: slipway.SourceInternalSource})
+	if err != nil {
+		w.expected("create", err)
+		return nil
+	}
+	a := &app{id: v.ID, name: name, scripts: map[slipway.RevisionID]script{}}
+	w.mu.Lock()
+	w.apps[a.id] = a
+	w.mu.Unlock()
+	return a
+}
+
+// expected: requests fail for reasons of their own, or with what was broken.
+func (w *world) expected(doing string, err error) {
+	if slipway.CodeOf(err) == "" && !errors.Is(err, errFull) {
+		w.fault("%s: %v", doing, err)
+	}
+}
+
+// push uploads a source and makes a revision of it.
+func (w *world) push(a *app, source string) slipway.RevisionID {
+	w.mu.Lock()
+	w.nonces++
+	if !strings.Contains(source, "nonce=") {
+		source += fmt.Sprint(" nonce=", w.nonces)
+	}
+	w.mu.Unlock()
+	s, _ := w.control.current()
+	ctx := context.Background()
+	u, err := s.NewUpload(ctx, w.who, a.id)
+	if err == nil {
+		err = s.ReceiveUpload(ctx, u.ID, strings.NewReader(source))
+	}
+	var v slipway.DeploymentView
+	if err == nil {
+		v, err = s.Patch(ctx, w.who, a.id, slipway.Change{TarballPath: &u.Object})
+	}
+	if err != nil {
+		w.expected("push", err)
+		return ""
+	}
+	w.remember(a, v.Newest.ID, parse(source))
+	return v.Newest.ID
+}
+
+func (w *world) remember(a *app, r slipway.RevisionID, s script) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a.scripts[r] = s
+}
+
+func (w *world) redeploy(a *app, r slipway.RevisionID) {
+	s, _ := w.control.current()
+	v, err := s.Redeploy(context.Background(), w.who, a.id, r)
+	if err != nil {
+		w.expected("redeploy", err)
+		return
+	}
+	w.remember(a, v.Newest.ID, w.script(a.id, r))
+}
+
+func (w *world) interrupt(a *app, r slipway.RevisionID) {
+	s, _ := w.control.current()
+	if err := s.Interrupt(context.Background(), w.who, a.id, r); err != nil {
+		w.expected("interrupt", err)
+	}
+}
+
+func (w *world) delete(a *app) bool {
+	s, _ := w.control.current()
+	if err := s.Delete(context.Background(), w.who, a.id, false); err != nil {
+		w.expected("delete", err)
+		return false
+	}
+	return true
+}
+
+func (w *world) revisions(a *app) []slipway.Revision {
+	var all []slipway.Revision
+	w.view(func(tx slipway.Tx) { all, _ = tx.ListRevisions(slipway.RevisionFilter{Deployment: a.id}) })
+	slices.Reverse(all)
+	return all
+}
+
+func (w *world) statuses(a *app) string {
+	var all []string
+	for _, r := range w.revisions(a) {
+		all = append(all, string(r.Status))
+	}
+	return strings.Join(all, " ")
+}
+
+// address is where the active revision is said to serve.
+func (w *world) address(a *app) string {
+	r, _ := w.plane.router.of(a.id)
+	return r.Address
+}
+
+// revive puts a new life in the place of one that is over.
+func (w *world) revive() {
+	if w.plane.isDead() {
+		w.plane.bury()
+		w.plane = w.startPlane(0, false)
+	}
+}
+
+// settle lets time pass until nothing is left to do, and checks what must hold
+// then.
+func (w *world) settle() {
+	w.t.Helper()
+	deadline := time.Now().Add(patience)
+	for wait := 10 * time.Millisecond; !w.settled(); wait = min(2*wait, 30*time.Second) {
+		if time.Now().After(deadline) || w.faulty() {
+			w.check()
+			w.fault("the world does not settle:\n%s", w.describe())
+			return
+		}
+		time.Sleep(wait)
+	}
+	synctest.Wait()
+	w.check()
+}
+
+// settled: nothing is wanted that is not so.
+func (w *world) settled() bool {
+	synctest.Wait()
+	quiet := true
+	broken := false
+	w.view(func(tx slipway.Tx) {
+		for _, a := range w.known() {
+			d, err := tx.Deployment(a.id)
+			if errors.Is(err, slipway.ErrNoRow) {
+				continue
+			}
+			open, _ := tx.OpenRevisions(a.id)
+			quiet = quiet && err == nil && !d.Deleting() && len(open) == 0
+			if d.Active != "" && !works(w.agents.mode(w.script(a.id, d.Active))) {
+				broken = true
+			}
+		}
+		due, err := tx.NextDue()
+		quiet = quiet && err == nil && (broken || due.IsZero())
+	})
+	return quiet
+}
+
+// check holds what must be so once all is settled.
+func (w *world) check() {
+	w.view(func(tx slipway.Tx) {
+		for _, a := range w.known() {
+			d, err := tx.Deployment(a.id)
+			if errors.Is(err, slipway.ErrNoRow) {
+				w.checkGone(tx, a)
+				continue
+			}
+			w.checkServes(tx, a, d)
+		}
+	})
+	w.checkOwners()
+}
+
+// checkServes: the active revision has the only instance, and the route leads
+// there.
+func (w *world) checkServes(tx slipway.Tx, a *app, d slipway.Deployment) {
+	route, routed := w.plane.router.of(d.ID)
+	instances, _ := tx.ListInstances(d.ID)
+	if d.Active == "" {
+		if routed || len(instances) > 0 {
+			w.fault("%s: nothing is to serve, and there are the route %+v and the instances %+v", a.name, route, instances)
+		}
+		return
+	}
+	if !works(w.agents.mode(w.script(a.id, d.Active))) {
+		return
+	}
+	if len(instances) != 1 || instances[0].Revision != d.Active || instances[0].State != slipway.InstanceServing {
+		w.fault("%s: the instances are %+v, active is %s", a.name, instances, d.Active)
+		return
+	}
+	o, err := w.fake.Inspect(context.Background(), d.ID, instances[0].ID)
+	if err != nil || o.Phase != slipway.PhaseRunning || o.Attempt != instances[0].Attempt {
+		w.fault("%s: the active instance is %+v, %v", a.name, o, err)
+	}
+	if route.State != slipway.RouteServing || route.Address != o.Address {
+		w.fault("%s: the route is %+v, the instance is at %s", a.name, route, o.Address)
+	}
+	if d.Health.State != slipway.Healthy {
+		w.fault("%s: its health is %+v", a.name, d.Health)
+	}
+}
+
+// checkGone: nothing is left of what was deleted.
+func (w *world) checkGone(tx slipway.Tx, a *app) {
+	if _, routed := w.plane.router.of(a.id); routed {
+		w.fault("%s is gone and has a route", a.name)
+	}
+	if instances, _ := tx.ListInstances(a.id); len(instances) > 0 {
+		w.fault("%s is gone and has rows of instances", a.name)
+	}
+	if _, err := os.Stat(filepath.Join(w.dir, "blobs", "uploads", string(a.id))); err == nil {
+		w.fault("%s is gone and has uploads", a.name)
+	}
+}
+
+// checkOwners: all that is there belongs to somebody.
+func (w *world) checkOwners() {
+	all, _ := w.fake.List(context.Background())
+	w.view(func(tx slipway.Tx) {
+		for _, o := range all {
+			if _, err := tx.Instance(o.Instance); err != nil {
+				w.fault("instance %+v has no row: %v", o, err)
+			}
+		}
+		w.builder.mu.Lock()
+		defer w.builder.mu.Unlock()
+		for key := range w.builder.bundles {
+			if n, err := tx.ItemOwners(slipway.ItemBundle, key); n == 0 || err != nil {
+				w.fault("%s has no owner: %v", key, err)
+			}
+		}
+	})
+}
+
+// checkIdle: nothing is written while nothing happens.
+func (w *world) checkIdle() {
+	time.Sleep(5 * time.Second) // for what agents printed to arrive
+	before := w.store.writes.Load()
+	time.Sleep(5 * time.Minute)
+	synctest.Wait()
+	if n := w.store.writes.Load() - before; n > 0 {
+		w.fault("%d writes while idle", n)
+	}
+}
+
+// clear deletes everything and checks that nothing is left.
+func (w *world) clear() {
+	w.mend()
+	for _, a := range w.known() {
+		w.delete(a)
+	}
+	w.settle()
+	w.view(func(tx slipway.Tx) {
+		for _, a := range w.known() {
+			if d, err := tx.Deployment(a.id); err == nil {
+				w.fault("%s is not gone: %s", a.name, d.Status)
+			}
+		}
+	})
+	if all, _ := w.fake.List(context.Background()); len(all) > 0 {
+		w.fault("left in the driver: %+v", all)
+	}
+	w.builder.mu.Lock()
+	defer w.builder.mu.Unlock()
+	if len(w.builder.bundles) > 0 {
+		w.fault("left by the builder: %v", w.builder.bundles)
+	}
+}
+
+// describe says how everything stands.
+func (w *world) describe() string {
+	var b strings.Builder
+	w.view(func(tx slipway.Tx) {
+		due, err := tx.NextDue()
+		fmt.Fprintf(&b, "now %v, next due %v %v\n", time.Now().UTC(), due, err)
+		for _, a := range w.known() {
+			d, err := tx.Deployment(a.id)
+			if err != nil {
+				continue
+			}
+			fmt.Fprintf(&b, "%s %s %s active %s generation %d of %d\n", a.name, d.ID, d.Status, d.Active, d.Observed, d.Generation)
+			revisions, _ := tx.ListRevisions(slipway.RevisionFilter{Deployment: a.id})
+			for _, r := range revisions {
+				fmt.Fprintf(&b, "  %d %s %s %q %v\n", r.Number, r.ID, r.Status, r.Message, w.script(a.id, r.ID))
+			}
+			instances, _ := tx.ListInstances(a.id)
+			for _, i := range instances {
+				o, _ := w.fake.Inspect(context.Background(), a.id, i.ID)
+				fmt.Fprintf(&b, "  instance %s of %s: %s attempt %d, seen %s attempt %d\n", i.ID, i.Revision, i.State, i.Attempt, o.Phase, o.Attempt)
+			}
+			items, _ := tx.ListItems(a.id)
+			for _, i := range items {
+				fmt.Fprintf(&b, "  item %+v\n", i)
+			}
+		}
+	})
+	return b.String()
+}

@@ -1,0 +1,129 @@
+package service_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/testsignal"
+)
+
+// A data plane that has not heard of the deletion yet can not make anything.
+func TestNothingIsMadeAfterTheDeletion(t *testing.T) {
+	p := newPlane(t)
+	d := p.create("app")
+	r := p.push(d.ID)
+	l := p.acquire(d.ID)
+	a := p.deploy(l, r.ID)
+	must(t, p.Delete(t.Context(), p.who, d.ID, false))
+	for _, e := range []slipway.Event{
+		slipway.ItemPlanned{Kind: slipway.ItemBundle, Ref: "another"},
+		slipway.InstanceWanted{Revision: r.ID, Ports: ports},
+		slipway.PortRefused{Instance: a.Instances[0].ID, Ports: ports},
+		slipway.GatePassed{Revision: r.ID, Instance: a.Instances[0].ID},
+	} {
+		if _, err := p.Report(t.Context(), l, e); !errors.Is(err, slipway.ErrTransition) {
+			t.Errorf("%T after the deletion: %v", e, err)
+		}
+	}
+	after := p.report(l, slipway.InstanceGone{Instance: a.Instances[0].ID})
+	if len(after.Instances) != 0 || after.Deployment.Status != slipway.AwaitingDelete {
+		t.Errorf("afterwards: %+v", after)
+	}
+}
+
+// A lease that somebody else took is known to be lost at once, not when it is
+// renewed next.
+func TestKeepEndsWithTheLease(t *testing.T) {
+	p := newPlane(t)
+	d := p.create("app")
+	l := p.acquire(d.ID)
+	p.pass(time.Hour)
+	p.acquire(d.ID)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if _, err := p.Keep(ctx, l, d.Generation); !errors.Is(err, slipway.ErrLeaseLost) {
+		t.Errorf("Keep of a lease that was taken: %v", err)
+	}
+}
+
+// Two deployments that share a bundle are deleted at the same time: one of them
+// must see that it is the last.
+func TestTheLastOwnerKeepsTheItem(t *testing.T) {
+	p := newPlane(t)
+	var leases []slipway.Lease
+	for i := range 2 {
+		d := p.create(fmt.Sprint("app-", i))
+		l := p.acquire(d.ID)
+		p.report(l, slipway.ItemPlanned{Kind: slipway.ItemBundle, Ref: "bundle"})
+		must(t, p.Delete(t.Context(), p.who, d.ID, false))
+		leases = append(leases, l)
+	}
+	for i, want := range []bool{true, false} {
+		if shared, err := p.Disown(t.Context(), leases[i], slipway.ItemBundle, "bundle"); shared != want || err != nil {
+			t.Errorf("Disown %d = %t, %v, want %t", i, shared, err, want)
+		}
+	}
+	gone, err := p.Get(t.Context(), p.who, leases[0].Deployment)
+	if err != nil || gone.Status != slipway.AwaitingFinalDelete {
+		t.Errorf("nothing is left of the first: %+v, %v", gone, err)
+	}
+	after := p.report(leases[1])
+	if len(after.Items) != 1 || after.Deployment.Status != slipway.AwaitingDelete {
+		t.Errorf("the last owner: %+v", after)
+	}
+}
+
+// A coordinator that finds many deletions finishes all of them, not the first
+// hundred a minute.
+func TestManyDeletionsFinishAtOnce(t *testing.T) {
+	p := newPlane(t)
+	for i := range 130 {
+		d := p.create(fmt.Sprint("app-", i))
+		must(t, p.Delete(t.Context(), p.who, d.ID, false))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.Coordinate(ctx)
+	}()
+	defer func() {
+		cancel()
+		<-done
+	}()
+	testsignal.Until(t, "the end of every deletion", func() bool {
+		left, err := p.List(t.Context(), p.who, slipway.DeploymentFilter{})
+		must(t, err)
+		return len(left) == 0
+	})
+}
+
+// One change makes one piece of work: it is not due again once it was seen.
+func TestAChangeUnderALeaseIsWorkedOffOnce(t *testing.T) {
+	p := newPlane(t)
+	d := p.create("app")
+	l := p.acquire(d.ID)
+	p.push(d.ID)
+	seen := p.report(l).Deployment.Generation
+	must(t, p.Release(t.Context(), l, seen, time.Time{}))
+	must(t, p.store.View(t.Context(), func(tx slipway.Tx) error {
+		due, err := tx.NextDue()
+		if !due.IsZero() {
+			t.Errorf("what was seen is due again at %v", due)
+		}
+		return err
+	}))
+	l = p.acquire(d.ID)
+	object := p.upload(d.ID, strings.Repeat("x", 9))
+	_, err := p.Patch(t.Context(), p.who, d.ID, slipway.Change{TarballPath: &object})
+	must(t, err)
+	must(t, p.Release(t.Context(), l, seen, time.Time{}))
+	if claims, err := p.Claim(t.Context(), "test", 9); err != nil || len(claims) != 1 {
+		t.Errorf("what was not seen: %v, %v", claims, err)
+	}
+}
