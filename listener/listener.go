@@ -41,18 +41,39 @@ type Listener struct {
 	config     Config
 
 	adopted atomic.Bool
+	life    context.Context // ends with Stop
 	stop    context.CancelFunc
 	running sync.WaitGroup
+
+	mu      sync.Mutex // held over Start
+	started bool
 }
+
+// errStopped is what a start gets that comes after the end.
+var errStopped = errors.New("start listener: it was stopped")
 
 // New returns a listener that Start sets to work.
 func New(s slipway.Sync, driver slipway.Driver, reconciler Reconciler, outputs *Outputs, config Config) *Listener {
-	return &Listener{sync: s, driver: driver, reconciler: reconciler, outputs: outputs, config: config}
+	l := &Listener{sync: s, driver: driver, reconciler: reconciler, outputs: outputs, config: config}
+	l.life, l.stop = context.WithCancel(context.Background())
+	return l
 }
 
 // Start adopts what runs, and returns when routes to it are set; then it claims
-// work until Stop.
+// work until Stop. A second start does nothing, one that failed may be repeated,
+// and one after Stop is refused.
 func (l *Listener) Start(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.life.Err() != nil:
+		return errStopped
+	case l.started:
+		return nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(l.life, cancel)()
 	if err := l.sync.Attach(ctx, l.config.Owner); err != nil {
 		return fmt.Errorf("start listener: %w", err)
 	}
@@ -61,22 +82,22 @@ func (l *Listener) Start(ctx context.Context) error {
 		return fmt.Errorf("start listener: %w", err)
 	}
 	l.adopted.Store(true)
-	ctx, l.stop = context.WithCancel(context.WithoutCancel(ctx))
-	exits := l.driver.Exits(ctx)
-	l.running.Go(func() { l.claim(ctx) })
-	l.running.Go(func() { l.wakeAll(ctx, wake) })
-	l.running.Go(func() { l.watch(ctx, exits) })
-	l.running.Go(func() { l.outputs.run(ctx) })
+	l.started = true
+	exits := l.driver.Exits(l.life)
+	l.running.Go(func() { l.claim(l.life) })
+	l.running.Go(func() { l.wakeAll(l.life, wake) })
+	l.running.Go(func() { l.watch(l.life, exits) })
+	l.running.Go(func() { l.outputs.run(l.life) })
 	return nil
 }
 
 // Stop ends the work where it stands; what runs is not touched. It returns when
-// nothing of the listener is left.
+// nothing of the listener is left, a start that goes on included; again does
+// nothing more.
 func (l *Listener) Stop() {
-	if l.stop == nil {
-		return
-	}
 	l.stop()
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.running.Wait()
 	l.reconciler.Wait()
 }
@@ -140,7 +161,7 @@ func (l *Listener) watch(ctx context.Context, exits <-chan slipway.DeploymentID)
 func (l *Listener) wake(ctx context.Context, id slipway.DeploymentID) {
 	for ctx.Err() == nil {
 		err := l.reconciler.Wake(ctx, id)
-		if err == nil || errors.Is(err, context.Canceled) {
+		if err == nil || ctx.Err() != nil {
 			return
 		}
 		l.config.Logger.Error("deployment not woken, it is tried again", slog.String("deployment", string(id)), slog.Any("error", err))

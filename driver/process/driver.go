@@ -29,6 +29,7 @@ type Driver struct {
 	alive    context.Context
 	close    context.CancelFunc
 	watchers sync.WaitGroup
+	shut     func() error
 	exits    exits
 
 	// folders is held for reading while a process is being started, for
@@ -62,6 +63,7 @@ func Open(root string, options ...Option) (*Driver, error) {
 		instances: map[slipway.InstanceID]*instance{},
 	}
 	d.alive, d.close = context.WithCancel(context.Background())
+	d.shut = sync.OnceValue(d.letGo)
 	for _, option := range options {
 		option(d)
 	}
@@ -107,8 +109,11 @@ func lockRoot(root string) (*os.File, error) {
 	}
 }
 
-// Close lets go of every agent without touching it.
-func (d *Driver) Close() error {
+// Close lets go of every agent without touching it. It may be called again, and
+// returns when that is done.
+func (d *Driver) Close() error { return d.shut() }
+
+func (d *Driver) letGo() error {
 	d.mu.Lock()
 	d.close()
 	for _, in := range d.instances {

@@ -83,6 +83,7 @@ type Server struct {
 	socket   net.Listener
 	http     *http.Server
 	stop     context.CancelFunc
+	end      func() error
 	running  sync.WaitGroup
 	failed   chan error
 }
@@ -91,6 +92,7 @@ type Server struct {
 // held until Ready. On an error nothing is left running.
 func Start(ctx context.Context, config Config) (*Server, error) {
 	s := &Server{config: config, failed: make(chan error, 1)}
+	s.end = sync.OnceValue(s.shut)
 	if err := s.open(ctx); err != nil {
 		s.close()
 		return nil, err
@@ -220,8 +222,11 @@ func (s *Server) Ready() bool { return s.listener.Ready() }
 func (s *Server) Failed() <-chan error { return s.failed }
 
 // Stop takes no more requests, lets those that have begun end, bounded, and
-// stops everything but the agents.
-func (s *Server) Stop() error {
+// stops everything but the agents. It may be called again, and returns when all
+// is stopped.
+func (s *Server) Stop() error { return s.end() }
+
+func (s *Server) shut() error {
 	ctx, cancel := context.WithTimeout(context.Background(), finishWithin)
 	defer cancel()
 	if err := s.http.Shutdown(ctx); err != nil {

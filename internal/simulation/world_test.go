@@ -413,7 +413,10 @@ func (w *world) settled() bool {
 			quiet = quiet && err == nil && !d.Deleting() && len(open) == 0
 			if d.Active != "" && !works(w.agents.mode(w.script(a.id, d.Active))) {
 				broken = true
+				continue
 			}
+			instances, _ := tx.ListInstances(a.id) // what is to go may be going still
+			quiet = quiet && len(instances) == map[bool]int{d.Active != "": 1}[true]
 		}
 		due, err := tx.NextDue()
 		quiet = quiet && err == nil && (broken || due.IsZero())
