@@ -1,0 +1,125 @@
+package access_test
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/access"
+	"github.com/slipwayhq/slipway/store/sqlite"
+)
+
+var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// setting is a store with a workspace, and a clock that a test turns.
+type setting struct {
+	*access.Keys
+	t     *testing.T
+	store slipway.Store
+	now   time.Time
+}
+
+func newSetting(t *testing.T) *setting {
+	t.Helper()
+	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "slipway.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	s := &setting{t: t, store: store, now: start}
+	s.Keys = access.NewKeys(store, func() time.Time { return s.now })
+	s.update(func(tx slipway.Tx) error {
+		return tx.InsertWorkspace(slipway.Workspace{ID: "w", Name: "default", CreatedAt: start})
+	})
+	return s
+}
+
+func (s *setting) update(fn func(slipway.Tx) error) {
+	s.t.Helper()
+	if err := s.store.Update(s.t.Context(), fn); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// key makes a key and returns its token.
+func (s *setting) key(id slipway.KeyID, edit func(*slipway.Key)) string {
+	s.t.Helper()
+	token := slipway.NewToken()
+	k := slipway.Key{ID: id, Workspace: "w", Name: "test", Hash: slipway.HashToken(token), Scopes: []slipway.Scope{slipway.ScopeRead}, CreatedAt: start}
+	edit(&k)
+	s.update(func(tx slipway.Tx) error { return tx.InsertKey(k) })
+	return token
+}
+
+func (s *setting) lastUsed(token string) time.Time {
+	s.t.Helper()
+	var k slipway.Key
+	err := s.store.View(s.t.Context(), func(tx slipway.Tx) (err error) {
+		k, err = tx.KeyByHash(slipway.HashToken(token))
+		return err
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return k.LastUsedAt
+}
+
+func TestWhoPresentsAKey(t *testing.T) {
+	s := newSetting(t)
+	good := s.key("good", func(*slipway.Key) {})
+	lasting := s.key("lasting", func(k *slipway.Key) { k.ExpiresAt = start.Add(time.Hour) })
+	expired := s.key("expired", func(k *slipway.Key) { k.ExpiresAt = start })
+	revoked := s.key("revoked", func(*slipway.Key) {})
+	s.update(func(tx slipway.Tx) error { return tx.RevokeKey("revoked", start) })
+
+	for _, token := range []string{good, lasting} {
+		p, err := s.Authenticate(t.Context(), token)
+		if err != nil || p.Workspace != "w" || !p.May(slipway.ScopeRead) || p.May(slipway.ScopeDeploy) {
+			t.Errorf("a valid key: %+v, %v", p, err)
+		}
+	}
+	for name, token := range map[string]string{
+		"empty": "", "unknown": slipway.NewToken(), "the hash itself": slipway.HashToken(good), "expired": expired, "revoked": revoked,
+	} {
+		p, err := s.Authenticate(t.Context(), token)
+		if slipway.CodeOf(err) != slipway.CodeUnauthenticated || err.Error() != "Invalid API key." || p.Workspace != "" {
+			t.Errorf("%s: %+v, %v", name, p, err)
+		}
+	}
+	s.now = start.Add(time.Hour)
+	if _, err := s.Authenticate(t.Context(), lasting); err == nil {
+		t.Error("a key outlived its time")
+	}
+}
+
+func TestUseIsWrittenCoarsely(t *testing.T) {
+	s := newSetting(t)
+	token := s.key("k", func(*slipway.Key) {})
+	use := func(at time.Time) time.Time {
+		s.now = at
+		if _, err := s.Authenticate(t.Context(), token); err != nil {
+			t.Fatal(err)
+		}
+		return s.lastUsed(token)
+	}
+	if got := use(start); !got.Equal(start) {
+		t.Errorf("after the first use: %v", got)
+	}
+	if got := use(start.Add(9 * time.Minute)); !got.Equal(start) {
+		t.Errorf("it was written again after 9 minutes: %v", got)
+	}
+	later := start.Add(11 * time.Minute)
+	if got := use(later); !got.Equal(later) {
+		t.Errorf("it was not written after 11 minutes: %v", got)
+	}
+}
+
+func TestAStoreThatFailsIsNoWrongKey(t *testing.T) {
+	s := newSetting(t)
+	token := s.key("k", func(*slipway.Key) {})
+	s.store.Close()
+	if _, err := s.Authenticate(t.Context(), token); err == nil || slipway.CodeOf(err) != "" {
+		t.Errorf("with the store closed: %v", err)
+	}
+}
