@@ -93,6 +93,9 @@ type (
 		Kind ItemKind
 		Ref  string
 	}
+	// Logged stores lines together with what they tell of; one that is there
+	// already is left alone.
+	Logged struct{ Lines []LogLine }
 	// BuildDone moves a revision to AWAITING_DEPLOY.
 	BuildDone struct {
 		Revision RevisionID
@@ -142,6 +145,7 @@ type (
 
 func (BuildStarted) event()    {}
 func (ItemPlanned) event()     {}
+func (Logged) event()          {}
 func (BuildDone) event()       {}
 func (DeployStarted) event()   {}
 func (InstanceWanted) event()  {}

@@ -1,8 +1,6 @@
 package access_test
 
 import (
-	"context"
-	"errors"
 	"path/filepath"
 	"testing"
 	"time"
@@ -14,151 +12,114 @@ import (
 
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// office is a store with one workspace and a clock.
-type office struct {
-	slipway.Store
-	t       *testing.T
-	now     time.Time
-	ws      slipway.WorkspaceID
-	updates int
-	broken  error
+// setting is a store with a workspace, and a clock that a test turns.
+type setting struct {
+	*access.Keys
+	t     *testing.T
+	store slipway.Store
+	now   time.Time
 }
 
-func newOffice(t *testing.T) *office {
+func newSetting(t *testing.T) *setting {
+	t.Helper()
 	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "slipway.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	o := &office{Store: store, t: t, now: start, ws: slipway.NewID[slipway.WorkspaceID](start)}
-	o.write(func(tx slipway.Tx) error { return tx.InsertWorkspace(slipway.Workspace{ID: o.ws, Name: "w", CreatedAt: start}) })
-	return o
+	s := &setting{t: t, store: store, now: start}
+	s.Keys = access.NewKeys(store, func() time.Time { return s.now })
+	s.update(func(tx slipway.Tx) error {
+		return tx.InsertWorkspace(slipway.Workspace{ID: "w", Name: "default", CreatedAt: start})
+	})
+	return s
 }
 
-func (o *office) clock() time.Time { return o.now }
-
-func (o *office) write(fn func(slipway.Tx) error) {
-	o.t.Helper()
-	if err := o.Store.Update(o.t.Context(), fn); err != nil {
-		o.t.Fatal(err)
+func (s *setting) update(fn func(slipway.Tx) error) {
+	s.t.Helper()
+	if err := s.store.Update(s.t.Context(), fn); err != nil {
+		s.t.Fatal(err)
 	}
 }
 
-func (o *office) Update(ctx context.Context, fn func(slipway.Tx) error) error {
-	o.updates++
-	if o.broken != nil {
-		return o.broken
-	}
-	return o.Store.Update(ctx, fn)
+// key makes a key and returns its token.
+func (s *setting) key(id slipway.KeyID, edit func(*slipway.Key)) string {
+	s.t.Helper()
+	token := slipway.NewToken()
+	k := slipway.Key{ID: id, Workspace: "w", Name: "test", Hash: slipway.HashToken(token), Scopes: []slipway.Scope{slipway.ScopeRead}, CreatedAt: start}
+	edit(&k)
+	s.update(func(tx slipway.Tx) error { return tx.InsertKey(k) })
+	return token
 }
 
-// key issues a token.
-func (o *office) key(edit func(*slipway.Key)) (token string, id slipway.KeyID) {
-	token = slipway.NewToken()
-	k := slipway.Key{
-		ID: slipway.NewID[slipway.KeyID](start), Workspace: o.ws, Name: "k", Hash: slipway.HashToken(token),
-		Scopes: []slipway.Scope{slipway.ScopeRead}, CreatedAt: start,
+func (s *setting) lastUsed(token string) time.Time {
+	s.t.Helper()
+	var k slipway.Key
+	err := s.store.View(s.t.Context(), func(tx slipway.Tx) (err error) {
+		k, err = tx.KeyByHash(slipway.HashToken(token))
+		return err
+	})
+	if err != nil {
+		s.t.Fatal(err)
 	}
-	if edit != nil {
-		edit(&k)
-	}
-	o.write(func(tx slipway.Tx) error { return tx.InsertKey(k) })
-	return token, k.ID
+	return k.LastUsedAt
 }
 
-func TestWhoIsLetIn(t *testing.T) {
-	o := newOffice(t)
-	keys := access.NewKeys(o, o.clock)
-	good, id := o.key(nil)
-	soon, _ := o.key(func(k *slipway.Key) { k.ExpiresAt = start.Add(time.Minute) })
-	over, _ := o.key(func(k *slipway.Key) { k.ExpiresAt = start })
-	revoked, gone := o.key(nil)
-	o.write(func(tx slipway.Tx) error { return tx.RevokeKey(gone, start) })
+func TestWhoPresentsAKey(t *testing.T) {
+	s := newSetting(t)
+	good := s.key("good", func(*slipway.Key) {})
+	lasting := s.key("lasting", func(k *slipway.Key) { k.ExpiresAt = start.Add(time.Hour) })
+	expired := s.key("expired", func(k *slipway.Key) { k.ExpiresAt = start })
+	revoked := s.key("revoked", func(*slipway.Key) {})
+	s.update(func(tx slipway.Tx) error { return tx.RevokeKey("revoked", start) })
 
-	for _, token := range []string{good, soon} {
-		if who, err := keys.Authenticate(t.Context(), token); err != nil || who.Workspace != o.ws || !who.May(slipway.ScopeRead) || who.May(slipway.ScopeAdmin) {
-			t.Errorf("a valid key: %+v, %v", who, err)
+	for _, token := range []string{good, lasting} {
+		p, err := s.Authenticate(t.Context(), token)
+		if err != nil || p.Workspace != "w" || !p.May(slipway.ScopeRead) || p.May(slipway.ScopeDeploy) {
+			t.Errorf("a valid key: %+v, %v", p, err)
 		}
 	}
-	if who, _ := keys.Authenticate(t.Context(), good); who.Key != id {
-		t.Errorf("the key is %s, want %s", who.Key, id)
-	}
-	o.now = start.Add(time.Minute)
 	for name, token := range map[string]string{
-		"expired": over, "just expired": soon, "revoked": revoked, "unknown": slipway.NewToken(), "empty": "", "a hash": slipway.HashToken(good), "cut": good[:len(good)-1],
+		"empty": "", "unknown": slipway.NewToken(), "the hash itself": slipway.HashToken(good), "expired": expired, "revoked": revoked,
 	} {
-		who, err := keys.Authenticate(t.Context(), token)
-		if slipway.CodeOf(err) != slipway.CodeUnauthenticated || err.Error() != "Invalid API key." || who.Workspace != "" {
-			t.Errorf("%s: %+v, %v", name, who, err)
+		p, err := s.Authenticate(t.Context(), token)
+		if slipway.CodeOf(err) != slipway.CodeUnauthenticated || err.Error() != "Invalid API key." || p.Workspace != "" {
+			t.Errorf("%s: %+v, %v", name, p, err)
 		}
 	}
-}
-
-// A key that is revoked is refused from then on, though it was used before.
-func TestARevocationCountsAtOnce(t *testing.T) {
-	o := newOffice(t)
-	keys := access.NewKeys(o, o.clock)
-	token, id := o.key(nil)
-	if _, err := keys.Authenticate(t.Context(), token); err != nil {
-		t.Fatal(err)
-	}
-	o.write(func(tx slipway.Tx) error { return tx.RevokeKey(id, o.now) })
-	if _, err := keys.Authenticate(t.Context(), token); slipway.CodeOf(err) != slipway.CodeUnauthenticated {
-		t.Errorf("after the revocation: %v", err)
+	s.now = start.Add(time.Hour)
+	if _, err := s.Authenticate(t.Context(), lasting); err == nil {
+		t.Error("a key outlived its time")
 	}
 }
 
-func TestUseIsWrittenDownCoarsely(t *testing.T) {
-	o := newOffice(t)
-	keys := access.NewKeys(o, o.clock)
-	token, _ := o.key(nil)
-	last := func() time.Time {
-		var k slipway.Key
-		if err := o.View(t.Context(), func(tx slipway.Tx) (err error) {
-			k, err = tx.KeyByHash(slipway.HashToken(token))
-			return err
-		}); err != nil {
+func TestUseIsWrittenCoarsely(t *testing.T) {
+	s := newSetting(t)
+	token := s.key("k", func(*slipway.Key) {})
+	use := func(at time.Time) time.Time {
+		s.now = at
+		if _, err := s.Authenticate(t.Context(), token); err != nil {
 			t.Fatal(err)
 		}
-		return k.LastUsedAt
+		return s.lastUsed(token)
 	}
-	use := func(after time.Duration) {
-		t.Helper()
-		o.now = start.Add(after)
-		if _, err := keys.Authenticate(t.Context(), token); err != nil {
-			t.Fatal(err)
-		}
+	if got := use(start); !got.Equal(start) {
+		t.Errorf("after the first use: %v", got)
 	}
-	for range 100 {
-		use(time.Minute)
+	if got := use(start.Add(9 * time.Minute)); !got.Equal(start) {
+		t.Errorf("it was written again after 9 minutes: %v", got)
 	}
-	if !last().Equal(start.Add(time.Minute)) || o.updates != 1 {
-		t.Errorf("last used at %v, after %d writes", last(), o.updates)
+	later := start.Add(11 * time.Minute)
+	if got := use(later); !got.Equal(later) {
+		t.Errorf("it was not written after 11 minutes: %v", got)
 	}
-	use(10 * time.Minute)
-	if o.updates != 1 {
-		t.Errorf("%d writes within ten minutes", o.updates)
-	}
-	use(12 * time.Minute)
-	if !last().Equal(start.Add(12*time.Minute)) || o.updates != 2 {
-		t.Errorf("last used at %v, after %d writes", last(), o.updates)
-	}
-	keys = access.NewKeys(o, o.clock) // a restart does not write anew
-	if use(13 * time.Minute); o.updates != 2 {
-		t.Errorf("%d writes after a restart", o.updates)
-	}
-	o.broken = errors.New("disk full")
-	use(time.Hour) // is let in all the same
 }
 
-func TestAStoreThatFailsIsNoInvalidKey(t *testing.T) {
-	o := newOffice(t)
-	keys := access.NewKeys(o, o.clock)
-	token, _ := o.key(nil)
-	ctx, cancel := context.WithCancel(t.Context())
-	o.Close()
-	cancel()
-	if _, err := keys.Authenticate(ctx, token); err == nil || slipway.CodeOf(err) != "" {
-		t.Errorf("with a closed store: %v", err)
+func TestAStoreThatFailsIsNoWrongKey(t *testing.T) {
+	s := newSetting(t)
+	token := s.key("k", func(*slipway.Key) {})
+	s.store.Close()
+	if _, err := s.Authenticate(t.Context(), token); err == nil || slipway.CodeOf(err) != "" {
+		t.Errorf("with the store closed: %v", err)
 	}
 }

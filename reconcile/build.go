@@ -13,6 +13,7 @@ import (
 // buildTask is a build that runs beside the passes.
 type buildTask struct {
 	revision slipway.RevisionID
+	log      *buildLog
 	cancel   context.CancelFunc
 	end      chan struct{} // closed when the result is there
 	artefact slipway.Artefact
@@ -53,12 +54,14 @@ func (w *worker) endBuild() {
 	if w.build != nil {
 		w.build.cancel()
 		<-w.build.end
+		w.build.log.Close()
 	}
 }
 
 // beginBuild reports that the build starts, and what it will make, before it
 // starts.
 func (w *worker) beginBuild(ctx context.Context, r *slipway.Revision) error {
+	w.endBuild() // one that has ended, and whose revision has too
 	request := w.request(r)
 	events := []slipway.Event{slipway.ItemPlanned{Kind: slipway.ItemBundle, Ref: w.builder.Key(request)}}
 	if r.Status == slipway.AwaitingBuild {
@@ -70,13 +73,16 @@ func (w *worker) beginBuild(ctx context.Context, r *slipway.Revision) error {
 	// The build outlives the step: it ends with the worker, or when it is not
 	// wanted any more.
 	buildCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	task := &buildTask{revision: r.ID, cancel: cancel, end: make(chan struct{})}
+	task := &buildTask{revision: r.ID, log: w.newBuildLog(request), cancel: cancel, end: make(chan struct{})}
 	w.build = task
 	go func() {
 		defer w.nudge()
 		defer close(task.end)
 		defer cancel()
-		task.artefact, task.err = w.runBuild(buildCtx, request)
+		task.artefact, task.err = w.runBuild(buildCtx, request, task.log)
+		if task.err != nil {
+			task.log.Close() // else its end goes with the report
+		}
 	}()
 	return nil
 }
@@ -91,15 +97,13 @@ func (w *worker) request(r *slipway.Revision) slipway.BuildRequest {
 
 // runBuild waits for a place and builds. Trouble that may pass is met with
 // another try; the deadline of the revision ends that.
-func (w *worker) runBuild(ctx context.Context, request slipway.BuildRequest) (slipway.Artefact, error) {
+func (w *worker) runBuild(ctx context.Context, request slipway.BuildRequest, log io.Writer) (slipway.Artefact, error) {
 	select {
 	case w.builds <- struct{}{}:
 		defer func() { <-w.builds }()
 	case <-ctx.Done():
 		return slipway.Artefact{}, ctx.Err()
 	}
-	log := w.newBuildLog(request)
-	defer log.Close()
 	for failures := 1; ; failures++ {
 		artefact, err := w.builder.Build(ctx, request, log)
 		if _, final := errors.AsType[*slipway.Failure](err); err == nil || final || ctx.Err() != nil {
@@ -129,6 +133,13 @@ func (w *worker) reportBuild(ctx context.Context, r *slipway.Revision, task *bui
 	if task.err != nil {
 		return w.failed(ctx, r, "build", task.err)
 	}
-	events := append([]slipway.Event{slipway.BuildDone{Revision: r.ID, Artefact: task.artefact}}, w.deployment(r, task.artefact)...)
-	return w.reportPlan(ctx, r, events)
+	said := task.log.take()
+	err := w.report(ctx, append([]slipway.Event{
+		slipway.Logged{Lines: said}, slipway.BuildDone{Revision: r.ID, Artefact: task.artefact},
+	}, w.deployment(r, task.artefact)...)...)
+	if err != nil {
+		task.log.store(said)
+		return w.failed(ctx, r, "plan instance", err)
+	}
+	return nil
 }

@@ -23,7 +23,7 @@ const (
 )
 
 // buildLog sends lines to the control plane as they come, many at a time and in
-// their order. After Close all have been sent.
+// their order.
 type buildLog struct {
 	send  func([]slipway.LogLine) error
 	line  slipway.LogLine
@@ -63,15 +63,15 @@ func newBuildLog(line slipway.LogLine, now func() time.Time, send func([]slipway
 // Write takes output; it waits while too many lines do.
 func (b *buildLog) Write(p []byte) (int, error) {
 	for chunk := range slices.Chunk(p, longestLine) {
-		if b.take(chunk) >= mostLines {
+		if b.cut(chunk) >= mostLines {
 			b.Flush()
 		}
 	}
 	return len(p), nil
 }
 
-// take cuts output into lines and says how many wait.
-func (b *buildLog) take(p []byte) int {
+// cut turns output into lines and says how many wait.
+func (b *buildLog) cut(p []byte) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.rest = append(b.rest, p...)
@@ -108,6 +108,11 @@ func (b *buildLog) Flush() {
 	lines := b.lines
 	b.lines = nil
 	b.mu.Unlock()
+	b.store(lines)
+}
+
+// store sends lines, now or later.
+func (b *buildLog) store(lines []slipway.LogLine) {
 	if len(lines) == 0 {
 		return
 	}
@@ -127,15 +132,22 @@ func (b *buildLog) putBack(lines []slipway.LogLine) {
 	}
 }
 
-// Close sends all that is left, an unfinished line too.
-func (b *buildLog) Close() {
+// take ends the log and returns all that is left, an unfinished line too, once
+// what is being sent has arrived.
+func (b *buildLog) take() []slipway.LogLine {
+	b.turn <- struct{}{}
+	defer func() { <-b.turn }()
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.closed = true
 	b.flush.Stop()
 	if len(b.rest) > 0 {
 		b.add(b.rest, 1)
-		b.rest = nil
 	}
-	b.mu.Unlock()
-	b.Flush()
+	lines := b.lines
+	b.lines, b.rest = nil, nil
+	return lines
 }
+
+// Close ends the log and sends all that is left.
+func (b *buildLog) Close() { b.store(b.take()) }

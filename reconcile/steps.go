@@ -156,8 +156,15 @@ func (w *worker) probe(ctx context.Context, s step) error {
 	}
 	now := w.config.Now()
 	since := now.Sub(w.started[s.instance.ID])
-	w.later[s.key()] = now.Add(min(max(since/50, 2*time.Millisecond), 200*time.Millisecond))
+	w.later[s.key()] = now.Add(probeAgain(since))
 	return errNotYet
+}
+
+// probeAgain is how long an instance is left alone that does not serve since so
+// long: short against its start, so that the last wait hardly prolongs it, and
+// never so short that many which start at once keep us busy.
+func probeAgain(since time.Duration) time.Duration {
+	return min(max(since/8, time.Millisecond), 20*time.Millisecond)
 }
 
 func (w *worker) answers(ctx context.Context, s step) bool {

@@ -39,8 +39,9 @@ type worker struct {
 	yields  bool   // the step makes way for a nudge
 	stale   bool   // something else is wanted than the assignment says
 
-	build *buildTask
-	said  saying
+	build    *buildTask
+	building bool // as the last look saw it
+	said     saying
 }
 
 // saying is what was last logged of the steps.
@@ -284,6 +285,7 @@ func (w *worker) look(ctx context.Context) (world, error) {
 		}
 	}
 	seen.started, seen.later, seen.build = w.started, w.later, w.build.outcome()
+	w.building = seen.build != nil && !seen.build.done
 	return seen, nil
 }
 
@@ -295,9 +297,10 @@ func (w *worker) route(world world) {
 	}
 }
 
-// rests says whether the lease can be given back meanwhile.
+// rests says whether the lease can be given back meanwhile. A build that has
+// ended since the look has not been settled: its nudge is there or on its way.
 func (w *worker) rests(n when) bool {
-	if n.now || w.build.running() || len(w.wake) > 0 {
+	if n.now || w.building || len(w.wake) > 0 {
 		return false
 	}
 	return n.at.IsZero() || n.at.Sub(w.config.Now()) > holdFor

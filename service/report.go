@@ -49,6 +49,8 @@ func (r *report) take(e slipway.Event) error {
 	switch e := e.(type) {
 	case slipway.BuildStarted:
 		return r.revision(e.Revision, slipway.StartBuild, nil)
+	case slipway.Logged:
+		return r.AppendLogs(e.Lines)
 	case slipway.BuildDone:
 		return r.revision(e.Revision, slipway.Build, func(rev *slipway.Revision) { rev.Artefact = e.Artefact })
 	case slipway.DeployStarted:

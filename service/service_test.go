@@ -338,6 +338,28 @@ func TestReportsNeedTheLease(t *testing.T) {
 	must(t, p.Attach(t.Context(), "other"))
 }
 
+func TestLinesGoWithTheReport(t *testing.T) {
+	p := newPlane(t)
+	d := p.create("app")
+	r := p.push(d.ID)
+	l := p.acquire(d.ID)
+	line := slipway.LogLine{Deployment: d.ID, Revision: r.ID, Kind: slipway.BuildLog, Origin: "build", Offset: 5, At: p.clock(), Level: "INFO", Message: "said"}
+	said := slipway.Logged{Lines: []slipway.LogLine{line}}
+	stored := func() int {
+		lines, _, err := p.Logs(t.Context(), p.who, slipway.LogQuery{Deployment: d.ID, Limit: 10})
+		must(t, err)
+		return len(lines)
+	}
+	if _, err := p.Report(t.Context(), l, said, slipway.DeployStarted{Revision: r.ID}); err == nil || stored() != 0 {
+		t.Errorf("a refused report stored %d lines (%v)", stored(), err)
+	}
+	must(t, p.Log(t.Context(), said.Lines))
+	p.report(l, said, slipway.BuildStarted{Revision: r.ID})
+	if n := stored(); n != 1 {
+		t.Errorf("a line that was there is there %d times", n)
+	}
+}
+
 func TestClaimGivesWhatIsDueOnce(t *testing.T) {
 	p := newPlane(t)
 	d := p.create("app")

@@ -35,13 +35,13 @@ func source(t *testing.T, name, config string, files ...string) string {
 func TestLoad(t *testing.T) {
 	root := source(t, "apps/one/langgraph.json", "\ufeff"+`{
 		"node_version": "22", "dependencies": ["."], "env": ".env", "unknown": {"a": [1]},
-		"graphs": {"b": {"path": "./src/b.mts:make", "description": "B"}, "a": "../shared/a.ts"}
-	}`, "apps/one/src/b.mts", "apps/shared/a.ts")
+		"graphs": {"b": {"path": "./src/b.mts:make", "description": "B"}, "a": "../common/a.ts"}
+	}`, "apps/one/src/b.mts", "apps/common/a.ts")
 	c, err := appconfig.Load(root, "apps/one/langgraph.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []appconfig.Graph{{Name: "a", File: "apps/shared/a.ts"}, {Name: "b", File: "apps/one/src/b.mts", Export: "make"}}
+	want := []appconfig.Graph{{Name: "a", File: "apps/common/a.ts"}, {Name: "b", File: "apps/one/src/b.mts", Export: "make"}}
 	if !slices.Equal(c.Graphs, want) {
 		t.Errorf("graphs %+v", c.Graphs)
 	}

@@ -10,12 +10,15 @@ import (
 
 // get returns an instance, nil if it is unknown and not to be made.
 func (w *world) get(d slipway.DeploymentID, i slipway.InstanceID, create bool) (*instance, error) {
-	if err := check(string(d), string(i)); err != nil {
-		return nil, err
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	in := w.instances[i]
+	if in != nil && in.deployment == d {
+		return in, nil
+	}
+	if err := check(string(d), string(i)); err != nil {
+		return nil, err
+	}
 	if in == nil && create {
 		in = &instance{id: i, deployment: d}
 		w.instances[i] = in

@@ -34,8 +34,8 @@
 //
 // The server may die at any instruction (the names are those of [Steps]):
 //
-//   - before the intent: nothing ran, Apply starts over. (The intent itself does
-//     not wait for the disk: when the machine dies, so does the process.)
+//   - before the intent: nothing ran, Apply starts over. (Neither the intent nor
+//     the record waits for the disk: when the machine dies, so does the process.)
 //   - between intent and record: Open looks for a process with the marker. It
 //     adopts one that it finds. If there is none, but the log has grown, the
 //     attempt ran and ended unseen. Else it never ran, and Apply starts it. (An

@@ -135,13 +135,13 @@ func (d *Driver) checkOpen() error {
 
 // find returns an instance, nil if it is unknown.
 func (d *Driver) find(id slipway.DeploymentID, i slipway.InstanceID) (*instance, error) {
-	if err := checkIDs(id, i); err != nil {
-		return nil, err
-	}
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	in := d.instances[i]
-	if in != nil && in.deployment != id {
+	d.mu.Unlock()
+	if in == nil {
+		return nil, checkIDs(id, i) // of one that is known they are good
+	}
+	if in.deployment != id {
 		return nil, fmt.Errorf("process: instance %s belongs to deployment %s, not %s", i, in.deployment, id)
 	}
 	return in, nil

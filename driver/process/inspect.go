@@ -45,6 +45,10 @@ func (d *Driver) Output(ctx context.Context, id slipway.DeploymentID, i slipway.
 	if in == nil || err != nil || ctx.Err() != nil {
 		return nil, errors.Join(err, ctx.Err())
 	}
+	size := in.outputSize()
+	if size <= offset {
+		return nil, nil // most often: what is quiet is not opened
+	}
 	f, err := os.OpenFile(in.output(), os.O_RDONLY|unix.O_NOFOLLOW, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -53,7 +57,6 @@ func (d *Driver) Output(ctx context.Context, id slipway.DeploymentID, i slipway.
 		return nil, err
 	}
 	defer f.Close()
-	size := in.outputSize()
 	text := make([]byte, max(0, min(int64(limit), size-max(0, offset))))
 	n, err := f.ReadAt(text, max(0, offset))
 	if errors.Is(err, io.EOF) {

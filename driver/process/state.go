@@ -63,10 +63,11 @@ func loadState(folder string) (state, error) {
 	return s, err
 }
 
-// saveState replaces the state of an instance: after a crash the old or the new
-// one is there, whole. Only an intent does not wait for the disk: it is for the
-// death of a server. With the machine the process dies too, and an intent that
-// is lost, or torn and so not readable, says what is true then: it does not run.
+// saveState replaces the state of an instance: after a death of the server the
+// old or the new one is there, whole. Only an end waits for the disk. What is
+// written while the agent is to run is for the death of a server: with the
+// machine the process dies too, and a record that is lost, or torn and so not
+// readable, says what is true then: it does not run.
 func saveState(folder string, s state, at func(string)) error {
 	text, err := json.Marshal(s)
 	if err != nil {
@@ -87,7 +88,7 @@ func saveState(folder string, s state, at func(string)) error {
 	return syncFolder(folder)
 }
 
-func (s state) durable() bool { return s.Phase != starting }
+func (s state) durable() bool { return s.Phase == exited }
 
 func writeNew(path string, text []byte, durable bool) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -126,6 +126,7 @@ func (c *control) Keep(ctx context.Context, l slipway.Lease, seen int64) (int64,
 }
 
 func (c *control) Report(ctx context.Context, l slipway.Lease, events ...slipway.Event) (slipway.Assignment, error) {
+	c.announce(events)
 	a, err := ask(ctx, c, func(ctx context.Context, s *service.Service) (slipway.Assignment, error) {
 		return s.Report(ctx, l, events...)
 	})

@@ -81,12 +81,6 @@ func (p *plane) bury() {
 	p.driver.Close()
 }
 
-// stop ends the life in order.
-func (p *plane) stop() {
-	p.listener.Stop()
-	p.bury()
-}
-
 // doomAt has it die at the nth call from now.
 func (p *plane) doomAt(n int, after bool) {
 	p.mu.Lock()

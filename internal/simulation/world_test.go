@@ -43,12 +43,11 @@ type world struct {
 	said    *diary
 	watch   *watchdog
 
-	mu      sync.Mutex
-	faults  []string
-	failed  map[string]bool // what fails at the moment
-	apps    map[slipway.DeploymentID]*app
-	nonces  int
-	deleted []slipway.DeploymentID
+	mu     sync.Mutex
+	faults []string
+	failed map[string]bool // what fails at the moment
+	apps   map[slipway.DeploymentID]*app
+	nonces int
 }
 
 // app is a deployment as its owner knows it.

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"slices"
+	"time"
+)
+
+// samples of one thing.
+type samples []time.Duration
+
+func (s samples) median() time.Duration {
+	if len(s) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(s))
+	middle := len(sorted) / 2
+	if len(sorted)%2 == 1 {
+		return sorted[middle]
+	}
+	return (sorted[middle-1] + sorted[middle]) / 2
+}
+
+func (s samples) min() time.Duration { return slices.Min(append(samples{}, s...)) }
+func (s samples) max() time.Duration { return slices.Max(append(samples{}, s...)) }
+
+// repeat takes n samples.
+func repeat(n int, take func() (time.Duration, error)) (samples, error) {
+	var all samples
+	for range n {
+		d, err := take()
+		if err != nil {
+			return all, err
+		}
+		all = append(all, d)
+	}
+	return all, nil
+}
+
+// pairs are samples of two things taken in turn, so that what else the machine
+// does meets both alike.
+type pairs struct{ ours, base samples }
+
+// takePairs takes n of each; which is first alternates too.
+func takePairs(n int, ours, base func() (time.Duration, error)) (pairs, error) {
+	var p pairs
+	for i := range n {
+		for turn := range 2 {
+			take, into := ours, &p.ours
+			if (i+turn)%2 == 1 {
+				take, into = base, &p.base
+			}
+			d, err := take()
+			if err != nil {
+				return p, err
+			}
+			*into = append(*into, d)
+		}
+	}
+	return p, nil
+}
+
+// differences are ours minus base, pair by pair.
+func (p pairs) differences() samples {
+	all := make(samples, len(p.ours))
+	for i := range all {
+		all[i] = p.ours[i] - p.base[i]
+	}
+	return all
+}
+
+// ratio of the medians.
+func (p pairs) ratio() float64 { return float64(p.ours.median()) / float64(p.base.median()) }
