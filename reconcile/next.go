@@ -40,6 +40,7 @@ type step struct {
 	grace    time.Duration
 	at       time.Time // when to look again, zero for when something changes
 	why      string
+	putOff   bool // a rest in the place of a step that has to wait
 }
 
 // key names what a step is about: what failed is left alone for a while, and
@@ -101,7 +102,7 @@ func sooner(a, b step) step {
 // unlessPutOff turns a step that has to wait into a rest.
 func (w world) unlessPutOff(s step) step {
 	if until := w.later[s.key()]; s.do != rest && w.now.Before(until) {
-		return step{do: rest, at: until, why: "it is tried again after a while: " + s.key()}
+		return step{do: rest, at: until, putOff: true, why: "it is tried again after a while: " + s.key()}
 	}
 	return s
 }

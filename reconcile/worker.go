@@ -239,9 +239,9 @@ func (w *worker) tryStep(ctx context.Context, s step) error {
 	return nil
 }
 
-// say logs a step, once while it is repeated.
+// say logs a step, once while it is repeated, and not the waits in between.
 func (w *worker) say(s step) {
-	if said := (saying{s.do, s.instance.ID, s.why}); said != w.said {
+	if said := (saying{s.do, s.instance.ID, s.why}); said != w.said && !s.putOff {
 		w.said = said
 		w.log.Debug("step", slog.String("step", string(s.do)), slog.String("why", s.why), slog.String("instance", string(s.instance.ID)))
 	}

@@ -67,7 +67,7 @@ func TestDeathAtEachCall(t *testing.T) {
 func deaths(calls int) []int {
 	all := rand.Perm(2 * calls)
 	if !thorough {
-		all = all[:min(len(all), 4)]
+		all = all[:min(len(all), 2)]
 	}
 	return all
 }

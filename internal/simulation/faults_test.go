@@ -25,7 +25,7 @@ func (w *world) within(limit time.Duration, what string, holds func() bool) {
 			w.fault("not within %v: %s\n%s", limit, what, w.describe())
 			return
 		}
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(max(limit/200, 10*time.Millisecond))
 		synctest.Wait()
 	}
 }
@@ -151,14 +151,14 @@ func TestWhatCanNotBeStartedSaysSo(t *testing.T) {
 				w.settle()
 				w.agents.turn("sick", mode)
 				w.agents.crash(w.address(a))
-				time.Sleep(20 * time.Minute)
+				time.Sleep(5 * time.Minute)
 				if h := w.health(a); h.State == slipway.Healthy || h.Reason == "" {
 					w.fault("its health is %+v", h)
 				}
 				starts := w.plane.count("Apply")
-				time.Sleep(10 * time.Minute)
-				if n := w.plane.count("Apply") - starts; n < 3 || n > 120 {
-					w.fault("%d starts in ten minutes", n)
+				time.Sleep(5 * time.Minute)
+				if n := w.plane.count("Apply") - starts; n < 3 || n > 60 {
+					w.fault("%d starts in five minutes", n)
 				}
 				w.agents.turn("sick", "")
 				w.within(3*time.Minute, "the recovery", w.isServing(a))

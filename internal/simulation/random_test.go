@@ -71,7 +71,7 @@ func draw(r *rand.Rand) move {
 func TestWhateverHappens(t *testing.T) {
 	seeds := []uint64{*seed}
 	if *seed == 0 {
-		seeds = make([]uint64, 12)
+		seeds = make([]uint64, 6)
 		if thorough {
 			seeds = make([]uint64, 300)
 		}

@@ -45,7 +45,7 @@ const (
 
 // kinds are the agent kinds of the fake builder.
 func kinds() map[string]slipway.AgentKind {
-	plain := slipway.AgentKind{Name: "plain", Probe: "/ok", StartFailure: 1, Start: time.Minute, Drain: 10 * time.Second}
+	plain := slipway.AgentKind{Name: "plain", Probe: "/ok", StartFailure: 1, Start: 10 * time.Second, Drain: 10 * time.Second}
 	state := plain
 	state.Name, state.Exclusive = "state", true
 	return map[string]slipway.AgentKind{"plain": plain, "state": state}

@@ -59,7 +59,7 @@ type app struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), failed: map[string]bool{}, apps: map[slipway.DeploymentID]*app{}}
+	w := &world{t: t, dir: folder(t), failed: map[string]bool{}, apps: map[slipway.DeploymentID]*app{}}
 	w.said = &diary{}
 	w.watch = &watchdog{w: w}
 	w.log = slog.New(watchedLog{slog.NewTextHandler(w.said, &slog.HandlerOptions{Level: slog.LevelDebug}), w.watch})
@@ -83,6 +83,17 @@ func newWorld(t *testing.T) *world {
 	w.plane = w.startPlane(0, false)
 	t.Cleanup(w.end)
 	return w
+}
+
+// folder is in memory where there is such a place: thousands of commits need
+// not wait for a disk here. What a disk loses is the store's own test.
+func folder(t *testing.T) string {
+	dir, err := os.MkdirTemp("/dev/shm", "slipway-simulation-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
 }
 
 func must(t *testing.T, err error) {
