@@ -27,6 +27,10 @@ test: prepare build ## run all tests with the real agent server, and the demo on
 test-fast: ## run what needs no network and no agent server, in under a minute
 	go test -short $$(go list ./... | grep -v /e2e)
 
+.PHONY: simulate
+simulate: ## let the control loop die at every call and meet many fates; minutes, not in CI
+	SLIPWAY_SIMULATE=thorough CGO_ENABLED=1 go test -race -timeout 60m ./internal/simulation
+
 .PHONY: check
 check: ## check formatting, vet, staticcheck, and that generated code is current
 	@unformatted=$$($(tool) gofumpt -l $$(git ls-files '*.go' | grep -v -e '\.gen\.go$$' -e '^store/db/')); \

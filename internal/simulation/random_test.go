@@ -89,7 +89,7 @@ func TestWhateverHappens(t *testing.T) {
 			}
 			synctest.Test(t, func(t *testing.T) { play(t, moves) })
 			if t.Failed() {
-				t.Logf("again: go test -run %s -simulation.seed %d\n%s", strings.ReplaceAll(t.Name(), "/", "/"), s, text(moves))
+				t.Logf("again: go test -run %s -simulation.seed %d\n%s", t.Name(), s, text(moves))
 			}
 		})
 	}
