@@ -19,4 +19,13 @@
 // A build runs beside the passes, so that what serves is looked after
 // meanwhile. A worker holds the lease while there is work and writes nothing
 // when there is none.
+//
+// A step that fails is put off by itself, longer each time, and the others are
+// taken meanwhile; what serves comes before what is to serve, and that before
+// what is to go. How long to wait is remembered over leases ([memory]), and is
+// all that is lost with the process. After a failed step the assignment is read
+// anew, since a report may have arrived whose answer did not.
+//
+// One worker at a time works on a deployment: a lease that ran out and was taken
+// anew ends the worker of the old one before the new one looks.
 package reconcile
