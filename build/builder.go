@@ -40,7 +40,6 @@ type Options struct {
 type Builder struct {
 	bundles, tmp string
 	startLimit   time.Duration
-	tools        *toolchain.Toolchains
 	js           *js.Kind
 	kinds        []kind.Kind
 	locks        keylock.Locks // by digest of a bundle
@@ -64,11 +63,11 @@ func Open(o Options) (*Builder, error) {
 	if err := durable.Sweep(b.tmp); err != nil {
 		return nil, err
 	}
-	b.tools = toolchain.New(toolchain.Options{Dir: filepath.Join(cache, "toolchains"), Tmp: b.tmp, Search: o.Search})
+	tools := toolchain.New(toolchain.Options{Dir: filepath.Join(cache, "toolchains"), Tmp: b.tmp, Search: o.Search})
 	for _, open := range o.Kinds {
 		b.kinds = append(b.kinds, open(cache, b.tmp))
 	}
-	b.js = js.New(cache, b.tmp, b.tools)
+	b.js = js.New(cache, b.tmp, tools)
 	b.kinds = append(b.kinds, b.js)
 	return b, nil
 }
@@ -95,12 +94,6 @@ func (b *Builder) fingerprints() []string {
 		all = append(all, k.Fingerprint())
 	}
 	return all
-}
-
-// Plan says which Node an app without wishes will get, and whether it must be
-// brought first.
-func (b *Builder) Plan(ctx context.Context) (toolchain.Plan, error) {
-	return b.tools.Plan(ctx, appconfig.MinNode)
 }
 
 // Warm brings what a first build of a JavaScript app needs before there is one.

@@ -509,7 +509,7 @@ type ListDeploymentsParams struct {
 type DeleteDeploymentParams struct {
 	DeleteTracingProject *bool `form:"delete_tracing_project,omitempty" json:"delete_tracing_project,omitempty"`
 
-	// Force Drop the rows of a deployment that is already being deleted.
+	// Force Accepted for a deployment that is already being deleted, whose rows go once nothing is left of it; refused for any other.
 	Force *bool `form:"force,omitempty" json:"force,omitempty"`
 }
 
