@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"errors"
 	"maps"
 	"reflect"
 	"slices"
@@ -269,5 +270,17 @@ func TestRedeployBringsBackWhatTheRevisionWasMadeOf(t *testing.T) {
 	}
 	if v.Newest.Secrets != v.Deployment.Secrets {
 		t.Error("the deployment shows other secrets than its newest revision has")
+	}
+}
+
+func TestReferencesNeedACluster(t *testing.T) {
+	p := newPlane(t)
+	d := p.create("app")
+	p.push(d.ID)
+	v, err := p.Patch(t.Context(), p.who, d.ID, slipway.Change{Refs: &[]slipway.SecretRef{{Name: "A", SecretName: "s", SecretKey: "k"}}})
+	must(t, err)
+	_, err = p.Environment(t.Context(), p.acquire(d.ID), v.Newest.ID)
+	if f, ok := errors.AsType[*slipway.Failure](err); !ok || !strings.Contains(f.Message, "'A' refers to a secret of a Kubernetes cluster") {
+		t.Errorf("the environment of a revision with a reference: %v", err)
 	}
 }
