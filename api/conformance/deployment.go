@@ -64,7 +64,7 @@ func (d *deployment) path() string              { return "/v2/deployments/" + d.
 func (d *deployment) get() *answer              { return d.t.get(d.path()).is(http.StatusOK) }
 func (d *deployment) patch(body object) *answer { return d.t.patch(d.path(), body) }
 func (d *deployment) revision(id string) string { return d.path() + "/revisions/" + id }
-func (d *deployment) latest() string { return d.get().text("latest_revision_id") }
+func (d *deployment) latest() string            { return d.get().text("latest_revision_id") }
 
 func (d *deployment) revisions(query string) *answer {
 	return d.t.get(d.path() + "/revisions" + query).is(http.StatusOK)

@@ -62,7 +62,7 @@ func listCases() []Case {
 		}),
 		fact("§2", "the other published filters are taken", func(t *T) {
 			for _, q := range []string{"remote_reconciled=true", "tag_value_ids=" + nobody, "image_version=0.1.0"} {
-				t.get("/v2/deployments?limit=1&" + q).is(http.StatusOK)
+				t.get("/v2/deployments?limit=1&" + q).is(http.StatusOK).list("resources")
 			}
 		}),
 		choice("§2", "name filters leave out what is being deleted", func(t *T) {

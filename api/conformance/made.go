@@ -29,7 +29,7 @@ func (t *T) remember(r request, a *answer) {
 		return
 	}
 	if id, ok := a.value("id").(string); ok {
-		t.made = append(t.made, thing{path + "/" + id, r.header.Get("X-Api-Key")})
+		t.made = append(t.made, thing{path + "/" + url.PathEscape(id), r.header.Get("X-Api-Key")})
 	}
 }
 
@@ -85,8 +85,8 @@ func (s *session) find(ctx context.Context, key string) []thing {
 		resources, _ := a.value("resources").([]any)
 		for _, r := range resources {
 			id, _ := lookup(r, "id")
-			if name, _ := lookup(r, l.name); strings.HasPrefix(fmt.Sprint(name), s.prefix) {
-				found = append(found, thing{l.path + "/" + fmt.Sprint(id), key})
+			if name, _ := lookup(r, l.name); strings.Contains(fmt.Sprint(name), s.prefix) {
+				found = append(found, thing{l.path + "/" + url.PathEscape(fmt.Sprint(id)), key})
 			}
 		}
 	}

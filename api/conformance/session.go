@@ -112,7 +112,7 @@ func as(key string) set {
 }
 
 // call asks the server, and stops the case if there is no answer. A redirect is
-// wrong whatever was asked (§1).
+// wrong whatever was asked (§1), and so is that the server broke.
 func (t *T) call(method, path string, sets ...set) *answer {
 	r := request{method: method, path: path, header: http.Header{"Accept": {"application/json"}}}
 	as(t.target.Key)(&r)
@@ -132,6 +132,9 @@ func (t *T) call(method, path string, sets ...set) *answer {
 	t.remember(r, a)
 	if a.status >= 300 && a.status <= 399 {
 		t.stop("no redirect", fmt.Sprintf("%d to %s", a.status, a.header.Get("Location")))
+	}
+	if a.status >= 500 && a.status != http.StatusNotImplemented {
+		t.stop("no failure of the server's own", a.String())
 	}
 	return a
 }
