@@ -20,6 +20,7 @@ type Control interface {
 	Get(context.Context, slipway.Principal, slipway.DeploymentID) (slipway.DeploymentView, error)
 	List(context.Context, slipway.Principal, slipway.DeploymentFilter) ([]slipway.DeploymentView, error)
 	Patch(context.Context, slipway.Principal, slipway.DeploymentID, slipway.Change) (slipway.DeploymentView, error)
+	Revise(context.Context, slipway.Principal, slipway.DeploymentID, slipway.Change) (slipway.RevisionView, error)
 	Delete(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, tracing bool) error
 	ForceDelete(context.Context, slipway.Principal, slipway.DeploymentID) error
 	Redeploy(context.Context, slipway.Principal, slipway.DeploymentID, slipway.RevisionID) (slipway.DeploymentView, error)

@@ -70,6 +70,11 @@ func (c *control) Patch(_ context.Context, _ slipway.Principal, _ slipway.Deploy
 	return view, c.err
 }
 
+func (c *control) Revise(_ context.Context, _ slipway.Principal, _ slipway.DeploymentID, ch slipway.Change) (slipway.RevisionView, error) {
+	c.change = ch
+	return revision, c.err
+}
+
 func (c *control) Delete(context.Context, slipway.Principal, slipway.DeploymentID, bool) error {
 	return c.err
 }
