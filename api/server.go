@@ -28,6 +28,7 @@ type Control interface {
 	GetRevision(context.Context, slipway.Principal, slipway.DeploymentID, slipway.RevisionID) (slipway.RevisionView, error)
 	ListRevisions(context.Context, slipway.Principal, slipway.RevisionFilter) ([]slipway.RevisionView, error)
 	Logs(context.Context, slipway.Principal, slipway.LogQuery) ([]slipway.StoredLine, int64, error)
+	Events(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, after int64) ([]slipway.StatusEvent, error)
 	NewUpload(context.Context, slipway.Principal, slipway.DeploymentID) (slipway.Upload, error)
 	ReceiveUpload(ctx context.Context, id slipway.UploadID, body io.Reader) error
 }
@@ -45,11 +46,17 @@ type Config struct {
 	Signer    Signer
 	PublicURL string // where clients reach this server; "" for what they say in Host
 	Ready     func() bool
-	Logger    *slog.Logger
+	// Stopping ends when the server takes no more requests: so do streams, which
+	// would not by themselves. Nil for never.
+	Stopping context.Context
+	Logger   *slog.Logger
 }
 
 // server implements wire.StrictServerInterface.
-type server struct{ Config }
+type server struct {
+	Config
+	streams streams
+}
 
 // prefixes are where the API is served; self-hosted installations of the
 // contract have it under /api-host (contract §1).
@@ -61,15 +68,19 @@ func New(config Config) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile API document: %w", err)
 	}
-	s := &server{config}
+	s := &server{Config: config}
+	if s.Stopping == nil {
+		s.Stopping = context.Background()
+	}
 	mux := http.NewServeMux()
-	strict := wire.NewStrictHandlerWithOptions(s, nil, wire.StrictHTTPServerOptions{
+	strict := wire.NewStrictHandlerWithOptions(s, []wire.StrictMiddlewareFunc{withRequest}, wire.StrictHTTPServerOptions{
 		RequestErrorHandlerFunc:  s.refuseRequest,
 		ResponseErrorHandlerFunc: s.fail,
 	})
 	for _, prefix := range prefixes {
 		wire.HandlerWithOptions(strict, wire.StdHTTPServerOptions{
 			BaseURL: prefix, BaseRouter: CheckedMux(mux, prefix, set, s.guard), ErrorHandlerFunc: s.refuseRequest,
+			Middlewares: []wire.MiddlewareFunc{s.conditional(set, prefix)},
 		})
 		s.routePlanned(mux, prefix, set)
 		mux.HandleFunc("PUT "+prefix+"/uploads/{upload_id}", s.receiveUpload)

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,6 +32,8 @@ type control struct {
 	query  slipway.LogQuery
 	body   string
 	force  bool
+	ctx    context.Context // of the last change
+	events func(ctx context.Context, after int64) ([]slipway.StatusEvent, error)
 }
 
 var (
@@ -66,8 +69,8 @@ func (c *control) List(_ context.Context, _ slipway.Principal, f slipway.Deploym
 	return []slipway.DeploymentView{view}, c.err
 }
 
-func (c *control) Patch(_ context.Context, _ slipway.Principal, _ slipway.DeploymentID, ch slipway.Change) (slipway.DeploymentView, error) {
-	c.change = ch
+func (c *control) Patch(ctx context.Context, _ slipway.Principal, _ slipway.DeploymentID, ch slipway.Change) (slipway.DeploymentView, error) {
+	c.change, c.ctx = ch, ctx
 	return view, c.err
 }
 
@@ -106,6 +109,11 @@ func (c *control) Logs(_ context.Context, _ slipway.Principal, q slipway.LogQuer
 	return []slipway.StoredLine{{LogLine: slipway.LogLine{Origin: "i", Offset: 7, At: at, Level: "INFO", Message: "hello"}, Position: 9}}, 9, c.err
 }
 
+// Events tells what the test has put there, and then waits.
+func (c *control) Events(ctx context.Context, _ slipway.Principal, _ slipway.DeploymentID, after int64) ([]slipway.StatusEvent, error) {
+	return c.events(ctx, after)
+}
+
 func (c *control) NewUpload(context.Context, slipway.Principal, slipway.DeploymentID) (slipway.Upload, error) {
 	return slipway.Upload{ID: otherID, Object: "uploads/x", ExpiresAt: time.Now().Add(time.Minute)}, c.err
 }
@@ -133,16 +141,38 @@ type signer struct{}
 func (signer) Sign(message string) string              { return strings.ReplaceAll(message, "/", "-") }
 func (s signer) Verify(message, signature string) bool { return s.Sign(message) == signature }
 
-func serve(t *testing.T) (*control, *httptest.Server) {
+// revocable are keys that are all revoked at once.
+type revocable struct {
+	keys
+	revoked atomic.Bool
+}
+
+func (r *revocable) Authenticate(ctx context.Context, token string) (slipway.Principal, error) {
+	if r.revoked.Load() {
+		token = "revoked"
+	}
+	return r.keys.Authenticate(ctx, token)
+}
+
+// handle returns the API of a control that a test steers, with some keys.
+func handle(t *testing.T, stopping context.Context) (*control, *revocable, http.Handler) {
 	t.Helper()
-	c := &control{}
+	known := &revocable{keys: keys{"all": slipway.DefaultScopes(), "reader": {slipway.ScopeRead}, "nobody": {}}}
+	c := &control{events: func(context.Context, int64) ([]slipway.StatusEvent, error) {
+		return nil, slipway.Errorf(slipway.CodeNotFound, "Deployment not found.")
+	}}
 	handler, err := api.New(api.Config{
-		Control: c, Signer: signer{}, Logger: slog.New(slog.DiscardHandler), Ready: func() bool { return true },
-		Keys: keys{"all": slipway.DefaultScopes(), "reader": {slipway.ScopeRead}, "nobody": {}},
+		Control: c, Signer: signer{}, Logger: slog.New(slog.DiscardHandler), Ready: func() bool { return true }, Keys: known, Stopping: stopping,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return c, known, handler
+}
+
+func serve(t *testing.T) (*control, *httptest.Server) {
+	t.Helper()
+	c, _, handler := handle(t, nil)
 	s := httptest.NewServer(handler)
 	t.Cleanup(s.Close)
 	return c, s
@@ -201,7 +231,7 @@ var operations = []request{
 	{"POST", "/v2/deployments/" + someID + "/push-token", "", slipway.ScopeDeploy, 400},
 	{"GET", "/v2/deployments/" + someID + "/revisions/" + otherID + "/logs?type=build", "", slipway.ScopeRead, 501},
 	{"GET", "/v2/deployment-logs?deployment_id=" + someID, "", slipway.ScopeRead, 501},
-	{"GET", "/v2/deployments/" + someID + "/events", "", slipway.ScopeRead, 501},
+	{"GET", "/v2/deployments/" + someID + "/events", "", slipway.ScopeRead, 200},
 	{"GET", "/v2/listeners", "", slipway.ScopeRead, 501},
 	{"POST", "/v2/listeners", `{"compute_type":"k8s","compute_id":"c","compute_config":{}}`, slipway.ScopeAdmin, 501},
 	{"GET", "/v2/listeners/" + someID, "", slipway.ScopeRead, 501},
@@ -283,7 +313,7 @@ func TestWhatIsToComeSaysSo(t *testing.T) {
 func TestErrorsBecomeStatuses(t *testing.T) {
 	c, s := serve(t)
 	for code, want := range map[slipway.Code]int{
-		slipway.CodeInvalid: 400, slipway.CodeForbidden: 403, slipway.CodeNotFound: 404, slipway.CodeConflict: 409,
+		slipway.CodeInvalid: 400, slipway.CodeForbidden: 403, slipway.CodeNotFound: 404, slipway.CodeConflict: 409, slipway.CodeStale: 412, slipway.CodeRateLimited: 429,
 		slipway.CodeTooLarge: 413, slipway.CodeNotImplemented: 501, slipway.CodeUnavailable: 503,
 	} {
 		c.err = slipway.Errorf(code, "because")

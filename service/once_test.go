@@ -213,6 +213,7 @@ func TestReceiptsAreSwept(t *testing.T) {
 		abort := fmt.Errorf("only looked")
 		_ = p.store.Update(t.Context(), func(tx slipway.Tx) (err error) {
 			r, err = tx.ClaimReceipt(slipway.Receipt{Workspace: p.who.Workspace, Key: key})
+			must(t, err)
 			return abort
 		})
 		return r
