@@ -40,7 +40,7 @@ var (
 		Deployment: slipway.Deployment{
 			ID: someID, Workspace: tenantID, Name: "app", Slug: "app", Source: slipway.SourceInternalSource, Status: slipway.Ready,
 			Latest: otherID, Active: otherID, Project: "p", CreatedAt: at, UpdatedAt: at, Health: slipway.Health{State: slipway.Healthy, Since: at},
-			Config: slipway.SourceConfig{Resources: `{"cpu":2}`},
+			Config: slipway.SourceConfig{Resources: &slipway.Resources{Server: slipway.Share{CPU: new(2.0)}}},
 		},
 		URL: "http://slipway.test/d/app", Variables: []string{"TOKEN"},
 		Newest: &slipway.Revision{ID: otherID, Status: slipway.BuildFailed, Message: "it broke"},
