@@ -7,11 +7,13 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/api"
 )
 
 const eventsPath = "/v2/deployments/" + someID + "/events"
@@ -21,6 +23,26 @@ var (
 	turnEvent  = slipway.StatusEvent{Sequence: 5, Kind: slipway.EventRevision, Revision: revision.Revision.State(), At: at}
 	resetEvent = slipway.StatusEvent{Sequence: 3, Kind: slipway.EventReset, State: view.Deployment.State(), At: at}
 )
+
+// revocable are keys that are all revoked at once.
+type revocable struct {
+	keys
+	revoked atomic.Bool
+}
+
+func (r *revocable) Authenticate(ctx context.Context, token string) (slipway.Principal, error) {
+	if r.revoked.Load() {
+		token = "revoked"
+	}
+	return r.keys.Authenticate(ctx, token)
+}
+
+// handle returns an API whose deployment is quiet, and its keys.
+func handle(t *testing.T, stopping context.Context) (*revocable, http.Handler) {
+	t.Helper()
+	known := &revocable{keys: someKeys()}
+	return known, newConfigured(t, api.Config{Control: &control{events: quiet}, Keys: known, Stopping: stopping})
+}
 
 // page is what a stream has written so far.
 type page struct {
@@ -151,8 +173,7 @@ func TestEventsOfAHead(t *testing.T) {
 
 func TestHeartbeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, known, handler := handle(t, nil)
-		c.events = quiet
+		known, handler := handle(t, nil)
 		p, ended := follow(t.Context(), handler, "all")
 		if got := p.take(); got != "retry: 1000\n\n" {
 			t.Errorf("at first: %q", got)
@@ -186,8 +207,7 @@ func TestStreamsEnd(t *testing.T) {
 				defer stop()
 				ctx, leave := context.WithCancel(t.Context())
 				defer leave()
-				c, _, handler := handle(t, stopping)
-				c.events = quiet
+				_, handler := handle(t, stopping)
 				p, ended := follow(ctx, handler, "all")
 				p.take()
 				end(leave, stop, p)
@@ -199,8 +219,7 @@ func TestStreamsEnd(t *testing.T) {
 
 func TestStreamsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _, handler := handle(t, nil)
-		c.events = quiet
+		_, handler := handle(t, nil)
 		ctx, leave := context.WithCancel(t.Context())
 		var streams []chan struct{}
 		for range 64 {

@@ -3,7 +3,6 @@ package service_test
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -12,7 +11,6 @@ import (
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/internal/testsignal"
 	"github.com/slipwayhq/slipway/service"
-	"github.com/slipwayhq/slipway/store/sqlite"
 )
 
 func (p *plane) keyed(key, hash string) context.Context {
@@ -185,11 +183,7 @@ func TestAskedAgainAfterADeath(t *testing.T) {
 	if _, err := doomed.Create(p.keyed("k", "h"), p.who, n); err == nil {
 		t.Fatal("the server did not die")
 	}
-	must(t, p.store.Close())
-	store, err := sqlite.Open(t.Context(), filepath.Join(p.dir, "slipway.db"))
-	must(t, err)
-	t.Cleanup(func() { must(t, store.Close()) })
-	next := service.New(store, nil, nil, service.Config{Now: p.clock, URL: func(string) string { return "" }})
+	next := service.New(p.store, nil, nil, service.Config{Now: p.clock, URL: func(string) string { return "" }})
 	all, err := next.List(t.Context(), p.who, slipway.DeploymentFilter{})
 	must(t, err)
 	d, err := next.Create(p.keyed("k", "h"), p.who, n)

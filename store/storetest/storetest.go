@@ -55,6 +55,7 @@ func Run(t *testing.T, open func(t *testing.T) slipway.Store) {
 		"Events":             testEvents,
 		"EventsBounded":      testEventsBounded,
 		"EventsRace":         testEventsRace,
+		"StrangeText":        testStrangeText,
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) { test(t, newWorld(t, open(t))) })
