@@ -120,7 +120,8 @@ func (s *Store) Update(ctx context.Context, fn func(slipway.Tx) error) error {
 	return s.writer.update(ctx, fn, s.closing)
 }
 
-// View implements slipway.Store.
+// View implements slipway.Store. Its queries are short, and to be ready to cut
+// one off costs more than most of them: ctx is for the wait before the first.
 func (s *Store) View(ctx context.Context, fn func(slipway.Tx) error) error {
 	c, err := s.reader(ctx)
 	if err != nil {
@@ -131,7 +132,7 @@ func (s *Store) View(ctx context.Context, fn func(slipway.Tx) error) error {
 		return err
 	}
 	defer c.rollback()
-	err = fn(store.NewTx(ctx, c))
+	err = fn(store.NewTx(context.WithoutCancel(ctx), c))
 	if err == nil {
 		err = c.failed
 	}
@@ -142,6 +143,8 @@ func (s *Store) reader(ctx context.Context) (*conn, error) {
 	select {
 	case <-s.closing:
 		return nil, store.ErrClosed
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for a reader: %w", context.Cause(ctx))
 	default:
 	}
 	select {
