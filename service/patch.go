@@ -97,7 +97,7 @@ func (c *change) apply(d *slipway.Deployment, ch slipway.Change) error {
 		return err
 	}
 	if !revise {
-		return c.want(d)
+		return c.keep(d)
 	}
 	if err := checkRevisable(d, source); err != nil {
 		return err

@@ -20,8 +20,12 @@ import (
 // readers is how many Views go on at once.
 const readers = 4
 
+// What a savepoint might have to take back is kept in memory: written to a file,
+// it would cost more than all else that an update does.
 var (
-	common  = []string{"busy_timeout(5000)", "foreign_keys(1)", "synchronous(FULL)", "trusted_schema(0)"}
+	common = []string{
+		"busy_timeout(5000)", "foreign_keys(1)", "synchronous(FULL)", "trusted_schema(0)", "temp_store(MEMORY)", "cache_size(-8000)",
+	}
 	writing = append([]string{"journal_mode(WAL)", "journal_size_limit(67108864)"}, common...)
 	reading = append([]string{"query_only(1)"}, common...)
 )
