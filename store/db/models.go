@@ -145,6 +145,7 @@ type SecretSet struct {
 	ID           string
 	DeploymentID string
 	Refs         string
+	Names        string
 }
 
 type SecretValue struct {
