@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,6 +32,8 @@ type control struct {
 	query  slipway.LogQuery
 	body   string
 	force  bool
+	ctx    context.Context // of the last change
+	events func(ctx context.Context, after int64) ([]slipway.StatusEvent, error)
 }
 
 var (
@@ -42,7 +45,7 @@ var (
 			Config: slipway.SourceConfig{Resources: &slipway.Resources{Server: slipway.Share{CPU: new(2.0)}}},
 		},
 		URL: "http://slipway.test/d/app", Variables: []string{"TOKEN"},
-		Newest: &slipway.Revision{ID: otherID, Status: slipway.BuildFailed, Message: "it broke"},
+		Newest: &slipway.NewestRevision{ID: otherID, Status: slipway.BuildFailed, Message: "it broke"},
 	}
 	revision = slipway.RevisionView{
 		Revision: slipway.Revision{
@@ -66,9 +69,14 @@ func (c *control) List(_ context.Context, _ slipway.Principal, f slipway.Deploym
 	return []slipway.DeploymentView{view}, c.err
 }
 
-func (c *control) Patch(_ context.Context, _ slipway.Principal, _ slipway.DeploymentID, ch slipway.Change) (slipway.DeploymentView, error) {
-	c.change = ch
+func (c *control) Patch(ctx context.Context, _ slipway.Principal, _ slipway.DeploymentID, ch slipway.Change) (slipway.DeploymentView, error) {
+	c.change, c.ctx = ch, ctx
 	return view, c.err
+}
+
+func (c *control) Revise(_ context.Context, _ slipway.Principal, _ slipway.DeploymentID, ch slipway.Change) (slipway.RevisionView, error) {
+	c.change = ch
+	return revision, c.err
 }
 
 func (c *control) Delete(context.Context, slipway.Principal, slipway.DeploymentID, bool) error {
@@ -101,6 +109,11 @@ func (c *control) Logs(_ context.Context, _ slipway.Principal, q slipway.LogQuer
 	return []slipway.StoredLine{{LogLine: slipway.LogLine{Origin: "i", Offset: 7, At: at, Level: "INFO", Message: "hello"}, Position: 9}}, 9, c.err
 }
 
+// Events tells what the test has put there, and then waits.
+func (c *control) Events(ctx context.Context, _ slipway.Principal, _ slipway.DeploymentID, after int64) ([]slipway.StatusEvent, error) {
+	return c.events(ctx, after)
+}
+
 func (c *control) NewUpload(context.Context, slipway.Principal, slipway.DeploymentID) (slipway.Upload, error) {
 	return slipway.Upload{ID: otherID, Object: "uploads/x", ExpiresAt: time.Now().Add(time.Minute)}, c.err
 }
@@ -128,19 +141,40 @@ type signer struct{}
 func (signer) Sign(message string) string              { return strings.ReplaceAll(message, "/", "-") }
 func (s signer) Verify(message, signature string) bool { return s.Sign(message) == signature }
 
+// gone tells of nothing but the end.
+func gone(context.Context, int64) ([]slipway.StatusEvent, error) {
+	return nil, slipway.Errorf(slipway.CodeNotFound, "Deployment not found.")
+}
+
 func serve(t *testing.T) (*control, *httptest.Server) {
 	t.Helper()
-	c := &control{}
-	handler, err := api.New(api.Config{
-		Control: c, Signer: signer{}, Logger: slog.New(slog.DiscardHandler), Ready: func() bool { return true },
-		Keys: keys{"all": slipway.DefaultScopes(), "reader": {slipway.ScopeRead}, "nobody": {}},
-	})
+	c := &control{events: gone}
+	s := httptest.NewServer(newHandler(t, c))
+	t.Cleanup(s.Close)
+	return c, s
+}
+
+func newHandler(t testing.TB, c api.Control) *api.Handler {
+	t.Helper()
+	return newConfigured(t, api.Config{Control: c})
+}
+
+// newConfigured fills in what every test has alike.
+func newConfigured(t testing.TB, config api.Config) *api.Handler {
+	t.Helper()
+	config.Signer, config.Logger, config.Ready = signer{}, slog.New(slog.DiscardHandler), func() bool { return true }
+	if config.Keys == nil {
+		config.Keys = someKeys()
+	}
+	handler, err := api.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(handler)
-	t.Cleanup(s.Close)
-	return c, s
+	return handler
+}
+
+func someKeys() keys {
+	return keys{"all": slipway.DefaultScopes(), "reader": {slipway.ScopeRead}, "nobody": {}}
 }
 
 // ask sends a request and returns status, headers and body.
@@ -196,7 +230,7 @@ var operations = []request{
 	{"POST", "/v2/deployments/" + someID + "/push-token", "", slipway.ScopeDeploy, 400},
 	{"GET", "/v2/deployments/" + someID + "/revisions/" + otherID + "/logs?type=build", "", slipway.ScopeRead, 501},
 	{"GET", "/v2/deployment-logs?deployment_id=" + someID, "", slipway.ScopeRead, 501},
-	{"GET", "/v2/deployments/" + someID + "/events", "", slipway.ScopeRead, 501},
+	{"GET", "/v2/deployments/" + someID + "/events", "", slipway.ScopeRead, 200},
 	{"GET", "/v2/listeners", "", slipway.ScopeRead, 501},
 	{"POST", "/v2/listeners", `{"compute_type":"k8s","compute_id":"c","compute_config":{}}`, slipway.ScopeAdmin, 501},
 	{"GET", "/v2/listeners/" + someID, "", slipway.ScopeRead, 501},
@@ -278,7 +312,7 @@ func TestWhatIsToComeSaysSo(t *testing.T) {
 func TestErrorsBecomeStatuses(t *testing.T) {
 	c, s := serve(t)
 	for code, want := range map[slipway.Code]int{
-		slipway.CodeInvalid: 400, slipway.CodeForbidden: 403, slipway.CodeNotFound: 404, slipway.CodeConflict: 409,
+		slipway.CodeInvalid: 400, slipway.CodeForbidden: 403, slipway.CodeNotFound: 404, slipway.CodeConflict: 409, slipway.CodeStale: 412, slipway.CodeRateLimited: 429,
 		slipway.CodeTooLarge: 413, slipway.CodeNotImplemented: 501, slipway.CodeUnavailable: 503,
 	} {
 		c.err = slipway.Errorf(code, "because")
@@ -397,6 +431,79 @@ func TestUploadAddressAuthorisesItself(t *testing.T) {
 		if status, _, _ := ask(t, s, "PUT", bad, "", "x"); status != 403 {
 			t.Errorf("%s: %d", name, status)
 		}
+	}
+}
+
+// openRoutes ask for no key: they tell nothing about anyone, or their address
+// authorises itself.
+var openRoutes = []string{
+	"GET /healthz", "GET /readyz", "GET /openapi.json", "GET /api-host/openapi.json", "GET /docs", "GET /api-host/docs",
+	"PUT /uploads/{upload_id}", "PUT /api-host/uploads/{upload_id}",
+}
+
+func TestEveryRouteHasAScopeOrIsKnownToBeOpen(t *testing.T) {
+	handler := newHandler(t, &control{})
+	var open []string
+	for _, route := range handler.Routes() {
+		if route.Scope == "" {
+			open = append(open, route.Pattern)
+			continue
+		}
+		method, path, _ := strings.Cut(route.Pattern, " ")
+		w := call(handler, method, strings.NewReplacer("{", "", "}", "").Replace(path), "")
+		if w.Code != http.StatusUnauthorized {
+			t.Errorf("%s without a key: %d", route.Pattern, w.Code)
+		}
+	}
+	slices.Sort(open)
+	if want := slices.Sorted(slices.Values(openRoutes)); !slices.Equal(open, want) {
+		t.Errorf("open to everyone: %v, want %v", open, want)
+	}
+	if n := len(handler.Routes()) - len(open); n != 2*(len(operations)+len(planned(t))) {
+		t.Errorf("%d routes of operations", n)
+	}
+}
+
+func TestAnOperationWithoutAKnownScopeIsNotServed(t *testing.T) {
+	original := api.Document
+	defer func() { api.Document = original }()
+	for _, scope := range []string{``, `"x-slipway-scope": "",`, `"x-slipway-scope": "everything",`} {
+		api.Document = bytes.Replace(original, []byte(`"x-slipway-scope": "read",`), []byte(scope), 1)
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%q is served", scope)
+				}
+			}()
+			newHandler(t, &control{})
+		}()
+	}
+}
+
+func TestReference(t *testing.T) {
+	_, s := serve(t)
+	for _, path := range []string{"/docs", "/api-host/docs"} {
+		status, header, body := ask(t, s, "GET", path, "", "")
+		if status != 200 || header.Get("Content-Type") != "text/html; charset=utf-8" || !strings.Contains(body, "create_deployment_v2") ||
+			!strings.HasPrefix(header.Get("Content-Security-Policy"), "default-src 'none'") {
+			t.Errorf("GET %s: %d %v", path, status, header)
+		}
+	}
+}
+
+func TestMethodsThatAskAboutARoute(t *testing.T) {
+	_, s := serve(t)
+	if status, header, _ := ask(t, s, "OPTIONS", "/v2/deployments", "", ""); status != 204 || header.Get("Allow") != "GET, HEAD, POST, DELETE" {
+		t.Errorf("OPTIONS: %d %v", status, header)
+	}
+	if status, header, body := ask(t, s, "HEAD", "/v2/deployments/"+someID, "all", ""); status != 200 || body != "" || header.Get("Content-Type") != "application/json" {
+		t.Errorf("HEAD: %d %v %q", status, header, body)
+	}
+	if status, _, _ := ask(t, s, "HEAD", "/v2/deployments/"+someID, "", ""); status != 401 {
+		t.Errorf("HEAD without a key: %d", status)
+	}
+	if status, _, _ := ask(t, s, "OPTIONS", "/v2/nothing", "", ""); status != 404 {
+		t.Errorf("OPTIONS of nothing: %d", status)
 	}
 }
 
