@@ -54,6 +54,7 @@ type DeploymentFilter struct {
 	Status       DeploymentStatus
 	Type         string
 	IDs          []DeploymentID
+	Reconciled   *bool // whether a data plane has caught up with what is wanted
 	Limit        int
 	Offset       int
 }
@@ -67,6 +68,8 @@ type Deployments interface {
 	LiveDeploymentByName(WorkspaceID, string) (Deployment, error)
 	DeploymentBySlug(slug string) (Deployment, error)
 	ListDeployments(DeploymentFilter) ([]Deployment, error)
+	// CountDeployments counts those of a type that are not being deleted.
+	CountDeployments(w WorkspaceID, kind string) (int, error)
 	// DeploymentsInStatus lists over all workspaces, oldest first.
 	DeploymentsInStatus(DeploymentStatus, int) ([]Deployment, error)
 	// DeploymentsAfter lists over all workspaces in the order of ids.
@@ -83,6 +86,7 @@ type Deployments interface {
 type RevisionFilter struct {
 	Deployment DeploymentID
 	Status     RevisionStatus
+	Reconciled *bool // whether it has ended
 	Limit      int
 	Offset     int
 }

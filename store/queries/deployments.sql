@@ -54,6 +54,10 @@ WHERE workspace_id = sqlc.arg(workspace_id)
 ORDER BY CASE WHEN name = CAST(sqlc.arg(first_name) AS text) THEN 0 ELSE 1 END, created_at DESC, id DESC
 LIMIT CAST(sqlc.arg(max_rows) AS bigint) OFFSET CAST(sqlc.arg(skip) AS bigint);
 
+-- name: CountDeployments :one
+SELECT COUNT(*) FROM deployments
+WHERE workspace_id = $1 AND deployment_type = $2 AND status NOT IN ('AWAITING_DELETE', 'AWAITING_FINAL_DELETE');
+
 -- name: ListDeploymentsInStatus :many
 SELECT * FROM deployments WHERE status = sqlc.arg(status)
 ORDER BY created_at, id LIMIT CAST(sqlc.arg(max_rows) AS bigint);

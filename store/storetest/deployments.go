@@ -141,6 +141,10 @@ func testDeploymentLists(t *testing.T, w *world) {
 		list := read(w, func(tx slipway.Tx) ([]slipway.Deployment, error) { return tx.ListDeployments(c.f) })
 		equal(t, name, deploymentIDs(list), c.want)
 	}
+	count := func(kind string) int {
+		return read(w, func(tx slipway.Tx) (int, error) { return tx.CountDeployments(w.workspace, kind) })
+	}
+	equal(t, "of a type", []int{count("dev"), count("prod"), count("")}, []int{1, 0, 3})
 }
 
 func deploymentIDs(list []slipway.Deployment) (ids []slipway.DeploymentID) {
