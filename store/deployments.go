@@ -62,7 +62,7 @@ func (t Tx) selectDeployments(f slipway.DeploymentFilter) ([]db.Deployment, erro
 func joinIDs(ids []slipway.DeploymentID) string {
 	var b strings.Builder
 	for _, id := range ids {
-		b.WriteString(text(string(id)))
+		b.WriteString(string(id))
 		b.WriteByte(' ')
 	}
 	return b.String()
