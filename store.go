@@ -67,7 +67,9 @@ type Deployments interface {
 	// LiveDeploymentByName leaves out what is being deleted.
 	LiveDeploymentByName(WorkspaceID, string) (Deployment, error)
 	DeploymentBySlug(slug string) (Deployment, error)
-	ListDeployments(DeploymentFilter) ([]Deployment, error)
+	// DeploymentView is Deployment with what is shown beside it, but for its URL.
+	DeploymentView(DeploymentID) (DeploymentView, error)
+	ListDeployments(DeploymentFilter) ([]DeploymentView, error)
 	// CountDeployments counts those of a type that are not being deleted.
 	CountDeployments(w WorkspaceID, kind string) (int, error)
 	// DeploymentsInStatus lists over all workspaces, oldest first.

@@ -46,7 +46,7 @@ var (
 			Config: slipway.SourceConfig{Resources: &slipway.Resources{Server: slipway.Share{CPU: new(2.0)}}},
 		},
 		URL: "http://slipway.test/d/app", Variables: []string{"TOKEN"},
-		Newest: &slipway.Revision{ID: otherID, Status: slipway.BuildFailed, Message: "it broke"},
+		Newest: &slipway.NewestRevision{ID: otherID, Status: slipway.BuildFailed, Message: "it broke"},
 	}
 	revision = slipway.RevisionView{
 		Revision: slipway.Revision{

@@ -124,6 +124,7 @@ type SecretSet struct {
 	ID           string
 	DeploymentID string
 	Refs         string
+	Names        string
 }
 
 type SecretValue struct {
