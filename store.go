@@ -32,6 +32,7 @@ type Tx interface {
 	Logs
 	Projects
 	Secrets
+	Listeners
 }
 
 // Workspaces and their keys.
@@ -69,7 +70,8 @@ type Deployments interface {
 	ListDeployments(DeploymentFilter) ([]Deployment, error)
 	// DeploymentsInStatus lists over all workspaces, oldest first.
 	DeploymentsInStatus(DeploymentStatus, int) ([]Deployment, error)
-	// DeploymentsAfter lists over all workspaces in the order of ids.
+	// DeploymentsAfter lists over all workspaces, in the order of ids, those
+	// that no listener runs.
 	DeploymentsAfter(DeploymentID, int) ([]Deployment, error)
 	// UpdateDeployment writes the row and raises its Version. Observed is left
 	// alone: Release writes it.
@@ -130,7 +132,8 @@ type Inventory interface {
 }
 
 // Leases, one per deployment, and when a deployment is due: when the time of a
-// Wake or Release has come, and when a lease has run out.
+// Wake or Release has come, and when a lease has run out. One that is a
+// listener's to run is not due for anybody here.
 type Leases interface {
 	// Wake makes a deployment due at a time, if it is not due before and nobody
 	// holds its lease: who does sees by the generation that something changed.
@@ -192,4 +195,19 @@ type SealedVar struct {
 type Secrets interface {
 	InsertSecretSet(d DeploymentID, id SecretSetID, vars []SealedVar, refs []SecretRef) error
 	SecretSet(SecretSetID) ([]SealedVar, []SecretRef, error)
+}
+
+// Listeners, newest first in lists.
+type Listeners interface {
+	InsertListener(Listener) error
+	// Listener returns one of any workspace.
+	Listener(ListenerID) (Listener, error)
+	ListenerByComputeID(w WorkspaceID, computeID string) (Listener, error)
+	ListListeners(w WorkspaceID, limit, offset int) ([]Listener, error)
+	// UpdateListener writes what a PATCH may change.
+	UpdateListener(Listener) error
+	DeleteListener(ListenerID) error
+	// DeploymentsOnListener returns, oldest first, those of which the listener
+	// may still run something.
+	DeploymentsOnListener(id ListenerID, limit int) ([]Deployment, error)
 }
