@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/slipwayhq/slipway"
@@ -31,13 +33,20 @@ func base(ctx context.Context) string {
 	return b
 }
 
-// guard lets a request pass to an operation if its key has the operation's
-// scope. An operation without one is not served at all.
-func (s *server) guard(op *check.Operation, next http.HandlerFunc) http.HandlerFunc {
+// scopeOf is the scope that the document declares. An operation without one is
+// not served at all.
+func scopeOf(op *check.Operation) slipway.Scope {
 	scope := slipway.Scope(op.Extension("x-slipway-scope"))
-	if scope == "" {
-		panic("api: an operation of the document declares no scope")
+	if !slices.Contains(append(slipway.DefaultScopes(), slipway.ScopeSecretsRead), scope) {
+		panic(fmt.Sprintf("api: an operation of the document declares scope %q", scope))
 	}
+	return scope
+}
+
+// guard lets a request pass to an operation if its key has the operation's
+// scope.
+func (s *server) guard(op *check.Operation, next http.HandlerFunc) http.HandlerFunc {
+	scope := scopeOf(op)
 	return func(w http.ResponseWriter, r *http.Request) {
 		p, err := s.authenticate(r)
 		if err == nil && !p.May(scope) {

@@ -59,7 +59,7 @@ func search(all db.FilterDeploymentsParams, f slipway.DeploymentFilter) db.Searc
 func joinIDs(ids []slipway.DeploymentID) string {
 	var b strings.Builder
 	for _, id := range ids {
-		b.WriteString(text(string(id)))
+		b.WriteString(string(id))
 		b.WriteByte(' ')
 	}
 	return b.String()
