@@ -57,7 +57,7 @@ func TestPlans(t *testing.T) {
 	defer pool.Close()
 	const (
 		page    = "SEARCH l USING COVERING INDEX deployments_newest (workspace_id=?)"
-		sorting = "USE TEMP B-TREE FOR ORDER BY"
+		sorting = "USE TEMP B-TREE"
 	)
 	deployments := func(f slipway.DeploymentFilter) func(slipway.Tx) error {
 		f.Workspace = "w"
