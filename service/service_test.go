@@ -233,8 +233,8 @@ func TestWhatMakesARevision(t *testing.T) {
 		if made := before.Newest.ID != after.Newest.ID; made != c.want {
 			t.Errorf("%s makes a revision: %t, want %t", name, made, c.want)
 		}
-		if moved := after.Generation != before.Generation; moved != c.want {
-			t.Errorf("%s moves the generation: %t; a data plane has to look: %t", name, moved, c.want)
+		if moved := before.Generation != after.Generation; moved != c.want {
+			t.Errorf("%s: the generation moved: %t, want %t", name, moved, c.want)
 		}
 	}
 }
