@@ -72,6 +72,8 @@ type Deployments interface {
 	// DeploymentView is Deployment with what is shown beside it, but for its URL.
 	DeploymentView(DeploymentID) (DeploymentView, error)
 	ListDeployments(DeploymentFilter) ([]DeploymentView, error)
+	// CountDeployments counts those of a type that are not being deleted.
+	CountDeployments(w WorkspaceID, kind string) (int, error)
 	// DeploymentsInStatus lists over all workspaces, oldest first.
 	DeploymentsInStatus(DeploymentStatus, int) ([]Deployment, error)
 	// DeploymentsAfter lists over all workspaces in the order of ids.

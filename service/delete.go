@@ -12,17 +12,36 @@ import (
 // id. What was made for it goes afterwards, by its inventory. It may be asked
 // for again.
 func (s *Service) Delete(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, tracing bool) error {
-	err := s.change(ctx, func(c *change) error {
-		d, err := c.owned(who, id)
-		if err != nil || d.Deleting() {
-			return err
-		}
-		if err := slipway.CheckTag(ctx, d); err != nil {
-			return err
-		}
-		return c.delete(&d, tracing)
-	})
+	err := s.change(ctx, func(c *change) error { return c.remove(ctx, who, id, tracing) })
 	return wrap("delete deployment", err)
+}
+
+// DeleteMany deletes several, at once or not at all but for those that it may
+// not. It returns for each id nil or why it is not being deleted.
+func (s *Service) DeleteMany(ctx context.Context, who slipway.Principal, ids []slipway.DeploymentID) ([]error, error) {
+	refusals := make([]error, len(ids))
+	err := s.change(ctx, func(c *change) error {
+		for i, id := range ids {
+			refusals[i] = c.remove(ctx, who, id, false)
+			if refusals[i] != nil && slipway.CodeOf(refusals[i]) == "" {
+				return refusals[i]
+			}
+		}
+		return nil
+	})
+	return refusals, wrap("delete deployments", err)
+}
+
+// remove is delete for one that may be being deleted already.
+func (c *change) remove(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, tracing bool) error {
+	d, err := c.owned(who, id)
+	if err != nil || d.Deleting() {
+		return err
+	}
+	if err := slipway.CheckTag(ctx, d); err != nil {
+		return err
+	}
+	return c.delete(&d, tracing)
 }
 
 // ForceDelete is for a deployment that is being deleted, and refused for any

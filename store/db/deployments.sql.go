@@ -10,6 +10,23 @@ import (
 	"database/sql"
 )
 
+const countDeployments = `-- name: CountDeployments :one
+SELECT COUNT(*) FROM deployments
+WHERE workspace_id = $1 AND deployment_type = $2 AND status NOT IN ('AWAITING_DELETE', 'AWAITING_FINAL_DELETE')
+`
+
+type CountDeploymentsParams struct {
+	WorkspaceID    string
+	DeploymentType string
+}
+
+func (q *Queries) CountDeployments(ctx context.Context, arg CountDeploymentsParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countDeployments, arg.WorkspaceID, arg.DeploymentType)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const deleteDeployment = `-- name: DeleteDeployment :execrows
 DELETE FROM deployments WHERE id = $1
 `

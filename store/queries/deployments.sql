@@ -110,6 +110,10 @@ LEFT JOIN revisions r ON r.id = d.latest_revision_id
 LEFT JOIN secret_sets s ON s.id = d.secret_set_id
 ORDER BY CASE WHEN d.name = CAST(sqlc.arg(first_name) AS text) THEN 0 ELSE 1 END, d.created_at DESC, d.id DESC;
 
+-- name: CountDeployments :one
+SELECT COUNT(*) FROM deployments
+WHERE workspace_id = $1 AND deployment_type = $2 AND status NOT IN ('AWAITING_DELETE', 'AWAITING_FINAL_DELETE');
+
 -- name: ListDeploymentsInStatus :many
 SELECT * FROM deployments WHERE status = sqlc.arg(status)
 ORDER BY created_at, id LIMIT CAST(sqlc.arg(max_rows) AS bigint);

@@ -140,6 +140,10 @@ func testDeploymentLists(t *testing.T, w *world) {
 		c.f.Workspace = w.workspace
 		equal(t, name, w.list(c.f), c.want)
 	}
+	count := func(kind string) int {
+		return read(w, func(tx slipway.Tx) (int, error) { return tx.CountDeployments(w.workspace, kind) })
+	}
+	equal(t, "of a type", []int{count("dev"), count("prod"), count("")}, []int{1, 0, 3})
 }
 
 // list returns the ids of a list.
