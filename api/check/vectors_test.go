@@ -25,6 +25,7 @@ type vector struct {
 	In     string          `json:"in"`
 	Name   string          `json:"name"`
 	Value  string          `json:"value"`
+	At     string          `json:"at"`
 	Want   json.RawMessage `json:"want"`
 }
 
