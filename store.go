@@ -32,6 +32,8 @@ type Tx interface {
 	Logs
 	Projects
 	Secrets
+	Receipts
+	StatusEvents
 }
 
 // Workspaces and their keys.
@@ -198,4 +200,31 @@ type SealedVar struct {
 type Secrets interface {
 	InsertSecretSet(d DeploymentID, id SecretSetID, vars []SealedVar, refs []SecretRef) error
 	SecretSet(SecretSetID) ([]SealedVar, []SecretRef, error)
+}
+
+// Receipts of requests that took effect under a key.
+type Receipts interface {
+	// ClaimReceipt returns the receipt that is there for the workspace and key,
+	// else it writes r and returns it. Until the transaction ends nobody else
+	// claims the same.
+	ClaimReceipt(r Receipt) (Receipt, error)
+	// CompleteReceipt writes the resource of a receipt that was claimed.
+	CompleteReceipt(Receipt) error
+	// DeleteReceipts removes up to limit receipts made before a time, and
+	// returns how many.
+	DeleteReceipts(before time.Time, limit int) (int, error)
+}
+
+// EventsKept is how many events of a deployment are kept at least.
+const EventsKept = 500
+
+// StatusEvents of deployments. They go with their deployment.
+type StatusEvents interface {
+	// AppendEvents gives events of one deployment the next sequences and writes
+	// them. Old ones beyond EventsKept go, sooner or later.
+	AppendEvents(DeploymentID, []StatusEvent) error
+	// EventsAfter returns those that are kept, in their order.
+	EventsAfter(d DeploymentID, sequence int64, limit int) ([]StatusEvent, error)
+	// EventHead is the last sequence that was given, 0 if none was.
+	EventHead(DeploymentID) (int64, error)
 }

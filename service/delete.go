@@ -12,7 +12,7 @@ import (
 // id. What was made for it goes afterwards, by its inventory. It may be asked
 // for again.
 func (s *Service) Delete(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, tracing bool) error {
-	err := s.change(ctx, func(c *change) error { return c.remove(who, id, tracing) })
+	err := s.change(ctx, func(c *change) error { return c.remove(ctx, who, id, tracing) })
 	return wrap("delete deployment", err)
 }
 
@@ -22,7 +22,7 @@ func (s *Service) DeleteMany(ctx context.Context, who slipway.Principal, ids []s
 	refusals := make([]error, len(ids))
 	err := s.change(ctx, func(c *change) error {
 		for i, id := range ids {
-			refusals[i] = c.remove(who, id, false)
+			refusals[i] = c.remove(ctx, who, id, false)
 			if refusals[i] != nil && slipway.CodeOf(refusals[i]) == "" {
 				return refusals[i]
 			}
@@ -33,9 +33,12 @@ func (s *Service) DeleteMany(ctx context.Context, who slipway.Principal, ids []s
 }
 
 // remove is delete for one that may be being deleted already.
-func (c *change) remove(who slipway.Principal, id slipway.DeploymentID, tracing bool) error {
+func (c *change) remove(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, tracing bool) error {
 	d, err := c.owned(who, id)
 	if err != nil || d.Deleting() {
+		return err
+	}
+	if err := slipway.CheckTag(ctx, d); err != nil {
 		return err
 	}
 	return c.delete(&d, tracing)

@@ -53,6 +53,19 @@ type Deployment struct {
 	LeaseUntil         int64
 }
 
+type DeploymentEvent struct {
+	DeploymentID string
+	Sequence     int64
+	Kind         string
+	Body         string
+	At           int64
+}
+
+type EventHead struct {
+	DeploymentID string
+	Sequence     int64
+}
+
 type Instance struct {
 	ID           string
 	DeploymentID string
@@ -94,6 +107,14 @@ type LogLine struct {
 	At           int64
 	Level        string
 	Message      string
+}
+
+type Receipt struct {
+	WorkspaceID string
+	RequestKey  string
+	Hash        string
+	Resource    string
+	CreatedAt   int64
 }
 
 type Revision struct {
