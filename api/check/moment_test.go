@@ -1,8 +1,6 @@
 package check_test
 
 import (
-	"net/http"
-	"reflect"
 	"testing"
 	"time"
 )
@@ -43,20 +41,4 @@ func TestMomentsThatAreRefused(t *testing.T) {
 			t.Errorf("%s: %s %v", body, canonical, details)
 		}
 	}
-}
-
-func TestHeader(t *testing.T) {
-	const doc = `{"components": {"parameters": {"n": {"name": "X-N", "in": "header", "required": true, "schema": {"type": "integer"}}}},
-		"paths": {"/": {"get": {"operationId": "h", "parameters": [{"$ref": "#/components/parameters/n"}]}}}}`
-	op := compile(t, []byte(doc)).Operation("h")
-	got, details := op.Header(http.Header{"X-N": {" 7 ", "8"}, "X-Other": {"x"}})
-	if details != nil || !reflect.DeepEqual(got, map[string]string{"X-N": "7"}) {
-		t.Errorf("got %v %v", got, details)
-	}
-	_, details = op.Header(http.Header{"X-N": {"x"}})
-	if len(details) != 1 || !reflect.DeepEqual(details[0].Loc, []any{"header", "x-n"}) {
-		t.Errorf("got %v", details)
-	}
-	_, details = op.Header(nil)
-	compare(t, "none", details, []byte(`[{"type":"missing","loc":["header","x-n"],"msg":"Field required","input":null}]`))
 }
