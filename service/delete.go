@@ -75,6 +75,9 @@ func (c *change) delete(d *slipway.Deployment, tracing bool) (err error) {
 	if err := c.stopServing(d); err != nil {
 		return err
 	}
+	if d.Status == slipway.AwaitingFinalDelete { // nothing is left to be cleared away
+		return c.alter(d)
+	}
 	return c.want(d)
 }
 
@@ -147,14 +150,22 @@ func (c *change) onDataPlane(d slipway.DeploymentID) ([]slipway.Item, error) {
 	return there, nil
 }
 
-// finish removes what the control plane itself keeps of a deployment that
-// nothing runs of any more: its bytes first, then the rows that tell of them.
-func (s *Service) finish(ctx context.Context, id slipway.DeploymentID) error {
-	if err := s.blobs.DeleteAll(ctx, uploadFolder(id)); err != nil {
-		return fmt.Errorf("delete uploads: %w", err)
+// finish removes what the control plane itself keeps of deployments that
+// nothing runs of any more: their bytes first, then the rows that tell of them.
+// One that somebody else has finished is no error.
+func (s *Service) finish(ctx context.Context, ids ...slipway.DeploymentID) error {
+	for _, id := range ids {
+		if err := s.blobs.DeleteAll(ctx, uploadFolder(id)); err != nil {
+			return fmt.Errorf("delete uploads of %s: %w", id, err)
+		}
 	}
 	return s.change(ctx, func(c *change) error {
-		c.changed = append(c.changed, id)
-		return c.DeleteDeployment(id)
+		for _, id := range ids {
+			c.changed = append(c.changed, id)
+			if err := c.DeleteDeployment(id); err != nil && !errors.Is(err, slipway.ErrNoRow) {
+				return fmt.Errorf("delete deployment: %w", err)
+			}
+		}
+		return nil
 	})
 }

@@ -135,6 +135,9 @@ func testDeploymentLists(t *testing.T, w *world) {
 		"ids":                 {filter{IDs: ids{exact.ID, "no", under.ID, elsewhere.deployment("b", 1).ID}}, ids{under.ID, exact.ID}},
 		"ids and contains":    {filter{IDs: ids{exact.ID, under.ID}, NameContains: "my"}, ids{under.ID}},
 		"ids and name":        {filter{IDs: ids{under.ID}, Name: "app"}, nil},
+		"reconciled":          {filter{Reconciled: new(true)}, nil},
+		"not reconciled":      {filter{Reconciled: new(false), NameContains: "two"}, ids{prefix.ID}},
+		"named, reconciled":   {filter{Reconciled: new(true), Name: "app"}, nil},
 		"strange id":          {filter{IDs: ids{"%", "\x00", "_"}}, nil},
 	} {
 		c.f.Workspace = w.workspace
