@@ -34,6 +34,7 @@ type Tx interface {
 	Secrets
 	Receipts
 	StatusEvents
+	Listeners
 }
 
 // Workspaces and their keys.
@@ -76,7 +77,8 @@ type Deployments interface {
 	CountDeployments(w WorkspaceID, kind string) (int, error)
 	// DeploymentsInStatus lists over all workspaces, oldest first.
 	DeploymentsInStatus(DeploymentStatus, int) ([]Deployment, error)
-	// DeploymentsAfter lists over all workspaces in the order of ids.
+	// DeploymentsAfter lists over all workspaces, in the order of ids, those
+	// that no listener runs.
 	DeploymentsAfter(DeploymentID, int) ([]Deployment, error)
 	// UpdateDeployment writes the row and raises its Version. Observed is left
 	// alone: Release writes it.
@@ -138,7 +140,8 @@ type Inventory interface {
 }
 
 // Leases, one per deployment, and when a deployment is due: when the time of a
-// Wake or Release has come, and when a lease has run out.
+// Wake or Release has come, and when a lease has run out. One that is a
+// listener's to run is not due for anybody here.
 type Leases interface {
 	// Wake makes a deployment due at a time, if it is not due before and nobody
 	// holds its lease: who does sees by the generation that something changed.
@@ -227,4 +230,19 @@ type StatusEvents interface {
 	EventsAfter(d DeploymentID, sequence int64, limit int) ([]StatusEvent, error)
 	// EventHead is the last sequence that was given, 0 if none was.
 	EventHead(DeploymentID) (int64, error)
+}
+
+// Listeners, newest first in lists.
+type Listeners interface {
+	InsertListener(Listener) error
+	// Listener returns one of any workspace.
+	Listener(ListenerID) (Listener, error)
+	ListenerByComputeID(w WorkspaceID, computeID string) (Listener, error)
+	ListListeners(w WorkspaceID, limit, offset int) ([]Listener, error)
+	// UpdateListener writes what a PATCH may change.
+	UpdateListener(Listener) error
+	DeleteListener(ListenerID) error
+	// DeploymentsOnListener returns, oldest first, those of which the listener
+	// may still run something.
+	DeploymentsOnListener(id ListenerID, limit int) ([]Deployment, error)
 }

@@ -37,6 +37,8 @@ type control struct {
 	known     slipway.DeploymentID // what DeleteMany finds; "" for everything
 	ctx       context.Context      // of the last change
 	events    func(ctx context.Context, after int64) ([]slipway.StatusEvent, error)
+
+	listeners asked
 }
 
 var (
@@ -247,11 +249,11 @@ var operations = []request{
 	{"GET", "/v2/deployments/" + someID + "/revisions/" + otherID + "/logs?type=build", "", slipway.ScopeRead, 200},
 	{"GET", "/v2/deployment-logs?deployment_id=" + someID, "", slipway.ScopeRead, 200},
 	{"GET", "/v2/deployments/" + someID + "/events", "", slipway.ScopeRead, 200},
-	{"GET", "/v2/listeners", "", slipway.ScopeRead, 501},
-	{"POST", "/v2/listeners", `{"compute_type":"k8s","compute_id":"c","compute_config":{}}`, slipway.ScopeAdmin, 501},
-	{"GET", "/v2/listeners/" + someID, "", slipway.ScopeRead, 501},
-	{"PATCH", "/v2/listeners/" + someID, `{}`, slipway.ScopeAdmin, 501},
-	{"DELETE", "/v2/listeners/" + someID, "", slipway.ScopeAdmin, 501},
+	{"GET", "/v2/listeners", "", slipway.ScopeRead, 200},
+	{"POST", "/v2/listeners", `{"compute_type":"k8s","compute_id":"c","compute_config":{}}`, slipway.ScopeAdmin, 201},
+	{"GET", "/v2/listeners/" + someID, "", slipway.ScopeRead, 200},
+	{"PATCH", "/v2/listeners/" + someID, `{}`, slipway.ScopeAdmin, 200},
+	{"DELETE", "/v2/listeners/" + someID, "", slipway.ScopeAdmin, 204},
 	{"GET", "/v1/workspaces", "", slipway.ScopeRead, 501},
 	{"POST", "/v1/workspaces", `{"name":"w"}`, slipway.ScopeAdmin, 501},
 	{"GET", "/v1/workspaces/" + someID, "", slipway.ScopeRead, 501},

@@ -78,7 +78,11 @@ func (s *Service) endOne(ctx context.Context, d slipway.DeploymentID, id slipway
 		if err != nil || !r.Status.InProgress() || r.Deadline.After(c.now) {
 			return err // somebody else was faster
 		}
-		r.Failure = timeout(r, c.service.config)
+		deployment, err := c.Deployment(d)
+		if err != nil {
+			return err
+		}
+		r.Failure = timeout(deployment, r, c.service.config)
 		r.Message = r.Failure.Message
 		if err := c.move(&r, slipway.Fail); err != nil {
 			return err
@@ -86,21 +90,24 @@ func (s *Service) endOne(ctx context.Context, d slipway.DeploymentID, id slipway
 		if err := c.takeTurn(d); err != nil {
 			return err
 		}
-		deployment, err := c.Deployment(d)
-		if err != nil {
-			return err
-		}
 		return c.want(&deployment)
 	})
 }
 
-func timeout(r slipway.Revision, config Config) *slipway.Failure {
+func timeout(d slipway.Deployment, r slipway.Revision, config Config) *slipway.Failure {
 	phase, limit := slipway.PhaseBuild, config.BuildLimit
 	if r.Status == slipway.AwaitingDeploy || r.Status == slipway.Deploying {
 		phase = slipway.PhaseDeploy
 	}
 	if r.Config.TarballPath == "" {
 		limit = config.ImageLimit
+	}
+	if d.Config.ListenerID != "" && (r.Status == slipway.AwaitingBuild || r.Status == slipway.AwaitingDeploy) {
+		return &slipway.Failure{
+			Phase: phase, Step: string(r.Status), Code: "listener_not_connected",
+			Message: fmt.Sprintf("Listener ID %s is not connected: it did not take the revision within %s.", d.Config.ListenerID, limit.Round(time.Second)),
+			Hint:    "Start the listener's program in its cluster, then redeploy.",
+		}
 	}
 	return &slipway.Failure{
 		Phase: phase, Step: string(r.Status), Code: "timeout",

@@ -97,6 +97,9 @@ func checkGitHub(n *slipway.NewDeployment) error {
 
 func (c *change) insertDeployment(ws slipway.WorkspaceID, n slipway.NewDeployment) (slipway.Deployment, error) {
 	id := slipway.NewID[slipway.DeploymentID](c.now)
+	if err := c.place(ws, &n); err != nil {
+		return slipway.Deployment{}, err
+	}
 	project, made, err := c.freeProject(ws, n.Name)
 	if err != nil {
 		return slipway.Deployment{}, err

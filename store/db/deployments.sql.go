@@ -514,7 +514,7 @@ func (q *Queries) InsertDeployment(ctx context.Context, arg InsertDeploymentPara
 }
 
 const listDeploymentsAfter = `-- name: ListDeploymentsAfter :many
-SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until FROM deployments WHERE id > $1
+SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until FROM deployments WHERE id > $1 AND listener_id = ''
 ORDER BY id LIMIT CAST($2 AS bigint)
 `
 

@@ -92,6 +92,16 @@ type Inventory struct {
 	LastError    string
 }
 
+type Listener struct {
+	ID          string
+	WorkspaceID string
+	ComputeType string
+	ComputeID   string
+	Config      string
+	CreatedAt   int64
+	UpdatedAt   int64
+}
+
 type LogHead struct {
 	DeploymentID string
 	Position     int64

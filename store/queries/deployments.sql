@@ -118,7 +118,7 @@ SELECT * FROM deployments WHERE status = sqlc.arg(status)
 ORDER BY created_at, id LIMIT CAST(sqlc.arg(max_rows) AS bigint);
 
 -- name: ListDeploymentsAfter :many
-SELECT * FROM deployments WHERE id > sqlc.arg(id)
+SELECT * FROM deployments WHERE id > sqlc.arg(id) AND listener_id = ''
 ORDER BY id LIMIT CAST(sqlc.arg(max_rows) AS bigint);
 
 -- name: UpdateDeployment :execrows

@@ -42,6 +42,8 @@ func Run(t *testing.T, open func(t *testing.T) slipway.Store) {
 		"Uploads":            testUploads,
 		"Projects":           testProjects,
 		"Secrets":            testSecrets,
+		"Listeners":          testListeners,
+		"ListenerPlacement":  testListenerDeployments,
 		"LeaseLife":          testLeaseLife,
 		"LeaseDue":           testLeaseDue,
 		"LeaseRelease":       testLeaseRelease,
