@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/slipwayhq/slipway"
 )
@@ -45,16 +46,44 @@ func (c *change) remove(ctx context.Context, who slipway.Principal, id slipway.D
 }
 
 // ForceDelete is for a deployment that is being deleted, and refused for any
-// other (contract §2). Its rows are on their way out, and nothing needs pushing.
+// other (contract §2). It answers when the rows are gone. They are not dropped
+// before what they tell of is: nobody would know then what to remove.
 func (s *Service) ForceDelete(ctx context.Context, who slipway.Principal, id slipway.DeploymentID) error {
-	err := s.read(ctx, func(c *change) error {
+	limit := time.NewTimer(s.config.ForceFor)
+	defer limit.Stop()
+	tick := time.NewTicker(time.Second) // another server may be who finishes it
+	defer tick.Stop()
+	watch := s.board.Watch(id)
+	defer watch.Leave()
+	for seen := false; ; seen = true {
+		changed := watch.Changed()
+		err := s.deleting(ctx, who, id)
+		if seen && slipway.CodeOf(err) == slipway.CodeNotFound {
+			return nil
+		}
+		if err != nil {
+			return wrap("force deletion", err)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("force deletion: %w", ctx.Err())
+		case <-limit.C:
+			return slipway.Errorf(slipway.CodeUnavailable, "Deployment ID %s is still being deleted: what was made for it is not gone yet.", id)
+		case <-changed:
+		case <-tick.C:
+		}
+	}
+}
+
+// deleting refuses a deployment that is not being deleted.
+func (s *Service) deleting(ctx context.Context, who slipway.Principal, id slipway.DeploymentID) error {
+	return s.read(ctx, func(c *change) error {
 		d, err := c.owned(who, id)
 		if err == nil && !d.Deleting() {
 			err = slipway.Errorf(slipway.CodeInvalid, "Deployment ID %s is not being deleted: force is only for one that is.", id)
 		}
 		return err
 	})
-	return wrap("force deletion", err)
 }
 
 func (c *change) delete(d *slipway.Deployment, tracing bool) (err error) {

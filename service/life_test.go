@@ -127,3 +127,30 @@ func TestAChangeUnderALeaseIsWorkedOffOnce(t *testing.T) {
 		t.Errorf("what was not seen: %v, %v", claims, err)
 	}
 }
+
+// A forced deletion answers when the rows are gone, not before.
+func TestForceWaitsForTheEnd(t *testing.T) {
+	p := newPlane(t)
+	d := p.create("app")
+	l := p.acquire(d.ID)
+	p.report(l, slipway.ItemPlanned{Kind: slipway.ItemBundle, Ref: "bundle"})
+	if err := p.ForceDelete(t.Context(), p.who, d.ID); slipway.CodeOf(err) != slipway.CodeInvalid {
+		t.Errorf("force of what is not being deleted: %v", err)
+	}
+	must(t, p.Delete(t.Context(), p.who, d.ID, false))
+	forced := make(chan error, 1)
+	go func() { forced <- p.ForceDelete(t.Context(), p.who, d.ID) }()
+	p.report(l, slipway.ItemRemoved{Kind: slipway.ItemBundle, Ref: "bundle"})
+	select {
+	case err := <-forced:
+		t.Errorf("force answers before the rows are gone: %v", err)
+	default:
+	}
+	p.coordinate()
+	if err := <-forced; err != nil && slipway.CodeOf(err) != slipway.CodeNotFound {
+		t.Errorf("force: %v", err)
+	}
+	if _, err := p.Get(t.Context(), p.who, d.ID); slipway.CodeOf(err) != slipway.CodeNotFound {
+		t.Errorf("afterwards: %v", err)
+	}
+}

@@ -50,6 +50,9 @@ type Config struct {
 	LeaseFor time.Duration
 	// UploadFor is how long the address of an upload is good.
 	UploadFor time.Duration
+	// ForceFor is how long a forced deletion waits for its end. It lies below
+	// what clients wait for an answer (contract §1).
+	ForceFor time.Duration
 	// FollowEvery is how often those who follow a deployment look at its rows
 	// without being woken. It must be set where several servers share a store,
 	// since what another one writes wakes nobody here; 0 is never.
@@ -63,6 +66,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.ImageLimit, 280*time.Second)
 	orDefault(&c.LeaseFor, 30*time.Second)
 	orDefault(&c.UploadFor, 15*time.Minute)
+	orDefault(&c.ForceFor, 20*time.Second)
 	if c.Now == nil {
 		c.Now = time.Now
 	}

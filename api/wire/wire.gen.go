@@ -1016,7 +1016,7 @@ type DeleteDeploymentParams struct {
 	// DeleteTracingProject Delete the tracing project with its traces too.
 	DeleteTracingProject *bool `form:"delete_tracing_project,omitempty" json:"delete_tracing_project,omitempty"`
 
-	// Force Accepted for a deployment that is already being deleted, whose rows go once nothing is left of it; refused for any other.
+	// Force For a deployment that is already being deleted: the answer comes when nothing is left of it, or is 503 when that takes long. Refused for any other.
 	Force *bool `form:"force,omitempty" json:"force,omitempty"`
 
 	// IfMatch ETag that the deployment must still have, or several, or *; 412 if it has another by now: read it again. A weak one never matches.
