@@ -51,6 +51,10 @@ generate: ## make generated code anew
 bench: build ## measure, and print a table; see docs/benchmarks.md
 	cd bench && go run . -slipway ../bin/slipway
 
+.PHONY: bench-api
+bench-api: build ## measure the API alone, beside PocketBase
+	cd bench && go run . -slipway ../bin/slipway -only api
+
 .PHONY: prepare
 prepare: ## install what the tests need and this machine lacks
 	scripts/prepare

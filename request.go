@@ -4,9 +4,16 @@ package slipway
 type DeploymentView struct {
 	Deployment
 	URL       string
-	Newest    *Revision
-	Variables []string // names of its secrets; values stay where they are
+	Newest    *NewestRevision // nil before the first
+	Variables []string        // names of its secrets; values stay where they are
 	Refs      []SecretRef
+}
+
+// NewestRevision is what a deployment shows of its newest revision.
+type NewestRevision struct {
+	ID      RevisionID
+	Status  RevisionStatus
+	Message string
 }
 
 // NewDeployment is what a client asks to be made.

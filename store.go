@@ -33,6 +33,8 @@ type Tx interface {
 	Projects
 	Secrets
 	Listeners
+	Receipts
+	StatusEvents
 }
 
 // Workspaces and their keys.
@@ -55,6 +57,7 @@ type DeploymentFilter struct {
 	Status       DeploymentStatus
 	Type         string
 	IDs          []DeploymentID
+	Reconciled   *bool // whether a data plane has caught up with what is wanted
 	Limit        int
 	Offset       int
 }
@@ -67,7 +70,9 @@ type Deployments interface {
 	// LiveDeploymentByName leaves out what is being deleted.
 	LiveDeploymentByName(WorkspaceID, string) (Deployment, error)
 	DeploymentBySlug(slug string) (Deployment, error)
-	ListDeployments(DeploymentFilter) ([]Deployment, error)
+	// DeploymentView is Deployment with what is shown beside it, but for its URL.
+	DeploymentView(DeploymentID) (DeploymentView, error)
+	ListDeployments(DeploymentFilter) ([]DeploymentView, error)
 	// DeploymentsInStatus lists over all workspaces, oldest first.
 	DeploymentsInStatus(DeploymentStatus, int) ([]Deployment, error)
 	// DeploymentsAfter lists over all workspaces, in the order of ids, those
@@ -85,6 +90,7 @@ type Deployments interface {
 type RevisionFilter struct {
 	Deployment DeploymentID
 	Status     RevisionStatus
+	Reconciled *bool // whether it has ended
 	Limit      int
 	Offset     int
 }
@@ -210,4 +216,31 @@ type Listeners interface {
 	// DeploymentsOnListener returns, oldest first, those of which the listener
 	// may still run something.
 	DeploymentsOnListener(id ListenerID, limit int) ([]Deployment, error)
+}
+
+// Receipts of requests that took effect under a key.
+type Receipts interface {
+	// ClaimReceipt returns the receipt that is there for the workspace and key,
+	// else it writes r and returns it. Until the transaction ends nobody else
+	// claims the same.
+	ClaimReceipt(r Receipt) (Receipt, error)
+	// CompleteReceipt writes the resource of a receipt that was claimed.
+	CompleteReceipt(Receipt) error
+	// DeleteReceipts removes up to limit receipts made before a time, and
+	// returns how many.
+	DeleteReceipts(before time.Time, limit int) (int, error)
+}
+
+// EventsKept is how many events of a deployment are kept at least.
+const EventsKept = 500
+
+// StatusEvents of deployments. They go with their deployment.
+type StatusEvents interface {
+	// AppendEvents gives events of one deployment the next sequences and writes
+	// them. Old ones beyond EventsKept go, sooner or later.
+	AppendEvents(DeploymentID, []StatusEvent) error
+	// EventsAfter returns those that are kept, in their order.
+	EventsAfter(d DeploymentID, sequence int64, limit int) ([]StatusEvent, error)
+	// EventHead is the last sequence that was given, 0 if none was.
+	EventHead(DeploymentID) (int64, error)
 }

@@ -16,7 +16,7 @@ func (s *server) CreateDeployment(ctx context.Context, r wire.CreateDeploymentRe
 	if err != nil {
 		return nil, err
 	}
-	return wire.CreateDeployment201JSONResponse{Body: presentDeployment(d)}, nil
+	return wire.CreateDeployment201JSONResponse{Body: presentDeployment(d), Headers: wire.CreateDeployment201ResponseHeaders{ETag: quoted(d)}}, nil
 }
 
 func (s *server) GetDeployment(ctx context.Context, r wire.GetDeploymentRequestObject) (wire.GetDeploymentResponseObject, error) {
@@ -24,7 +24,7 @@ func (s *server) GetDeployment(ctx context.Context, r wire.GetDeploymentRequestO
 	if err != nil {
 		return nil, err
 	}
-	return wire.GetDeployment200JSONResponse{Body: presentDeployment(d)}, nil
+	return wire.GetDeployment200JSONResponse{Body: presentDeployment(d), Headers: wire.GetDeployment200ResponseHeaders{ETag: quoted(d)}}, nil
 }
 
 func (s *server) ListDeployments(ctx context.Context, r wire.ListDeploymentsRequestObject) (wire.ListDeploymentsResponseObject, error) {
@@ -60,7 +60,7 @@ func (s *server) PatchDeployment(ctx context.Context, r wire.PatchDeploymentRequ
 	if err != nil {
 		return nil, err
 	}
-	return wire.PatchDeployment200JSONResponse{Body: presentDeployment(d)}, nil
+	return wire.PatchDeployment200JSONResponse{Body: presentDeployment(d), Headers: wire.PatchDeployment200ResponseHeaders{ETag: quoted(d)}}, nil
 }
 
 func (s *server) DeleteDeployment(ctx context.Context, r wire.DeleteDeploymentRequestObject) (wire.DeleteDeploymentResponseObject, error) {

@@ -94,6 +94,8 @@ var statusOf = map[slipway.Code]int{
 	slipway.CodeForbidden:       http.StatusForbidden,
 	slipway.CodeNotFound:        http.StatusNotFound,
 	slipway.CodeConflict:        http.StatusConflict,
+	slipway.CodeStale:           http.StatusPreconditionFailed,
+	slipway.CodeRateLimited:     http.StatusTooManyRequests,
 	slipway.CodeTooLarge:        http.StatusRequestEntityTooLarge,
 	slipway.CodeUnavailable:     http.StatusServiceUnavailable,
 	slipway.CodeNotImplemented:  http.StatusNotImplemented,

@@ -35,12 +35,7 @@ func (s *server) GetRevision(ctx context.Context, r wire.GetRevisionRequestObjec
 func (s *server) CreateRevision(ctx context.Context, r wire.CreateRevisionRequestObject) (wire.CreateRevisionResponseObject, error) {
 	b, id := *r.Body, slipway.DeploymentID(r.DeploymentID)
 	ch := change(b.RevisionSource, b.SourceConfig, &b.SourceRevisionConfig, b.Secrets, b.SecretReferences)
-	ch.AlwaysRevise = true
-	d, err := s.Control.Patch(ctx, principal(ctx), id, ch)
-	if err != nil {
-		return nil, err
-	}
-	rev, err := s.Control.GetRevision(ctx, principal(ctx), id, d.Newest.ID)
+	rev, err := s.Control.Revise(ctx, principal(ctx), id, ch)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +47,7 @@ func (s *server) RedeployRevision(ctx context.Context, r wire.RedeployRevisionRe
 	if err != nil {
 		return nil, err
 	}
-	return wire.RedeployRevision200JSONResponse{Body: presentDeployment(d)}, nil
+	return wire.RedeployRevision200JSONResponse{Body: presentDeployment(d), Headers: wire.RedeployRevision200ResponseHeaders{ETag: quoted(d)}}, nil
 }
 
 func (s *server) InterruptRevision(ctx context.Context, r wire.InterruptRevisionRequestObject) (wire.InterruptRevisionResponseObject, error) {

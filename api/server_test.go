@@ -32,6 +32,8 @@ type control struct {
 	query  slipway.LogQuery
 	body   string
 	force  bool
+	ctx    context.Context // of the last change
+	events func(ctx context.Context, after int64) ([]slipway.StatusEvent, error)
 
 	listeners asked
 }
@@ -45,7 +47,7 @@ var (
 			Config: slipway.SourceConfig{Resources: &slipway.Resources{Server: slipway.Share{CPU: new(2.0)}}},
 		},
 		URL: "http://slipway.test/d/app", Variables: []string{"TOKEN"},
-		Newest: &slipway.Revision{ID: otherID, Status: slipway.BuildFailed, Message: "it broke"},
+		Newest: &slipway.NewestRevision{ID: otherID, Status: slipway.BuildFailed, Message: "it broke"},
 	}
 	revision = slipway.RevisionView{
 		Revision: slipway.Revision{
@@ -69,9 +71,14 @@ func (c *control) List(_ context.Context, _ slipway.Principal, f slipway.Deploym
 	return []slipway.DeploymentView{view}, c.err
 }
 
-func (c *control) Patch(_ context.Context, _ slipway.Principal, _ slipway.DeploymentID, ch slipway.Change) (slipway.DeploymentView, error) {
-	c.change = ch
+func (c *control) Patch(ctx context.Context, _ slipway.Principal, _ slipway.DeploymentID, ch slipway.Change) (slipway.DeploymentView, error) {
+	c.change, c.ctx = ch, ctx
 	return view, c.err
+}
+
+func (c *control) Revise(_ context.Context, _ slipway.Principal, _ slipway.DeploymentID, ch slipway.Change) (slipway.RevisionView, error) {
+	c.change = ch
+	return revision, c.err
 }
 
 func (c *control) Delete(context.Context, slipway.Principal, slipway.DeploymentID, bool) error {
@@ -104,6 +111,11 @@ func (c *control) Logs(_ context.Context, _ slipway.Principal, q slipway.LogQuer
 	return []slipway.StoredLine{{LogLine: slipway.LogLine{Origin: "i", Offset: 7, At: at, Level: "INFO", Message: "hello"}, Position: 9}}, 9, c.err
 }
 
+// Events tells what the test has put there, and then waits.
+func (c *control) Events(ctx context.Context, _ slipway.Principal, _ slipway.DeploymentID, after int64) ([]slipway.StatusEvent, error) {
+	return c.events(ctx, after)
+}
+
 func (c *control) NewUpload(context.Context, slipway.Principal, slipway.DeploymentID) (slipway.Upload, error) {
 	return slipway.Upload{ID: otherID, Object: "uploads/x", ExpiresAt: time.Now().Add(time.Minute)}, c.err
 }
@@ -131,9 +143,14 @@ type signer struct{}
 func (signer) Sign(message string) string              { return strings.ReplaceAll(message, "/", "-") }
 func (s signer) Verify(message, signature string) bool { return s.Sign(message) == signature }
 
+// gone tells of nothing but the end.
+func gone(context.Context, int64) ([]slipway.StatusEvent, error) {
+	return nil, slipway.Errorf(slipway.CodeNotFound, "Deployment not found.")
+}
+
 func serve(t *testing.T) (*control, *httptest.Server) {
 	t.Helper()
-	c := &control{}
+	c := &control{events: gone}
 	s := httptest.NewServer(newHandler(t, c))
 	t.Cleanup(s.Close)
 	return c, s
@@ -141,14 +158,25 @@ func serve(t *testing.T) (*control, *httptest.Server) {
 
 func newHandler(t testing.TB, c api.Control) *api.Handler {
 	t.Helper()
-	handler, err := api.New(api.Config{
-		Control: c, Signer: signer{}, Logger: slog.New(slog.DiscardHandler), Ready: func() bool { return true },
-		Keys: keys{"all": slipway.DefaultScopes(), "reader": {slipway.ScopeRead}, "nobody": {}},
-	})
+	return newConfigured(t, api.Config{Control: c})
+}
+
+// newConfigured fills in what every test has alike.
+func newConfigured(t testing.TB, config api.Config) *api.Handler {
+	t.Helper()
+	config.Signer, config.Logger, config.Ready = signer{}, slog.New(slog.DiscardHandler), func() bool { return true }
+	if config.Keys == nil {
+		config.Keys = someKeys()
+	}
+	handler, err := api.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return handler
+}
+
+func someKeys() keys {
+	return keys{"all": slipway.DefaultScopes(), "reader": {slipway.ScopeRead}, "nobody": {}}
 }
 
 // ask sends a request and returns status, headers and body.
@@ -204,7 +232,7 @@ var operations = []request{
 	{"POST", "/v2/deployments/" + someID + "/push-token", "", slipway.ScopeDeploy, 400},
 	{"GET", "/v2/deployments/" + someID + "/revisions/" + otherID + "/logs?type=build", "", slipway.ScopeRead, 501},
 	{"GET", "/v2/deployment-logs?deployment_id=" + someID, "", slipway.ScopeRead, 501},
-	{"GET", "/v2/deployments/" + someID + "/events", "", slipway.ScopeRead, 501},
+	{"GET", "/v2/deployments/" + someID + "/events", "", slipway.ScopeRead, 200},
 	{"GET", "/v2/listeners", "", slipway.ScopeRead, 200},
 	{"POST", "/v2/listeners", `{"compute_type":"k8s","compute_id":"c","compute_config":{}}`, slipway.ScopeAdmin, 201},
 	{"GET", "/v2/listeners/" + someID, "", slipway.ScopeRead, 200},
@@ -286,7 +314,7 @@ func TestWhatIsToComeSaysSo(t *testing.T) {
 func TestErrorsBecomeStatuses(t *testing.T) {
 	c, s := serve(t)
 	for code, want := range map[slipway.Code]int{
-		slipway.CodeInvalid: 400, slipway.CodeForbidden: 403, slipway.CodeNotFound: 404, slipway.CodeConflict: 409,
+		slipway.CodeInvalid: 400, slipway.CodeForbidden: 403, slipway.CodeNotFound: 404, slipway.CodeConflict: 409, slipway.CodeStale: 412, slipway.CodeRateLimited: 429,
 		slipway.CodeTooLarge: 413, slipway.CodeNotImplemented: 501, slipway.CodeUnavailable: 503,
 	} {
 		c.err = slipway.Errorf(code, "because")

@@ -17,6 +17,9 @@ func (s *Service) Delete(ctx context.Context, who slipway.Principal, id slipway.
 		if err != nil || d.Deleting() {
 			return err
 		}
+		if err := slipway.CheckTag(ctx, d); err != nil {
+			return err
+		}
 		return c.delete(&d, tracing)
 	})
 	return wrap("delete deployment", err)

@@ -17,19 +17,19 @@ func (s *Service) Create(ctx context.Context, who slipway.Principal, n slipway.N
 		return slipway.DeploymentView{}, err
 	}
 	var view slipway.DeploymentView
-	err := s.change(ctx, func(c *change) error {
+	err := s.once(ctx, who, func(c *change) (string, error) {
 		d, err := c.insertDeployment(who.Workspace, n)
 		if err != nil {
-			return err
+			return "", err
 		}
 		if n.Source == slipway.SourceExternalDocker {
 			if _, err := c.insertRevision(&d, n.Source); err != nil {
-				return err
+				return "", err
 			}
 		}
-		view, err = c.view(d)
-		return err
-	})
+		view, err = c.view(d.ID)
+		return string(d.ID), err
+	}, showDeployment(who, &view))
 	return view, wrap("create deployment", err)
 }
 
@@ -118,16 +118,15 @@ func (c *change) insertDeployment(ws slipway.WorkspaceID, n slipway.NewDeploymen
 		ID: id, Workspace: ws, Name: n.Name, Slug: slug, Source: n.Source, Config: n.Config, RevisionConfig: n.Revision,
 		Project: project.ID, Status: status, CreatedAt: c.now, UpdatedAt: c.now,
 	}
+	secrets, err := c.newSecrets("", n.Variables, n.Refs)
+	if err != nil {
+		return slipway.Deployment{}, err
+	}
+	d.Secrets = secrets.id
 	if err := c.InsertDeployment(d); err != nil {
 		return slipway.Deployment{}, fmt.Errorf("insert deployment: %w", err)
 	}
-	if d, err = c.Deployment(id); err != nil {
-		return slipway.Deployment{}, fmt.Errorf("read new deployment: %w", err)
-	}
-	if err := c.replaceSecrets(&d, n.Variables, n.Refs); err != nil {
-		return slipway.Deployment{}, err
-	}
-	if err := c.UpdateDeployment(&d); err != nil {
+	if err := c.insertSecrets(id, secrets); err != nil {
 		return slipway.Deployment{}, err
 	}
 	return d, c.attachProject(id, project, made)
@@ -185,15 +184,21 @@ func (c *change) freeSlug(name string, id slipway.DeploymentID) (string, error) 
 // Get returns a deployment of the caller's workspace.
 func (s *Service) Get(ctx context.Context, who slipway.Principal, id slipway.DeploymentID) (slipway.DeploymentView, error) {
 	var view slipway.DeploymentView
-	err := s.read(ctx, func(c *change) error {
-		d, err := c.owned(who, id)
-		if err != nil {
+	err := s.read(ctx, func(c *change) error { return showDeployment(who, &view)(c, string(id)) })
+	return view, wrap("get deployment", err)
+}
+
+// showDeployment reads a deployment of the caller's workspace by its id.
+func showDeployment(who slipway.Principal, view *slipway.DeploymentView) func(*change, string) error {
+	return func(c *change, id string) error {
+		found, err := c.DeploymentView(slipway.DeploymentID(id))
+		if err := ownedBy(who, slipway.DeploymentID(id), found.Workspace, err); err != nil {
 			return err
 		}
-		view, err = c.view(d)
-		return err
-	})
-	return view, wrap("get deployment", err)
+		c.address(&found)
+		*view = found
+		return nil
+	}
 }
 
 // List returns deployments of the caller's workspace.
@@ -202,16 +207,11 @@ func (s *Service) List(ctx context.Context, who slipway.Principal, f slipway.Dep
 	var views []slipway.DeploymentView
 	err := s.read(ctx, func(c *change) error {
 		found, err := c.ListDeployments(f)
-		if err != nil {
-			return err
+		for i := range found {
+			c.address(&found[i])
 		}
-		views = make([]slipway.DeploymentView, len(found))
-		for i, d := range found {
-			if views[i], err = c.view(d); err != nil {
-				return err
-			}
-		}
-		return nil
+		views = found
+		return err
 	})
 	return views, wrap("list deployments", err)
 }
@@ -219,7 +219,7 @@ func (s *Service) List(ctx context.Context, who slipway.Principal, f slipway.Dep
 // read runs fn on one consistent state.
 func (s *Service) read(ctx context.Context, fn func(*change) error) error {
 	return s.store.View(ctx, func(tx slipway.Tx) error {
-		return fn(&change{Tx: tx, service: s, now: s.now()})
+		return fn(&change{Tx: tx, ctx: ctx, service: s, now: s.now()})
 	})
 }
 
@@ -227,10 +227,15 @@ func (s *Service) read(ctx context.Context, fn func(*change) error) error {
 // was.
 func (c *change) owned(who slipway.Principal, id slipway.DeploymentID) (slipway.Deployment, error) {
 	d, err := c.Deployment(id)
-	if errors.Is(err, slipway.ErrNoRow) || err == nil && d.Workspace != who.Workspace {
-		return slipway.Deployment{}, notFound(id)
+	return d, ownedBy(who, id, d.Workspace, err)
+}
+
+// ownedBy is the error of reading a deployment that was found in a workspace.
+func ownedBy(who slipway.Principal, id slipway.DeploymentID, found slipway.WorkspaceID, err error) error {
+	if errors.Is(err, slipway.ErrNoRow) || err == nil && found != who.Workspace {
+		return notFound(id)
 	}
-	return d, err
+	return err
 }
 
 func notFound(id slipway.DeploymentID) error {
@@ -238,36 +243,30 @@ func notFound(id slipway.DeploymentID) error {
 }
 
 // live is owned for what changes a deployment: one that is being deleted takes
-// nothing new.
+// nothing new, and a request may demand that it is as its sender has read it.
 func (c *change) live(who slipway.Principal, id slipway.DeploymentID) (slipway.Deployment, error) {
 	d, err := c.owned(who, id)
 	if err == nil && d.Deleting() {
 		err = slipway.Errorf(slipway.CodeConflict, "Deployment ID %s is being deleted.", id)
 	}
+	if err == nil {
+		err = slipway.CheckTag(c.ctx, d)
+	}
 	return d, err
 }
 
-func (c *change) view(d slipway.Deployment) (slipway.DeploymentView, error) {
-	v := slipway.DeploymentView{Deployment: d}
-	if d.Active != "" {
-		v.URL = c.service.config.URL(d.Slug)
+// view reads a deployment as it is shown.
+func (c *change) view(id slipway.DeploymentID) (slipway.DeploymentView, error) {
+	v, err := c.DeploymentView(id)
+	c.address(&v)
+	return v, wrap("read deployment", err)
+}
+
+// address fills in where a deployment that serves is reached.
+func (c *change) address(v *slipway.DeploymentView) {
+	if v.Active != "" {
+		v.URL = c.service.config.URL(v.Slug)
 	}
-	if d.Latest != "" {
-		r, err := c.Revision(d.ID, d.Latest)
-		if err != nil {
-			return slipway.DeploymentView{}, fmt.Errorf("read latest revision: %w", err)
-		}
-		v.Newest = &r
-	}
-	vars, refs, err := c.sealed(d.Secrets)
-	if err != nil {
-		return slipway.DeploymentView{}, err
-	}
-	for _, sv := range vars {
-		v.Variables = append(v.Variables, sv.Name)
-	}
-	v.Refs = refs
-	return v, nil
 }
 
 // wrap says what was being done, around an error that is ours; one for the

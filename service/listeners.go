@@ -14,17 +14,24 @@ func (s *Service) CreateListener(ctx context.Context, who slipway.Principal, l s
 	if err := slipway.CheckComputeID(l.ComputeID); err != nil {
 		return slipway.Listener{}, err
 	}
-	err := s.change(ctx, func(c *change) error {
+	err := s.once(ctx, who, func(c *change) (string, error) {
 		l.ID, l.Workspace, l.CreatedAt, l.UpdatedAt = slipway.NewID[slipway.ListenerID](c.now), who.Workspace, c.now, c.now
-		switch _, err := c.ListenerByComputeID(l.Workspace, l.ComputeID); {
-		case err == nil:
-			return slipway.Errorf(slipway.CodeConflict, "Listener for LangSmith workspace ID '%s' and compute ID '%s' already exists.", l.Workspace, l.ComputeID)
-		case !errors.Is(err, slipway.ErrNoRow):
-			return fmt.Errorf("look up compute id: %w", err)
-		}
-		return c.InsertListener(l)
+		return string(l.ID), c.insertListener(l)
+	}, func(c *change, id string) (err error) {
+		l, err = c.ownedListener(who.Workspace, slipway.ListenerID(id))
+		return err
 	})
 	return l, wrap("create listener", err)
+}
+
+func (c *change) insertListener(l slipway.Listener) error {
+	switch _, err := c.ListenerByComputeID(l.Workspace, l.ComputeID); {
+	case err == nil:
+		return slipway.Errorf(slipway.CodeConflict, "Listener for LangSmith workspace ID '%s' and compute ID '%s' already exists.", l.Workspace, l.ComputeID)
+	case !errors.Is(err, slipway.ErrNoRow):
+		return fmt.Errorf("look up compute id: %w", err)
+	}
+	return c.InsertListener(l)
 }
 
 // GetListener returns a listener of the caller's workspace.
@@ -48,9 +55,9 @@ func (s *Service) ListListeners(ctx context.Context, who slipway.Principal, limi
 // PatchListener changes what was given. Deployments keep the namespace that they
 // were placed in.
 func (s *Service) PatchListener(ctx context.Context, who slipway.Principal, id slipway.ListenerID, ch slipway.ListenerChange) (l slipway.Listener, err error) {
-	err = s.change(ctx, func(c *change) (err error) {
+	err = s.once(ctx, who, func(c *change) (_ string, err error) {
 		if l, err = c.ownedListener(who.Workspace, id); err != nil {
-			return err
+			return "", err
 		}
 		if ch.Version != nil {
 			l.Version = ch.Version
@@ -59,7 +66,10 @@ func (s *Service) PatchListener(ctx context.Context, who slipway.Principal, id s
 			l.Namespaces = ch.Namespaces
 		}
 		l.UpdatedAt = c.now
-		return c.UpdateListener(l)
+		return string(l.ID), c.UpdateListener(l)
+	}, func(c *change, id string) (err error) {
+		l, err = c.ownedListener(who.Workspace, slipway.ListenerID(id))
+		return err
 	})
 	return l, wrap("patch listener", err)
 }

@@ -18,17 +18,17 @@ func (s *Service) Patch(ctx context.Context, who slipway.Principal, id slipway.D
 		return slipway.DeploymentView{}, err
 	}
 	var view slipway.DeploymentView
-	err := s.change(ctx, func(c *change) error {
+	err := s.once(ctx, who, func(c *change) (string, error) {
 		d, err := c.live(who, id)
 		if err != nil {
-			return err
+			return "", err
 		}
 		if err := c.apply(&d, ch); err != nil {
-			return err
+			return "", err
 		}
-		view, err = c.view(d)
-		return err
-	})
+		view, err = c.view(d.ID)
+		return string(id), err
+	}, showDeployment(who, &view))
 	return view, wrap("patch deployment", err)
 }
 
@@ -97,7 +97,7 @@ func (c *change) apply(d *slipway.Deployment, ch slipway.Change) error {
 		return err
 	}
 	if !revise {
-		return c.want(d)
+		return c.keep(d)
 	}
 	if err := checkRevisable(d, source); err != nil {
 		return err

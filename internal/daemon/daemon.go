@@ -159,13 +159,16 @@ func (s *Server) openControl(ctx context.Context) error {
 	s.service = service.New(s.store, s.blobs, ring, config)
 	keys := access.NewKeys(s.store, time.Now)
 	s.gateway = gateway.New(gateway.Config{Authenticator: keys, Domain: s.config.Domain, Logger: s.config.Logger})
+	stopping, stop := context.WithCancel(context.Background())
 	control, err := api.New(api.Config{
-		Control: s.service, Keys: keys, Signer: ring, PublicURL: s.config.PublicURL, Logger: s.config.Logger, Ready: s.Ready,
+		Control: s.service, Keys: keys, Signer: ring, PublicURL: s.config.PublicURL, Logger: s.config.Logger, Ready: s.Ready, Stopping: stopping,
 	})
 	if err != nil {
+		stop()
 		return err
 	}
 	s.http = &http.Server{Handler: s.split(control), ReadHeaderTimeout: headerWithin, ErrorLog: slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelWarn)}
+	s.http.RegisterOnShutdown(stop)
 	return s.service.Bootstrap(ctx, func(token string) error { return WriteKey(AdminKeyFile(s.config.Data), token) })
 }
 

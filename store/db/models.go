@@ -53,6 +53,19 @@ type Deployment struct {
 	LeaseUntil         int64
 }
 
+type DeploymentEvent struct {
+	DeploymentID string
+	Sequence     int64
+	Kind         string
+	Body         string
+	At           int64
+}
+
+type EventHead struct {
+	DeploymentID string
+	Sequence     int64
+}
+
 type Instance struct {
 	ID           string
 	DeploymentID string
@@ -106,6 +119,14 @@ type LogLine struct {
 	Message      string
 }
 
+type Receipt struct {
+	WorkspaceID string
+	RequestKey  string
+	Hash        string
+	Resource    string
+	CreatedAt   int64
+}
+
 type Revision struct {
 	ID           string
 	DeploymentID string
@@ -134,6 +155,7 @@ type SecretSet struct {
 	ID           string
 	DeploymentID string
 	Refs         string
+	Names        string
 }
 
 type SecretValue struct {

@@ -50,6 +50,13 @@ func Run(t *testing.T, open func(t *testing.T) slipway.Store) {
 		"LogFilters":         testLogFilters,
 		"LogDedupe":          testLogDedupe,
 		"LogText":            testLogText,
+		"Receipts":           testReceipts,
+		"ReceiptUndone":      testReceiptUndone,
+		"ReceiptRace":        testReceiptRace,
+		"ReceiptSweep":       testReceiptSweep,
+		"Events":             testEvents,
+		"EventsBounded":      testEventsBounded,
+		"EventsRace":         testEventsRace,
 		"StrangeText":        testStrangeText,
 	}
 	for name, test := range tests {
