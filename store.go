@@ -32,9 +32,9 @@ type Tx interface {
 	Logs
 	Projects
 	Secrets
-	Listeners
 	Receipts
 	StatusEvents
+	Listeners
 }
 
 // Workspaces and their keys.
@@ -73,6 +73,8 @@ type Deployments interface {
 	// DeploymentView is Deployment with what is shown beside it, but for its URL.
 	DeploymentView(DeploymentID) (DeploymentView, error)
 	ListDeployments(DeploymentFilter) ([]DeploymentView, error)
+	// CountDeployments counts those of a type that are not being deleted.
+	CountDeployments(w WorkspaceID, kind string) (int, error)
 	// DeploymentsInStatus lists over all workspaces, oldest first.
 	DeploymentsInStatus(DeploymentStatus, int) ([]Deployment, error)
 	// DeploymentsAfter lists over all workspaces, in the order of ids, those
@@ -203,21 +205,6 @@ type Secrets interface {
 	SecretSet(SecretSetID) ([]SealedVar, []SecretRef, error)
 }
 
-// Listeners, newest first in lists.
-type Listeners interface {
-	InsertListener(Listener) error
-	// Listener returns one of any workspace.
-	Listener(ListenerID) (Listener, error)
-	ListenerByComputeID(w WorkspaceID, computeID string) (Listener, error)
-	ListListeners(w WorkspaceID, limit, offset int) ([]Listener, error)
-	// UpdateListener writes what a PATCH may change.
-	UpdateListener(Listener) error
-	DeleteListener(ListenerID) error
-	// DeploymentsOnListener returns, oldest first, those of which the listener
-	// may still run something.
-	DeploymentsOnListener(id ListenerID, limit int) ([]Deployment, error)
-}
-
 // Receipts of requests that took effect under a key.
 type Receipts interface {
 	// ClaimReceipt returns the receipt that is there for the workspace and key,
@@ -243,4 +230,19 @@ type StatusEvents interface {
 	EventsAfter(d DeploymentID, sequence int64, limit int) ([]StatusEvent, error)
 	// EventHead is the last sequence that was given, 0 if none was.
 	EventHead(DeploymentID) (int64, error)
+}
+
+// Listeners, newest first in lists.
+type Listeners interface {
+	InsertListener(Listener) error
+	// Listener returns one of any workspace.
+	Listener(ListenerID) (Listener, error)
+	ListenerByComputeID(w WorkspaceID, computeID string) (Listener, error)
+	ListListeners(w WorkspaceID, limit, offset int) ([]Listener, error)
+	// UpdateListener writes what a PATCH may change.
+	UpdateListener(Listener) error
+	DeleteListener(ListenerID) error
+	// DeploymentsOnListener returns, oldest first, those of which the listener
+	// may still run something.
+	DeploymentsOnListener(id ListenerID, limit int) ([]Deployment, error)
 }

@@ -10,7 +10,8 @@ import (
 func (s *server) ListRevisions(ctx context.Context, r wire.ListRevisionsRequestObject) (wire.ListRevisionsResponseObject, error) {
 	f := slipway.RevisionFilter{
 		Deployment: slipway.DeploymentID(r.DeploymentID), Status: slipway.RevisionStatus(value(r.Params.Status)),
-		Limit: valueOr(r.Params.Limit, defaultLimit), Offset: value(r.Params.Offset),
+		Reconciled: r.Params.RemoteReconciled,
+		Limit:      valueOr(r.Params.Limit, defaultLimit), Offset: value(r.Params.Offset),
 	}
 	found, err := s.Control.ListRevisions(ctx, principal(ctx), f)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -26,14 +27,16 @@ const (
 
 // control answers every use case alike, and remembers what it was asked.
 type control struct {
-	err    error
-	change slipway.Change
-	filter slipway.DeploymentFilter
-	query  slipway.LogQuery
-	body   string
-	force  bool
-	ctx    context.Context // of the last change
-	events func(ctx context.Context, after int64) ([]slipway.StatusEvent, error)
+	err       error
+	change    slipway.Change
+	filter    slipway.DeploymentFilter
+	revisions slipway.RevisionFilter
+	query     slipway.LogQuery
+	body      string
+	force     bool
+	known     slipway.DeploymentID // what DeleteMany finds; "" for everything
+	ctx       context.Context      // of the last change
+	events    func(ctx context.Context, after int64) ([]slipway.StatusEvent, error)
 
 	listeners asked
 }
@@ -85,6 +88,18 @@ func (c *control) Delete(context.Context, slipway.Principal, slipway.DeploymentI
 	return c.err
 }
 
+func (c *control) CountFree(context.Context, slipway.Principal) (int, error) { return 3, c.err }
+
+func (c *control) DeleteMany(_ context.Context, _ slipway.Principal, ids []slipway.DeploymentID) ([]error, error) {
+	refusals := make([]error, len(ids))
+	for i, id := range ids {
+		if c.known != "" && id != c.known {
+			refusals[i] = slipway.Errorf(slipway.CodeNotFound, "Deployment ID %s not found.", id)
+		}
+	}
+	return refusals, c.err
+}
+
 func (c *control) ForceDelete(context.Context, slipway.Principal, slipway.DeploymentID) error {
 	c.force = true
 	return c.err
@@ -102,7 +117,8 @@ func (c *control) GetRevision(context.Context, slipway.Principal, slipway.Deploy
 	return revision, c.err
 }
 
-func (c *control) ListRevisions(context.Context, slipway.Principal, slipway.RevisionFilter) ([]slipway.RevisionView, error) {
+func (c *control) ListRevisions(_ context.Context, _ slipway.Principal, f slipway.RevisionFilter) ([]slipway.RevisionView, error) {
+	c.revisions = f
 	return []slipway.RevisionView{revision}, c.err
 }
 
@@ -227,11 +243,11 @@ var operations = []request{
 	{"POST", "/v1/projects/" + someID + "/revisions/" + otherID + "/build_logs", `{}`, slipway.ScopeRead, 200},
 	{"POST", "/v1/projects/" + someID + "/deploy_logs", `{}`, slipway.ScopeRead, 200},
 	{"POST", "/v1/projects/" + someID + "/revisions/" + otherID + "/deploy_logs", `{}`, slipway.ScopeRead, 200},
-	{"DELETE", "/v2/deployments?deployment_ids=" + someID, "", slipway.ScopeDelete, 501},
-	{"GET", "/v2/deployments/free-count", "", slipway.ScopeRead, 501},
+	{"DELETE", "/v2/deployments?deployment_ids=" + someID, "", slipway.ScopeDelete, 200},
+	{"GET", "/v2/deployments/free-count", "", slipway.ScopeRead, 200},
 	{"POST", "/v2/deployments/" + someID + "/push-token", "", slipway.ScopeDeploy, 400},
-	{"GET", "/v2/deployments/" + someID + "/revisions/" + otherID + "/logs?type=build", "", slipway.ScopeRead, 501},
-	{"GET", "/v2/deployment-logs?deployment_id=" + someID, "", slipway.ScopeRead, 501},
+	{"GET", "/v2/deployments/" + someID + "/revisions/" + otherID + "/logs?type=build", "", slipway.ScopeRead, 200},
+	{"GET", "/v2/deployment-logs?deployment_id=" + someID, "", slipway.ScopeRead, 200},
 	{"GET", "/v2/deployments/" + someID + "/events", "", slipway.ScopeRead, 200},
 	{"GET", "/v2/listeners", "", slipway.ScopeRead, 200},
 	{"POST", "/v2/listeners", `{"compute_type":"k8s","compute_id":"c","compute_config":{}}`, slipway.ScopeAdmin, 201},
@@ -407,6 +423,103 @@ func TestWhatIsAsked(t *testing.T) {
 	ask(t, s, "DELETE", "/v2/deployments/"+someID+"?force=true", "all", "")
 	if !c.force {
 		t.Error("force was not passed on")
+	}
+}
+
+func TestFiltersOfLists(t *testing.T) {
+	c, s := serve(t)
+	ask(t, s, "GET", "/v2/deployments?remote_reconciled=no&deployment_type=serverless", "all", "")
+	if f := c.filter; f.Reconciled == nil || *f.Reconciled || f.Type != "serverless" {
+		t.Errorf("filter: %+v", f)
+	}
+	ask(t, s, "GET", "/v2/deployments?name_contains=&tag_value_ids=&image_version=&deployment_ids=", "all", "")
+	if f := c.filter; !reflect.DeepEqual(f, slipway.DeploymentFilter{Limit: 20}) {
+		t.Errorf("empty filters: %+v", f)
+	}
+	for _, query := range []string{"tag_value_ids=" + someID, "image_version=1.2.3"} {
+		if status, _, body := ask(t, s, "GET", "/v2/deployments?offset=4&"+query, "all", ""); status != 200 || body != `{"offset":4,"resources":[]}`+"\n" {
+			t.Errorf("%s: %d %s", query, status, body)
+		}
+	}
+	ask(t, s, "GET", "/v2/deployments/"+someID+"/revisions?remote_reconciled=1&status=DEPLOYED", "all", "")
+	if f := c.revisions; f.Reconciled == nil || !*f.Reconciled || f.Status != slipway.Deployed {
+		t.Errorf("filter of revisions: %+v", f)
+	}
+}
+
+func TestDeleteSeveral(t *testing.T) {
+	c, s := serve(t)
+	both := "/v2/deployments?deployment_ids=" + otherID + "&deployment_ids=" + someID
+	gone := func(id string) string { return `{"deployment_id":"` + id + `","detail":null,"status":204}` }
+	missing := func(id string) string {
+		return `{"deployment_id":"` + id + `","detail":"Deployment ID ` + id + ` not found.","status":404}`
+	}
+	for _, want := range []struct {
+		known  slipway.DeploymentID
+		status int
+		body   string
+	}{
+		{"", 200, `{"results":[` + gone(otherID) + `,` + gone(someID) + `]}` + "\n"},
+		{someID, 207, `{"results":[` + missing(otherID) + `,` + gone(someID) + `]}` + "\n"},
+		{tenantID, 404, `{"detail":"Deployment ID ` + otherID + ` not found."}`},
+	} {
+		c.known = want.known
+		if status, _, body := ask(t, s, "DELETE", both, "all", ""); status != want.status || body != want.body {
+			t.Errorf("%d %s, want %d %s", status, body, want.status, want.body)
+		}
+	}
+	for _, bad := range []string{"", "?deployment_ids=", "?deployment_ids=x", "?" + strings.Repeat("&deployment_ids="+someID, 101)} {
+		if status, _, _ := ask(t, s, "DELETE", "/v2/deployments"+bad, "all", ""); status != 422 {
+			t.Errorf("%q: %d", bad, status)
+		}
+	}
+}
+
+func TestLogsByGet(t *testing.T) {
+	c, s := serve(t)
+	const line = `{"id":"i:7","level":"INFO","message":"hello","timestamp":"2026-01-02T03:04:05.000006Z"}`
+	revision := "/v2/deployments/" + someID + "/revisions/" + otherID + "/logs"
+	_, _, body := ask(t, s, "GET", revision+"?type=build&order=desc&limit=5000&offset=12&level=ERROR&query=q&run_id=r&start_time=2026-01-02T03:04:05.000006Z&end_time=2026-01-03", "all", "")
+	want := slipway.LogQuery{
+		Deployment: someID, Revision: otherID, Kind: slipway.BuildLog, Level: "ERROR", Contains: "q", Run: "r",
+		Since: at, Until: time.Date(2026, 1, 3, 0, 0, 0, 0, time.UTC), After: 12, Newest: true, Limit: 5000,
+	}
+	if body != `{"logs":[`+line+`],"next_offset":"9"}`+"\n" || c.query != want {
+		t.Errorf("of a revision: %s, asked %+v", body, c.query)
+	}
+	_, _, body = ask(t, s, "GET", "/v2/deployment-logs?page_size=500&cursor=3&deployment_id="+someID+"&revision_id="+otherID, "all", "")
+	want = slipway.LogQuery{Deployment: someID, Revision: otherID, Kind: slipway.DeployLog, After: 3, Limit: 100}
+	if body != `{"items":[`+line+`],"next_cursor":"9"}`+"\n" || c.query != want {
+		t.Errorf("of a deployment: %s, asked %+v", body, c.query)
+	}
+	ask(t, s, "GET", "/v2/deployment-logs?log_type=BUILD&sort_order=desc&deployment_id="+someID, "all", "")
+	want = slipway.LogQuery{Deployment: someID, Kind: slipway.BuildLog, Newest: true, Limit: 20}
+	if c.query != want {
+		t.Errorf("asked %+v", c.query)
+	}
+	for query, want := range map[string]int{
+		"?type=both": 422, "": 422, "?type=build&order=up": 422, "?type=build&level=info": 422, "?type=build&limit=x": 422,
+		"?type=build&offset=x": 400, "?type=build&offset=-1": 400, "?type=build&start_time=soon": 400, "?type=deploy&limit=-3": 200,
+	} {
+		if status, _, body := ask(t, s, "GET", revision+query, "all", ""); status != want {
+			t.Errorf("%s: %d %s", query, status, body)
+		}
+	}
+	if status, _, _ := ask(t, s, "GET", "/v2/deployment-logs", "all", ""); status != 422 {
+		t.Errorf("without a deployment: %d", status)
+	}
+}
+
+func TestPushTokens(t *testing.T) {
+	_, s := serve(t)
+	status, _, body := ask(t, s, "POST", "/v2/deployments/"+someID+"/push-token", "all", "")
+	if status != 400 || body != `{"detail":"push token is only available for 'internal_docker' source deployments"}` {
+		t.Errorf("%d %s", status, body)
+	}
+	view.Source = slipway.SourceInternalDocker
+	defer func() { view.Source = slipway.SourceInternalSource }()
+	if status, _, body := ask(t, s, "POST", "/v2/deployments/"+someID+"/push-token", "all", ""); status != 501 || body != `{"detail":"Pushing images is not available on this server yet."}` {
+		t.Errorf("%d %s", status, body)
 	}
 }
 

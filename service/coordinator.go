@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/slipwayhq/slipway"
@@ -115,18 +116,40 @@ func timeout(d slipway.Deployment, r slipway.Revision, config Config) *slipway.F
 	}
 }
 
+// finishAtOnce bounds how many deletions share a transaction, and so how long
+// other writers wait for it.
+const finishAtOnce = 16
+
 func (s *Service) finishDeletions(ctx context.Context) error {
 	var dying []slipway.Deployment
 	err := s.read(ctx, func(c *change) (err error) {
 		dying, err = c.DeploymentsInStatus(slipway.AwaitingFinalDelete, 0)
 		return err
 	})
-	for _, d := range dying {
-		if e := s.finish(ctx, d.ID); e != nil && !errors.Is(e, slipway.ErrNoRow) {
-			err = errors.Join(err, fmt.Errorf("finish deletion of %s: %w", d.ID, e))
-			continue
+	for some := range slices.Chunk(dying, finishAtOnce) {
+		err = errors.Join(err, s.finishSome(ctx, some))
+	}
+	return wrap("finish deletions", err)
+}
+
+// finishSome finishes deletions together. Where that fails it tries each by
+// itself, so that one which can not be finished is in nobody's way.
+func (s *Service) finishSome(ctx context.Context, dying []slipway.Deployment) error {
+	ids := make([]slipway.DeploymentID, len(dying))
+	for i, d := range dying {
+		ids[i] = d.ID
+	}
+	err := s.finish(ctx, ids...)
+	switch {
+	case err == nil:
+		for _, d := range dying {
+			s.config.Logger.Info("deployment deleted", slog.String("deployment", string(d.ID)), slog.String("name", d.Name))
 		}
-		s.config.Logger.Info("deployment deleted", slog.String("deployment", string(d.ID)), slog.String("name", d.Name))
+	case len(dying) > 1:
+		err = nil
+		for _, d := range dying {
+			err = errors.Join(err, s.finishSome(ctx, []slipway.Deployment{d}))
+		}
 	}
 	return err
 }

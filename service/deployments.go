@@ -216,6 +216,22 @@ func (s *Service) List(ctx context.Context, who slipway.Principal, f slipway.Dep
 	return views, wrap("list deployments", err)
 }
 
+// CountFree counts the free deployments of the caller's workspace (contract §2).
+func (s *Service) CountFree(ctx context.Context, who slipway.Principal) (int, error) {
+	n := 0
+	err := s.read(ctx, func(c *change) error {
+		for _, kind := range slipway.FreeTypes {
+			more, err := c.CountDeployments(who.Workspace, kind)
+			if err != nil {
+				return err
+			}
+			n += more
+		}
+		return nil
+	})
+	return n, wrap("count free deployments", err)
+}
+
 // read runs fn on one consistent state.
 func (s *Service) read(ctx context.Context, fn func(*change) error) error {
 	return s.store.View(ctx, func(tx slipway.Tx) error {

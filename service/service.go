@@ -139,18 +139,22 @@ type change struct {
 // keep writes a deployment that changed in what no data plane looks at.
 func (c *change) keep(d *slipway.Deployment) error {
 	d.UpdatedAt = c.now
-	c.changed = append(c.changed, d.ID)
 	return c.UpdateDeployment(d)
 }
 
 // want writes a deployment of which something else is wanted now, and makes it
 // due for its data plane.
 func (c *change) want(d *slipway.Deployment) error {
-	d.Generation++
-	d.UpdatedAt = c.now
-	if err := c.UpdateDeployment(d); err != nil {
+	if err := c.alter(d); err != nil {
 		return err
 	}
-	c.changed = append(c.changed, d.ID)
 	return c.Wake(d.ID, c.now)
+}
+
+// alter is want for what only concerns a data plane that is at work on the
+// deployment.
+func (c *change) alter(d *slipway.Deployment) error {
+	d.Generation++
+	c.changed = append(c.changed, d.ID)
+	return c.keep(d)
 }
