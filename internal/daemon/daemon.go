@@ -38,6 +38,9 @@ const (
 	finishWithin = 12 * time.Second
 	// headerWithin bounds how long a client may take to say what it wants.
 	headerWithin = 30 * time.Second
+	// followEvery is how late those who follow a deployment hear of what
+	// another server on the same database wrote, at most.
+	followEvery = 2 * time.Second
 )
 
 // Config is what a server is started with.
@@ -155,6 +158,9 @@ func (s *Server) openControl(ctx context.Context) error {
 	}
 	config := s.config.Service
 	config.Logger = s.config.Logger
+	if s.config.Database != "" {
+		config.FollowEvery = cmp.Or(config.FollowEvery, followEvery)
+	}
 	config.URL = func(slug string) string { return s.URL() + "/d/" + slug }
 	s.service = service.New(s.store, s.blobs, ring, config)
 	keys := access.NewKeys(s.store, time.Now)
