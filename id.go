@@ -18,6 +18,7 @@ type (
 	SecretSetID  string
 	UploadID     string
 	KeyID        string
+	AuditID      string
 )
 
 // NewID makes a version 7 UUID: unique, and ordered by time so that indexes

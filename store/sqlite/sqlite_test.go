@@ -122,7 +122,7 @@ func TestNewerSchema(t *testing.T) {
 	}
 	raw("INSERT INTO goose_db_version (version_id, is_applied) VALUES (7000, 1)")
 	_, err := sqliteOpen(t, path)
-	if !errors.Is(err, store.ErrNewer) || !strings.Contains(err.Error(), "schema 7000, this one knows 1") {
+	if !errors.Is(err, store.ErrNewer) || !strings.Contains(err.Error(), "schema 7000, this one knows ") {
 		t.Errorf("error is %v", err)
 	}
 	raw("DELETE FROM goose_db_version WHERE version_id = 7000")
