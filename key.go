@@ -59,3 +59,12 @@ type NewKey struct {
 	Scopes       []Scope     // nil for read, deploy and delete
 	ExpiresAt    time.Time   // zero: never
 }
+
+// Identity is who presents the key.
+func (k Key) Identity() Identity {
+	i := Identity{Key: k.ID, Scopes: k.Scopes, Everywhere: k.Workspace == "", Deployment: k.Deployment, Until: k.ExpiresAt}
+	if !i.Everywhere {
+		i.Workspaces = []WorkspaceID{k.Workspace}
+	}
+	return i
+}

@@ -113,12 +113,13 @@ func (c *control) ReceiveUpload(_ context.Context, _ slipway.UploadID, body io.R
 // keys knows one token for each set of scopes.
 type keys map[string][]slipway.Scope
 
-func (k keys) Authenticate(_ context.Context, token string) (slipway.Principal, error) {
-	scopes, ok := k[token]
+func (k keys) Authenticate(_ context.Context, c slipway.Caller) (slipway.Principal, error) {
+	scopes, ok := k[c.Token]
 	if !ok {
 		return slipway.Principal{}, slipway.Errorf(slipway.CodeUnauthenticated, "Invalid API key.")
 	}
-	return slipway.Principal{Workspace: tenantID, Scopes: scopes}, nil
+	w, err := slipway.Identity{Key: "k", Workspaces: []slipway.WorkspaceID{tenantID}}.Choose(c.Tenant)
+	return slipway.Principal{Workspace: w, Scopes: scopes}, err
 }
 
 // signer signs with the message itself.

@@ -43,6 +43,10 @@ const (
 	finishWithin = 12 * time.Second
 	// headerWithin bounds how long a client may take to say what it wants.
 	headerWithin = 30 * time.Second
+	// gatewayKeyTTL is how long the gateway remembers a key that it has from
+	// access, which remembers it as long: of a revocation on another server the
+	// gateway knows after both.
+	gatewayKeyTTL = 2 * time.Second
 )
 
 // Config is what a server is started with.
@@ -56,6 +60,7 @@ type Config struct {
 	Builds     int               // at once
 	Logger     *slog.Logger
 	Service    service.Config // limits; what is unset has its default
+	Access     access.Config  // limits of keys, and the issuer of tokens
 
 	// Kinds are asked before those that are built in.
 	Kinds []func(cache, tmp string) kind.Kind
@@ -161,8 +166,8 @@ func (s *Server) openControl(ctx context.Context) error {
 	config.Logger = s.config.Logger
 	config.URL = func(slug string) string { return s.URL() + "/d/" + slug }
 	s.service = service.New(s.store, s.blobs, ring, config)
-	keys := access.NewKeys(s.store, time.Now)
-	s.gateway = gateway.New(gateway.Config{Authenticator: keys, Domain: s.config.Domain, Logger: s.config.Logger})
+	keys := access.New(s.store, s.config.Access)
+	s.gateway = gateway.New(gateway.Config{Identifier: keys, KeyTTL: gatewayKeyTTL, Domain: s.config.Domain, Logger: s.config.Logger})
 	control, err := api.New(api.Config{
 		Control: s.service, Keys: keys, Signer: ring, PublicURL: s.config.PublicURL, Logger: s.config.Logger, Ready: s.Ready,
 	})
