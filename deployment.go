@@ -2,7 +2,6 @@ package slipway
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 )
@@ -17,6 +16,15 @@ const (
 	SourceInternalSource Source = "internal_source"
 	SourceTemplate       Source = "internal_template"
 )
+
+// Internal says whether what runs is given to us, by an upload or a push. Such
+// a deployment is created before there is anything to run.
+func (s Source) Internal() bool {
+	return s == SourceInternalDocker || s == SourceInternalSource || s == SourceTemplate
+}
+
+// Uploads says whether a revision is built from an upload.
+func (s Source) Uploads() bool { return s == SourceInternalSource || s == SourceTemplate }
 
 // DeploymentStatus is the contract's (§3).
 type DeploymentStatus string
@@ -74,7 +82,7 @@ type SourceConfig struct {
 	DeploymentType string
 	BuildOnPush    *bool
 	CustomURL      string
-	Resources      string // the contract's ResourceSpec as canonical JSON
+	Resources      *Resources
 	ListenerID     string
 	K8sNamespace   *string
 	HasListener    bool // listener_config was given
@@ -117,44 +125,4 @@ func Slug(name string, id DeploymentID, taken bool) string {
 		return slug
 	}
 	return slug[:min(len(slug), 56)] + "-" + string(id[len(id)-6:])
-}
-
-// EnvVar is one variable of an agent.
-type EnvVar struct {
-	Name, Value string
-	// Public values may be quoted in reasons; all others are masked.
-	Public bool
-}
-
-// MaskedValue stands for a secret value in answers; sent back, it means
-// "unchanged".
-const MaskedValue = "********"
-
-// SecretRef names a secret kept by a cluster.
-type SecretRef struct{ Name, SecretName, SecretKey string }
-
-// Variables that a client may not set: they are ours (contract §3).
-var reservedVars = strings.Fields(`
-	LANGCHAIN_TRACING_V2 LANGSMITH_TRACING_V2 LANGCHAIN_ENDPOINT LANGCHAIN_PROJECT LANGSMITH_PROJECT LANGSMITH_LANGGRAPH_GIT_REPO
-	LANGGRAPH_GIT_REPO_PATH LANGCHAIN_API_KEY LANGSMITH_CONTROL_PLANE_API_KEY POSTGRES_URI POSTGRES_PASSWORD DATABASE_URI
-	LANGSMITH_LANGGRAPH_GIT_REF LANGSMITH_LANGGRAPH_GIT_REF_SHA LANGGRAPH_AUTH_TYPE LANGSMITH_AUTH_ENDPOINT LANGSMITH_TENANT_ID
-	LANGSMITH_AUTH_VERIFY_TENANT_ID LANGSMITH_HOST_PROJECT_ID LANGSMITH_HOST_PROJECT_NAME LANGSMITH_HOST_REVISION_ID LOG_JSON
-	LOG_DICT_TRACEBACKS REDIS_URI LANGCHAIN_CALLBACKS_BACKGROUND DD_TRACE_PSYCOPG_ENABLED DD_TRACE_REDIS_ENABLED
-	LANGSMITH_DEPLOYMENT_NAME LANGGRAPH_CLOUD_LICENSE_KEY PATH PORT`)
-
-var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-
-// CheckVariables refuses names that are reserved or that no process could have.
-func CheckVariables(vars []EnvVar) error {
-	for _, v := range vars {
-		switch {
-		case !variableName.MatchString(v.Name):
-			return Errorf(CodeInvalid, "Invalid environment variable name %q: use letters, digits and '_', not beginning with a digit.", v.Name)
-		case slices.Contains(reservedVars, v.Name), strings.HasPrefix(v.Name, "SLIPWAY_"):
-			return Errorf(CodeInvalid, "Environment variable '%s' is reserved and cannot be set.", v.Name)
-		case strings.ContainsRune(v.Value, 0):
-			return Errorf(CodeInvalid, "The value of environment variable '%s' contains a null byte.", v.Name)
-		}
-	}
-	return nil
 }

@@ -32,7 +32,7 @@ type Change struct {
 	DisplayName    *string
 	BuildOnPush    *bool
 	CustomURL      *string
-	Resources      *string // whole ResourceSpec as canonical JSON
+	Resources      *Resources // replaces the whole
 	InstallCommand *string
 	BuildCommand   *string
 	RepoRef        *string

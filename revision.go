@@ -1,6 +1,9 @@
 package slipway
 
-import "time"
+import (
+	"regexp"
+	"time"
+)
 
 // Revision is one version of a deployment: what was asked for, the artefact
 // made of it, and how far it came. Configuration and secrets are pinned.
@@ -21,6 +24,9 @@ type Revision struct {
 	Version    int64
 }
 
+// Builds says whether the revision has to be built before it can run.
+func (r Revision) Builds() bool { return !r.Artefact.Built() && r.Source.Uploads() }
+
 // RevisionConfig is what a client sets for a revision. "" means unset.
 type RevisionConfig struct {
 	RepoRef        string
@@ -31,7 +37,7 @@ type RevisionConfig struct {
 	CommitSHA      string
 	InstallCommand string
 	BuildCommand   string
-	Resources      string // the contract's ResourceSpec as canonical JSON
+	Resources      *Resources
 }
 
 // Artefact is what a build makes and a driver runs: here a bundle, named by a
@@ -85,4 +91,15 @@ func (s RevisionStatus) Ended() bool { return !s.InProgress() && !s.Waiting() }
 type StatusChange struct {
 	Status RevisionStatus
 	At     time.Time
+}
+
+// A reference to an image: host, path, tag, digest.
+var imageReference = regexp.MustCompile(`^(?:(?:[a-zA-Z0-9.-]+|\[[0-9a-fA-F:]+\])(?::[0-9]+)?/)?[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*(?::\w[\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$`)
+
+// CheckImage refuses what can not be a reference to an image.
+func CheckImage(uri string) error {
+	if len(uri) <= 1024 && imageReference.MatchString(uri) {
+		return nil
+	}
+	return Errorf(CodeInvalid, "Source configuration error: 'source_revision_config.image_uri' %q is no reference to an image: use host/path:tag or host/path@sha256:….", uri)
 }

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/slipwayhq/slipway/api/check"
@@ -65,11 +66,12 @@ func Decode(op *check.Operation, w http.ResponseWriter, r *http.Request) *http.R
 	}
 	query, details := op.Query(parseQuery(r.URL.RawQuery))
 	path, pathDetails := checkPath(op, r)
-	details = append(append(pathDetails, details...), faults...)
+	header, headerDetails := op.Header(r.Header)
+	details = slices.Concat(pathDetails, details, headerDetails, faults)
 	if len(details) > 0 {
 		return refuse(w, details)
 	}
-	return canonical(op, r, path, query, body)
+	return canonical(op, r, path, query, header, body)
 }
 
 func refuse(w http.ResponseWriter, details []check.Detail) *http.Request {
@@ -128,8 +130,14 @@ func checkPath(op *check.Operation, r *http.Request) (values map[string]string, 
 }
 
 // canonical returns a copy of the request with its parts replaced.
-func canonical(op *check.Operation, r *http.Request, path map[string]string, query url.Values, body []byte) *http.Request {
+func canonical(op *check.Operation, r *http.Request, path map[string]string, query url.Values, header map[string]string, body []byte) *http.Request {
 	out := *r
+	if len(header) > 0 {
+		out.Header = r.Header.Clone()
+	}
+	for name, value := range header {
+		out.Header.Set(name, value)
+	}
 	address := *r.URL
 	address.RawQuery = query.Encode()
 	out.URL = &address

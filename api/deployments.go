@@ -16,7 +16,7 @@ func (s *server) CreateDeployment(ctx context.Context, r wire.CreateDeploymentRe
 	if err != nil {
 		return nil, err
 	}
-	return wire.CreateDeployment201JSONResponse(presentDeployment(d)), nil
+	return wire.CreateDeployment201JSONResponse{Body: presentDeployment(d)}, nil
 }
 
 func (s *server) GetDeployment(ctx context.Context, r wire.GetDeploymentRequestObject) (wire.GetDeploymentResponseObject, error) {
@@ -24,7 +24,7 @@ func (s *server) GetDeployment(ctx context.Context, r wire.GetDeploymentRequestO
 	if err != nil {
 		return nil, err
 	}
-	return wire.GetDeployment200JSONResponse(presentDeployment(d)), nil
+	return wire.GetDeployment200JSONResponse{Body: presentDeployment(d)}, nil
 }
 
 func (s *server) ListDeployments(ctx context.Context, r wire.ListDeploymentsRequestObject) (wire.ListDeploymentsResponseObject, error) {
@@ -60,7 +60,7 @@ func (s *server) PatchDeployment(ctx context.Context, r wire.PatchDeploymentRequ
 	if err != nil {
 		return nil, err
 	}
-	return wire.PatchDeployment200JSONResponse(presentDeployment(d)), nil
+	return wire.PatchDeployment200JSONResponse{Body: presentDeployment(d)}, nil
 }
 
 func (s *server) DeleteDeployment(ctx context.Context, r wire.DeleteDeploymentRequestObject) (wire.DeleteDeploymentResponseObject, error) {
@@ -97,4 +97,12 @@ func orNull[T comparable](v T) *T {
 		return nil
 	}
 	return &v
+}
+
+func (s *server) DeleteDeployments(context.Context, wire.DeleteDeploymentsRequestObject) (wire.DeleteDeploymentsResponseObject, error) {
+	return nil, notYet("Deleting several deployments")
+}
+
+func (s *server) CountFreeDeployments(context.Context, wire.CountFreeDeploymentsRequestObject) (wire.CountFreeDeploymentsResponseObject, error) {
+	return nil, notYet("Counting free deployments")
 }

@@ -71,3 +71,11 @@ func logTime(name string, text *string) (time.Time, error) {
 	}
 	return time.Time{}, slipway.Errorf(slipway.CodeInvalid, "Invalid %s %q: use ISO 8601, such as 2026-01-31T12:00:00Z.", name, *text)
 }
+
+func (s *server) ListRevisionLogs(context.Context, wire.ListRevisionLogsRequestObject) (wire.ListRevisionLogsResponseObject, error) {
+	return nil, notYet("Reading a log by GET")
+}
+
+func (s *server) ListDeploymentLogs(context.Context, wire.ListDeploymentLogsRequestObject) (wire.ListDeploymentLogsResponseObject, error) {
+	return nil, notYet("Reading a log by GET")
+}

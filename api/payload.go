@@ -1,8 +1,6 @@
 package api
 
 import (
-	"encoding/json"
-
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/api/wire"
 )
@@ -19,7 +17,7 @@ func newDeployment(b wire.DeploymentCreateRequest) slipway.NewDeployment {
 func sourceConfig(c wire.SourceConfigRequest) slipway.SourceConfig {
 	config := slipway.SourceConfig{
 		IntegrationID: value(c.IntegrationID), RepoURL: value(c.RepoURL), DeploymentType: value(c.DeploymentType),
-		BuildOnPush: c.BuildOnPush, CustomURL: value(c.CustomURL), Resources: value(resources(c.ResourceSpec)),
+		BuildOnPush: c.BuildOnPush, CustomURL: value(c.CustomURL), Resources: resources(c.ResourceSpec),
 		ListenerID: value(c.ListenerID), InstallCommand: value(c.InstallCommand), BuildCommand: value(c.BuildCommand),
 	}
 	if c.ListenerConfig != nil {
@@ -47,16 +45,6 @@ func change(source *string, c *wire.SourceConfigRequest, r *wire.SourceRevisionC
 		ch.RepoRef, ch.ConfigPath, ch.ImageURI, ch.TarballPath = r.RepoRef, r.LanggraphConfigPath, r.ImageURI, r.SourceTarballPath
 	}
 	return ch
-}
-
-// resources keeps the spec as the contract writes it: the domain does not look
-// into it.
-func resources(spec *wire.ResourceSpecInput) *string {
-	if spec == nil {
-		return nil
-	}
-	text, _ := json.Marshal(spec) // plain data: it can not fail
-	return new(string(text))
 }
 
 func variables(secrets *[]wire.Secret) []slipway.EnvVar {

@@ -1,8 +1,6 @@
 package api
 
 import (
-	"encoding/json"
-
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/api/wire"
 )
@@ -38,15 +36,6 @@ func presentSource(d slipway.DeploymentView) wire.SourceConfig {
 	if c.HasListener {
 		out.ListenerConfig = &wire.ListenerConfig{K8SNamespace: c.K8sNamespace}
 	}
-	return out
-}
-
-func presentResources(spec string) *wire.ResourceSpecOutput {
-	if spec == "" {
-		return nil
-	}
-	out := new(wire.ResourceSpecOutput)
-	_ = json.Unmarshal([]byte(spec), out) // written by resources
 	return out
 }
 

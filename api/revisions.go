@@ -52,7 +52,7 @@ func (s *server) RedeployRevision(ctx context.Context, r wire.RedeployRevisionRe
 	if err != nil {
 		return nil, err
 	}
-	return wire.RedeployRevision200JSONResponse(presentDeployment(d)), nil
+	return wire.RedeployRevision200JSONResponse{Body: presentDeployment(d)}, nil
 }
 
 func (s *server) InterruptRevision(ctx context.Context, r wire.InterruptRevisionRequestObject) (wire.InterruptRevisionResponseObject, error) {

@@ -70,6 +70,7 @@ func New(config Config) (http.Handler, error) {
 		wire.HandlerWithOptions(strict, wire.StdHTTPServerOptions{
 			BaseURL: prefix, BaseRouter: CheckedMux(mux, prefix, set, s.guard), ErrorHandlerFunc: s.refuseRequest,
 		})
+		s.routePlanned(mux, prefix, set)
 		mux.HandleFunc("PUT "+prefix+"/uploads/{upload_id}", s.receiveUpload)
 		mux.HandleFunc("GET "+prefix+"/openapi.json", serveDocument)
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,7 +39,7 @@ var (
 		Deployment: slipway.Deployment{
 			ID: someID, Workspace: tenantID, Name: "app", Slug: "app", Source: slipway.SourceInternalSource, Status: slipway.Ready,
 			Latest: otherID, Active: otherID, Project: "p", CreatedAt: at, UpdatedAt: at, Health: slipway.Health{State: slipway.Healthy, Since: at},
-			Config: slipway.SourceConfig{Resources: `{"cpu":2}`},
+			Config: slipway.SourceConfig{Resources: &slipway.Resources{Server: slipway.Share{CPU: new(2.0)}}},
 		},
 		URL: "http://slipway.test/d/app", Variables: []string{"TOKEN"},
 		Newest: &slipway.Revision{ID: otherID, Status: slipway.BuildFailed, Message: "it broke"},
@@ -168,12 +169,14 @@ func ask(t *testing.T, s *httptest.Server, method, path, key, body string, heade
 
 const createBody = `{"name":"app","source":"internal_source","source_config":{},"source_revision_config":{},"secrets":[]}`
 
-// operations are those of the document, with a request that each accepts.
-var operations = []struct {
+type request struct {
 	method, path, body string
 	scope              slipway.Scope
 	status             int
-}{
+}
+
+// operations are those of the document, with a request that each accepts.
+var operations = []request{
 	{"GET", "/v2/deployments", "", slipway.ScopeRead, 200},
 	{"POST", "/v2/deployments", createBody, slipway.ScopeDeploy, 201},
 	{"GET", "/v2/deployments/" + someID, "", slipway.ScopeRead, 200},
@@ -189,12 +192,47 @@ var operations = []struct {
 	{"POST", "/v1/projects/" + someID + "/revisions/" + otherID + "/build_logs", `{}`, slipway.ScopeRead, 200},
 	{"POST", "/v1/projects/" + someID + "/deploy_logs", `{}`, slipway.ScopeRead, 200},
 	{"POST", "/v1/projects/" + someID + "/revisions/" + otherID + "/deploy_logs", `{}`, slipway.ScopeRead, 200},
+	{"DELETE", "/v2/deployments?deployment_ids=" + someID, "", slipway.ScopeDelete, 501},
+	{"GET", "/v2/deployments/free-count", "", slipway.ScopeRead, 501},
+	{"POST", "/v2/deployments/" + someID + "/push-token", "", slipway.ScopeDeploy, 400},
+	{"GET", "/v2/deployments/" + someID + "/revisions/" + otherID + "/logs?type=build", "", slipway.ScopeRead, 501},
+	{"GET", "/v2/deployment-logs?deployment_id=" + someID, "", slipway.ScopeRead, 501},
+	{"GET", "/v2/deployments/" + someID + "/events", "", slipway.ScopeRead, 501},
+	{"GET", "/v2/listeners", "", slipway.ScopeRead, 501},
+	{"POST", "/v2/listeners", `{"compute_type":"k8s","compute_id":"c","compute_config":{}}`, slipway.ScopeAdmin, 501},
+	{"GET", "/v2/listeners/" + someID, "", slipway.ScopeRead, 501},
+	{"PATCH", "/v2/listeners/" + someID, `{}`, slipway.ScopeAdmin, 501},
+	{"DELETE", "/v2/listeners/" + someID, "", slipway.ScopeAdmin, 501},
+	{"GET", "/v1/workspaces", "", slipway.ScopeRead, 501},
+	{"POST", "/v1/workspaces", `{"name":"w"}`, slipway.ScopeAdmin, 501},
+	{"GET", "/v1/workspaces/" + someID, "", slipway.ScopeRead, 501},
+	{"PATCH", "/v1/workspaces/" + someID, `{}`, slipway.ScopeAdmin, 501},
+	{"DELETE", "/v1/workspaces/" + someID, "", slipway.ScopeAdmin, 501},
+	{"GET", "/v1/api-keys", "", slipway.ScopeAdmin, 501},
+	{"POST", "/v1/api-keys", `{"name":"k","scopes":["read"],"expires_at":"2030-01-01"}`, slipway.ScopeAdmin, 501},
+	{"GET", "/v1/api-keys/" + someID, "", slipway.ScopeAdmin, 501},
+	{"DELETE", "/v1/api-keys/" + someID, "", slipway.ScopeAdmin, 501},
+}
+
+// planned are the operations to come, with a request that would be refused if
+// they were there.
+func planned(t *testing.T) []request {
+	t.Helper()
+	var found []request
+	for path, methods := range read(t, api.Document).Paths {
+		for method, op := range methods {
+			if op.Planned != "" {
+				found = append(found, request{strings.ToUpper(method), strings.NewReplacer("{", "", "}", "").Replace(path), "{", op.Scope, 501})
+			}
+		}
+	}
+	return found
 }
 
 func TestEveryOperationAsksForItsScope(t *testing.T) {
 	_, s := serve(t)
 	for _, prefix := range []string{"", "/api-host"} {
-		for _, o := range operations {
+		for _, o := range slices.Concat(operations, planned(t)) {
 			name := o.method + " " + prefix + o.path
 			for key, want := range map[string]int{"all": o.status, "wrong": 401, "": 401, "nobody": 403, "reader": 403} {
 				if key == "reader" && o.scope == slipway.ScopeRead {
@@ -219,16 +257,22 @@ func TestEveryOperationAsksForItsScope(t *testing.T) {
 			}
 		}
 	}
-	var document struct{ Paths map[string]map[string]any }
-	if err := json.Unmarshal(api.Document, &document); err != nil {
-		t.Fatal(err)
-	}
 	n := 0
-	for _, methods := range document.Paths {
+	for _, methods := range read(t, api.Document).Paths {
 		n += len(methods)
 	}
-	if n != len(operations) {
-		t.Errorf("the document has %d operations, this test %d", n, len(operations))
+	if all := len(operations) + len(planned(t)); n != all {
+		t.Errorf("the document has %d operations, this test %d", n, all)
+	}
+}
+
+func TestWhatIsToComeSaysSo(t *testing.T) {
+	_, s := serve(t)
+	for _, o := range planned(t) {
+		_, _, body := ask(t, s, o.method, o.path, "all", o.body)
+		if !strings.HasSuffix(body, ` is not available on this server yet."}`) || strings.Contains(body, "not enabled") {
+			t.Errorf("%s %s: %s", o.method, o.path, body)
+		}
 	}
 }
 

@@ -1,9 +1,11 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/slipwayhq/slipway"
 )
@@ -31,29 +33,66 @@ func (s *Service) Create(ctx context.Context, who slipway.Principal, n slipway.N
 	return view, wrap("create deployment", err)
 }
 
-// checkNew applies the rules that the document of the API can not express.
+// checkNew applies the rules that the document of the API can not express, and
+// fills in what was left out.
 func checkNew(n *slipway.NewDeployment) error {
-	if err := slipway.CheckName(n.Name); err != nil {
+	if err := cmp.Or(slipway.CheckName(n.Name), slipway.CheckVariables(n.Variables), slipway.CheckRefs(n.Refs)); err != nil {
 		return err
 	}
-	if err := slipway.CheckVariables(n.Variables); err != nil {
+	if err := cmp.Or(checkConfigPath(&n.Revision.ConfigPath), checkCustomURL(&n.Config.CustomURL), checkSource(n)); err != nil {
 		return err
 	}
-	switch n.Source {
-	case slipway.SourceGitHub:
-		return slipway.Errorf(slipway.CodeInvalid, "Source configuration error: source 'github' needs a GitHub integration, and none is set up on this server.")
-	case slipway.SourceExternalDocker:
-		if n.Revision.ImageURI == "" {
-			return slipway.Errorf(slipway.CodeInvalid, "Source configuration error: 'source_revision_config.image_uri' is required for source 'external_docker'.")
+	if n.Config.Resources != nil {
+		complete, err := n.Config.Resources.Complete()
+		if err != nil {
+			return err
 		}
-		if n.Config.DeploymentType == "" {
-			n.Config.DeploymentType = "prod"
-		}
-		if n.Config.BuildOnPush == nil {
-			n.Config.BuildOnPush = new(false)
-		}
+		n.Config.Resources = &complete
+	}
+	if n.Config.DeploymentType == "" {
+		n.Config.DeploymentType = "prod"
+	}
+	if n.Source == slipway.SourceExternalDocker && n.Config.BuildOnPush == nil {
+		n.Config.BuildOnPush = new(false)
 	}
 	return nil
+}
+
+// checkSource holds a new deployment to what its source needs (contract §3).
+func checkSource(n *slipway.NewDeployment) error {
+	r := n.Revision
+	switch {
+	case n.Source == slipway.SourceGitHub:
+		return checkGitHub(n)
+	case n.Source == slipway.SourceExternalDocker && r.ImageURI == "":
+		return required("source_revision_config.image_uri", n.Source)
+	case n.Source == slipway.SourceExternalDocker && r.TarballPath != "":
+		return slipway.Errorf(slipway.CodeInvalid, "Source configuration error: 'source_revision_config.source_tarball_path' is not for source '%s'.", n.Source)
+	case n.Source == slipway.SourceExternalDocker:
+		return slipway.CheckImage(r.ImageURI)
+	case r.TarballPath != "":
+		return errNoSuchUpload
+	case r.ImageURI != "":
+		return slipway.Errorf(slipway.CodeInvalid, "Source configuration error: a deployment of source '%s' is created without 'source_revision_config.image_uri'; set it by an update once the image is pushed.", n.Source)
+	}
+	return nil
+}
+
+func checkGitHub(n *slipway.NewDeployment) error {
+	for _, f := range []struct{ name, given string }{
+		{"source_config.integration_id", n.Config.IntegrationID},
+		{"source_config.repo_url", n.Config.RepoURL},
+		{"source_revision_config.repo_ref", n.Revision.RepoRef},
+		{"source_revision_config.langgraph_config_path", n.Revision.ConfigPath},
+	} {
+		if f.given == "" {
+			return required(f.name, n.Source)
+		}
+	}
+	if n.Config.BuildOnPush != nil && *n.Config.BuildOnPush && strings.HasPrefix(n.Revision.RepoRef, "refs/tags/") {
+		return slipway.Errorf(slipway.CodeInvalid, "Source configuration error: 'source_config.build_on_push' cannot be used with a tag in 'source_revision_config.repo_ref'.")
+	}
+	return slipway.Errorf(slipway.CodeInvalid, "Source configuration error: source 'github' needs a GitHub integration, and none is set up on this server.")
 }
 
 func (c *change) insertDeployment(ws slipway.WorkspaceID, n slipway.NewDeployment) (slipway.Deployment, error) {

@@ -1,9 +1,11 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"github.com/slipwayhq/slipway"
@@ -34,10 +36,28 @@ func checkChange(ch slipway.Change) error {
 	if ch.DisplayName != nil && strings.TrimSpace(*ch.DisplayName) == "" {
 		return slipway.Errorf(slipway.CodeInvalid, "display_name cannot be empty.")
 	}
-	if err := checkConfigPath(ch.ConfigPath); err != nil {
-		return err
+	if ch.Refs != nil {
+		if err := slipway.CheckRefs(*ch.Refs); err != nil {
+			return err
+		}
 	}
-	return slipway.CheckVariables(ch.Variables)
+	if ch.ImageURI != nil {
+		if err := slipway.CheckImage(*ch.ImageURI); err != nil {
+			return err
+		}
+	}
+	return cmp.Or(checkConfigPath(ch.ConfigPath), checkCustomURL(ch.CustomURL), slipway.CheckVariables(ch.Variables))
+}
+
+// checkCustomURL keeps to addresses that a browser may be sent to.
+func checkCustomURL(address *string) error {
+	if address == nil || *address == "" {
+		return nil
+	}
+	if u, err := url.Parse(*address); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return slipway.Errorf(slipway.CodeInvalid, "Source configuration error: 'source_config.custom_url' must be an http or https URL.")
+	}
+	return nil
 }
 
 // checkConfigPath keeps langgraph_config_path within the source.
@@ -60,14 +80,12 @@ func (c *change) apply(d *slipway.Deployment, ch slipway.Change) error {
 	if err := unchanged(d.Config, ch.Immutable); err != nil {
 		return err
 	}
-	source, err := revisionSource(d.Source, ch.RevisionSource)
+	source, err := c.revisionSource(d, ch)
 	if err != nil {
 		return err
 	}
-	if ch.TarballPath != nil {
-		if d.RevisionConfig.SourceDigest, err = c.uploaded(d.ID, *ch.TarballPath); err != nil {
-			return err
-		}
+	if err := c.takeSource(d, source, ch); err != nil {
+		return err
 	}
 	if len(ch.Variables) > 0 || ch.Refs != nil {
 		if err := c.patchSecrets(d, ch); err != nil {
@@ -75,7 +93,9 @@ func (c *change) apply(d *slipway.Deployment, ch slipway.Change) error {
 		}
 	}
 	revise := revises(ch, *d)
-	merge(ch, d)
+	if err := merge(ch, d); err != nil {
+		return err
+	}
 	if !revise {
 		return c.want(d)
 	}
@@ -86,12 +106,33 @@ func (c *change) apply(d *slipway.Deployment, ch slipway.Change) error {
 	return err
 }
 
-// revises says whether the change makes a revision. Clients disagree on the two
-// commands: a changed value makes one.
+// takeSource makes the deployment's next revision one of what was given: an
+// internal deployment has an upload or an image, and never both.
+func (c *change) takeSource(d *slipway.Deployment, source slipway.Source, ch slipway.Change) (err error) {
+	if ch.TarballPath != nil {
+		if d.RevisionConfig.SourceDigest, err = c.uploaded(d.ID, *ch.TarballPath); err != nil {
+			return err
+		}
+	}
+	set(&d.RevisionConfig.TarballPath, ch.TarballPath)
+	set(&d.RevisionConfig.ImageURI, ch.ImageURI)
+	if !source.Uploads() {
+		d.RevisionConfig.TarballPath, d.RevisionConfig.SourceDigest = "", ""
+	} else {
+		d.RevisionConfig.ImageURI = ""
+	}
+	return nil
+}
+
+// revises says whether the change makes a revision (contract §3). Clients
+// disagree on the two commands: a changed value makes one. Before an internal
+// deployment has been given something to run, settings are only kept.
 func revises(ch slipway.Change, d slipway.Deployment) bool {
-	switch {
-	case ch.AlwaysRevise:
+	switch first := d.Latest == "" && d.Source.Internal(); {
+	case ch.AlwaysRevise, first && ch.RevisionSource != "":
 		return true
+	case first:
+		return ch.TarballPath != nil || ch.ImageURI != nil
 	case ch.RepoRef != nil, ch.ConfigPath != nil, ch.ImageURI != nil, ch.TarballPath != nil:
 		return true
 	case ch.Resources != nil, len(ch.Variables) > 0, ch.Refs != nil:
@@ -103,21 +144,26 @@ func revises(ch slipway.Change, d slipway.Deployment) bool {
 func differs(given *string, current string) bool { return given != nil && *given != current }
 
 // merge writes what was given over what is there.
-func merge(ch slipway.Change, d *slipway.Deployment) {
+func merge(ch slipway.Change, d *slipway.Deployment) error {
 	set(&d.DisplayName, ch.DisplayName)
 	set(&d.Config.CustomURL, ch.CustomURL)
-	set(&d.Config.Resources, ch.Resources)
 	set(&d.Config.InstallCommand, ch.InstallCommand)
 	set(&d.Config.BuildCommand, ch.BuildCommand)
 	set(&d.RevisionConfig.RepoRef, ch.RepoRef)
 	set(&d.RevisionConfig.ConfigPath, ch.ConfigPath)
-	set(&d.RevisionConfig.ImageURI, ch.ImageURI)
-	set(&d.RevisionConfig.TarballPath, ch.TarballPath)
 	d.RevisionConfig.InstallCommand, d.RevisionConfig.BuildCommand = d.Config.InstallCommand, d.Config.BuildCommand
-	d.RevisionConfig.Resources = d.Config.Resources
 	if ch.BuildOnPush != nil {
 		d.Config.BuildOnPush = ch.BuildOnPush
 	}
+	if ch.Resources != nil {
+		complete, err := ch.Resources.Complete()
+		if err != nil {
+			return err
+		}
+		d.Config.Resources = &complete
+	}
+	d.RevisionConfig.Resources = d.Config.Resources
+	return nil
 }
 
 func set(field, given *string) {
@@ -133,11 +179,13 @@ func (c *change) patchSecrets(d *slipway.Deployment, ch slipway.Change) error {
 	if err != nil {
 		return err
 	}
-	vars := ch.Variables
-	if len(vars) == 0 {
-		if vars, err = c.variables(d.Secrets); err != nil {
-			return err
-		}
+	old, err := c.variables(d.Secrets)
+	if err != nil {
+		return err
+	}
+	vars := old
+	if len(ch.Variables) > 0 {
+		vars = slipway.KeepDatabases(old, ch.Variables)
 	}
 	if ch.Refs != nil {
 		refs = *ch.Refs
@@ -153,6 +201,7 @@ func unchanged(have, given slipway.SourceConfig) error {
 		{"repo_url", have.RepoURL, given.RepoURL},
 		{"deployment_type", have.DeploymentType, given.DeploymentType},
 		{"listener_id", have.ListenerID, given.ListenerID},
+		{"listener_config.k8s_namespace", deref(have.K8sNamespace), deref(given.K8sNamespace)},
 	} {
 		if f.given != "" && f.given != f.have {
 			return slipway.Errorf(slipway.CodeInvalid, "Source configuration error: 'source_config.%s' cannot be changed after a deployment is created.", f.name)
@@ -161,20 +210,34 @@ func unchanged(have, given slipway.SourceConfig) error {
 	return nil
 }
 
-// revisionSource allows the two internal sources to stand for one another
-// (contract §3).
-func revisionSource(have, given slipway.Source) (slipway.Source, error) {
-	internal := func(s slipway.Source) bool {
-		return s == slipway.SourceInternalDocker || s == slipway.SourceInternalSource || s == slipway.SourceTemplate
+func deref(s *string) string {
+	if s == nil {
+		return ""
 	}
-	switch {
-	case given == "" || given == have:
-		return have, nil
-	case internal(have) && internal(given):
-		return given, nil
-	}
-	return "", slipway.Errorf(slipway.CodeInvalid, "Source configuration error: a deployment of source '%s' cannot have a revision of source '%s'.", have, given)
+	return *s
 }
+
+// revisionSource is what the next revision is made from. The internal sources
+// may stand for one another (contract §3); where none is named, what was given
+// tells, else it stays as it was.
+func (c *change) revisionSource(d *slipway.Deployment, ch slipway.Change) (slipway.Source, error) {
+	switch given := ch.RevisionSource; {
+	case given == d.Source, given != "" && given.Internal() && d.Source.Internal():
+		return given, nil
+	case given != "":
+		return "", slipway.Errorf(slipway.CodeInvalid, "Source configuration error: a deployment of source '%s' cannot have a revision of source '%s'.", d.Source, given)
+	case d.Source.Internal() && ch.TarballPath != nil:
+		return slipway.SourceInternalSource, nil
+	case d.Source.Internal() && ch.ImageURI != nil:
+		return slipway.SourceInternalDocker, nil
+	case d.Latest == "":
+		return d.Source, nil
+	}
+	newest, err := c.Revision(d.ID, d.Latest)
+	return newest.Source, wrap("read latest revision", err)
+}
+
+var errNoSuchUpload = slipway.Errorf(slipway.CodeInvalid, "Source configuration error: 'source_revision_config.source_tarball_path' must be the object_path of an upload made for this deployment.")
 
 // uploaded returns the digest of an upload. It refuses any path but one that was
 // handed out for this deployment and has been filled (contract §5).
@@ -182,7 +245,7 @@ func (c *change) uploaded(d slipway.DeploymentID, object string) (string, error)
 	u, err := c.UploadByObject(d, object)
 	switch {
 	case errors.Is(err, slipway.ErrNoRow):
-		return "", slipway.Errorf(slipway.CodeInvalid, "Source configuration error: 'source_revision_config.source_tarball_path' must be the object_path of an upload made for this deployment.")
+		return "", errNoSuchUpload
 	case err != nil:
 		return "", fmt.Errorf("look up upload: %w", err)
 	case u.Digest == "":
@@ -194,10 +257,14 @@ func (c *change) uploaded(d slipway.DeploymentID, object string) (string, error)
 // checkRevisable refuses a revision that has nothing to be made of.
 func checkRevisable(d *slipway.Deployment, source slipway.Source) error {
 	switch {
-	case source == slipway.SourceInternalSource && d.RevisionConfig.TarballPath == "":
-		return slipway.Errorf(slipway.CodeInvalid, "Source configuration error: 'source_revision_config.source_tarball_path' is required for source 'internal_source'.")
-	case source == slipway.SourceInternalDocker && d.RevisionConfig.ImageURI == "":
-		return slipway.Errorf(slipway.CodeInvalid, "Source configuration error: 'source_revision_config.image_uri' is required for source 'internal_docker'.")
+	case source.Uploads() && d.RevisionConfig.TarballPath == "":
+		return required("source_revision_config.source_tarball_path", source)
+	case !source.Uploads() && d.RevisionConfig.ImageURI == "":
+		return required("source_revision_config.image_uri", source)
 	}
 	return nil
+}
+
+func required(field string, source slipway.Source) error {
+	return slipway.Errorf(slipway.CodeInvalid, "Source configuration error: '%s' is required for source '%s'.", field, source)
 }

@@ -142,7 +142,7 @@ func (c *change) takeTurn(d slipway.DeploymentID) error {
 // begin starts the clock of a revision. One that has an artefact, or is an
 // image, has nothing to build.
 func (c *change) begin(r *slipway.Revision) error {
-	if r.Artefact.Built() || r.Config.ImageURI != "" && r.Config.TarballPath == "" {
+	if !r.Builds() {
 		r.Deadline = c.now.Add(c.service.config.ImageLimit)
 		return c.move(r, slipway.BeginDeploy)
 	}
@@ -189,10 +189,13 @@ func (s *Service) Redeploy(ctx context.Context, who slipway.Principal, id slipwa
 		if err != nil {
 			return err
 		}
-		if !old.Artefact.Built() && old.Config.ImageURI == "" {
+		if old.Builds() {
 			return slipway.Errorf(slipway.CodeInvalid, "Revision ID %s was never built and cannot be redeployed.", r)
 		}
-		copied := slipway.Revision{Source: old.Source, Config: old.Config, Secrets: old.Secrets, Artefact: old.Artefact}
+		if err := c.restore(&d, old); err != nil {
+			return err
+		}
+		copied := slipway.Revision{Source: old.Source, Config: d.RevisionConfig, Secrets: d.Secrets, Artefact: old.Artefact}
 		if _, err := c.insert(&d, copied); err != nil {
 			return err
 		}
@@ -200,4 +203,29 @@ func (s *Service) Redeploy(ctx context.Context, who slipway.Principal, id slipwa
 		return err
 	})
 	return view, wrap("redeploy revision", err)
+}
+
+// restore makes what an earlier revision was made from the deployment's own
+// again, so that what is shown is what runs and the next update starts there.
+func (c *change) restore(d *slipway.Deployment, r slipway.Revision) error {
+	d.RevisionConfig = r.Config
+	d.Config.InstallCommand, d.Config.BuildCommand, d.Config.Resources = r.Config.InstallCommand, r.Config.BuildCommand, r.Config.Resources
+	now, err := c.variables(d.Secrets)
+	if err != nil {
+		return err
+	}
+	then, err := c.variables(r.Secrets)
+	if err != nil {
+		return err
+	}
+	d.Secrets = r.Secrets
+	kept := slipway.KeepDatabases(now, then)
+	if slices.Equal(kept, then) {
+		return nil
+	}
+	_, refs, err := c.sealed(r.Secrets)
+	if err != nil {
+		return err
+	}
+	return c.replaceSecrets(d, kept, refs)
 }

@@ -2,6 +2,7 @@ package service
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/slipwayhq/slipway"
 )
@@ -12,6 +13,9 @@ func (c *change) replaceSecrets(d *slipway.Deployment, vars []slipway.EnvVar, re
 	if len(vars) == 0 && len(refs) == 0 {
 		d.Secrets = ""
 		return nil
+	}
+	if err := apart(vars, refs); err != nil {
+		return err
 	}
 	old, _, err := c.sealed(d.Secrets)
 	if err != nil {
@@ -32,6 +36,16 @@ func (c *change) replaceSecrets(d *slipway.Deployment, vars []slipway.EnvVar, re
 		return fmt.Errorf("insert secrets: %w", err)
 	}
 	d.Secrets = set
+	return nil
+}
+
+// apart refuses a name that has both a value and a reference.
+func apart(vars []slipway.EnvVar, refs []slipway.SecretRef) error {
+	for _, r := range refs {
+		if slices.ContainsFunc(vars, func(v slipway.EnvVar) bool { return v.Name == r.Name }) {
+			return slipway.Errorf(slipway.CodeInvalid, "Environment variable '%s' is both in 'secrets' and in 'secret_references'.", r.Name)
+		}
+	}
 	return nil
 }
 

@@ -212,7 +212,7 @@ func TestWhatMakesARevision(t *testing.T) {
 		"same config path":     {slipway.Change{ConfigPath: str("langgraph.json")}, true},
 		"secrets":              {slipway.Change{Variables: []slipway.EnvVar{{Name: "A", Value: "b"}}}, true},
 		"references":           {slipway.Change{Refs: &refs}, true},
-		"resources":            {slipway.Change{Resources: str(`{}`)}, true},
+		"resources":            {slipway.Change{Resources: &slipway.Resources{}}, true},
 		"asked for explicitly": {slipway.Change{AlwaysRevise: true}, true},
 	} {
 		d := p.create(strings.ReplaceAll(name, " ", "-"))

@@ -241,11 +241,28 @@ func (s *Service) Environment(ctx context.Context, l slipway.Lease, id slipway.R
 		if err != nil {
 			return err
 		}
+		if err := c.resolvable(r.Secrets); err != nil {
+			return err
+		}
 		own, err := c.variables(r.Secrets)
 		vars = append(hostVariables(d, r), own...)
 		return err
 	})
 	return vars, wrap("read environment", err)
+}
+
+// resolvable fails a revision whose variables are kept by a cluster: nothing
+// here could read them, and an agent without them would fail in a stranger way.
+func (c *change) resolvable(set slipway.SecretSetID) error {
+	_, refs, err := c.sealed(set)
+	if err != nil || len(refs) == 0 {
+		return err
+	}
+	return &slipway.Failure{
+		Phase: slipway.PhaseDeploy, Step: "start", Code: "references_need_cluster",
+		Message: fmt.Sprintf("Environment variable '%s' refers to a secret of a Kubernetes cluster, and this deployment does not run in one.", refs[0].Name),
+		Hint:    "Give the value itself, in 'secrets'.",
+	}
 }
 
 func hostVariables(d slipway.Deployment, r slipway.Revision) []slipway.EnvVar {

@@ -11,7 +11,8 @@ func Compile(doc []byte) (*Set, error) {
 	if bad != nil {
 		return nil, fmt.Errorf("check: the document is not JSON: %s at %d", bad.msg, bad.at)
 	}
-	c := &compiler{schemas: root.get("components").get("schemas"), models: map[string]checker{}}
+	components := root.get("components")
+	c := &compiler{schemas: components.get("schemas"), parameters: components.get("parameters"), models: map[string]checker{}}
 	set := &Set{byID: map[string]*Operation{}, byRoute: map[string]*Operation{}}
 	for _, path := range root.get("paths").members {
 		for _, method := range path.val.members {
@@ -20,6 +21,7 @@ func Compile(doc []byte) (*Set, error) {
 			if err != nil {
 				return nil, fmt.Errorf("check: %s: %w", route, err)
 			}
+			set.routes = append(set.routes, route)
 			set.byID[method.val.get("operationId").text] = op
 			set.byRoute[route] = op
 		}
@@ -29,14 +31,14 @@ func Compile(doc []byte) (*Set, error) {
 
 // compiler turns schemas to checkers, each named one once.
 type compiler struct {
-	schemas *value
-	models  map[string]checker
+	schemas, parameters *value
+	models              map[string]checker
 }
 
 func (c *compiler) operation(op *value) (*Operation, error) {
 	out := &Operation{extensions: extensions(op)}
 	for i := range op.get("parameters").items {
-		p, err := c.parameter(&op.get("parameters").items[i])
+		p, err := c.parameter(c.resolve(&op.get("parameters").items[i]))
 		if err != nil {
 			return nil, err
 		}
@@ -45,6 +47,8 @@ func (c *compiler) operation(op *value) (*Operation, error) {
 			out.path = append(out.path, p)
 		case "query":
 			out.query = append(out.query, p)
+		case "header":
+			out.header = append(out.header, p)
 		default:
 			return nil, fmt.Errorf("parameter %q: in %q is not supported", p.name, p.in)
 		}
@@ -67,6 +71,14 @@ func extensions(op *value) map[string]string {
 		}
 	}
 	return out
+}
+
+// resolve returns a parameter, or the shared one that it refers to.
+func (c *compiler) resolve(v *value) *value {
+	if ref := v.get("$ref").text; ref != "" {
+		return c.parameters.get(strings.TrimPrefix(ref, "#/components/parameters/"))
+	}
+	return v
 }
 
 func (c *compiler) parameter(v *value) (parameter, error) {
@@ -208,6 +220,8 @@ func stringOf(v *value) (checker, error) {
 	switch format := v.get("format").text; format {
 	case "uuid":
 		return uuid{}, nil
+	case "date-time":
+		return moment{}, nil
 	case "":
 		return str{v.get("minLength").whole(0), v.get("maxLength").whole(-1)}, nil
 	default:

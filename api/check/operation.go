@@ -1,7 +1,9 @@
 package check
 
 import (
+	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -10,7 +12,11 @@ import (
 // Set holds the compiled operations of one document.
 type Set struct {
 	byID, byRoute map[string]*Operation
+	routes        []string
 }
+
+// Routes lists every route in the document's order, as in "GET /v2/things/{id}".
+func (s *Set) Routes() []string { return slices.Clone(s.routes) }
 
 // Operation returns the operation with this operationId, nil if there is none.
 func (s *Set) Operation(id string) *Operation { return s.byID[id] }
@@ -20,10 +26,10 @@ func (s *Set) Route(route string) *Operation { return s.byRoute[route] }
 
 // Operation checks the parts of one operation's requests.
 type Operation struct {
-	path, query  []parameter
-	body         checker
-	bodyRequired bool
-	extensions   map[string]string
+	path, query, header []parameter
+	body                checker
+	bodyRequired        bool
+	extensions          map[string]string
 }
 
 type parameter struct {
@@ -134,6 +140,30 @@ func (o *Operation) Query(raw url.Values) (canonical url.Values, details []Detai
 		details = append(details, faults...)
 		if faults == nil {
 			canonical[p.name] = p.canonical(out)
+		}
+	}
+	return canonical, details
+}
+
+// Header checks the headers that the document names, and returns their canonical form. Of one that comes more than
+// once, the first counts. The place of a fault has the name in lower case.
+func (o *Operation) Header(raw http.Header) (canonical map[string]string, details []Detail) {
+	canonical = map[string]string{}
+	for i := range o.header {
+		p := &o.header[i]
+		name := strings.ToLower(p.name)
+		values := raw.Values(p.name)
+		if len(values) == 0 {
+			if p.required {
+				details = append(details, missing([]byte("null"), "header", name))
+			}
+			continue
+		}
+		v := text(printable(values[0]))
+		out, faults := run(p.checker, &v, at("header"), at(name))
+		details = append(details, faults...)
+		if faults == nil {
+			canonical[p.name] = bare(out)
 		}
 	}
 	return canonical, details

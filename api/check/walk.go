@@ -61,6 +61,7 @@ var messages = map[string]string{
 	"model_attributes_type": "Input should be a valid dictionary or object to extract fields from",
 	"string_type":           "Input should be a valid string",
 	"string_unicode":        "Input should be a valid string, unable to parse raw data as a unicode string",
+	"datetime_type":         "Input should be a valid datetime",
 	"uuid_type":             "UUID input should be a string, bytes or UUID object",
 }
 

@@ -11,10 +11,83 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 
 	"github.com/oapi-codegen/runtime"
 )
+
+// APIKey An API key, without its token.
+type APIKey struct {
+	CreatedAt Time `json:"created_at"`
+
+	// DeploymentID Set on the key that an agent holds; it ends with the deployment.
+	DeploymentID *string `json:"deployment_id"`
+
+	// ExpiresAt null: never.
+	ExpiresAt *Time  `json:"expires_at"`
+	ID        string `json:"id"`
+
+	// LastUsedAt Within minutes; null: never.
+	LastUsedAt *Time  `json:"last_used_at"`
+	Name       string `json:"name"`
+
+	// RevokedAt null: valid.
+	RevokedAt *Time    `json:"revoked_at"`
+	Scopes    []string `json:"scopes"`
+
+	// WorkspaceID null for a key of the whole organisation.
+	WorkspaceID *string `json:"workspace_id"`
+}
+
+// APIKeyCreateRequest An API key to create.
+type APIKeyCreateRequest struct {
+	// ExpiresAt null: never.
+	ExpiresAt *Time  `json:"expires_at,omitempty"`
+	Name      string `json:"name"`
+
+	// Organization True for a key of the whole organisation, which names a workspace in X-Tenant-Id with each request.
+	Organization *bool `json:"organization,omitempty"`
+
+	// Scopes read, deploy and delete where left out; secrets:read is never given unless named.
+	Scopes *[]string `json:"scopes,omitempty"`
+
+	// WorkspaceID The workspace that the key is for; the caller's where left out.
+	WorkspaceID *string `json:"workspace_id,omitempty"`
+}
+
+// APIKeyCreated A new API key with its token.
+type APIKeyCreated struct {
+	CreatedAt Time `json:"created_at"`
+
+	// DeploymentID Set on the key that an agent holds; it ends with the deployment.
+	DeploymentID *string `json:"deployment_id"`
+
+	// ExpiresAt null: never.
+	ExpiresAt *Time  `json:"expires_at"`
+	ID        string `json:"id"`
+
+	// Key The token, shown this once.
+	Key string `json:"key"`
+
+	// LastUsedAt Within minutes; null: never.
+	LastUsedAt *Time  `json:"last_used_at"`
+	Name       string `json:"name"`
+
+	// RevokedAt null: valid.
+	RevokedAt *Time    `json:"revoked_at"`
+	Scopes    []string `json:"scopes"`
+
+	// WorkspaceID null for a key of the whole organisation.
+	WorkspaceID *string `json:"workspace_id"`
+}
+
+// APIKeysList One page of API keys.
+type APIKeysList struct {
+	// Offset The offset to ask for next.
+	Offset    int      `json:"offset"`
+	Resources []APIKey `json:"resources"`
+}
 
 // Container A Kubernetes container beside the agent.
 type Container struct {
@@ -78,6 +151,11 @@ type Deployment struct {
 	URL *string `json:"url"`
 }
 
+// DeploymentCount A number of deployments.
+type DeploymentCount struct {
+	Count int `json:"count"`
+}
+
 // DeploymentCreateRequest What a new deployment is made from. Its first revision starts at once, except for the internal sources, which wait for a PATCH.
 type DeploymentCreateRequest struct {
 	// Name Unique in the workspace, among its tracing projects too.
@@ -97,6 +175,17 @@ type DeploymentCreateRequest struct {
 	SourceRevisionConfig SourceRevisionConfigRequest `json:"source_revision_config"`
 }
 
+// DeploymentDeleted What became of one deployment.
+type DeploymentDeleted struct {
+	DeploymentID string `json:"deployment_id"`
+
+	// Detail Why it is not being deleted; null if it is.
+	Detail *string `json:"detail"`
+
+	// Status What deleting it alone would answer: 204 or 404.
+	Status int `json:"status"`
+}
+
 // DeploymentHealth Health of what serves, finer than the contract's status.
 type DeploymentHealth struct {
 	// Reason Why, in words for people.
@@ -107,6 +196,14 @@ type DeploymentHealth struct {
 
 	// State One lower-case word, such as healthy, crashing or asleep.
 	State string `json:"state"`
+}
+
+// DeploymentLogsPage Lines, and where the next page begins.
+type DeploymentLogsPage struct {
+	Items []LogLine `json:"items"`
+
+	// NextCursor Points past the last line, also when there is none.
+	NextCursor string `json:"next_cursor"`
 }
 
 // DeploymentPatchRequest Changes to a deployment. A null is the same as an absent field and clears nothing.
@@ -129,6 +226,11 @@ type DeploymentPatchRequest struct {
 	TrackedPackages *[]string `json:"tracked_packages,omitempty"`
 }
 
+// DeploymentsDeleted What became of each deployment, in the order asked for.
+type DeploymentsDeleted struct {
+	Results []DeploymentDeleted `json:"results"`
+}
+
 // DeploymentsList One page of deployments.
 type DeploymentsList struct {
 	// Offset The offset to ask for next.
@@ -143,9 +245,56 @@ type EnvVar struct {
 	ValueFrom *map[string]interface{} `json:"valueFrom"`
 }
 
+// Listener A data plane elsewhere that takes its work from this control plane.
+type Listener struct {
+	// ComputeConfig Where a listener may place agents.
+	ComputeConfig ListenerComputeConfig `json:"compute_config"`
+
+	// ComputeID Names the cluster; unique in the workspace.
+	ComputeID   string `json:"compute_id"`
+	ComputeType string `json:"compute_type"`
+	CreatedAt   Time   `json:"created_at"`
+	ID          string `json:"id"`
+	UpdatedAt   Time   `json:"updated_at"`
+
+	// Version Version of the listener's program.
+	Version *string `json:"version"`
+}
+
+// ListenerComputeConfig Where a listener may place agents.
+type ListenerComputeConfig struct {
+	// K8SNamespaces Namespaces that deployments may be placed in.
+	K8SNamespaces *[]string `json:"k8s_namespaces"`
+}
+
 // ListenerConfig Placement within a listener's data plane.
 type ListenerConfig struct {
 	K8SNamespace *string `json:"k8s_namespace"`
+}
+
+// ListenerCreateRequest A listener to register.
+type ListenerCreateRequest struct {
+	// ComputeConfig Where a listener may place agents.
+	ComputeConfig ListenerComputeConfig `json:"compute_config"`
+
+	// ComputeID Names the cluster; unique in the workspace.
+	ComputeID   string `json:"compute_id"`
+	ComputeType string `json:"compute_type"`
+
+	// Version Version of the listener's program.
+	Version *string `json:"version,omitempty"`
+}
+
+// ListenerPatchRequest Changes to a listener.
+type ListenerPatchRequest struct {
+	ComputeConfig *ListenerComputeConfig `json:"compute_config,omitempty"`
+	Version       *string                `json:"version,omitempty"`
+}
+
+// ListenersList One page of listeners, newest first.
+type ListenersList struct {
+	Offset    int        `json:"offset"`
+	Resources []Listener `json:"resources"`
 }
 
 // LocalObjectReference The name of a Kubernetes object in the agent's namespace.
@@ -188,6 +337,15 @@ type LogsRequest struct {
 
 	// StartTime ISO 8601, inclusive.
 	StartTime *string `json:"start_time,omitempty"`
+}
+
+// PushToken How to push an image.
+type PushToken struct {
+	// RegistryURL Prefix of the image's name.
+	RegistryURL string `json:"registry_url"`
+
+	// Token Password for the user oauth2accesstoken.
+	Token string `json:"token"`
 }
 
 // ResourceRequirements Kubernetes quantities by resource name.
@@ -483,17 +641,136 @@ type VolumeMount struct {
 	SubPathExpr      *string `json:"subPathExpr"`
 }
 
+// Workspace Owns deployments, keys and tracing projects; the contract's tenant.
+type Workspace struct {
+	CreatedAt Time   `json:"created_at"`
+	ID        string `json:"id"`
+	Name      string `json:"name"`
+}
+
+// WorkspaceCreateRequest A workspace to create.
+type WorkspaceCreateRequest struct {
+	Name string `json:"name"`
+}
+
+// WorkspacePatchRequest Changes to a workspace.
+type WorkspacePatchRequest struct {
+	Name *string `json:"name,omitempty"`
+}
+
+// WorkspacesList One page of workspaces.
+type WorkspacesList struct {
+	// Offset The offset to ask for next.
+	Offset    int         `json:"offset"`
+	Resources []Workspace `json:"resources"`
+}
+
+// ListAPIKeysParams defines parameters for ListAPIKeys.
+type ListAPIKeysParams struct {
+	// Limit Length of a page.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset How many to leave out: the offset of the page before.
+	Offset *int `form:"offset,omitempty" json:"offset,omitempty"`
+}
+
+// CreateAPIKeyParams defines parameters for CreateAPIKey.
+type CreateAPIKeyParams struct {
+	// IdempotencyKey Any text of 1 to 255 visible ASCII characters. The same request sent again with it within 24 hours takes effect once; another request with it is a 409.
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
+// ListWorkspacesParams defines parameters for ListWorkspaces.
+type ListWorkspacesParams struct {
+	// Limit Length of a page.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset How many to leave out: the offset of the page before.
+	Offset *int `form:"offset,omitempty" json:"offset,omitempty"`
+}
+
+// CreateWorkspaceParams defines parameters for CreateWorkspace.
+type CreateWorkspaceParams struct {
+	// IdempotencyKey Any text of 1 to 255 visible ASCII characters. The same request sent again with it within 24 hours takes effect once; another request with it is a 409.
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
+// PatchWorkspaceParams defines parameters for PatchWorkspace.
+type PatchWorkspaceParams struct {
+	// IdempotencyKey Any text of 1 to 255 visible ASCII characters. The same request sent again with it within 24 hours takes effect once; another request with it is a 409.
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
+// ListDeploymentLogsParams defines parameters for ListDeploymentLogs.
+type ListDeploymentLogsParams struct {
+	// DeploymentID The deployment.
+	DeploymentID string `form:"deployment_id" json:"deployment_id"`
+
+	// RevisionID Lines of this revision only.
+	RevisionID *string `form:"revision_id,omitempty" json:"revision_id,omitempty"`
+
+	// LogType Which of the two logs.
+	LogType *string `form:"log_type,omitempty" json:"log_type,omitempty"`
+
+	// StartTime ISO 8601, inclusive.
+	StartTime *string `form:"start_time,omitempty" json:"start_time,omitempty"`
+
+	// EndTime ISO 8601, exclusive.
+	EndTime *string `form:"end_time,omitempty" json:"end_time,omitempty"`
+
+	// SortOrder Oldest or newest first.
+	SortOrder *string `form:"sort_order,omitempty" json:"sort_order,omitempty"`
+
+	// PageSize 1 to 100; beyond that it is clamped.
+	PageSize *int `form:"page_size,omitempty" json:"page_size,omitempty"`
+
+	// Cursor A next_cursor of an earlier answer in the same order.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Query Text that the message contains, in any case.
+	Query *string `form:"query,omitempty" json:"query,omitempty"`
+
+	// Level Lines of exactly this level.
+	Level *string `form:"level,omitempty" json:"level,omitempty"`
+
+	// RunID Id of a run: lines whose message contains it, as agents write it there.
+	RunID *string `form:"run_id,omitempty" json:"run_id,omitempty"`
+}
+
+// DeleteDeploymentsParams defines parameters for DeleteDeployments.
+type DeleteDeploymentsParams struct {
+	// DeploymentIds Repeated, once for each id.
+	DeploymentIds []string `form:"deployment_ids" json:"deployment_ids"`
+}
+
 // ListDeploymentsParams defines parameters for ListDeployments.
 type ListDeploymentsParams struct {
-	Limit            *int    `form:"limit,omitempty" json:"limit,omitempty"`
-	Offset           *int    `form:"offset,omitempty" json:"offset,omitempty"`
-	NameContains     *string `form:"name_contains,omitempty" json:"name_contains,omitempty"`
-	Status           *string `form:"status,omitempty" json:"status,omitempty"`
-	RemoteReconciled *bool   `form:"remote_reconciled,omitempty" json:"remote_reconciled,omitempty"`
-	TagValueIds      *string `form:"tag_value_ids,omitempty" json:"tag_value_ids,omitempty"`
-	ImageVersion     *string `form:"image_version,omitempty" json:"image_version,omitempty"`
-	DeploymentType   *string `form:"deployment_type,omitempty" json:"deployment_type,omitempty"`
-	DeploymentIds    *string `form:"deployment_ids,omitempty" json:"deployment_ids,omitempty"`
+	// Limit Length of a page.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset How many to leave out: the offset of the page before.
+	Offset *int `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// NameContains Part of the name, in any case; empty is no filter.
+	NameContains *string `form:"name_contains,omitempty" json:"name_contains,omitempty"`
+
+	// Status Exactly this status; empty is no filter.
+	Status *string `form:"status,omitempty" json:"status,omitempty"`
+
+	// RemoteReconciled Whether what runs is what is wanted.
+	RemoteReconciled *bool `form:"remote_reconciled,omitempty" json:"remote_reconciled,omitempty"`
+
+	// TagValueIds Nothing can be tagged on this server: with any id the list is empty.
+	TagValueIds *string `form:"tag_value_ids,omitempty" json:"tag_value_ids,omitempty"`
+
+	// ImageVersion Version of the agent server in the image; none is recorded as yet, so that any value leaves the list empty.
+	ImageVersion *string `form:"image_version,omitempty" json:"image_version,omitempty"`
+
+	// DeploymentType Exactly this type.
+	DeploymentType *string `form:"deployment_type,omitempty" json:"deployment_type,omitempty"`
+
+	// DeploymentIds Ids, separated by commas.
+	DeploymentIds *string `form:"deployment_ids,omitempty" json:"deployment_ids,omitempty"`
 
 	// Name Exactly this name.
 	Name *string `form:"name,omitempty" json:"name,omitempty"`
@@ -505,21 +782,146 @@ type ListDeploymentsParams struct {
 	AgentEnvironment *string `form:"agent_environment,omitempty" json:"agent_environment,omitempty"`
 }
 
+// CreateDeploymentParams defines parameters for CreateDeployment.
+type CreateDeploymentParams struct {
+	// IdempotencyKey Any text of 1 to 255 visible ASCII characters. The same request sent again with it within 24 hours takes effect once; another request with it is a 409.
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
 // DeleteDeploymentParams defines parameters for DeleteDeployment.
 type DeleteDeploymentParams struct {
+	// DeleteTracingProject Delete the tracing project with its traces too.
 	DeleteTracingProject *bool `form:"delete_tracing_project,omitempty" json:"delete_tracing_project,omitempty"`
 
 	// Force Accepted for a deployment that is already being deleted, whose rows go once nothing is left of it; refused for any other.
 	Force *bool `form:"force,omitempty" json:"force,omitempty"`
+
+	// IfMatch ETag of the state that this request is meant for; 412 if it has changed since.
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// PatchDeploymentParams defines parameters for PatchDeployment.
+type PatchDeploymentParams struct {
+	// IdempotencyKey Any text of 1 to 255 visible ASCII characters. The same request sent again with it within 24 hours takes effect once; another request with it is a 409.
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch ETag of the state that this request is meant for; 412 if it has changed since.
+	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// StreamEventsParams defines parameters for StreamEvents.
+type StreamEventsParams struct {
+	// LastEventIDQuery Like Last-Event-ID, for clients that can not set headers.
+	LastEventIDQuery *string `form:"last_event_id,omitempty" json:"last_event_id,omitempty"`
+
+	// LastEventID Id of the last event seen; the stream goes on after it.
+	LastEventID *string `json:"Last-Event-ID,omitempty"`
+}
+
+// CreatePushTokenParams defines parameters for CreatePushToken.
+type CreatePushTokenParams struct {
+	// IdempotencyKey Any text of 1 to 255 visible ASCII characters. The same request sent again with it within 24 hours takes effect once; another request with it is a 409.
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
 // ListRevisionsParams defines parameters for ListRevisions.
 type ListRevisionsParams struct {
-	Limit            *int    `form:"limit,omitempty" json:"limit,omitempty"`
-	Offset           *int    `form:"offset,omitempty" json:"offset,omitempty"`
-	Status           *string `form:"status,omitempty" json:"status,omitempty"`
-	RemoteReconciled *bool   `form:"remote_reconciled,omitempty" json:"remote_reconciled,omitempty"`
+	// Limit Length of a page.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset How many to leave out: the offset of the page before.
+	Offset *int `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Status Exactly this status; empty is no filter.
+	Status *string `form:"status,omitempty" json:"status,omitempty"`
+
+	// RemoteReconciled Whether the data plane has nothing left to do for the revision.
+	RemoteReconciled *bool `form:"remote_reconciled,omitempty" json:"remote_reconciled,omitempty"`
 }
+
+// CreateRevisionParams defines parameters for CreateRevision.
+type CreateRevisionParams struct {
+	// IdempotencyKey Any text of 1 to 255 visible ASCII characters. The same request sent again with it within 24 hours takes effect once; another request with it is a 409.
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
+// InterruptRevisionByOldNameParams defines parameters for InterruptRevisionByOldName.
+type InterruptRevisionByOldNameParams struct {
+	// IdempotencyKey Any text of 1 to 255 visible ASCII characters. The same request sent again with it within 24 hours takes effect once; another request with it is a 409.
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
+// InterruptRevisionParams defines parameters for InterruptRevision.
+type InterruptRevisionParams struct {
+	// IdempotencyKey Any text of 1 to 255 visible ASCII characters. The same request sent again with it within 24 hours takes effect once; another request with it is a 409.
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
+// ListRevisionLogsParams defines parameters for ListRevisionLogs.
+type ListRevisionLogsParams struct {
+	// Type Which of the revision's two logs.
+	Type string `form:"type" json:"type"`
+
+	// StartTime ISO 8601, inclusive.
+	StartTime *string `form:"start_time,omitempty" json:"start_time,omitempty"`
+
+	// EndTime ISO 8601, exclusive.
+	EndTime *string `form:"end_time,omitempty" json:"end_time,omitempty"`
+
+	// Order Oldest or newest first.
+	Order *string `form:"order,omitempty" json:"order,omitempty"`
+
+	// Limit 1 to 1000; beyond that it is clamped.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset A next_offset of an earlier answer in the same order.
+	Offset *string `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Query Text that the message contains, in any case.
+	Query *string `form:"query,omitempty" json:"query,omitempty"`
+
+	// Level Lines of exactly this level.
+	Level *string `form:"level,omitempty" json:"level,omitempty"`
+
+	// RunID Id of a run: lines whose message contains it, as agents write it there.
+	RunID *string `form:"run_id,omitempty" json:"run_id,omitempty"`
+}
+
+// RedeployRevisionParams defines parameters for RedeployRevision.
+type RedeployRevisionParams struct {
+	// IdempotencyKey Any text of 1 to 255 visible ASCII characters. The same request sent again with it within 24 hours takes effect once; another request with it is a 409.
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
+// CreateUploadURLParams defines parameters for CreateUploadURL.
+type CreateUploadURLParams struct {
+	// IdempotencyKey Any text of 1 to 255 visible ASCII characters. The same request sent again with it within 24 hours takes effect once; another request with it is a 409.
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
+// ListListenersParams defines parameters for ListListeners.
+type ListListenersParams struct {
+	// Limit Length of a page.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset How many to leave out: the offset of the page before.
+	Offset *int `form:"offset,omitempty" json:"offset,omitempty"`
+}
+
+// CreateListenerParams defines parameters for CreateListener.
+type CreateListenerParams struct {
+	// IdempotencyKey Any text of 1 to 255 visible ASCII characters. The same request sent again with it within 24 hours takes effect once; another request with it is a 409.
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
+// PatchListenerParams defines parameters for PatchListener.
+type PatchListenerParams struct {
+	// IdempotencyKey Any text of 1 to 255 visible ASCII characters. The same request sent again with it within 24 hours takes effect once; another request with it is a 409.
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
+// CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
+type CreateAPIKeyJSONRequestBody = APIKeyCreateRequest
 
 // QueryDeployLogsJSONRequestBody defines body for QueryDeployLogs for application/json ContentType.
 type QueryDeployLogsJSONRequestBody = LogsRequest
@@ -530,6 +932,12 @@ type QueryBuildLogsJSONRequestBody = LogsRequest
 // QueryRevisionDeployLogsJSONRequestBody defines body for QueryRevisionDeployLogs for application/json ContentType.
 type QueryRevisionDeployLogsJSONRequestBody = LogsRequest
 
+// CreateWorkspaceJSONRequestBody defines body for CreateWorkspace for application/json ContentType.
+type CreateWorkspaceJSONRequestBody = WorkspaceCreateRequest
+
+// PatchWorkspaceJSONRequestBody defines body for PatchWorkspace for application/json ContentType.
+type PatchWorkspaceJSONRequestBody = WorkspacePatchRequest
+
 // CreateDeploymentJSONRequestBody defines body for CreateDeployment for application/json ContentType.
 type CreateDeploymentJSONRequestBody = DeploymentCreateRequest
 
@@ -539,8 +947,26 @@ type PatchDeploymentJSONRequestBody = DeploymentPatchRequest
 // CreateRevisionJSONRequestBody defines body for CreateRevision for application/json ContentType.
 type CreateRevisionJSONRequestBody = RevisionCreateRequest
 
+// CreateListenerJSONRequestBody defines body for CreateListener for application/json ContentType.
+type CreateListenerJSONRequestBody = ListenerCreateRequest
+
+// PatchListenerJSONRequestBody defines body for PatchListener for application/json ContentType.
+type PatchListenerJSONRequestBody = ListenerPatchRequest
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// ListAPIKeys List API keys
+	// (GET /v1/api-keys)
+	ListAPIKeys(w http.ResponseWriter, r *http.Request, params ListAPIKeysParams)
+	// CreateAPIKey Create an API key
+	// (POST /v1/api-keys)
+	CreateAPIKey(w http.ResponseWriter, r *http.Request, params CreateAPIKeyParams)
+	// RevokeAPIKey Revoke an API key
+	// (DELETE /v1/api-keys/{key_id})
+	RevokeAPIKey(w http.ResponseWriter, r *http.Request, keyID string)
+	// GetAPIKey Read an API key
+	// (GET /v1/api-keys/{key_id})
+	GetAPIKey(w http.ResponseWriter, r *http.Request, keyID string)
 	// QueryDeployLogs Read a deployment's agent log
 	// (POST /v1/projects/{project_id}/deploy_logs)
 	QueryDeployLogs(w http.ResponseWriter, r *http.Request, projectID string)
@@ -550,12 +976,36 @@ type ServerInterface interface {
 	// QueryRevisionDeployLogs Read a revision's agent log
 	// (POST /v1/projects/{project_id}/revisions/{revision_id}/deploy_logs)
 	QueryRevisionDeployLogs(w http.ResponseWriter, r *http.Request, projectID string, revisionID string)
+	// ListWorkspaces List workspaces
+	// (GET /v1/workspaces)
+	ListWorkspaces(w http.ResponseWriter, r *http.Request, params ListWorkspacesParams)
+	// CreateWorkspace Create a workspace
+	// (POST /v1/workspaces)
+	CreateWorkspace(w http.ResponseWriter, r *http.Request, params CreateWorkspaceParams)
+	// DeleteWorkspace Delete a workspace
+	// (DELETE /v1/workspaces/{workspace_id})
+	DeleteWorkspace(w http.ResponseWriter, r *http.Request, workspaceID string)
+	// GetWorkspace Read a workspace
+	// (GET /v1/workspaces/{workspace_id})
+	GetWorkspace(w http.ResponseWriter, r *http.Request, workspaceID string)
+	// PatchWorkspace Rename a workspace
+	// (PATCH /v1/workspaces/{workspace_id})
+	PatchWorkspace(w http.ResponseWriter, r *http.Request, workspaceID string, params PatchWorkspaceParams)
+	// ListDeploymentLogs Read a log of a deployment
+	// (GET /v2/deployment-logs)
+	ListDeploymentLogs(w http.ResponseWriter, r *http.Request, params ListDeploymentLogsParams)
+	// DeleteDeployments Delete several deployments
+	// (DELETE /v2/deployments)
+	DeleteDeployments(w http.ResponseWriter, r *http.Request, params DeleteDeploymentsParams)
 	// ListDeployments List deployments
 	// (GET /v2/deployments)
 	ListDeployments(w http.ResponseWriter, r *http.Request, params ListDeploymentsParams)
 	// CreateDeployment Create a deployment
 	// (POST /v2/deployments)
-	CreateDeployment(w http.ResponseWriter, r *http.Request)
+	CreateDeployment(w http.ResponseWriter, r *http.Request, params CreateDeploymentParams)
+	// CountFreeDeployments Count free deployments
+	// (GET /v2/deployments/free-count)
+	CountFreeDeployments(w http.ResponseWriter, r *http.Request)
 	// DeleteDeployment Delete a deployment
 	// (DELETE /v2/deployments/{deployment_id})
 	DeleteDeployment(w http.ResponseWriter, r *http.Request, deploymentID string, params DeleteDeploymentParams)
@@ -564,13 +1014,19 @@ type ServerInterface interface {
 	GetDeployment(w http.ResponseWriter, r *http.Request, deploymentID string)
 	// PatchDeployment Change a deployment
 	// (PATCH /v2/deployments/{deployment_id})
-	PatchDeployment(w http.ResponseWriter, r *http.Request, deploymentID string)
+	PatchDeployment(w http.ResponseWriter, r *http.Request, deploymentID string, params PatchDeploymentParams)
+	// StreamEvents Follow a deployment
+	// (GET /v2/deployments/{deployment_id}/events)
+	StreamEvents(w http.ResponseWriter, r *http.Request, deploymentID string, params StreamEventsParams)
+	// CreatePushToken Get a token to push an image with
+	// (POST /v2/deployments/{deployment_id}/push-token)
+	CreatePushToken(w http.ResponseWriter, r *http.Request, deploymentID string, params CreatePushTokenParams)
 	// ListRevisions List revisions
 	// (GET /v2/deployments/{deployment_id}/revisions)
 	ListRevisions(w http.ResponseWriter, r *http.Request, deploymentID string, params ListRevisionsParams)
 	// CreateRevision Make a revision
 	// (POST /v2/deployments/{deployment_id}/revisions)
-	CreateRevision(w http.ResponseWriter, r *http.Request, deploymentID string)
+	CreateRevision(w http.ResponseWriter, r *http.Request, deploymentID string, params CreateRevisionParams)
 	// GetRevision Read a revision
 	// (GET /v2/deployments/{deployment_id}/revisions/{revision_id})
 	GetRevision(w http.ResponseWriter, r *http.Request, deploymentID string, revisionID string)
@@ -578,16 +1034,34 @@ type ServerInterface interface {
 	// (POST /v2/deployments/{deployment_id}/revisions/{revision_id}/interrupt)
 	//
 	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
-	InterruptRevisionByOldName(w http.ResponseWriter, r *http.Request, deploymentID string, revisionID string)
+	InterruptRevisionByOldName(w http.ResponseWriter, r *http.Request, deploymentID string, revisionID string, params InterruptRevisionByOldNameParams)
 	// InterruptRevision Cancel a revision in progress
 	// (POST /v2/deployments/{deployment_id}/revisions/{revision_id}/interruption)
-	InterruptRevision(w http.ResponseWriter, r *http.Request, deploymentID string, revisionID string)
+	InterruptRevision(w http.ResponseWriter, r *http.Request, deploymentID string, revisionID string, params InterruptRevisionParams)
+	// ListRevisionLogs Read a log of a revision
+	// (GET /v2/deployments/{deployment_id}/revisions/{revision_id}/logs)
+	ListRevisionLogs(w http.ResponseWriter, r *http.Request, deploymentID string, revisionID string, params ListRevisionLogsParams)
 	// RedeployRevision Deploy an earlier revision again
 	// (POST /v2/deployments/{deployment_id}/revisions/{revision_id}/redeploy)
-	RedeployRevision(w http.ResponseWriter, r *http.Request, deploymentID string, revisionID string)
+	RedeployRevision(w http.ResponseWriter, r *http.Request, deploymentID string, revisionID string, params RedeployRevisionParams)
 	// CreateUploadURL Get an address to upload source to
 	// (POST /v2/deployments/{deployment_id}/upload-url)
-	CreateUploadURL(w http.ResponseWriter, r *http.Request, deploymentID string)
+	CreateUploadURL(w http.ResponseWriter, r *http.Request, deploymentID string, params CreateUploadURLParams)
+	// ListListeners List listeners
+	// (GET /v2/listeners)
+	ListListeners(w http.ResponseWriter, r *http.Request, params ListListenersParams)
+	// CreateListener Register a listener
+	// (POST /v2/listeners)
+	CreateListener(w http.ResponseWriter, r *http.Request, params CreateListenerParams)
+	// DeleteListener Remove a listener
+	// (DELETE /v2/listeners/{listener_id})
+	DeleteListener(w http.ResponseWriter, r *http.Request, listenerID string)
+	// GetListener Read a listener
+	// (GET /v2/listeners/{listener_id})
+	GetListener(w http.ResponseWriter, r *http.Request, listenerID string)
+	// PatchListener Change a listener
+	// (PATCH /v2/listeners/{listener_id})
+	PatchListener(w http.ResponseWriter, r *http.Request, listenerID string, params PatchListenerParams)
 }
 
 // ServerInterfaceWrapper converts contexts to parameters.
@@ -598,6 +1072,145 @@ type ServerInterfaceWrapper struct {
 }
 
 type MiddlewareFunc func(http.Handler) http.Handler
+
+// ListAPIKeys operation middleware
+func (siw *ServerInterfaceWrapper) ListAPIKeys(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAPIKeysParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", r.URL.Query(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "offset"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "offset", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListAPIKeys(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateAPIKey operation middleware
+func (siw *ServerInterfaceWrapper) CreateAPIKey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateAPIKeyParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateAPIKey(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RevokeAPIKey operation middleware
+func (siw *ServerInterfaceWrapper) RevokeAPIKey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "key_id" -------------
+	var keyID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "key_id", r.PathValue("key_id"), &keyID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "key_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RevokeAPIKey(w, r, keyID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetAPIKey operation middleware
+func (siw *ServerInterfaceWrapper) GetAPIKey(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "key_id" -------------
+	var keyID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "key_id", r.PathValue("key_id"), &keyID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "key_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetAPIKey(w, r, keyID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
 
 // QueryDeployLogs operation middleware
 func (siw *ServerInterfaceWrapper) QueryDeployLogs(w http.ResponseWriter, r *http.Request) {
@@ -686,6 +1299,391 @@ func (siw *ServerInterfaceWrapper) QueryRevisionDeployLogs(w http.ResponseWriter
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.QueryRevisionDeployLogs(w, r, projectID, revisionID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListWorkspaces operation middleware
+func (siw *ServerInterfaceWrapper) ListWorkspaces(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListWorkspacesParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", r.URL.Query(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "offset"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "offset", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListWorkspaces(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateWorkspace operation middleware
+func (siw *ServerInterfaceWrapper) CreateWorkspace(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateWorkspaceParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateWorkspace(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteWorkspace operation middleware
+func (siw *ServerInterfaceWrapper) DeleteWorkspace(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "workspace_id" -------------
+	var workspaceID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "workspace_id", r.PathValue("workspace_id"), &workspaceID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "workspace_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteWorkspace(w, r, workspaceID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetWorkspace operation middleware
+func (siw *ServerInterfaceWrapper) GetWorkspace(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "workspace_id" -------------
+	var workspaceID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "workspace_id", r.PathValue("workspace_id"), &workspaceID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "workspace_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetWorkspace(w, r, workspaceID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PatchWorkspace operation middleware
+func (siw *ServerInterfaceWrapper) PatchWorkspace(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "workspace_id" -------------
+	var workspaceID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "workspace_id", r.PathValue("workspace_id"), &workspaceID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "workspace_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PatchWorkspaceParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PatchWorkspace(w, r, workspaceID, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListDeploymentLogs operation middleware
+func (siw *ServerInterfaceWrapper) ListDeploymentLogs(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDeploymentLogsParams
+
+	// ------------- Required query parameter "deployment_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "deployment_id", r.URL.Query(), &params.DeploymentID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "deployment_id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "deployment_id", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "revision_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "revision_id", r.URL.Query(), &params.RevisionID, runtime.BindQueryParameterOptions{Type: "", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "revision_id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "revision_id", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "log_type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "log_type", r.URL.Query(), &params.LogType, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "log_type"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "log_type", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "start_time" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_time", r.URL.Query(), &params.StartTime, runtime.BindQueryParameterOptions{Type: "", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "start_time"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "start_time", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "end_time" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_time", r.URL.Query(), &params.EndTime, runtime.BindQueryParameterOptions{Type: "", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "end_time"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "end_time", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "sort_order" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort_order", r.URL.Query(), &params.SortOrder, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "sort_order"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sort_order", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "page_size" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "page_size", r.URL.Query(), &params.PageSize, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "page_size"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "page_size", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "query" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "query", r.URL.Query(), &params.Query, runtime.BindQueryParameterOptions{Type: "", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "query"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "query", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "level" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "level", r.URL.Query(), &params.Level, runtime.BindQueryParameterOptions{Type: "", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "level"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "level", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "run_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "run_id", r.URL.Query(), &params.RunID, runtime.BindQueryParameterOptions{Type: "", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "run_id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run_id", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListDeploymentLogs(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteDeployments operation middleware
+func (siw *ServerInterfaceWrapper) DeleteDeployments(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteDeploymentsParams
+
+	// ------------- Required query parameter "deployment_ids" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "deployment_ids", r.URL.Query(), &params.DeploymentIds, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "deployment_ids"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "deployment_ids", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteDeployments(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -874,8 +1872,49 @@ func (siw *ServerInterfaceWrapper) ListDeployments(w http.ResponseWriter, r *htt
 // CreateDeployment operation middleware
 func (siw *ServerInterfaceWrapper) CreateDeployment(w http.ResponseWriter, r *http.Request) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateDeploymentParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.CreateDeployment(w, r)
+		siw.Handler.CreateDeployment(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CountFreeDeployments operation middleware
+func (siw *ServerInterfaceWrapper) CountFreeDeployments(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CountFreeDeployments(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -927,6 +1966,27 @@ func (siw *ServerInterfaceWrapper) DeleteDeployment(w http.ResponseWriter, r *ht
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "force", Err: err})
 		}
 		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
 	}
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -981,8 +2041,164 @@ func (siw *ServerInterfaceWrapper) PatchDeployment(w http.ResponseWriter, r *htt
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PatchDeploymentParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.PatchDeployment(w, r, deploymentID)
+		siw.Handler.PatchDeployment(w, r, deploymentID, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// StreamEvents operation middleware
+func (siw *ServerInterfaceWrapper) StreamEvents(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "deployment_id" -------------
+	var deploymentID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "deployment_id", r.PathValue("deployment_id"), &deploymentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "deployment_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StreamEventsParams
+
+	// ------------- Optional query parameter "last_event_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "last_event_id", r.URL.Query(), &params.LastEventIDQuery, runtime.BindQueryParameterOptions{Type: "", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "last_event_id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "last_event_id", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Last-Event-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Last-Event-ID", Err: err})
+			return
+		}
+
+		params.LastEventID = &LastEventID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.StreamEvents(w, r, deploymentID, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreatePushToken operation middleware
+func (siw *ServerInterfaceWrapper) CreatePushToken(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "deployment_id" -------------
+	var deploymentID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "deployment_id", r.PathValue("deployment_id"), &deploymentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "deployment_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreatePushTokenParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreatePushToken(w, r, deploymentID, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1088,8 +2304,32 @@ func (siw *ServerInterfaceWrapper) CreateRevision(w http.ResponseWriter, r *http
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateRevisionParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.CreateRevision(w, r, deploymentID)
+		siw.Handler.CreateRevision(w, r, deploymentID, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1158,8 +2398,32 @@ func (siw *ServerInterfaceWrapper) InterruptRevisionByOldName(w http.ResponseWri
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params InterruptRevisionByOldNameParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.InterruptRevisionByOldName(w, r, deploymentID, revisionID)
+		siw.Handler.InterruptRevisionByOldName(w, r, deploymentID, revisionID, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1193,8 +2457,187 @@ func (siw *ServerInterfaceWrapper) InterruptRevision(w http.ResponseWriter, r *h
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params InterruptRevisionParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.InterruptRevision(w, r, deploymentID, revisionID)
+		siw.Handler.InterruptRevision(w, r, deploymentID, revisionID, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListRevisionLogs operation middleware
+func (siw *ServerInterfaceWrapper) ListRevisionLogs(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "deployment_id" -------------
+	var deploymentID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "deployment_id", r.PathValue("deployment_id"), &deploymentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "deployment_id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "revision_id" -------------
+	var revisionID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "revision_id", r.PathValue("revision_id"), &revisionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "revision_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListRevisionLogsParams
+
+	// ------------- Required query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "type", r.URL.Query(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "type"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "type", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "start_time" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start_time", r.URL.Query(), &params.StartTime, runtime.BindQueryParameterOptions{Type: "", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "start_time"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "start_time", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "end_time" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end_time", r.URL.Query(), &params.EndTime, runtime.BindQueryParameterOptions{Type: "", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "end_time"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "end_time", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "order" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "order", r.URL.Query(), &params.Order, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "order"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "order", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", r.URL.Query(), &params.Offset, runtime.BindQueryParameterOptions{Type: "", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "offset"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "offset", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "query" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "query", r.URL.Query(), &params.Query, runtime.BindQueryParameterOptions{Type: "", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "query"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "query", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "level" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "level", r.URL.Query(), &params.Level, runtime.BindQueryParameterOptions{Type: "", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "level"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "level", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "run_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "run_id", r.URL.Query(), &params.RunID, runtime.BindQueryParameterOptions{Type: "", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "run_id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run_id", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListRevisionLogs(w, r, deploymentID, revisionID, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1228,8 +2671,32 @@ func (siw *ServerInterfaceWrapper) RedeployRevision(w http.ResponseWriter, r *ht
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RedeployRevisionParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.RedeployRevision(w, r, deploymentID, revisionID)
+		siw.Handler.RedeployRevision(w, r, deploymentID, revisionID, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1254,8 +2721,221 @@ func (siw *ServerInterfaceWrapper) CreateUploadURL(w http.ResponseWriter, r *htt
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateUploadURLParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.CreateUploadURL(w, r, deploymentID)
+		siw.Handler.CreateUploadURL(w, r, deploymentID, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListListeners operation middleware
+func (siw *ServerInterfaceWrapper) ListListeners(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListListenersParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", r.URL.Query(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "offset"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "offset", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListListeners(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateListener operation middleware
+func (siw *ServerInterfaceWrapper) CreateListener(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateListenerParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateListener(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteListener operation middleware
+func (siw *ServerInterfaceWrapper) DeleteListener(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "listener_id" -------------
+	var listenerID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "listener_id", r.PathValue("listener_id"), &listenerID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "listener_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteListener(w, r, listenerID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetListener operation middleware
+func (siw *ServerInterfaceWrapper) GetListener(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "listener_id" -------------
+	var listenerID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "listener_id", r.PathValue("listener_id"), &listenerID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "listener_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetListener(w, r, listenerID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PatchListener operation middleware
+func (siw *ServerInterfaceWrapper) PatchListener(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "listener_id" -------------
+	var listenerID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "listener_id", r.PathValue("listener_id"), &listenerID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "listener_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PatchListenerParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PatchListener(w, r, listenerID, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1385,23 +3065,126 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 		ErrorHandlerFunc:   options.ErrorHandlerFunc,
 	}
 
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/api-keys", wrapper.ListAPIKeys)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/api-keys", wrapper.CreateAPIKey)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v1/api-keys/{key_id}", wrapper.RevokeAPIKey)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/api-keys/{key_id}", wrapper.GetAPIKey)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/projects/{project_id}/deploy_logs", wrapper.QueryDeployLogs)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/projects/{project_id}/revisions/{revision_id}/build_logs", wrapper.QueryBuildLogs)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/projects/{project_id}/revisions/{revision_id}/deploy_logs", wrapper.QueryRevisionDeployLogs)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/workspaces", wrapper.ListWorkspaces)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/workspaces", wrapper.CreateWorkspace)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v1/workspaces/{workspace_id}", wrapper.DeleteWorkspace)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/workspaces/{workspace_id}", wrapper.GetWorkspace)
+	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/v1/workspaces/{workspace_id}", wrapper.PatchWorkspace)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/deployment-logs", wrapper.ListDeploymentLogs)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v2/deployments", wrapper.DeleteDeployments)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/deployments", wrapper.ListDeployments)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v2/deployments", wrapper.CreateDeployment)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/deployments/free-count", wrapper.CountFreeDeployments)
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v2/deployments/{deployment_id}", wrapper.DeleteDeployment)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/deployments/{deployment_id}", wrapper.GetDeployment)
 	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/v2/deployments/{deployment_id}", wrapper.PatchDeployment)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/deployments/{deployment_id}/events", wrapper.StreamEvents)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v2/deployments/{deployment_id}/push-token", wrapper.CreatePushToken)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/deployments/{deployment_id}/revisions", wrapper.ListRevisions)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v2/deployments/{deployment_id}/revisions", wrapper.CreateRevision)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/deployments/{deployment_id}/revisions/{revision_id}", wrapper.GetRevision)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v2/deployments/{deployment_id}/revisions/{revision_id}/interrupt", wrapper.InterruptRevisionByOldName)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v2/deployments/{deployment_id}/revisions/{revision_id}/interruption", wrapper.InterruptRevision)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/deployments/{deployment_id}/revisions/{revision_id}/logs", wrapper.ListRevisionLogs)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v2/deployments/{deployment_id}/revisions/{revision_id}/redeploy", wrapper.RedeployRevision)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v2/deployments/{deployment_id}/upload-url", wrapper.CreateUploadURL)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/listeners", wrapper.ListListeners)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v2/listeners", wrapper.CreateListener)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v2/listeners/{listener_id}", wrapper.DeleteListener)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/listeners/{listener_id}", wrapper.GetListener)
+	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/v2/listeners/{listener_id}", wrapper.PatchListener)
 
 	return m
+}
+
+type ListAPIKeysRequestObject struct {
+	Params ListAPIKeysParams
+}
+
+type ListAPIKeysResponseObject interface {
+	VisitListAPIKeysResponse(w http.ResponseWriter) error
+}
+
+type ListAPIKeys200JSONResponse APIKeysList
+
+func (response ListAPIKeys200JSONResponse) VisitListAPIKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAPIKeyRequestObject struct {
+	Params CreateAPIKeyParams
+	Body   *CreateAPIKeyJSONRequestBody
+}
+
+type CreateAPIKeyResponseObject interface {
+	VisitCreateAPIKeyResponse(w http.ResponseWriter) error
+}
+
+type CreateAPIKey201JSONResponse APIKeyCreated
+
+func (response CreateAPIKey201JSONResponse) VisitCreateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RevokeAPIKeyRequestObject struct {
+	KeyID string `json:"key_id"`
+}
+
+type RevokeAPIKeyResponseObject interface {
+	VisitRevokeAPIKeyResponse(w http.ResponseWriter) error
+}
+
+type RevokeAPIKey204Response struct {
+}
+
+func (response RevokeAPIKey204Response) VisitRevokeAPIKeyResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type GetAPIKeyRequestObject struct {
+	KeyID string `json:"key_id"`
+}
+
+type GetAPIKeyResponseObject interface {
+	VisitGetAPIKeyResponse(w http.ResponseWriter) error
+}
+
+type GetAPIKey200JSONResponse APIKey
+
+func (response GetAPIKey200JSONResponse) VisitGetAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type QueryDeployLogsRequestObject struct {
@@ -1475,6 +3258,171 @@ func (response QueryRevisionDeployLogs200JSONResponse) VisitQueryRevisionDeployL
 	return err
 }
 
+type ListWorkspacesRequestObject struct {
+	Params ListWorkspacesParams
+}
+
+type ListWorkspacesResponseObject interface {
+	VisitListWorkspacesResponse(w http.ResponseWriter) error
+}
+
+type ListWorkspaces200JSONResponse WorkspacesList
+
+func (response ListWorkspaces200JSONResponse) VisitListWorkspacesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWorkspaceRequestObject struct {
+	Params CreateWorkspaceParams
+	Body   *CreateWorkspaceJSONRequestBody
+}
+
+type CreateWorkspaceResponseObject interface {
+	VisitCreateWorkspaceResponse(w http.ResponseWriter) error
+}
+
+type CreateWorkspace201JSONResponse Workspace
+
+func (response CreateWorkspace201JSONResponse) VisitCreateWorkspaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWorkspaceRequestObject struct {
+	WorkspaceID string `json:"workspace_id"`
+}
+
+type DeleteWorkspaceResponseObject interface {
+	VisitDeleteWorkspaceResponse(w http.ResponseWriter) error
+}
+
+type DeleteWorkspace204Response struct {
+}
+
+func (response DeleteWorkspace204Response) VisitDeleteWorkspaceResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type GetWorkspaceRequestObject struct {
+	WorkspaceID string `json:"workspace_id"`
+}
+
+type GetWorkspaceResponseObject interface {
+	VisitGetWorkspaceResponse(w http.ResponseWriter) error
+}
+
+type GetWorkspace200JSONResponse Workspace
+
+func (response GetWorkspace200JSONResponse) VisitGetWorkspaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PatchWorkspaceRequestObject struct {
+	WorkspaceID string `json:"workspace_id"`
+	Params      PatchWorkspaceParams
+	Body        *PatchWorkspaceJSONRequestBody
+}
+
+type PatchWorkspaceResponseObject interface {
+	VisitPatchWorkspaceResponse(w http.ResponseWriter) error
+}
+
+type PatchWorkspace200JSONResponse Workspace
+
+func (response PatchWorkspace200JSONResponse) VisitPatchWorkspaceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentLogsRequestObject struct {
+	Params ListDeploymentLogsParams
+}
+
+type ListDeploymentLogsResponseObject interface {
+	VisitListDeploymentLogsResponse(w http.ResponseWriter) error
+}
+
+type ListDeploymentLogs200JSONResponse DeploymentLogsPage
+
+func (response ListDeploymentLogs200JSONResponse) VisitListDeploymentLogsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeploymentsRequestObject struct {
+	Params DeleteDeploymentsParams
+}
+
+type DeleteDeploymentsResponseObject interface {
+	VisitDeleteDeploymentsResponse(w http.ResponseWriter) error
+}
+
+type DeleteDeployments200JSONResponse DeploymentsDeleted
+
+func (response DeleteDeployments200JSONResponse) VisitDeleteDeploymentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteDeployments207JSONResponse DeploymentsDeleted
+
+func (response DeleteDeployments207JSONResponse) VisitDeleteDeploymentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(207)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListDeploymentsRequestObject struct {
 	Params ListDeploymentsParams
 }
@@ -1498,23 +3446,55 @@ func (response ListDeployments200JSONResponse) VisitListDeploymentsResponse(w ht
 }
 
 type CreateDeploymentRequestObject struct {
-	Body *CreateDeploymentJSONRequestBody
+	Params CreateDeploymentParams
+	Body   *CreateDeploymentJSONRequestBody
 }
 
 type CreateDeploymentResponseObject interface {
 	VisitCreateDeploymentResponse(w http.ResponseWriter) error
 }
 
-type CreateDeployment201JSONResponse Deployment
+type CreateDeployment201ResponseHeaders struct {
+	ETag *string
+}
+
+type CreateDeployment201JSONResponse struct {
+	Body    Deployment
+	Headers CreateDeployment201ResponseHeaders
+}
 
 func (response CreateDeployment201JSONResponse) VisitCreateDeploymentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountFreeDeploymentsRequestObject struct {
+}
+
+type CountFreeDeploymentsResponseObject interface {
+	VisitCountFreeDeploymentsResponse(w http.ResponseWriter) error
+}
+
+type CountFreeDeployments200JSONResponse DeploymentCount
+
+func (response CountFreeDeployments200JSONResponse) VisitCountFreeDeploymentsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(201)
+	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -1544,15 +3524,25 @@ type GetDeploymentResponseObject interface {
 	VisitGetDeploymentResponse(w http.ResponseWriter) error
 }
 
-type GetDeployment200JSONResponse Deployment
+type GetDeployment200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetDeployment200JSONResponse struct {
+	Body    Deployment
+	Headers GetDeployment200ResponseHeaders
+}
 
 func (response GetDeployment200JSONResponse) VisitGetDeploymentResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -1560,6 +3550,7 @@ func (response GetDeployment200JSONResponse) VisitGetDeploymentResponse(w http.R
 
 type PatchDeploymentRequestObject struct {
 	DeploymentID string `json:"deployment_id"`
+	Params       PatchDeploymentParams
 	Body         *PatchDeploymentJSONRequestBody
 }
 
@@ -1567,9 +3558,94 @@ type PatchDeploymentResponseObject interface {
 	VisitPatchDeploymentResponse(w http.ResponseWriter) error
 }
 
-type PatchDeployment200JSONResponse Deployment
+type PatchDeployment200ResponseHeaders struct {
+	ETag *string
+}
+
+type PatchDeployment200JSONResponse struct {
+	Body    Deployment
+	Headers PatchDeployment200ResponseHeaders
+}
 
 func (response PatchDeployment200JSONResponse) VisitPatchDeploymentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEventsRequestObject struct {
+	DeploymentID string `json:"deployment_id"`
+	Params       StreamEventsParams
+}
+
+type StreamEventsResponseObject interface {
+	VisitStreamEventsResponse(w http.ResponseWriter) error
+}
+
+type StreamEvents200TextEventStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response StreamEvents200TextEventStreamResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type CreatePushTokenRequestObject struct {
+	DeploymentID string `json:"deployment_id"`
+	Params       CreatePushTokenParams
+}
+
+type CreatePushTokenResponseObject interface {
+	VisitCreatePushTokenResponse(w http.ResponseWriter) error
+}
+
+type CreatePushToken200JSONResponse PushToken
+
+func (response CreatePushToken200JSONResponse) VisitCreatePushTokenResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -1606,6 +3682,7 @@ func (response ListRevisions200JSONResponse) VisitListRevisionsResponse(w http.R
 
 type CreateRevisionRequestObject struct {
 	DeploymentID string `json:"deployment_id"`
+	Params       CreateRevisionParams
 	Body         *CreateRevisionJSONRequestBody
 }
 
@@ -1653,6 +3730,7 @@ func (response GetRevision200JSONResponse) VisitGetRevisionResponse(w http.Respo
 type InterruptRevisionByOldNameRequestObject struct {
 	DeploymentID string `json:"deployment_id"`
 	RevisionID   string `json:"revision_id"`
+	Params       InterruptRevisionByOldNameParams
 }
 
 type InterruptRevisionByOldNameResponseObject interface {
@@ -1670,6 +3748,7 @@ func (response InterruptRevisionByOldName204Response) VisitInterruptRevisionByOl
 type InterruptRevisionRequestObject struct {
 	DeploymentID string `json:"deployment_id"`
 	RevisionID   string `json:"revision_id"`
+	Params       InterruptRevisionParams
 }
 
 type InterruptRevisionResponseObject interface {
@@ -1684,18 +3763,19 @@ func (response InterruptRevision204Response) VisitInterruptRevisionResponse(w ht
 	return nil
 }
 
-type RedeployRevisionRequestObject struct {
+type ListRevisionLogsRequestObject struct {
 	DeploymentID string `json:"deployment_id"`
 	RevisionID   string `json:"revision_id"`
+	Params       ListRevisionLogsParams
 }
 
-type RedeployRevisionResponseObject interface {
-	VisitRedeployRevisionResponse(w http.ResponseWriter) error
+type ListRevisionLogsResponseObject interface {
+	VisitListRevisionLogsResponse(w http.ResponseWriter) error
 }
 
-type RedeployRevision200JSONResponse Deployment
+type ListRevisionLogs200JSONResponse LogsPage
 
-func (response RedeployRevision200JSONResponse) VisitRedeployRevisionResponse(w http.ResponseWriter) error {
+func (response ListRevisionLogs200JSONResponse) VisitListRevisionLogsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -1707,8 +3787,43 @@ func (response RedeployRevision200JSONResponse) VisitRedeployRevisionResponse(w 
 	return err
 }
 
+type RedeployRevisionRequestObject struct {
+	DeploymentID string `json:"deployment_id"`
+	RevisionID   string `json:"revision_id"`
+	Params       RedeployRevisionParams
+}
+
+type RedeployRevisionResponseObject interface {
+	VisitRedeployRevisionResponse(w http.ResponseWriter) error
+}
+
+type RedeployRevision200ResponseHeaders struct {
+	ETag *string
+}
+
+type RedeployRevision200JSONResponse struct {
+	Body    Deployment
+	Headers RedeployRevision200ResponseHeaders
+}
+
+func (response RedeployRevision200JSONResponse) VisitRedeployRevisionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateUploadURLRequestObject struct {
 	DeploymentID string `json:"deployment_id"`
+	Params       CreateUploadURLParams
 }
 
 type CreateUploadURLResponseObject interface {
@@ -1729,8 +3844,127 @@ func (response CreateUploadURL200JSONResponse) VisitCreateUploadURLResponse(w ht
 	return err
 }
 
+type ListListenersRequestObject struct {
+	Params ListListenersParams
+}
+
+type ListListenersResponseObject interface {
+	VisitListListenersResponse(w http.ResponseWriter) error
+}
+
+type ListListeners200JSONResponse ListenersList
+
+func (response ListListeners200JSONResponse) VisitListListenersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateListenerRequestObject struct {
+	Params CreateListenerParams
+	Body   *CreateListenerJSONRequestBody
+}
+
+type CreateListenerResponseObject interface {
+	VisitCreateListenerResponse(w http.ResponseWriter) error
+}
+
+type CreateListener201JSONResponse Listener
+
+func (response CreateListener201JSONResponse) VisitCreateListenerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteListenerRequestObject struct {
+	ListenerID string `json:"listener_id"`
+}
+
+type DeleteListenerResponseObject interface {
+	VisitDeleteListenerResponse(w http.ResponseWriter) error
+}
+
+type DeleteListener204Response struct {
+}
+
+func (response DeleteListener204Response) VisitDeleteListenerResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type GetListenerRequestObject struct {
+	ListenerID string `json:"listener_id"`
+}
+
+type GetListenerResponseObject interface {
+	VisitGetListenerResponse(w http.ResponseWriter) error
+}
+
+type GetListener200JSONResponse Listener
+
+func (response GetListener200JSONResponse) VisitGetListenerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PatchListenerRequestObject struct {
+	ListenerID string `json:"listener_id"`
+	Params     PatchListenerParams
+	Body       *PatchListenerJSONRequestBody
+}
+
+type PatchListenerResponseObject interface {
+	VisitPatchListenerResponse(w http.ResponseWriter) error
+}
+
+type PatchListener200JSONResponse Listener
+
+func (response PatchListener200JSONResponse) VisitPatchListenerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// ListAPIKeys List API keys
+	// (GET /v1/api-keys)
+	ListAPIKeys(ctx context.Context, request ListAPIKeysRequestObject) (ListAPIKeysResponseObject, error)
+	// CreateAPIKey Create an API key
+	// (POST /v1/api-keys)
+	CreateAPIKey(ctx context.Context, request CreateAPIKeyRequestObject) (CreateAPIKeyResponseObject, error)
+	// RevokeAPIKey Revoke an API key
+	// (DELETE /v1/api-keys/{key_id})
+	RevokeAPIKey(ctx context.Context, request RevokeAPIKeyRequestObject) (RevokeAPIKeyResponseObject, error)
+	// GetAPIKey Read an API key
+	// (GET /v1/api-keys/{key_id})
+	GetAPIKey(ctx context.Context, request GetAPIKeyRequestObject) (GetAPIKeyResponseObject, error)
 	// QueryDeployLogs Read a deployment's agent log
 	// (POST /v1/projects/{project_id}/deploy_logs)
 	QueryDeployLogs(ctx context.Context, request QueryDeployLogsRequestObject) (QueryDeployLogsResponseObject, error)
@@ -1740,12 +3974,36 @@ type StrictServerInterface interface {
 	// QueryRevisionDeployLogs Read a revision's agent log
 	// (POST /v1/projects/{project_id}/revisions/{revision_id}/deploy_logs)
 	QueryRevisionDeployLogs(ctx context.Context, request QueryRevisionDeployLogsRequestObject) (QueryRevisionDeployLogsResponseObject, error)
+	// ListWorkspaces List workspaces
+	// (GET /v1/workspaces)
+	ListWorkspaces(ctx context.Context, request ListWorkspacesRequestObject) (ListWorkspacesResponseObject, error)
+	// CreateWorkspace Create a workspace
+	// (POST /v1/workspaces)
+	CreateWorkspace(ctx context.Context, request CreateWorkspaceRequestObject) (CreateWorkspaceResponseObject, error)
+	// DeleteWorkspace Delete a workspace
+	// (DELETE /v1/workspaces/{workspace_id})
+	DeleteWorkspace(ctx context.Context, request DeleteWorkspaceRequestObject) (DeleteWorkspaceResponseObject, error)
+	// GetWorkspace Read a workspace
+	// (GET /v1/workspaces/{workspace_id})
+	GetWorkspace(ctx context.Context, request GetWorkspaceRequestObject) (GetWorkspaceResponseObject, error)
+	// PatchWorkspace Rename a workspace
+	// (PATCH /v1/workspaces/{workspace_id})
+	PatchWorkspace(ctx context.Context, request PatchWorkspaceRequestObject) (PatchWorkspaceResponseObject, error)
+	// ListDeploymentLogs Read a log of a deployment
+	// (GET /v2/deployment-logs)
+	ListDeploymentLogs(ctx context.Context, request ListDeploymentLogsRequestObject) (ListDeploymentLogsResponseObject, error)
+	// DeleteDeployments Delete several deployments
+	// (DELETE /v2/deployments)
+	DeleteDeployments(ctx context.Context, request DeleteDeploymentsRequestObject) (DeleteDeploymentsResponseObject, error)
 	// ListDeployments List deployments
 	// (GET /v2/deployments)
 	ListDeployments(ctx context.Context, request ListDeploymentsRequestObject) (ListDeploymentsResponseObject, error)
 	// CreateDeployment Create a deployment
 	// (POST /v2/deployments)
 	CreateDeployment(ctx context.Context, request CreateDeploymentRequestObject) (CreateDeploymentResponseObject, error)
+	// CountFreeDeployments Count free deployments
+	// (GET /v2/deployments/free-count)
+	CountFreeDeployments(ctx context.Context, request CountFreeDeploymentsRequestObject) (CountFreeDeploymentsResponseObject, error)
 	// DeleteDeployment Delete a deployment
 	// (DELETE /v2/deployments/{deployment_id})
 	DeleteDeployment(ctx context.Context, request DeleteDeploymentRequestObject) (DeleteDeploymentResponseObject, error)
@@ -1755,6 +4013,12 @@ type StrictServerInterface interface {
 	// PatchDeployment Change a deployment
 	// (PATCH /v2/deployments/{deployment_id})
 	PatchDeployment(ctx context.Context, request PatchDeploymentRequestObject) (PatchDeploymentResponseObject, error)
+	// StreamEvents Follow a deployment
+	// (GET /v2/deployments/{deployment_id}/events)
+	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
+	// CreatePushToken Get a token to push an image with
+	// (POST /v2/deployments/{deployment_id}/push-token)
+	CreatePushToken(ctx context.Context, request CreatePushTokenRequestObject) (CreatePushTokenResponseObject, error)
 	// ListRevisions List revisions
 	// (GET /v2/deployments/{deployment_id}/revisions)
 	ListRevisions(ctx context.Context, request ListRevisionsRequestObject) (ListRevisionsResponseObject, error)
@@ -1772,12 +4036,30 @@ type StrictServerInterface interface {
 	// InterruptRevision Cancel a revision in progress
 	// (POST /v2/deployments/{deployment_id}/revisions/{revision_id}/interruption)
 	InterruptRevision(ctx context.Context, request InterruptRevisionRequestObject) (InterruptRevisionResponseObject, error)
+	// ListRevisionLogs Read a log of a revision
+	// (GET /v2/deployments/{deployment_id}/revisions/{revision_id}/logs)
+	ListRevisionLogs(ctx context.Context, request ListRevisionLogsRequestObject) (ListRevisionLogsResponseObject, error)
 	// RedeployRevision Deploy an earlier revision again
 	// (POST /v2/deployments/{deployment_id}/revisions/{revision_id}/redeploy)
 	RedeployRevision(ctx context.Context, request RedeployRevisionRequestObject) (RedeployRevisionResponseObject, error)
 	// CreateUploadURL Get an address to upload source to
 	// (POST /v2/deployments/{deployment_id}/upload-url)
 	CreateUploadURL(ctx context.Context, request CreateUploadURLRequestObject) (CreateUploadURLResponseObject, error)
+	// ListListeners List listeners
+	// (GET /v2/listeners)
+	ListListeners(ctx context.Context, request ListListenersRequestObject) (ListListenersResponseObject, error)
+	// CreateListener Register a listener
+	// (POST /v2/listeners)
+	CreateListener(ctx context.Context, request CreateListenerRequestObject) (CreateListenerResponseObject, error)
+	// DeleteListener Remove a listener
+	// (DELETE /v2/listeners/{listener_id})
+	DeleteListener(ctx context.Context, request DeleteListenerRequestObject) (DeleteListenerResponseObject, error)
+	// GetListener Read a listener
+	// (GET /v2/listeners/{listener_id})
+	GetListener(ctx context.Context, request GetListenerRequestObject) (GetListenerResponseObject, error)
+	// PatchListener Change a listener
+	// (PATCH /v2/listeners/{listener_id})
+	PatchListener(ctx context.Context, request PatchListenerRequestObject) (PatchListenerResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error)
@@ -1817,6 +4099,117 @@ type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
 	options     StrictHTTPServerOptions
+}
+
+// ListAPIKeys operation middleware
+func (sh *strictHandler) ListAPIKeys(w http.ResponseWriter, r *http.Request, params ListAPIKeysParams) {
+	var request ListAPIKeysRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAPIKeys(ctx, request.(ListAPIKeysRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAPIKeys")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListAPIKeysResponseObject); ok {
+		if err := validResponse.VisitListAPIKeysResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateAPIKey operation middleware
+func (sh *strictHandler) CreateAPIKey(w http.ResponseWriter, r *http.Request, params CreateAPIKeyParams) {
+	var request CreateAPIKeyRequestObject
+
+	request.Params = params
+
+	var body CreateAPIKeyJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateAPIKey(ctx, request.(CreateAPIKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateAPIKey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateAPIKeyResponseObject); ok {
+		if err := validResponse.VisitCreateAPIKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RevokeAPIKey operation middleware
+func (sh *strictHandler) RevokeAPIKey(w http.ResponseWriter, r *http.Request, keyID string) {
+	var request RevokeAPIKeyRequestObject
+
+	request.KeyID = keyID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RevokeAPIKey(ctx, request.(RevokeAPIKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RevokeAPIKey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RevokeAPIKeyResponseObject); ok {
+		if err := validResponse.VisitRevokeAPIKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetAPIKey operation middleware
+func (sh *strictHandler) GetAPIKey(w http.ResponseWriter, r *http.Request, keyID string) {
+	var request GetAPIKeyRequestObject
+
+	request.KeyID = keyID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetAPIKey(ctx, request.(GetAPIKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetAPIKey")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetAPIKeyResponseObject); ok {
+		if err := validResponse.VisitGetAPIKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
 }
 
 // QueryDeployLogs operation middleware
@@ -1920,6 +4313,203 @@ func (sh *strictHandler) QueryRevisionDeployLogs(w http.ResponseWriter, r *http.
 	}
 }
 
+// ListWorkspaces operation middleware
+func (sh *strictHandler) ListWorkspaces(w http.ResponseWriter, r *http.Request, params ListWorkspacesParams) {
+	var request ListWorkspacesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWorkspaces(ctx, request.(ListWorkspacesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWorkspaces")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListWorkspacesResponseObject); ok {
+		if err := validResponse.VisitListWorkspacesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateWorkspace operation middleware
+func (sh *strictHandler) CreateWorkspace(w http.ResponseWriter, r *http.Request, params CreateWorkspaceParams) {
+	var request CreateWorkspaceRequestObject
+
+	request.Params = params
+
+	var body CreateWorkspaceJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateWorkspace(ctx, request.(CreateWorkspaceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateWorkspace")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateWorkspaceResponseObject); ok {
+		if err := validResponse.VisitCreateWorkspaceResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteWorkspace operation middleware
+func (sh *strictHandler) DeleteWorkspace(w http.ResponseWriter, r *http.Request, workspaceID string) {
+	var request DeleteWorkspaceRequestObject
+
+	request.WorkspaceID = workspaceID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteWorkspace(ctx, request.(DeleteWorkspaceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteWorkspace")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteWorkspaceResponseObject); ok {
+		if err := validResponse.VisitDeleteWorkspaceResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetWorkspace operation middleware
+func (sh *strictHandler) GetWorkspace(w http.ResponseWriter, r *http.Request, workspaceID string) {
+	var request GetWorkspaceRequestObject
+
+	request.WorkspaceID = workspaceID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetWorkspace(ctx, request.(GetWorkspaceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetWorkspace")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetWorkspaceResponseObject); ok {
+		if err := validResponse.VisitGetWorkspaceResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PatchWorkspace operation middleware
+func (sh *strictHandler) PatchWorkspace(w http.ResponseWriter, r *http.Request, workspaceID string, params PatchWorkspaceParams) {
+	var request PatchWorkspaceRequestObject
+
+	request.WorkspaceID = workspaceID
+	request.Params = params
+
+	var body PatchWorkspaceJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.PatchWorkspace(ctx, request.(PatchWorkspaceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PatchWorkspace")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(PatchWorkspaceResponseObject); ok {
+		if err := validResponse.VisitPatchWorkspaceResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListDeploymentLogs operation middleware
+func (sh *strictHandler) ListDeploymentLogs(w http.ResponseWriter, r *http.Request, params ListDeploymentLogsParams) {
+	var request ListDeploymentLogsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDeploymentLogs(ctx, request.(ListDeploymentLogsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDeploymentLogs")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListDeploymentLogsResponseObject); ok {
+		if err := validResponse.VisitListDeploymentLogsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteDeployments operation middleware
+func (sh *strictHandler) DeleteDeployments(w http.ResponseWriter, r *http.Request, params DeleteDeploymentsParams) {
+	var request DeleteDeploymentsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteDeployments(ctx, request.(DeleteDeploymentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteDeployments")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteDeploymentsResponseObject); ok {
+		if err := validResponse.VisitDeleteDeploymentsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ListDeployments operation middleware
 func (sh *strictHandler) ListDeployments(w http.ResponseWriter, r *http.Request, params ListDeploymentsParams) {
 	var request ListDeploymentsRequestObject
@@ -1947,8 +4537,10 @@ func (sh *strictHandler) ListDeployments(w http.ResponseWriter, r *http.Request,
 }
 
 // CreateDeployment operation middleware
-func (sh *strictHandler) CreateDeployment(w http.ResponseWriter, r *http.Request) {
+func (sh *strictHandler) CreateDeployment(w http.ResponseWriter, r *http.Request, params CreateDeploymentParams) {
 	var request CreateDeploymentRequestObject
+
+	request.Params = params
 
 	var body CreateDeploymentJSONRequestBody
 	if err := runtime.BindJSONBody(r, &body); err != nil {
@@ -1970,6 +4562,30 @@ func (sh *strictHandler) CreateDeployment(w http.ResponseWriter, r *http.Request
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(CreateDeploymentResponseObject); ok {
 		if err := validResponse.VisitCreateDeploymentResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CountFreeDeployments operation middleware
+func (sh *strictHandler) CountFreeDeployments(w http.ResponseWriter, r *http.Request) {
+	var request CountFreeDeploymentsRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CountFreeDeployments(ctx, request.(CountFreeDeploymentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CountFreeDeployments")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CountFreeDeploymentsResponseObject); ok {
+		if err := validResponse.VisitCountFreeDeploymentsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -2031,10 +4647,11 @@ func (sh *strictHandler) GetDeployment(w http.ResponseWriter, r *http.Request, d
 }
 
 // PatchDeployment operation middleware
-func (sh *strictHandler) PatchDeployment(w http.ResponseWriter, r *http.Request, deploymentID string) {
+func (sh *strictHandler) PatchDeployment(w http.ResponseWriter, r *http.Request, deploymentID string, params PatchDeploymentParams) {
 	var request PatchDeploymentRequestObject
 
 	request.DeploymentID = deploymentID
+	request.Params = params
 
 	var body PatchDeploymentJSONRequestBody
 	if err := runtime.BindJSONBody(r, &body); err != nil {
@@ -2056,6 +4673,60 @@ func (sh *strictHandler) PatchDeployment(w http.ResponseWriter, r *http.Request,
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(PatchDeploymentResponseObject); ok {
 		if err := validResponse.VisitPatchDeploymentResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// StreamEvents operation middleware
+func (sh *strictHandler) StreamEvents(w http.ResponseWriter, r *http.Request, deploymentID string, params StreamEventsParams) {
+	var request StreamEventsRequestObject
+
+	request.DeploymentID = deploymentID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.StreamEvents(ctx, request.(StreamEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StreamEvents")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(StreamEventsResponseObject); ok {
+		if err := validResponse.VisitStreamEventsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreatePushToken operation middleware
+func (sh *strictHandler) CreatePushToken(w http.ResponseWriter, r *http.Request, deploymentID string, params CreatePushTokenParams) {
+	var request CreatePushTokenRequestObject
+
+	request.DeploymentID = deploymentID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreatePushToken(ctx, request.(CreatePushTokenRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreatePushToken")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreatePushTokenResponseObject); ok {
+		if err := validResponse.VisitCreatePushTokenResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -2091,10 +4762,11 @@ func (sh *strictHandler) ListRevisions(w http.ResponseWriter, r *http.Request, d
 }
 
 // CreateRevision operation middleware
-func (sh *strictHandler) CreateRevision(w http.ResponseWriter, r *http.Request, deploymentID string) {
+func (sh *strictHandler) CreateRevision(w http.ResponseWriter, r *http.Request, deploymentID string, params CreateRevisionParams) {
 	var request CreateRevisionRequestObject
 
 	request.DeploymentID = deploymentID
+	request.Params = params
 
 	var body CreateRevisionJSONRequestBody
 	if err := runtime.BindJSONBody(r, &body); err != nil {
@@ -2151,11 +4823,12 @@ func (sh *strictHandler) GetRevision(w http.ResponseWriter, r *http.Request, dep
 }
 
 // InterruptRevisionByOldName operation middleware
-func (sh *strictHandler) InterruptRevisionByOldName(w http.ResponseWriter, r *http.Request, deploymentID string, revisionID string) {
+func (sh *strictHandler) InterruptRevisionByOldName(w http.ResponseWriter, r *http.Request, deploymentID string, revisionID string, params InterruptRevisionByOldNameParams) {
 	var request InterruptRevisionByOldNameRequestObject
 
 	request.DeploymentID = deploymentID
 	request.RevisionID = revisionID
+	request.Params = params
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.InterruptRevisionByOldName(ctx, request.(InterruptRevisionByOldNameRequestObject))
@@ -2178,11 +4851,12 @@ func (sh *strictHandler) InterruptRevisionByOldName(w http.ResponseWriter, r *ht
 }
 
 // InterruptRevision operation middleware
-func (sh *strictHandler) InterruptRevision(w http.ResponseWriter, r *http.Request, deploymentID string, revisionID string) {
+func (sh *strictHandler) InterruptRevision(w http.ResponseWriter, r *http.Request, deploymentID string, revisionID string, params InterruptRevisionParams) {
 	var request InterruptRevisionRequestObject
 
 	request.DeploymentID = deploymentID
 	request.RevisionID = revisionID
+	request.Params = params
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.InterruptRevision(ctx, request.(InterruptRevisionRequestObject))
@@ -2204,12 +4878,41 @@ func (sh *strictHandler) InterruptRevision(w http.ResponseWriter, r *http.Reques
 	}
 }
 
+// ListRevisionLogs operation middleware
+func (sh *strictHandler) ListRevisionLogs(w http.ResponseWriter, r *http.Request, deploymentID string, revisionID string, params ListRevisionLogsParams) {
+	var request ListRevisionLogsRequestObject
+
+	request.DeploymentID = deploymentID
+	request.RevisionID = revisionID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListRevisionLogs(ctx, request.(ListRevisionLogsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListRevisionLogs")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListRevisionLogsResponseObject); ok {
+		if err := validResponse.VisitListRevisionLogsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // RedeployRevision operation middleware
-func (sh *strictHandler) RedeployRevision(w http.ResponseWriter, r *http.Request, deploymentID string, revisionID string) {
+func (sh *strictHandler) RedeployRevision(w http.ResponseWriter, r *http.Request, deploymentID string, revisionID string, params RedeployRevisionParams) {
 	var request RedeployRevisionRequestObject
 
 	request.DeploymentID = deploymentID
 	request.RevisionID = revisionID
+	request.Params = params
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.RedeployRevision(ctx, request.(RedeployRevisionRequestObject))
@@ -2232,10 +4935,11 @@ func (sh *strictHandler) RedeployRevision(w http.ResponseWriter, r *http.Request
 }
 
 // CreateUploadURL operation middleware
-func (sh *strictHandler) CreateUploadURL(w http.ResponseWriter, r *http.Request, deploymentID string) {
+func (sh *strictHandler) CreateUploadURL(w http.ResponseWriter, r *http.Request, deploymentID string, params CreateUploadURLParams) {
 	var request CreateUploadURLRequestObject
 
 	request.DeploymentID = deploymentID
+	request.Params = params
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.CreateUploadURL(ctx, request.(CreateUploadURLRequestObject))
@@ -2250,6 +4954,151 @@ func (sh *strictHandler) CreateUploadURL(w http.ResponseWriter, r *http.Request,
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(CreateUploadURLResponseObject); ok {
 		if err := validResponse.VisitCreateUploadURLResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListListeners operation middleware
+func (sh *strictHandler) ListListeners(w http.ResponseWriter, r *http.Request, params ListListenersParams) {
+	var request ListListenersRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListListeners(ctx, request.(ListListenersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListListeners")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListListenersResponseObject); ok {
+		if err := validResponse.VisitListListenersResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateListener operation middleware
+func (sh *strictHandler) CreateListener(w http.ResponseWriter, r *http.Request, params CreateListenerParams) {
+	var request CreateListenerRequestObject
+
+	request.Params = params
+
+	var body CreateListenerJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateListener(ctx, request.(CreateListenerRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateListener")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateListenerResponseObject); ok {
+		if err := validResponse.VisitCreateListenerResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteListener operation middleware
+func (sh *strictHandler) DeleteListener(w http.ResponseWriter, r *http.Request, listenerID string) {
+	var request DeleteListenerRequestObject
+
+	request.ListenerID = listenerID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteListener(ctx, request.(DeleteListenerRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteListener")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteListenerResponseObject); ok {
+		if err := validResponse.VisitDeleteListenerResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetListener operation middleware
+func (sh *strictHandler) GetListener(w http.ResponseWriter, r *http.Request, listenerID string) {
+	var request GetListenerRequestObject
+
+	request.ListenerID = listenerID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetListener(ctx, request.(GetListenerRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetListener")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetListenerResponseObject); ok {
+		if err := validResponse.VisitGetListenerResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PatchListener operation middleware
+func (sh *strictHandler) PatchListener(w http.ResponseWriter, r *http.Request, listenerID string, params PatchListenerParams) {
+	var request PatchListenerRequestObject
+
+	request.ListenerID = listenerID
+	request.Params = params
+
+	var body PatchListenerJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.PatchListener(ctx, request.(PatchListenerRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PatchListener")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(PatchListenerResponseObject); ok {
+		if err := validResponse.VisitPatchListenerResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

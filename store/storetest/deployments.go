@@ -16,7 +16,7 @@ func fullDeployment(w *world) slipway.Deployment {
 		Source: slipway.SourceGitHub,
 		Config: slipway.SourceConfig{
 			IntegrationID: "i", RepoURL: "https://example.com/r", RepoBranch: "main", TemplateID: "t", DeploymentType: "prod",
-			BuildOnPush: new(true), CustomURL: "https://example.com", Resources: `{"cpu":1}`, ListenerID: "l",
+			BuildOnPush: new(true), CustomURL: "https://example.com", Resources: resources(), ListenerID: "l",
 			K8sNamespace: new("ns"), HasListener: true, InstallCommand: "npm ci", BuildCommand: "npm run build",
 		},
 		RevisionConfig: fullRevisionConfig(),
@@ -30,7 +30,7 @@ func fullDeployment(w *world) slipway.Deployment {
 func fullRevisionConfig() slipway.RevisionConfig {
 	return slipway.RevisionConfig{
 		RepoRef: "main", ConfigPath: "langgraph.json", ImageURI: "img", TarballPath: "obj", SourceDigest: "sum", CommitSHA: "abc",
-		InstallCommand: "npm ci", BuildCommand: "npm run build", Resources: `{"memory":"1Gi"}`,
+		InstallCommand: "npm ci", BuildCommand: "npm run build", Resources: resources(),
 	}
 }
 
@@ -174,4 +174,12 @@ func testDeploymentPages(t *testing.T, w *world) {
 	equal(t, "after an id", deploymentIDs(after), newest[2:5])
 	first := read(w, func(tx slipway.Tx) ([]slipway.Deployment, error) { return tx.DeploymentsAfter("", 0) })
 	equal(t, "all by id", deploymentIDs(first), newest)
+}
+
+func resources() *slipway.Resources {
+	share := slipway.Share{CPU: new(0.5), CPULimit: new(1.5), MemoryMB: new(64), MemoryLimitMB: new(128), MinScale: new(1), MaxScale: new(3)}
+	return &slipway.Resources{
+		Server: share, Queue: share, Core: share, Orchestrator: share, Executor: share, Redis: share, Database: share,
+		DatabaseStorageGi: new(10), DatabaseMaxConnections: new(20), Pod: `{"labels":{"a":"b"}}`,
+	}
 }

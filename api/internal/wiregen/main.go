@@ -1,9 +1,12 @@
 // Command wiregen generates package wire from the API document.
 //
 // The document states the contract; this step states how Go should spell it. It works on a copy:
+//   - planned operations go: one handler answers for all of them,
+//   - shared parameters are written out where they are used, so that each operation has plain fields for them,
+//   - a query parameter named like a header has "Query" at the end of its field,
 //   - operation ids lose the tail that repeats their path and method,
 //   - answers other than 2xx go: a handler returns an error, and one place turns it to HTTP,
-//   - enums become plain strings: package check holds requests to them, the domain's own types the rest,
+//   - enums and constants become plain strings: package check holds requests to them, the domain's own types the rest,
 //   - in what is answered, a nullable field prints null where it would be left out.
 //
 // Usage: wiregen <document> <generator's config>
@@ -48,6 +51,9 @@ func shape(raw []byte) ([]byte, error) {
 	if err := dec.Decode(&doc); err != nil {
 		return nil, err
 	}
+	dropPlanned(doc)
+	inlineParameters(doc)
+	tellApart(doc)
 	shortenOperations(doc)
 	dropFailures(doc)
 	plainEnums(doc)

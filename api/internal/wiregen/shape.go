@@ -9,6 +9,61 @@ type object = map[string]any
 
 var notWord = regexp.MustCompile(`\W`)
 
+func dropPlanned(doc object) {
+	eachPath(doc, func(_ string, methods object) {
+		for method, op := range methods {
+			if operation, _ := op.(object); operation["x-slipway-planned"] != nil {
+				delete(methods, method)
+			}
+		}
+	})
+}
+
+func inlineParameters(doc object) {
+	components, _ := doc["components"].(object)
+	shared, _ := components["parameters"].(object)
+	eachOperation(doc, func(_, _ string, op object) {
+		parameters, _ := op["parameters"].([]any)
+		for i, p := range parameters {
+			ref, _ := p.(object)["$ref"].(string)
+			if found, ok := shared[strings.TrimPrefix(ref, "#/components/parameters/")]; ok {
+				parameters[i] = found
+			}
+		}
+	})
+	delete(components, "parameters")
+}
+
+func tellApart(doc object) {
+	eachOperation(doc, func(_, _ string, op object) {
+		headers := map[string]string{}
+		for _, p := range parametersIn(op, "header") {
+			name, _ := p["name"].(string)
+			headers[letters(name)] = notWord.ReplaceAllString(name, "")
+		}
+		for _, p := range parametersIn(op, "query") {
+			name, _ := p["name"].(string)
+			if field := headers[letters(name)]; field != "" {
+				p["x-go-name"] = field + "Query"
+			}
+		}
+	})
+}
+
+func parametersIn(op object, place string) (found []object) {
+	parameters, _ := op["parameters"].([]any)
+	for _, p := range parameters {
+		if parameter, ok := p.(object); ok && parameter["in"] == place {
+			found = append(found, parameter)
+		}
+	}
+	return found
+}
+
+func letters(name string) string {
+	return strings.ToLower(strings.NewReplacer("-", "", "_", "").Replace(name))
+}
+
 func shortenOperations(doc object) {
 	eachOperation(doc, func(path, method string, op object) {
 		tail := notWord.ReplaceAllString(path, "_") + "_" + method
@@ -17,7 +72,12 @@ func shortenOperations(doc object) {
 	})
 }
 
+// dropFailures leaves only answers that a handler returns itself; the shared
+// ones are failures.
 func dropFailures(doc object) {
+	if components, ok := doc["components"].(object); ok {
+		delete(components, "responses")
+	}
 	eachOperation(doc, func(_, _ string, op object) {
 		responses, _ := op["responses"].(object)
 		for code := range responses {
@@ -32,6 +92,9 @@ func plainEnums(doc object) {
 	walk(doc, func(o object) {
 		if _, isEnum := o["enum"].([]any); isEnum {
 			delete(o, "enum")
+		}
+		if _, isText := o["const"].(string); isText {
+			delete(o, "const")
 		}
 	})
 }
@@ -84,13 +147,20 @@ func schema(doc object, name string) object {
 }
 
 func eachOperation(doc object, visit func(path, method string, op object)) {
-	paths, _ := doc["paths"].(object)
-	for path, item := range paths {
-		methods, _ := item.(object)
+	eachPath(doc, func(path string, methods object) {
 		for method, op := range methods {
 			if operation, ok := op.(object); ok {
 				visit(path, method, operation)
 			}
+		}
+	})
+}
+
+func eachPath(doc object, visit func(path string, methods object)) {
+	paths, _ := doc["paths"].(object)
+	for path, item := range paths {
+		if methods, ok := item.(object); ok {
+			visit(path, methods)
 		}
 	}
 }

@@ -1,0 +1,35 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/api/check"
+)
+
+// notYet refuses what is in the document but not on this server. Its words must
+// not be those by which clients know a product that is switched off (contract §1).
+func notYet(what string) error {
+	return slipway.Errorf(slipway.CodeNotImplemented, "%s is not available on this server yet.", what)
+}
+
+// planned is the extension by which the document names a part to come.
+const planned = "x-slipway-planned"
+
+// routePlanned registers the operations to come. Whoever may use them learns
+// that they are not there; nothing of the request is looked at.
+func (s *server) routePlanned(mux *http.ServeMux, prefix string, set *check.Set) {
+	for _, route := range set.Routes() {
+		op := set.Route(route)
+		if what := op.Extension(planned); what != "" {
+			mux.HandleFunc(withPrefix(prefix, route), s.guard(op, func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, notYet(what)) }))
+		}
+	}
+}
+
+// withPrefix puts a prefix before the path of a route.
+func withPrefix(prefix, route string) string {
+	method, path, _ := strings.Cut(route, " ")
+	return method + " " + prefix + path
+}

@@ -1,0 +1,91 @@
+package slipway
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// EnvVar is one variable of an agent.
+type EnvVar struct {
+	Name, Value string
+	// Public values may be quoted in reasons; all others are masked.
+	Public bool
+}
+
+// MaskedValue stands for a secret value in answers; sent back, it means
+// "unchanged".
+const MaskedValue = "********"
+
+// SecretRef names a secret kept by a cluster.
+type SecretRef struct{ Name, SecretName, SecretKey string }
+
+// Variables that a client may not set: they are ours (contract §3).
+var reservedVars = strings.Fields(`
+	LANGCHAIN_TRACING_V2 LANGSMITH_TRACING_V2 LANGCHAIN_ENDPOINT LANGCHAIN_PROJECT LANGSMITH_PROJECT LANGSMITH_LANGGRAPH_GIT_REPO
+	LANGGRAPH_GIT_REPO_PATH LANGCHAIN_API_KEY LANGSMITH_CONTROL_PLANE_API_KEY POSTGRES_URI POSTGRES_PASSWORD DATABASE_URI
+	LANGSMITH_LANGGRAPH_GIT_REF LANGSMITH_LANGGRAPH_GIT_REF_SHA LANGGRAPH_AUTH_TYPE LANGSMITH_AUTH_ENDPOINT LANGSMITH_TENANT_ID
+	LANGSMITH_AUTH_VERIFY_TENANT_ID LANGSMITH_HOST_PROJECT_ID LANGSMITH_HOST_PROJECT_NAME LANGSMITH_HOST_REVISION_ID LOG_JSON
+	LOG_DICT_TRACEBACKS REDIS_URI LANGCHAIN_CALLBACKS_BACKGROUND DD_TRACE_PSYCOPG_ENABLED DD_TRACE_REDIS_ENABLED
+	LANGSMITH_DEPLOYMENT_NAME LANGGRAPH_CLOUD_LICENSE_KEY PATH PORT`)
+
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// maxVariable is what the kernel takes of one variable, name and value, in bytes.
+const maxVariable = 128<<10 - 2
+
+// CheckVariables refuses names that are reserved or that no process could have.
+func CheckVariables(vars []EnvVar) error {
+	for _, v := range vars {
+		if err := checkVariableName(v.Name); err != nil {
+			return err
+		}
+		switch {
+		case strings.ContainsRune(v.Value, 0):
+			return Errorf(CodeInvalid, "The value of environment variable '%s' contains a null byte.", v.Name)
+		case len(v.Name)+len(v.Value) > maxVariable:
+			return Errorf(CodeInvalid, "The value of environment variable '%s' is larger than 128 KiB, which no process can be given.", v.Name)
+		}
+	}
+	return nil
+}
+
+// CheckRefs refuses names as CheckVariables does.
+func CheckRefs(refs []SecretRef) error {
+	for _, r := range refs {
+		if err := checkVariableName(r.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkVariableName(name string) error {
+	switch {
+	case !variableName.MatchString(name):
+		return Errorf(CodeInvalid, "Invalid environment variable name %q: use letters, digits and '_', not beginning with a digit.", name)
+	case slices.Contains(reservedVars, name), strings.HasPrefix(name, "SLIPWAY_"):
+		return Errorf(CodeInvalid, "Environment variable '%s' is reserved and cannot be set.", name)
+	}
+	return nil
+}
+
+// ownDatabases name databases that a client brings. Once set they stay set:
+// command lines drop these names from every set that they send (contract §3).
+var ownDatabases = []string{"POSTGRES_URI_CUSTOM", "REDIS_URI_CUSTOM"}
+
+// KeepDatabases adds to a new set of variables those for the client's own
+// databases that it lacks, or holds without a value.
+func KeepDatabases(old, given []EnvVar) []EnvVar {
+	kept := slices.Clone(given)
+	for _, v := range old {
+		if !slices.Contains(ownDatabases, v.Name) {
+			continue
+		}
+		kept = slices.DeleteFunc(kept, func(g EnvVar) bool { return g.Name == v.Name && g.Value == "" })
+		if !slices.ContainsFunc(kept, func(g EnvVar) bool { return g.Name == v.Name }) {
+			kept = append(kept, v)
+		}
+	}
+	return kept
+}
