@@ -7,6 +7,7 @@ type DeploymentView struct {
 	Newest    *Revision
 	Variables []string // names of its secrets; values stay where they are
 	Refs      []SecretRef
+	Values    map[string]string // of its secrets in clear, only for who may read them
 }
 
 // NewDeployment is what a client asks to be made.

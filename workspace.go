@@ -17,6 +17,9 @@ type Workspace struct {
 	CreatedAt time.Time
 }
 
+// Page is a part of a list: Limit of it, all if that is 0, from Offset on.
+type Page struct{ Limit, Offset int }
+
 // maxTitle bounds the name of a workspace or a key, in characters.
 const maxTitle = 100
 

@@ -29,6 +29,8 @@ type Control interface {
 	Logs(context.Context, slipway.Principal, slipway.LogQuery) ([]slipway.StoredLine, int64, error)
 	NewUpload(context.Context, slipway.Principal, slipway.DeploymentID) (slipway.Upload, error)
 	ReceiveUpload(ctx context.Context, id slipway.UploadID, body io.Reader) error
+	Workspaces
+	Keys
 }
 
 // Signer makes addresses that authorise themselves.

@@ -31,6 +31,8 @@ type control struct {
 	query  slipway.LogQuery
 	body   string
 	force  bool
+	access accessAsked
+	view   *slipway.DeploymentView // what Get returns, unless nil
 }
 
 var (
@@ -58,6 +60,9 @@ func (c *control) Create(context.Context, slipway.Principal, slipway.NewDeployme
 }
 
 func (c *control) Get(context.Context, slipway.Principal, slipway.DeploymentID) (slipway.DeploymentView, error) {
+	if c.view != nil {
+		return *c.view, c.err
+	}
 	return view, c.err
 }
 
@@ -203,15 +208,15 @@ var operations = []request{
 	{"GET", "/v2/listeners/" + someID, "", slipway.ScopeRead, 501},
 	{"PATCH", "/v2/listeners/" + someID, `{}`, slipway.ScopeAdmin, 501},
 	{"DELETE", "/v2/listeners/" + someID, "", slipway.ScopeAdmin, 501},
-	{"GET", "/v1/workspaces", "", slipway.ScopeRead, 501},
-	{"POST", "/v1/workspaces", `{"name":"w"}`, slipway.ScopeAdmin, 501},
-	{"GET", "/v1/workspaces/" + someID, "", slipway.ScopeRead, 501},
-	{"PATCH", "/v1/workspaces/" + someID, `{}`, slipway.ScopeAdmin, 501},
-	{"DELETE", "/v1/workspaces/" + someID, "", slipway.ScopeAdmin, 501},
-	{"GET", "/v1/api-keys", "", slipway.ScopeAdmin, 501},
-	{"POST", "/v1/api-keys", `{"name":"k","scopes":["read"],"expires_at":"2030-01-01"}`, slipway.ScopeAdmin, 501},
-	{"GET", "/v1/api-keys/" + someID, "", slipway.ScopeAdmin, 501},
-	{"DELETE", "/v1/api-keys/" + someID, "", slipway.ScopeAdmin, 501},
+	{"GET", "/v1/workspaces", "", slipway.ScopeRead, 200},
+	{"POST", "/v1/workspaces", `{"name":"w"}`, slipway.ScopeAdmin, 201},
+	{"GET", "/v1/workspaces/" + someID, "", slipway.ScopeRead, 200},
+	{"PATCH", "/v1/workspaces/" + someID, `{}`, slipway.ScopeAdmin, 200},
+	{"DELETE", "/v1/workspaces/" + someID, "", slipway.ScopeAdmin, 204},
+	{"GET", "/v1/api-keys", "", slipway.ScopeAdmin, 200},
+	{"POST", "/v1/api-keys", `{"name":"k","scopes":["read"],"expires_at":"2030-01-01"}`, slipway.ScopeAdmin, 201},
+	{"GET", "/v1/api-keys/" + someID, "", slipway.ScopeAdmin, 200},
+	{"DELETE", "/v1/api-keys/" + someID, "", slipway.ScopeAdmin, 204},
 }
 
 // planned are the operations to come, with a request that would be refused if
@@ -280,7 +285,7 @@ func TestErrorsBecomeStatuses(t *testing.T) {
 	c, s := serve(t)
 	for code, want := range map[slipway.Code]int{
 		slipway.CodeInvalid: 400, slipway.CodeForbidden: 403, slipway.CodeNotFound: 404, slipway.CodeConflict: 409,
-		slipway.CodeTooLarge: 413, slipway.CodeNotImplemented: 501, slipway.CodeUnavailable: 503,
+		slipway.CodeRateLimited: 429, slipway.CodeTooLarge: 413, slipway.CodeNotImplemented: 501, slipway.CodeUnavailable: 503,
 	} {
 		c.err = slipway.Errorf(code, "because")
 		status, header, body := ask(t, s, "GET", "/v2/deployments/"+someID, "all", "")

@@ -30,7 +30,7 @@ func (s *Service) Create(ctx context.Context, who slipway.Principal, n slipway.N
 		view, err = c.view(d)
 		return err
 	})
-	return view, wrap("create deployment", err)
+	return s.show(ctx, who, view, wrap("create deployment", err))
 }
 
 // checkNew applies the rules that the document of the API can not express, and
@@ -190,7 +190,7 @@ func (s *Service) Get(ctx context.Context, who slipway.Principal, id slipway.Dep
 		view, err = c.view(d)
 		return err
 	})
-	return view, wrap("get deployment", err)
+	return s.show(ctx, who, view, wrap("get deployment", err))
 }
 
 // List returns deployments of the caller's workspace.
@@ -210,7 +210,10 @@ func (s *Service) List(ctx context.Context, who slipway.Principal, f slipway.Dep
 		}
 		return nil
 	})
-	return views, wrap("list deployments", err)
+	if err != nil {
+		return nil, wrap("list deployments", err)
+	}
+	return views, s.reveal(ctx, who, views, "")
 }
 
 // read runs fn on one consistent state.

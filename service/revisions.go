@@ -202,7 +202,7 @@ func (s *Service) Redeploy(ctx context.Context, who slipway.Principal, id slipwa
 		view, err = c.view(d)
 		return err
 	})
-	return view, wrap("redeploy revision", err)
+	return s.show(ctx, who, view, wrap("redeploy revision", err))
 }
 
 // restore makes what an earlier revision was made from the deployment's own

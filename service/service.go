@@ -44,8 +44,11 @@ type Config struct {
 	LeaseFor time.Duration
 	// UploadFor is how long the address of an upload is good.
 	UploadFor time.Duration
-	Logger    *slog.Logger
-	Now       func() time.Time
+	// Forget is called after each change of keys and workspaces is committed, and
+	// before it is answered: whoever remembers who may do what must ask anew.
+	Forget func()
+	Logger *slog.Logger
+	Now    func() time.Time
 }
 
 func (c Config) withDefaults() Config {
@@ -55,6 +58,9 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.UploadFor, 15*time.Minute)
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Forget == nil {
+		c.Forget = func() {}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -93,6 +99,9 @@ func (s *Service) change(ctx context.Context, fn func(*change) error) error {
 		done = &change{Tx: tx, service: s, now: s.now()} // fn may be run again: start anew
 		return fn(done)
 	})
+	if done != nil && done.access {
+		s.config.Forget() // after an error too: the commit may have been done
+	}
 	if err != nil {
 		return err
 	}
@@ -117,6 +126,7 @@ type change struct {
 	changed []slipway.DeploymentID
 	dying   bool // a deployment is ready to be removed
 	ended   []slipway.Revision
+	access  bool // who may do what has changed
 }
 
 // want writes a deployment of which something else is wanted now, and makes it

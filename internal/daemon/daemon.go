@@ -165,8 +165,10 @@ func (s *Server) openControl(ctx context.Context) error {
 	config := s.config.Service
 	config.Logger = s.config.Logger
 	config.URL = func(slug string) string { return s.URL() + "/d/" + slug }
-	s.service = service.New(s.store, s.blobs, ring, config)
 	keys := access.New(s.store, s.config.Access)
+	// The gateway forgets after access: else it could ask for what is not forgotten yet.
+	config.Forget = func() { keys.Forget(); s.gateway.ForgetKeys() }
+	s.service = service.New(s.store, s.blobs, ring, config)
 	s.gateway = gateway.New(gateway.Config{Identifier: keys, KeyTTL: gatewayKeyTTL, Domain: s.config.Domain, Logger: s.config.Logger})
 	control, err := api.New(api.Config{
 		Control: s.service, Keys: keys, Signer: ring, PublicURL: s.config.PublicURL, Logger: s.config.Logger, Ready: s.Ready,

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/secret"
 	"github.com/slipwayhq/slipway/service"
 	"github.com/slipwayhq/slipway/store/sqlite"
@@ -79,7 +80,7 @@ func NewAdminKey(ctx context.Context, data string) error {
 	defer store.Close()
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	return service.New(store, nil, ring, service.Config{}).NewAdminKey(ctx, func(token string) error {
+	return service.New(store, nil, ring, service.Config{}).NewAdminKey(ctx, slipway.NewKey{Name: "admin"}, func(token string) error {
 		return WriteKey(AdminKeyFile(data), token)
 	})
 }
