@@ -3,6 +3,7 @@ SHELL := /bin/bash
 export CGO_ENABLED ?= 0
 
 tool    := go tool -modfile=tools/go.mod
+oasdiff := go tool -modfile=tools/oasdiff.mod oasdiff
 version := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 ldflags := -s -w -X main.version=$(version)
 
@@ -32,12 +33,13 @@ simulate: ## let the control loop die at every call and meet many fates; minutes
 	SLIPWAY_SIMULATE=thorough CGO_ENABLED=1 go test -race -timeout 60m ./internal/simulation
 
 .PHONY: check
-check: ## check formatting, vet, staticcheck, and that generated code is current
+check: ## check formatting, vet, staticcheck, the contract, and that generated code is current
 	@unformatted=$$($(tool) gofumpt -l $$(git ls-files '*.go' | grep -v -e '\.gen\.go$$' -e '^store/db/')); \
 	  if [ -n "$$unformatted" ]; then echo "not gofumpt-formatted:"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
 	cd bench && go vet ./... && go test ./...
 	$(tool) staticcheck ./...
+	$(oasdiff) breaking --fail-on WARN --err-ignore api/testdata/exceptions.txt api/testdata/contract.json api/openapi.json
 	$(MAKE) generate
 	git diff --exit-code -- . ':!go.sum' || { echo "generated code is not current: commit what make generate makes"; exit 1; }
 
@@ -48,6 +50,10 @@ generate: ## make generated code anew
 .PHONY: bench
 bench: build ## measure, and print a table; see docs/benchmarks.md
 	cd bench && go run . -slipway ../bin/slipway
+
+.PHONY: bench-api
+bench-api: build ## measure the API alone, beside PocketBase
+	cd bench && go run . -slipway ../bin/slipway -only api
 
 .PHONY: prepare
 prepare: ## install what the tests need and this machine lacks

@@ -4,10 +4,17 @@ package slipway
 type DeploymentView struct {
 	Deployment
 	URL       string
-	Newest    *Revision
-	Variables []string // names of its secrets; values stay where they are
+	Newest    *NewestRevision // nil before the first
+	Variables []string        // names of its secrets; values stay where they are
 	Refs      []SecretRef
 	Values    map[string]string // of its secrets in clear, only for who may read them
+}
+
+// NewestRevision is what a deployment shows of its newest revision.
+type NewestRevision struct {
+	ID      RevisionID
+	Status  RevisionStatus
+	Message string
 }
 
 // NewDeployment is what a client asks to be made.

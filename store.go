@@ -83,6 +83,7 @@ type DeploymentFilter struct {
 	Status       DeploymentStatus
 	Type         string
 	IDs          []DeploymentID
+	Reconciled   *bool // whether a data plane has caught up with what is wanted
 	Limit        int
 	Offset       int
 }
@@ -95,7 +96,9 @@ type Deployments interface {
 	// LiveDeploymentByName leaves out what is being deleted.
 	LiveDeploymentByName(WorkspaceID, string) (Deployment, error)
 	DeploymentBySlug(slug string) (Deployment, error)
-	ListDeployments(DeploymentFilter) ([]Deployment, error)
+	// DeploymentView is Deployment with what is shown beside it, but for its URL.
+	DeploymentView(DeploymentID) (DeploymentView, error)
+	ListDeployments(DeploymentFilter) ([]DeploymentView, error)
 	// DeploymentsInStatus lists over all workspaces, oldest first.
 	DeploymentsInStatus(DeploymentStatus, int) ([]Deployment, error)
 	// DeploymentsAfter lists over all workspaces in the order of ids.
@@ -112,6 +115,7 @@ type Deployments interface {
 type RevisionFilter struct {
 	Deployment DeploymentID
 	Status     RevisionStatus
+	Reconciled *bool // whether it has ended
 	Limit      int
 	Offset     int
 }

@@ -1,16 +1,17 @@
 package access_test
 
 import (
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/access"
-	"github.com/slipwayhq/slipway/store/sqlite"
+	"github.com/slipwayhq/slipway/internal/enginetest"
 )
 
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func TestMain(m *testing.M) { enginetest.Main(m) }
 
 // setting is a store with a workspace, and a clock that a test turns.
 type setting struct {
@@ -22,11 +23,7 @@ type setting struct {
 
 func newSetting(t *testing.T, config access.Config) *setting {
 	t.Helper()
-	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "slipway.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { store.Close() })
+	store := enginetest.Open(t)
 	s := &setting{t: t, store: store, now: start}
 	config.Now = func() time.Time { return s.now }
 	s.Authority = access.New(store, config)

@@ -25,9 +25,10 @@ type Guard func(op *check.Operation, next http.HandlerFunc) http.HandlerFunc
 // checkedMux puts request checking in front of each handler that is registered.
 type checkedMux struct {
 	*http.ServeMux
-	base  string
-	set   *check.Set
-	guard Guard
+	base     string
+	set      *check.Set
+	guard    Guard
+	register func(pattern string, op *check.Operation, handler http.HandlerFunc)
 }
 
 // CheckedMux is what wire.HandlerWithOptions should register its handlers on, under the same base URL. A handler is
@@ -37,7 +38,8 @@ func CheckedMux(mux *http.ServeMux, base string, set *check.Set, guard Guard) wi
 	if guard == nil {
 		guard = func(_ *check.Operation, next http.HandlerFunc) http.HandlerFunc { return next }
 	}
-	return &checkedMux{mux, base, set, guard}
+	register := func(pattern string, _ *check.Operation, handler http.HandlerFunc) { mux.HandleFunc(pattern, handler) }
+	return &checkedMux{mux, base, set, guard, register}
 }
 
 func (m *checkedMux) HandleFunc(pattern string, handler func(http.ResponseWriter, *http.Request)) {
@@ -46,7 +48,7 @@ func (m *checkedMux) HandleFunc(pattern string, handler func(http.ResponseWriter
 	if op == nil {
 		panic(fmt.Sprintf("api: %s is not in the document", pattern))
 	}
-	m.ServeMux.HandleFunc(pattern, m.guard(op, func(w http.ResponseWriter, r *http.Request) {
+	m.register(pattern, op, m.guard(op, func(w http.ResponseWriter, r *http.Request) {
 		if checked := Decode(op, w, r); checked != nil {
 			handler(w, checked)
 		}

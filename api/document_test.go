@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"compress/gzip"
 	"encoding/json"
 	"os"
 	"path"
@@ -63,20 +62,11 @@ func read(t *testing.T, raw []byte) document {
 
 func published(t *testing.T) document {
 	t.Helper()
-	f, err := os.Open("check/testdata/published.json.gz")
+	raw, err := os.ReadFile("testdata/contract.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var d document
-	if err := json.NewDecoder(z).Decode(&d); err != nil {
-		t.Fatal(err)
-	}
-	return d
+	return read(t, raw)
 }
 
 func TestOperationsAreThePublishedOnes(t *testing.T) {

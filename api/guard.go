@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -33,14 +35,20 @@ func base(ctx context.Context) string {
 	return b
 }
 
-// guard lets a request pass to an operation if its key has the operation's
-// scope. An operation without one is not served at all.
-func (s *server) guard(op *check.Operation, next http.HandlerFunc) http.HandlerFunc {
+// scopeOf is the scope that the document declares. An operation without one is
+// not served at all.
+func scopeOf(op *check.Operation) slipway.Scope {
 	scope := slipway.Scope(op.Extension("x-slipway-scope"))
-	if scope == "" {
-		panic("api: an operation of the document declares no scope")
+	if !slices.Contains(append(slipway.DefaultScopes(), slipway.ScopeSecretsRead), scope) {
+		panic(fmt.Sprintf("api: an operation of the document declares scope %q", scope))
 	}
-	anywhere := op.Extension("x-slipway-workspace") == "optional"
+	return scope
+}
+
+// guard lets a request pass to an operation if its key has the operation's
+// scope.
+func (s *server) guard(op *check.Operation, next http.HandlerFunc) http.HandlerFunc {
+	scope, anywhere := scopeOf(op), op.Extension("x-slipway-workspace") == "optional"
 	return func(w http.ResponseWriter, r *http.Request) {
 		p, err := s.Keys.Authenticate(r.Context(), caller(r, anywhere))
 		if err == nil && !p.May(scope) {

@@ -19,11 +19,12 @@ const planned = "x-slipway-planned"
 
 // routePlanned registers the operations to come. Whoever may use them learns
 // that they are not there; nothing of the request is looked at.
-func (s *server) routePlanned(mux *http.ServeMux, prefix string, set *check.Set) {
+func (s *server) routePlanned(prefix string, set *check.Set) {
 	for _, route := range set.Routes() {
 		op := set.Route(route)
 		if what := op.Extension(planned); what != "" {
-			mux.HandleFunc(withPrefix(prefix, route), s.guard(op, func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, notYet(what)) }))
+			refuse := func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, notYet(what)) }
+			s.mux.operation(withPrefix(prefix, route), op, s.guard(op, refuse))
 		}
 	}
 }

@@ -6,11 +6,11 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"path"
-	"strings"
+	"slices"
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/api/check"
+	"github.com/slipwayhq/slipway/api/reference"
 	"github.com/slipwayhq/slipway/api/wire"
 )
 
@@ -50,38 +50,60 @@ type Config struct {
 }
 
 // server implements wire.StrictServerInterface.
-type server struct{ Config }
+type server struct {
+	Config
+	mux *router
+}
 
 // prefixes are where the API is served; self-hosted installations of the
 // contract have it under /api-host (contract §1).
 var prefixes = []string{"", "/api-host"}
 
+// Handler serves the control plane's API.
+type Handler struct {
+	http.Handler
+	routes []Route
+}
+
+// Route is what is served under one pattern of http.ServeMux.
+type Route struct {
+	Pattern string
+	Scope   slipway.Scope // what a key needs; "" where none is asked for
+}
+
+// Routes lists what is served.
+func (h *Handler) Routes() []Route { return slices.Clone(h.routes) }
+
 // New returns the handler of the control plane's API.
-func New(config Config) (http.Handler, error) {
+func New(config Config) (*Handler, error) {
 	set, err := check.Compile(Document)
 	if err != nil {
 		return nil, fmt.Errorf("compile API document: %w", err)
 	}
-	s := &server{config}
-	mux := http.NewServeMux()
+	page, err := reference.Render(Document)
+	if err != nil {
+		return nil, fmt.Errorf("render API document: %w", err)
+	}
+	s := &server{Config: config}
+	s.mux = &router{mux: http.NewServeMux()}
 	strict := wire.NewStrictHandlerWithOptions(s, nil, wire.StrictHTTPServerOptions{
 		RequestErrorHandlerFunc:  s.refuseRequest,
 		ResponseErrorHandlerFunc: s.fail,
 	})
 	for _, prefix := range prefixes {
 		wire.HandlerWithOptions(strict, wire.StdHTTPServerOptions{
-			BaseURL: prefix, BaseRouter: CheckedMux(mux, prefix, set, s.guard), ErrorHandlerFunc: s.refuseRequest,
+			BaseURL: prefix, ErrorHandlerFunc: s.refuseRequest,
+			BaseRouter: &checkedMux{s.mux.mux, prefix, set, s.guard, s.mux.operation},
 		})
-		s.routePlanned(mux, prefix, set)
-		mux.HandleFunc("PUT "+prefix+"/uploads/{upload_id}", s.receiveUpload)
-		mux.HandleFunc("GET "+prefix+"/openapi.json", serveDocument)
+		s.routePlanned(prefix, set)
+		s.mux.open("PUT "+prefix+"/uploads/{upload_id}", s.receiveUpload)
+		s.mux.open("GET "+prefix+"/openapi.json", serve("application/json", Document))
+		s.mux.open("GET "+prefix+"/docs", serveReference(page))
 	}
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, []byte(`{"status":"ok"}`)) })
-	mux.HandleFunc("GET /readyz", s.ready)
-	return plain(mux), nil
+	s.mux.open("GET /healthz", serve("application/json", []byte(`{"status":"ok"}`)))
+	s.mux.open("GET /readyz", s.ready)
+	return &Handler{plain(s.mux.mux), s.mux.routes}, nil
 }
-
-func serveDocument(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, Document) }
 
 func (s *server) ready(w http.ResponseWriter, _ *http.Request) {
 	if s.Ready() {
@@ -89,38 +111,4 @@ func (s *server) ready(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	answer(w, http.StatusServiceUnavailable, []byte(`{"status":"starting"}`))
-}
-
-// plain answers what no route takes as the contract's server does: never a
-// redirect, always JSON.
-func plain(mux *http.ServeMux) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if path.Clean(r.URL.Path) != r.URL.Path { // the mux would redirect it
-			answer(w, http.StatusNotFound, []byte(`{"detail":"Not Found"}`))
-			return
-		}
-		if _, pattern := mux.Handler(r); pattern != "" {
-			mux.ServeHTTP(w, r)
-			return
-		}
-		if allowed := methodsOf(mux, r); allowed != "" {
-			w.Header().Set("Allow", allowed)
-			answer(w, http.StatusMethodNotAllowed, []byte(`{"detail":"Method Not Allowed"}`))
-			return
-		}
-		answer(w, http.StatusNotFound, []byte(`{"detail":"Not Found"}`))
-	})
-}
-
-// methodsOf lists the methods that are served at the path of a request.
-func methodsOf(mux *http.ServeMux, r *http.Request) string {
-	var methods []string
-	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
-		other := r.Clone(r.Context())
-		other.Method = method
-		if _, pattern := mux.Handler(other); pattern != "" {
-			methods = append(methods, method)
-		}
-	}
-	return strings.Join(methods, ", ")
 }

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -44,7 +45,7 @@ var (
 			Config: slipway.SourceConfig{Resources: &slipway.Resources{Server: slipway.Share{CPU: new(2.0)}}},
 		},
 		URL: "http://slipway.test/d/app", Variables: []string{"TOKEN"},
-		Newest: &slipway.Revision{ID: otherID, Status: slipway.BuildFailed, Message: "it broke"},
+		Newest: &slipway.NewestRevision{ID: otherID, Status: slipway.BuildFailed, Message: "it broke"},
 	}
 	revision = slipway.RevisionView{
 		Revision: slipway.Revision{
@@ -137,6 +138,13 @@ func (s signer) Verify(message, signature string) bool { return s.Sign(message) 
 func serve(t *testing.T) (*control, *httptest.Server) {
 	t.Helper()
 	c := &control{}
+	s := httptest.NewServer(newHandler(t, c))
+	t.Cleanup(s.Close)
+	return c, s
+}
+
+func newHandler(t testing.TB, c api.Control) *api.Handler {
+	t.Helper()
 	handler, err := api.New(api.Config{
 		Control: c, Signer: signer{}, Logger: slog.New(slog.DiscardHandler), Ready: func() bool { return true },
 		Keys: keys{"all": slipway.DefaultScopes(), "reader": {slipway.ScopeRead}, "nobody": {}},
@@ -144,9 +152,7 @@ func serve(t *testing.T) (*control, *httptest.Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(handler)
-	t.Cleanup(s.Close)
-	return c, s
+	return handler
 }
 
 // ask sends a request and returns status, headers and body.
@@ -403,6 +409,79 @@ func TestUploadAddressAuthorisesItself(t *testing.T) {
 		if status, _, _ := ask(t, s, "PUT", bad, "", "x"); status != 403 {
 			t.Errorf("%s: %d", name, status)
 		}
+	}
+}
+
+// openRoutes ask for no key: they tell nothing about anyone, or their address
+// authorises itself.
+var openRoutes = []string{
+	"GET /healthz", "GET /readyz", "GET /openapi.json", "GET /api-host/openapi.json", "GET /docs", "GET /api-host/docs",
+	"PUT /uploads/{upload_id}", "PUT /api-host/uploads/{upload_id}",
+}
+
+func TestEveryRouteHasAScopeOrIsKnownToBeOpen(t *testing.T) {
+	handler := newHandler(t, &control{})
+	var open []string
+	for _, route := range handler.Routes() {
+		if route.Scope == "" {
+			open = append(open, route.Pattern)
+			continue
+		}
+		method, path, _ := strings.Cut(route.Pattern, " ")
+		w := call(handler, method, strings.NewReplacer("{", "", "}", "").Replace(path), "")
+		if w.Code != http.StatusUnauthorized {
+			t.Errorf("%s without a key: %d", route.Pattern, w.Code)
+		}
+	}
+	slices.Sort(open)
+	if want := slices.Sorted(slices.Values(openRoutes)); !slices.Equal(open, want) {
+		t.Errorf("open to everyone: %v, want %v", open, want)
+	}
+	if n := len(handler.Routes()) - len(open); n != 2*(len(operations)+len(planned(t))) {
+		t.Errorf("%d routes of operations", n)
+	}
+}
+
+func TestAnOperationWithoutAKnownScopeIsNotServed(t *testing.T) {
+	original := api.Document
+	defer func() { api.Document = original }()
+	for _, scope := range []string{``, `"x-slipway-scope": "",`, `"x-slipway-scope": "everything",`} {
+		api.Document = bytes.Replace(original, []byte(`"x-slipway-scope": "read",`), []byte(scope), 1)
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%q is served", scope)
+				}
+			}()
+			newHandler(t, &control{})
+		}()
+	}
+}
+
+func TestReference(t *testing.T) {
+	_, s := serve(t)
+	for _, path := range []string{"/docs", "/api-host/docs"} {
+		status, header, body := ask(t, s, "GET", path, "", "")
+		if status != 200 || header.Get("Content-Type") != "text/html; charset=utf-8" || !strings.Contains(body, "create_deployment_v2") ||
+			!strings.HasPrefix(header.Get("Content-Security-Policy"), "default-src 'none'") {
+			t.Errorf("GET %s: %d %v", path, status, header)
+		}
+	}
+}
+
+func TestMethodsThatAskAboutARoute(t *testing.T) {
+	_, s := serve(t)
+	if status, header, _ := ask(t, s, "OPTIONS", "/v2/deployments", "", ""); status != 204 || header.Get("Allow") != "GET, HEAD, POST, DELETE" {
+		t.Errorf("OPTIONS: %d %v", status, header)
+	}
+	if status, header, body := ask(t, s, "HEAD", "/v2/deployments/"+someID, "all", ""); status != 200 || body != "" || header.Get("Content-Type") != "application/json" {
+		t.Errorf("HEAD: %d %v %q", status, header, body)
+	}
+	if status, _, _ := ask(t, s, "HEAD", "/v2/deployments/"+someID, "", ""); status != 401 {
+		t.Errorf("HEAD without a key: %d", status)
+	}
+	if status, _, _ := ask(t, s, "OPTIONS", "/v2/nothing", "", ""); status != 404 {
+		t.Errorf("OPTIONS of nothing: %d", status)
 	}
 }
 

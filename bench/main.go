@@ -32,11 +32,17 @@ var measures = []measure{
 	{"thousand", thousand},
 	{"idle-one", idleOne},
 	{"binary", binary},
+	{"api", api},
 }
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == serveCommand {
-		exit(serve(os.Args[2:]))
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case serveCommand:
+			exit(serve(os.Args[2:]))
+		case pocketCommand:
+			exit(servePocket(os.Args[2:]))
+		}
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -20,6 +20,16 @@ func (s samples) median() time.Duration {
 	return (sorted[middle-1] + sorted[middle]) / 2
 }
 
+// percentile is the value that a share of the samples, in percent, does not
+// exceed.
+func (s samples) percentile(p int) time.Duration {
+	if len(s) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(s))
+	return sorted[(len(sorted)-1)*p/100]
+}
+
 func (s samples) min() time.Duration { return slices.Min(append(samples{}, s...)) }
 func (s samples) max() time.Duration { return slices.Max(append(samples{}, s...)) }
 
@@ -70,3 +80,26 @@ func (p pairs) differences() samples {
 
 // ratio of the medians.
 func (p pairs) ratio() float64 { return float64(p.ours.median()) / float64(p.base.median()) }
+
+// ratios of the samples, pair by pair.
+func (p pairs) ratios() numbers {
+	all := make(numbers, len(p.ours))
+	for i := range all {
+		all[i] = float64(p.ours[i]) / float64(p.base[i])
+	}
+	return all
+}
+
+// numbers are samples of what has no unit, or a rate.
+type numbers []float64
+
+func (n numbers) median() float64 {
+	if len(n) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(n))
+	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
+}
+
+func (n numbers) min() float64 { return slices.Min(append(numbers{}, n...)) }
+func (n numbers) max() float64 { return slices.Max(append(numbers{}, n...)) }

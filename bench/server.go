@@ -28,6 +28,7 @@ const (
 type server struct {
 	*client.Client
 	key   string
+	url   string // without a slash at its end
 	data  string
 	log   string // file
 	cmd   *exec.Cmd
@@ -60,12 +61,26 @@ func (l *lab) standInServer(ctx context.Context, program string) (*server, error
 	return s, err
 }
 
+// server starts one of ours, and reads its first key.
 func (l *lab) server(ctx context.Context, data, program string, args ...string) (*server, time.Duration, error) {
+	s, took, err := l.start(ctx, data, "/readyz", program, args...)
+	if err != nil {
+		return nil, 0, err
+	}
+	key, err := os.ReadFile(daemon.AdminKeyFile(data))
+	s.key = strings.TrimSpace(string(key))
+	s.Client = client.New(s.url, s.key, client.WithHTTPClient(transport))
+	return s, took, err
+}
+
+// start starts any server as a child, and returns how long it took until a path
+// of it answered.
+func (l *lab) start(ctx context.Context, data, ready, program string, args ...string) (*server, time.Duration, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, 0, err
 	}
-	s := &server{data: data, log: data + ".log", ended: make(chan struct{})}
+	s := &server{url: "http://" + address, data: data, log: data + ".log", ended: make(chan struct{})}
 	s.cmd = exec.Command(program, append(args, "--data", data, "--listen", address)...)
 	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -82,14 +97,10 @@ func (l *lab) server(ctx context.Context, data, program string, args ...string) 
 		defer close(s.ended)
 		_ = s.cmd.Wait()
 	}()
-	if err := answers(ctx, "http://"+address+"/readyz", time.Millisecond, s.ended); err != nil {
+	if err := answers(ctx, s.url+ready, time.Millisecond, s.ended); err != nil {
 		return nil, 0, fmt.Errorf("start server: %w\n%s", err, s.lastWords())
 	}
-	took := time.Since(begun)
-	key, err := os.ReadFile(daemon.AdminKeyFile(data))
-	s.key = strings.TrimSpace(string(key))
-	s.Client = client.New("http://"+address, s.key, client.WithHTTPClient(transport))
-	return s, took, err
+	return s, time.Since(begun), nil
 }
 
 // freeAddress names a port that nothing listens on now.

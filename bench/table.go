@@ -44,6 +44,17 @@ func spread(what string, s samples) row {
 	return row{what: fmt.Sprintf("%s (n = %d)", what, len(s)), median: millis(s.median()), min: millis(s.min()), max: millis(s.max())}
 }
 
+// rates is the row of how many there were in a second.
+func rates(what string, n numbers) row {
+	second := func(rate float64) string { return fmt.Sprintf("%.0f /s", rate) }
+	return row{what: fmt.Sprintf("%s (n = %d)", what, len(n)), median: second(n.median()), min: second(n.min()), max: second(n.max())}
+}
+
+// factors is the row of ratios.
+func factors(what string, n numbers) row {
+	return row{what: fmt.Sprintf("%s (n = %d)", what, len(n)), median: times(n.median()), min: times(n.min()), max: times(n.max())}
+}
+
 // single is the row of one value.
 func single(what, value string) row { return row{what: what, median: value} }
 
@@ -92,6 +103,8 @@ func millis(d time.Duration) string {
 	}
 	return fmt.Sprintf("%.1f ms", ms)
 }
+
+func times(factor float64) string { return fmt.Sprintf("%.2f ×", factor) }
 
 func megabytes(bytes int64) string { return fmt.Sprintf("%.1f MB", float64(bytes)/1e6) }
 

@@ -27,7 +27,7 @@ func (s *Service) Create(ctx context.Context, who slipway.Principal, n slipway.N
 				return err
 			}
 		}
-		view, err = c.view(d)
+		view, err = c.view(d.ID)
 		return err
 	})
 	return s.show(ctx, who, view, wrap("create deployment", err))
@@ -115,16 +115,15 @@ func (c *change) insertDeployment(ws slipway.WorkspaceID, n slipway.NewDeploymen
 		ID: id, Workspace: ws, Name: n.Name, Slug: slug, Source: n.Source, Config: n.Config, RevisionConfig: n.Revision,
 		Project: project.ID, Status: status, CreatedAt: c.now, UpdatedAt: c.now,
 	}
+	secrets, err := c.newSecrets("", n.Variables, n.Refs)
+	if err != nil {
+		return slipway.Deployment{}, err
+	}
+	d.Secrets = secrets.id
 	if err := c.InsertDeployment(d); err != nil {
 		return slipway.Deployment{}, fmt.Errorf("insert deployment: %w", err)
 	}
-	if d, err = c.Deployment(id); err != nil {
-		return slipway.Deployment{}, fmt.Errorf("read new deployment: %w", err)
-	}
-	if err := c.replaceSecrets(&d, n.Variables, n.Refs); err != nil {
-		return slipway.Deployment{}, err
-	}
-	if err := c.UpdateDeployment(&d); err != nil {
+	if err := c.insertSecrets(id, secrets); err != nil {
 		return slipway.Deployment{}, err
 	}
 	return d, c.attachProject(id, project, made)
@@ -183,12 +182,13 @@ func (c *change) freeSlug(name string, id slipway.DeploymentID) (string, error) 
 func (s *Service) Get(ctx context.Context, who slipway.Principal, id slipway.DeploymentID) (slipway.DeploymentView, error) {
 	var view slipway.DeploymentView
 	err := s.read(ctx, func(c *change) error {
-		d, err := c.owned(who, id)
-		if err != nil {
+		found, err := c.DeploymentView(id)
+		if err := ownedBy(who, id, found.Workspace, err); err != nil {
 			return err
 		}
-		view, err = c.view(d)
-		return err
+		c.address(&found)
+		view = found
+		return nil
 	})
 	return s.show(ctx, who, view, wrap("get deployment", err))
 }
@@ -199,16 +199,11 @@ func (s *Service) List(ctx context.Context, who slipway.Principal, f slipway.Dep
 	var views []slipway.DeploymentView
 	err := s.read(ctx, func(c *change) error {
 		found, err := c.ListDeployments(f)
-		if err != nil {
-			return err
+		for i := range found {
+			c.address(&found[i])
 		}
-		views = make([]slipway.DeploymentView, len(found))
-		for i, d := range found {
-			if views[i], err = c.view(d); err != nil {
-				return err
-			}
-		}
-		return nil
+		views = found
+		return err
 	})
 	if err != nil {
 		return nil, wrap("list deployments", err)
@@ -227,10 +222,15 @@ func (s *Service) read(ctx context.Context, fn func(*change) error) error {
 // was.
 func (c *change) owned(who slipway.Principal, id slipway.DeploymentID) (slipway.Deployment, error) {
 	d, err := c.Deployment(id)
-	if errors.Is(err, slipway.ErrNoRow) || err == nil && d.Workspace != who.Workspace {
-		return slipway.Deployment{}, notFound(id)
+	return d, ownedBy(who, id, d.Workspace, err)
+}
+
+// ownedBy is the error of reading a deployment that was found in a workspace.
+func ownedBy(who slipway.Principal, id slipway.DeploymentID, found slipway.WorkspaceID, err error) error {
+	if errors.Is(err, slipway.ErrNoRow) || err == nil && found != who.Workspace {
+		return notFound(id)
 	}
-	return d, err
+	return err
 }
 
 func notFound(id slipway.DeploymentID) error {
@@ -247,27 +247,18 @@ func (c *change) live(who slipway.Principal, id slipway.DeploymentID) (slipway.D
 	return d, err
 }
 
-func (c *change) view(d slipway.Deployment) (slipway.DeploymentView, error) {
-	v := slipway.DeploymentView{Deployment: d}
-	if d.Active != "" {
-		v.URL = c.service.config.URL(d.Slug)
+// view reads a deployment as it is shown.
+func (c *change) view(id slipway.DeploymentID) (slipway.DeploymentView, error) {
+	v, err := c.DeploymentView(id)
+	c.address(&v)
+	return v, wrap("read deployment", err)
+}
+
+// address fills in where a deployment that serves is reached.
+func (c *change) address(v *slipway.DeploymentView) {
+	if v.Active != "" {
+		v.URL = c.service.config.URL(v.Slug)
 	}
-	if d.Latest != "" {
-		r, err := c.Revision(d.ID, d.Latest)
-		if err != nil {
-			return slipway.DeploymentView{}, fmt.Errorf("read latest revision: %w", err)
-		}
-		v.Newest = &r
-	}
-	vars, refs, err := c.sealed(d.Secrets)
-	if err != nil {
-		return slipway.DeploymentView{}, err
-	}
-	for _, sv := range vars {
-		v.Variables = append(v.Variables, sv.Name)
-	}
-	v.Refs = refs
-	return v, nil
 }
 
 // wrap says what was being done, around an error that is ours; one for the

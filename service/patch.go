@@ -26,7 +26,7 @@ func (s *Service) Patch(ctx context.Context, who slipway.Principal, id slipway.D
 		if err := c.apply(&d, ch); err != nil {
 			return err
 		}
-		view, err = c.view(d)
+		view, err = c.view(d.ID)
 		return err
 	})
 	return s.show(ctx, who, view, wrap("patch deployment", err))
@@ -97,7 +97,7 @@ func (c *change) apply(d *slipway.Deployment, ch slipway.Change) error {
 		return err
 	}
 	if !revise {
-		return c.want(d)
+		return c.keep(d)
 	}
 	if err := checkRevisable(d, source); err != nil {
 		return err

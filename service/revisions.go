@@ -199,7 +199,7 @@ func (s *Service) Redeploy(ctx context.Context, who slipway.Principal, id slipwa
 		if _, err := c.insert(&d, copied); err != nil {
 			return err
 		}
-		view, err = c.view(d)
+		view, err = c.view(d.ID)
 		return err
 	})
 	return s.show(ctx, who, view, wrap("redeploy revision", err))

@@ -7,36 +7,57 @@ import (
 	"github.com/slipwayhq/slipway"
 )
 
-// replaceSecrets gives the deployment a new set of variables and references.
-// Sets never change, since revisions pin them. The caller writes the row.
+// secretSet is what a deployment gets for its variables and references. One
+// without an id holds nothing. Sets never change, since revisions pin them.
+type secretSet struct {
+	id   slipway.SecretSetID
+	vars []slipway.SealedVar
+	refs []slipway.SecretRef
+}
+
+// replaceSecrets gives the deployment a new set. The caller writes the row.
 func (c *change) replaceSecrets(d *slipway.Deployment, vars []slipway.EnvVar, refs []slipway.SecretRef) error {
-	if len(vars) == 0 && len(refs) == 0 {
-		d.Secrets = ""
-		return nil
-	}
-	if err := apart(vars, refs); err != nil {
-		return err
-	}
-	old, _, err := c.sealed(d.Secrets)
+	set, err := c.newSecrets(d.Secrets, vars, refs)
 	if err != nil {
 		return err
 	}
-	set := slipway.NewID[slipway.SecretSetID](c.now)
-	sealed := make([]slipway.SealedVar, 0, len(vars))
+	d.Secrets = set.id
+	return c.insertSecrets(d.ID, set)
+}
+
+// newSecrets seals variables for a new set. What is masked is taken from the
+// old one.
+func (c *change) newSecrets(old slipway.SecretSetID, vars []slipway.EnvVar, refs []slipway.SecretRef) (secretSet, error) {
+	if len(vars) == 0 && len(refs) == 0 {
+		return secretSet{}, nil
+	}
+	if err := apart(vars, refs); err != nil {
+		return secretSet{}, err
+	}
+	known, _, err := c.sealed(old)
+	if err != nil {
+		return secretSet{}, err
+	}
+	set := secretSet{id: slipway.NewID[slipway.SecretSetID](c.now), refs: refs}
 	for _, v := range lastOfEach(vars) {
 		value := v.Value
 		if value == slipway.MaskedValue {
-			if value, err = c.unseal(d.Secrets, old, v.Name); err != nil {
-				return err
+			if value, err = c.unseal(old, known, v.Name); err != nil {
+				return secretSet{}, err
 			}
 		}
-		sealed = append(sealed, slipway.SealedVar{Name: v.Name, Sealed: c.service.sealer.Seal(value, secretRow(set, v.Name))})
+		sealed := c.service.sealer.Seal(value, secretRow(set.id, v.Name))
+		set.vars = append(set.vars, slipway.SealedVar{Name: v.Name, Sealed: sealed})
 	}
-	if err := c.InsertSecretSet(d.ID, set, sealed, refs); err != nil {
-		return fmt.Errorf("insert secrets: %w", err)
+	return set, nil
+}
+
+// insertSecrets writes a set that a deployment has been given.
+func (c *change) insertSecrets(d slipway.DeploymentID, set secretSet) error {
+	if set.id == "" {
+		return nil
 	}
-	d.Secrets = set
-	return nil
+	return wrap("insert secrets", c.InsertSecretSet(d, set.id, set.vars, set.refs))
 }
 
 // apart refuses a name that has both a value and a reference.

@@ -141,13 +141,13 @@ func TestAnInternalDeploymentHasAnUploadOrAnImage(t *testing.T) {
 	p.pass(time.Second)
 	v, err := p.Patch(t.Context(), p.who, d.ID, slipway.Change{RevisionSource: slipway.SourceInternalDocker, ImageURI: new(image)})
 	must(t, err)
-	if r := v.Newest; r.Source != slipway.SourceInternalDocker || r.Config.ImageURI != image || r.Config.TarballPath != "" || r.Config.SourceDigest != "" {
+	if r := p.newest(v); r.Source != slipway.SourceInternalDocker || r.Config.ImageURI != image || r.Config.TarballPath != "" || r.Config.SourceDigest != "" {
 		t.Errorf("a pushed image: %+v", r)
 	}
 	p.pass(time.Second)
 	v, err = p.Patch(t.Context(), p.who, d.ID, slipway.Change{Variables: []slipway.EnvVar{{Name: "A", Value: "1"}}})
 	must(t, err)
-	if r := v.Newest; r.Source != slipway.SourceInternalDocker || r.Config.ImageURI != image {
+	if r := p.newest(v); r.Source != slipway.SourceInternalDocker || r.Config.ImageURI != image {
 		t.Errorf("new variables for an image: %+v", r)
 	}
 	if again := p.push(d.ID); again.Source != slipway.SourceInternalSource || again.Config.ImageURI != "" || again.Config.SourceDigest == built.Config.SourceDigest {
@@ -170,8 +170,8 @@ func TestResourceSpecIsReplacedWhole(t *testing.T) {
 		p.pass(time.Second)
 		v, err := p.Patch(t.Context(), p.who, d.ID, slipway.Change{Resources: &r})
 		must(t, err)
-		if !reflect.DeepEqual(v.Newest.Config.Resources, v.Config.Resources) {
-			t.Errorf("the revision has %+v, the deployment %+v", v.Newest.Config.Resources, v.Config.Resources)
+		if !reflect.DeepEqual(p.newest(v).Config.Resources, v.Config.Resources) {
+			t.Errorf("the revision has %+v, the deployment %+v", p.newest(v).Config.Resources, v.Config.Resources)
 		}
 		return *v.Config.Resources
 	}
@@ -261,14 +261,14 @@ func TestRedeployBringsBackWhatTheRevisionWasMadeOf(t *testing.T) {
 	p.pass(time.Second)
 	v, err := p.Redeploy(t.Context(), p.who, d.ID, old.ID)
 	must(t, err)
-	if v.RevisionConfig.ConfigPath != "old.json" || v.Config.InstallCommand != "old" || v.Config.Resources != nil || v.Newest.Config.ConfigPath != "old.json" {
+	if v.RevisionConfig.ConfigPath != "old.json" || v.Config.InstallCommand != "old" || v.Config.Resources != nil || p.newest(v).Config.ConfigPath != "old.json" {
 		t.Errorf("redeployed %+v", v)
 	}
 	want := map[string]string{"A": "old", "REDIS_URI_CUSTOM": "redis://mine"} // a database stays set
 	if got := p.secrets(d.ID, v.Newest.ID); !maps.Equal(got, want) {
 		t.Errorf("its secrets are %v, want %v", got, want)
 	}
-	if v.Newest.Secrets != v.Deployment.Secrets {
+	if p.newest(v).Secrets != v.Deployment.Secrets {
 		t.Error("the deployment shows other secrets than its newest revision has")
 	}
 }

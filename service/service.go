@@ -129,6 +129,13 @@ type change struct {
 	access  bool // who may do what has changed
 }
 
+// keep writes a deployment that changed in what no data plane looks at.
+func (c *change) keep(d *slipway.Deployment) error {
+	d.UpdatedAt = c.now
+	c.changed = append(c.changed, d.ID)
+	return c.UpdateDeployment(d)
+}
+
 // want writes a deployment of which something else is wanted now, and makes it
 // due for its data plane.
 func (c *change) want(d *slipway.Deployment) error {

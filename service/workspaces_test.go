@@ -99,6 +99,7 @@ func TestAWorkspaceIsDeletedOnceItIsEmpty(t *testing.T) {
 
 	must(t, p.Delete(t.Context(), other, d.ID, true))
 	must(t, p.store.Update(t.Context(), func(tx slipway.Tx) error { return tx.DeleteDeployment(d.ID) })) // nothing runs of it
+	p.pass(time.Second)
 	must(t, p.DeleteWorkspace(t.Context(), home, other.Workspace))
 	if p.forgotten != 1 {
 		t.Errorf("forgotten %d times", p.forgotten)

@@ -24,7 +24,7 @@ func deploymentRow(d slipway.Deployment) db.InsertDeploymentParams {
 		LatestRevisionID:   string(d.Latest),
 		ActiveRevisionID:   string(d.Active),
 		HealthState:        string(d.Health.State),
-		HealthReason:       text(d.Health.Reason),
+		HealthReason:       d.Health.Reason,
 		HealthSince:        micros(d.Health.Since),
 		DeleteProject:      d.DeleteProject,
 		CreatedAt:          micros(d.CreatedAt),

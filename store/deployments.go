@@ -1,8 +1,6 @@
 package store
 
 import (
-	"strings"
-
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/store/db"
 )
@@ -27,45 +25,6 @@ func (t Tx) LiveDeploymentByName(w slipway.WorkspaceID, name string) (slipway.De
 func (t Tx) DeploymentBySlug(slug string) (slipway.Deployment, error) {
 	row, err := t.q.GetDeploymentBySlug(t.ctx, slug)
 	return one(row, err, deployment, "deployment by slug", slug)
-}
-
-func (t Tx) ListDeployments(f slipway.DeploymentFilter) ([]slipway.Deployment, error) {
-	rows, err := t.selectDeployments(f)
-	return many(rows, err, deployment, "list deployments of", f.Workspace)
-}
-
-func (t Tx) selectDeployments(f slipway.DeploymentFilter) ([]db.Deployment, error) {
-	all := db.ListDeploymentsParams{
-		WorkspaceID: string(f.Workspace),
-		Status:      null(f.Status),
-		Type:        null(f.Type),
-		Ids:         null(joinIDs(f.IDs)),
-		MaxRows:     maxRows(f.Limit),
-		Skip:        int64(f.Offset),
-	}
-	switch {
-	case f.Name != "":
-		return t.q.ListNamedDeployments(t.ctx, db.ListNamedDeploymentsParams{
-			WorkspaceID: all.WorkspaceID, Status: all.Status, Type: all.Type, Ids: all.Ids, MaxRows: all.MaxRows, Skip: all.Skip,
-			Name: f.Name, Pattern: pattern(f.NameContains),
-		})
-	case f.NameContains != "":
-		return t.q.SearchDeployments(t.ctx, db.SearchDeploymentsParams{
-			WorkspaceID: all.WorkspaceID, Status: all.Status, Type: all.Type, Ids: all.Ids, MaxRows: all.MaxRows, Skip: all.Skip,
-			Pattern: pattern(f.NameContains).String, FirstName: f.NameContains,
-		})
-	}
-	return t.q.ListDeployments(t.ctx, all)
-}
-
-// joinIDs is a text in which an id is found if it is one of ids.
-func joinIDs(ids []slipway.DeploymentID) string {
-	var b strings.Builder
-	for _, id := range ids {
-		b.WriteString(text(string(id)))
-		b.WriteByte(' ')
-	}
-	return b.String()
 }
 
 func (t Tx) DeploymentsInStatus(s slipway.DeploymentStatus, limit int) ([]slipway.Deployment, error) {

@@ -25,7 +25,7 @@ func (t Tx) MarkRemoved(d slipway.DeploymentID, kind slipway.ItemKind, ref strin
 
 func (t Tx) MarkStuck(d slipway.DeploymentID, kind slipway.ItemKind, ref, reason string) error {
 	rows, err := t.q.MarkItemStuck(t.ctx, db.MarkItemStuckParams{
-		DeploymentID: string(d), Kind: string(kind), Ref: ref, LastError: text(reason),
+		DeploymentID: string(d), Kind: string(kind), Ref: ref, LastError: reason,
 	})
 	return hit(rows, err, "mark stuck "+string(kind), ref)
 }
@@ -44,7 +44,7 @@ func itemRow(i slipway.Item) db.Inventory {
 		RemovedAt:    micros(i.RemovedAt),
 		VerifiedAt:   micros(i.VerifiedAt),
 		Attempts:     int64(i.Attempts),
-		LastError:    text(i.LastError),
+		LastError:    i.LastError,
 	}
 }
 

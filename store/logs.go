@@ -137,7 +137,7 @@ func logRow(l slipway.LogLine, position int64) db.InsertLogLineParams {
 		EndOffset:    l.Offset,
 		At:           micros(l.At),
 		Level:        l.Level,
-		Message:      text(l.Message),
+		Message:      l.Message,
 	}
 }
 

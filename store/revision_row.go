@@ -11,7 +11,7 @@ func revisionRow(r slipway.Revision) db.Revision {
 		DeploymentID: string(r.Deployment),
 		Number:       r.Number,
 		Status:       string(r.Status),
-		Message:      text(r.Message),
+		Message:      r.Message,
 		Source:       string(r.Source),
 		Config:       encode(revisionConfigRecord(r.Config)),
 		SecretSetID:  string(r.Secrets),

@@ -28,7 +28,8 @@ func (t Tx) Revision(d slipway.DeploymentID, id slipway.RevisionID) (slipway.Rev
 
 func (t Tx) ListRevisions(f slipway.RevisionFilter) ([]slipway.Revision, error) {
 	rows, err := t.q.ListRevisions(t.ctx, db.ListRevisionsParams{
-		DeploymentID: string(f.Deployment), Status: null(f.Status), MaxRows: maxRows(f.Limit), Skip: int64(f.Offset),
+		DeploymentID: string(f.Deployment), Status: null(f.Status), Reconciled: nullBool(f.Reconciled),
+		MaxRows: maxRows(f.Limit), Skip: int64(f.Offset),
 	})
 	return many(rows, err, revision, "list revisions of", f.Deployment)
 }

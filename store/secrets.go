@@ -1,12 +1,16 @@
 package store
 
 import (
+	"strings"
+
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/store/db"
 )
 
 func (t Tx) InsertSecretSet(d slipway.DeploymentID, id slipway.SecretSetID, vars []slipway.SealedVar, refs []slipway.SecretRef) error {
-	err := t.q.InsertSecretSet(t.ctx, db.InsertSecretSetParams{ID: string(id), DeploymentID: string(d), Refs: refsText(refs)})
+	err := t.q.InsertSecretSet(t.ctx, db.InsertSecretSetParams{
+		ID: string(id), DeploymentID: string(d), Refs: refsText(refs), Names: namesText(vars),
+	})
 	if err != nil {
 		return did(err, "insert secret set", id)
 	}
@@ -23,7 +27,7 @@ func (t Tx) InsertSecretSet(d slipway.DeploymentID, id slipway.SecretSetID, vars
 
 func (t Tx) SecretSet(id slipway.SecretSetID) ([]slipway.SealedVar, []slipway.SecretRef, error) {
 	set, err := t.q.GetSecretSet(t.ctx, string(id))
-	refs, err := one(set, err, secretRefs, "secret set", id)
+	refs, err := one(set.Refs, err, secretRefs, "secret set", id)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -51,9 +55,18 @@ func refsText(refs []slipway.SecretRef) string {
 	return encode(records)
 }
 
-func secretRefs(r db.SecretSet) ([]slipway.SecretRef, error) {
-	records, err := decode[[]secretRefRecord](r.Refs)
-	if err != nil {
+// namesText is what is shown of variables. A name has no space (domain).
+func namesText(vars []slipway.SealedVar) string {
+	names := make([]string, len(vars))
+	for i, v := range vars {
+		names[i] = v.Name
+	}
+	return strings.Join(names, " ")
+}
+
+func secretRefs(text string) ([]slipway.SecretRef, error) {
+	records, err := decode[[]secretRefRecord](text)
+	if err != nil || records == nil {
 		return nil, err
 	}
 	refs := make([]slipway.SecretRef, len(records))

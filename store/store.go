@@ -24,7 +24,7 @@ var _ slipway.Tx = Tx{}
 
 // NewTx returns the transaction that conn is in. An engine begins and ends it.
 func NewTx(ctx context.Context, conn db.DBTX) Tx {
-	return Tx{ctx: ctx, q: db.New(conn)}
+	return Tx{ctx: ctx, q: db.New(textual{conn})}
 }
 
 // did says what was being done when an error came, and that there is no row in

@@ -28,16 +28,11 @@ func null[S ~string](s S) sql.NullString {
 	return sql.NullString{String: string(s), Valid: s != ""}
 }
 
-// text is what both engines take as text: agents write anything.
-func text(s string) string {
-	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
-}
-
 var likeEscapes = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
 
 // pattern is what LIKE … ESCAPE '!' finds s with anywhere, NULL for "".
 func pattern(s string) sql.NullString {
-	return sql.NullString{String: "%" + likeEscapes.Replace(text(s)) + "%", Valid: s != ""}
+	return sql.NullString{String: "%" + likeEscapes.Replace(s) + "%", Valid: s != ""}
 }
 
 // encode writes a record as JSON text. Records consist of text, numbers and

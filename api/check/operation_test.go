@@ -94,7 +94,7 @@ func TestQuery(t *testing.T) {
 }
 
 func TestQueryOfMany(t *testing.T) {
-	op := published(t).Route("DELETE /v2/deployments")
+	op := ours(t).Route("DELETE /v2/deployments")
 	id := "DB5B5FAB8F4D3E27DDA1494C73CF256D"
 	got, details := op.Query(url.Values{"deployment_ids": {id, id}})
 	one := "db5b5fab-8f4d-3e27-dda1-494c73cf256d"

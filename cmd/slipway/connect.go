@@ -34,18 +34,24 @@ func (c *connection) register(cmd *cobra.Command) {
 
 // client returns a client, or says what it lacks.
 func (c *connection) client() (*client.Client, error) {
-	address := first(c.url, os.Getenv("SLIPWAY_URL"), defaultURL)
-	parsed, err := url.Parse(address)
-	if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
-		return nil, usagef("%q is no address of a server: it must look like %s", address, defaultURL)
-	}
-	key := first(c.key, os.Getenv("SLIPWAY_API_KEY"))
-	if key == "" {
-		if key, err = c.keyOnDisk(parsed.Hostname()); err != nil {
-			return nil, err
-		}
+	address, key, err := c.resolve()
+	if err != nil {
+		return nil, err
 	}
 	return client.New(address, key), nil
+}
+
+// resolve finds the server's address and a key for it.
+func (c *connection) resolve() (address, key string, err error) {
+	address = first(c.url, os.Getenv("SLIPWAY_URL"), defaultURL)
+	parsed, err := url.Parse(address)
+	if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
+		return "", "", usagef("%q is no address of a server: it must look like %s", address, defaultURL)
+	}
+	if key = first(c.key, os.Getenv("SLIPWAY_API_KEY")); key == "" {
+		key, err = c.keyOnDisk(parsed.Hostname())
+	}
+	return address, key, err
 }
 
 // keyOnDisk reads the key of a server on this machine. It is not shown to

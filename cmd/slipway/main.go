@@ -63,7 +63,7 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(
 		newServerCommand(), newAdminCommand(), newDemoCommand(),
 		newDeployCommand(), newListCommand(), newStatusCommand(), newRevisionsCommand(), newLogsCommand(),
-		newRedeployCommand(), newDeleteCommand(), newVersionCommand(),
+		newRedeployCommand(), newDeleteCommand(), newConformanceCommand(), newVersionCommand(),
 	)
 	return root
 }

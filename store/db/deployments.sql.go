@@ -22,6 +22,224 @@ func (q *Queries) DeleteDeployment(ctx context.Context, id string) (int64, error
 	return result.RowsAffected()
 }
 
+const filterDeployments = `-- name: FilterDeployments :many
+SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
+FROM (
+    SELECT l.id FROM deployments l
+    WHERE l.workspace_id = $1
+      AND (CAST($2 AS text) IS NULL OR l.status = CAST($2 AS text))
+      AND (CAST($3 AS text) IS NULL OR l.deployment_type = CAST($3 AS text))
+      AND (CAST($4 AS text) IS NULL OR CAST($4 AS text) LIKE '%' || l.id || '%')
+      AND (CAST($5 AS bigint) IS NULL OR EXISTS (
+          SELECT 1 FROM deployments o
+          WHERE o.id = l.id AND CASE WHEN o.generation = o.observed_generation THEN 1 ELSE 0 END = CAST($5 AS bigint)
+      ))
+    ORDER BY l.created_at DESC, l.id DESC
+    LIMIT CAST($7 AS bigint) OFFSET CAST($6 AS bigint)
+) AS page
+JOIN deployments d ON d.id = page.id
+LEFT JOIN revisions r ON r.id = d.latest_revision_id
+LEFT JOIN secret_sets s ON s.id = d.secret_set_id
+ORDER BY d.created_at DESC, d.id DESC
+`
+
+type FilterDeploymentsParams struct {
+	WorkspaceID string
+	Status      sql.NullString
+	Type        sql.NullString
+	Ids         sql.NullString
+	Reconciled  sql.NullInt64
+	Skip        int64
+	MaxRows     int64
+}
+
+type FilterDeploymentsRow struct {
+	Deployment    Deployment
+	NewestStatus  sql.NullString
+	NewestMessage sql.NullString
+	VariableNames sql.NullString
+	SecretRefs    sql.NullString
+}
+
+// Ids is a text that holds the wanted ones, since neither engine takes a list
+// that the other does. Reconciled looks at the rows themselves, and is kept from
+// making the other filters do so.
+func (q *Queries) FilterDeployments(ctx context.Context, arg FilterDeploymentsParams) ([]FilterDeploymentsRow, error) {
+	rows, err := q.db.QueryContext(ctx, filterDeployments,
+		arg.WorkspaceID,
+		arg.Status,
+		arg.Type,
+		arg.Ids,
+		arg.Reconciled,
+		arg.Skip,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []FilterDeploymentsRow
+	for rows.Next() {
+		var i FilterDeploymentsRow
+		if err := rows.Scan(
+			&i.Deployment.ID,
+			&i.Deployment.WorkspaceID,
+			&i.Deployment.Name,
+			&i.Deployment.DisplayName,
+			&i.Deployment.Slug,
+			&i.Deployment.Source,
+			&i.Deployment.DeploymentType,
+			&i.Deployment.RepoURL,
+			&i.Deployment.ListenerID,
+			&i.Deployment.Config,
+			&i.Deployment.RevisionConfig,
+			&i.Deployment.SecretSetID,
+			&i.Deployment.ProjectID,
+			&i.Deployment.Status,
+			&i.Deployment.LatestRevisionID,
+			&i.Deployment.ActiveRevisionID,
+			&i.Deployment.HealthState,
+			&i.Deployment.HealthReason,
+			&i.Deployment.HealthSince,
+			&i.Deployment.DeleteProject,
+			&i.Deployment.CreatedAt,
+			&i.Deployment.UpdatedAt,
+			&i.Deployment.Generation,
+			&i.Deployment.Version,
+			&i.Deployment.ObservedGeneration,
+			&i.Deployment.NextAt,
+			&i.Deployment.LeaseOwner,
+			&i.Deployment.LeaseTerm,
+			&i.Deployment.LeaseUntil,
+			&i.NewestStatus,
+			&i.NewestMessage,
+			&i.VariableNames,
+			&i.SecretRefs,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const filterNamedDeployment = `-- name: FilterNamedDeployment :many
+SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
+FROM (
+    SELECT l.id FROM deployments l
+    WHERE l.workspace_id = $1 AND l.name = $2
+      AND l.status NOT IN ('AWAITING_DELETE', 'AWAITING_FINAL_DELETE')
+      AND (CAST($3 AS text) IS NULL OR lower(l.name) LIKE lower(CAST($3 AS text)) ESCAPE '!')
+      AND (CAST($4 AS text) IS NULL OR l.status = CAST($4 AS text))
+      AND (CAST($5 AS text) IS NULL OR l.deployment_type = CAST($5 AS text))
+      AND (CAST($6 AS text) IS NULL OR CAST($6 AS text) LIKE '%' || l.id || '%')
+      AND (CAST($7 AS bigint) IS NULL OR EXISTS (
+          SELECT 1 FROM deployments o
+          WHERE o.id = l.id AND CASE WHEN o.generation = o.observed_generation THEN 1 ELSE 0 END = CAST($7 AS bigint)
+      ))
+    ORDER BY l.created_at DESC, l.id DESC
+    LIMIT CAST($9 AS bigint) OFFSET CAST($8 AS bigint)
+) AS page
+JOIN deployments d ON d.id = page.id
+LEFT JOIN revisions r ON r.id = d.latest_revision_id
+LEFT JOIN secret_sets s ON s.id = d.secret_set_id
+ORDER BY d.created_at DESC, d.id DESC
+`
+
+type FilterNamedDeploymentParams struct {
+	WorkspaceID string
+	Name        string
+	Pattern     sql.NullString
+	Status      sql.NullString
+	Type        sql.NullString
+	Ids         sql.NullString
+	Reconciled  sql.NullInt64
+	Skip        int64
+	MaxRows     int64
+}
+
+type FilterNamedDeploymentRow struct {
+	Deployment    Deployment
+	NewestStatus  sql.NullString
+	NewestMessage sql.NullString
+	VariableNames sql.NullString
+	SecretRefs    sql.NullString
+}
+
+// At most one row, but filtered like any list.
+func (q *Queries) FilterNamedDeployment(ctx context.Context, arg FilterNamedDeploymentParams) ([]FilterNamedDeploymentRow, error) {
+	rows, err := q.db.QueryContext(ctx, filterNamedDeployment,
+		arg.WorkspaceID,
+		arg.Name,
+		arg.Pattern,
+		arg.Status,
+		arg.Type,
+		arg.Ids,
+		arg.Reconciled,
+		arg.Skip,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []FilterNamedDeploymentRow
+	for rows.Next() {
+		var i FilterNamedDeploymentRow
+		if err := rows.Scan(
+			&i.Deployment.ID,
+			&i.Deployment.WorkspaceID,
+			&i.Deployment.Name,
+			&i.Deployment.DisplayName,
+			&i.Deployment.Slug,
+			&i.Deployment.Source,
+			&i.Deployment.DeploymentType,
+			&i.Deployment.RepoURL,
+			&i.Deployment.ListenerID,
+			&i.Deployment.Config,
+			&i.Deployment.RevisionConfig,
+			&i.Deployment.SecretSetID,
+			&i.Deployment.ProjectID,
+			&i.Deployment.Status,
+			&i.Deployment.LatestRevisionID,
+			&i.Deployment.ActiveRevisionID,
+			&i.Deployment.HealthState,
+			&i.Deployment.HealthReason,
+			&i.Deployment.HealthSince,
+			&i.Deployment.DeleteProject,
+			&i.Deployment.CreatedAt,
+			&i.Deployment.UpdatedAt,
+			&i.Deployment.Generation,
+			&i.Deployment.Version,
+			&i.Deployment.ObservedGeneration,
+			&i.Deployment.NextAt,
+			&i.Deployment.LeaseOwner,
+			&i.Deployment.LeaseTerm,
+			&i.Deployment.LeaseUntil,
+			&i.NewestStatus,
+			&i.NewestMessage,
+			&i.VariableNames,
+			&i.SecretRefs,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const getDeployment = `-- name: GetDeployment :one
 SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until FROM deployments WHERE id = $1
 `
@@ -100,6 +318,64 @@ func (q *Queries) GetDeploymentBySlug(ctx context.Context, slug string) (Deploym
 		&i.LeaseOwner,
 		&i.LeaseTerm,
 		&i.LeaseUntil,
+	)
+	return i, err
+}
+
+const getDeploymentView = `-- name: GetDeploymentView :one
+SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
+FROM deployments d
+LEFT JOIN revisions r ON r.id = d.latest_revision_id
+LEFT JOIN secret_sets s ON s.id = d.secret_set_id
+WHERE d.id = $1
+`
+
+type GetDeploymentViewRow struct {
+	Deployment    Deployment
+	NewestStatus  sql.NullString
+	NewestMessage sql.NullString
+	VariableNames sql.NullString
+	SecretRefs    sql.NullString
+}
+
+// What is shown of a deployment beside its own row is NULL where there is none.
+func (q *Queries) GetDeploymentView(ctx context.Context, id string) (GetDeploymentViewRow, error) {
+	row := q.db.QueryRowContext(ctx, getDeploymentView, id)
+	var i GetDeploymentViewRow
+	err := row.Scan(
+		&i.Deployment.ID,
+		&i.Deployment.WorkspaceID,
+		&i.Deployment.Name,
+		&i.Deployment.DisplayName,
+		&i.Deployment.Slug,
+		&i.Deployment.Source,
+		&i.Deployment.DeploymentType,
+		&i.Deployment.RepoURL,
+		&i.Deployment.ListenerID,
+		&i.Deployment.Config,
+		&i.Deployment.RevisionConfig,
+		&i.Deployment.SecretSetID,
+		&i.Deployment.ProjectID,
+		&i.Deployment.Status,
+		&i.Deployment.LatestRevisionID,
+		&i.Deployment.ActiveRevisionID,
+		&i.Deployment.HealthState,
+		&i.Deployment.HealthReason,
+		&i.Deployment.HealthSince,
+		&i.Deployment.DeleteProject,
+		&i.Deployment.CreatedAt,
+		&i.Deployment.UpdatedAt,
+		&i.Deployment.Generation,
+		&i.Deployment.Version,
+		&i.Deployment.ObservedGeneration,
+		&i.Deployment.NextAt,
+		&i.Deployment.LeaseOwner,
+		&i.Deployment.LeaseTerm,
+		&i.Deployment.LeaseUntil,
+		&i.NewestStatus,
+		&i.NewestMessage,
+		&i.VariableNames,
+		&i.SecretRefs,
 	)
 	return i, err
 }
@@ -229,87 +505,6 @@ func (q *Queries) InsertLogHead(ctx context.Context, deploymentID string) error 
 	return err
 }
 
-const listDeployments = `-- name: ListDeployments :many
-SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until FROM deployments
-WHERE workspace_id = $1
-  AND (CAST($2 AS text) IS NULL OR status = CAST($2 AS text))
-  AND (CAST($3 AS text) IS NULL OR deployment_type = CAST($3 AS text))
-  AND (CAST($4 AS text) IS NULL OR CAST($4 AS text) LIKE '%' || id || '%')
-ORDER BY created_at DESC, id DESC
-LIMIT CAST($6 AS bigint) OFFSET CAST($5 AS bigint)
-`
-
-type ListDeploymentsParams struct {
-	WorkspaceID string
-	Status      sql.NullString
-	Type        sql.NullString
-	Ids         sql.NullString
-	Skip        int64
-	MaxRows     int64
-}
-
-// Ids is a text that holds the wanted ones, since neither engine takes a list
-// that the other does.
-func (q *Queries) ListDeployments(ctx context.Context, arg ListDeploymentsParams) ([]Deployment, error) {
-	rows, err := q.db.QueryContext(ctx, listDeployments,
-		arg.WorkspaceID,
-		arg.Status,
-		arg.Type,
-		arg.Ids,
-		arg.Skip,
-		arg.MaxRows,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []Deployment
-	for rows.Next() {
-		var i Deployment
-		if err := rows.Scan(
-			&i.ID,
-			&i.WorkspaceID,
-			&i.Name,
-			&i.DisplayName,
-			&i.Slug,
-			&i.Source,
-			&i.DeploymentType,
-			&i.RepoURL,
-			&i.ListenerID,
-			&i.Config,
-			&i.RevisionConfig,
-			&i.SecretSetID,
-			&i.ProjectID,
-			&i.Status,
-			&i.LatestRevisionID,
-			&i.ActiveRevisionID,
-			&i.HealthState,
-			&i.HealthReason,
-			&i.HealthSince,
-			&i.DeleteProject,
-			&i.CreatedAt,
-			&i.UpdatedAt,
-			&i.Generation,
-			&i.Version,
-			&i.ObservedGeneration,
-			&i.NextAt,
-			&i.LeaseOwner,
-			&i.LeaseTerm,
-			&i.LeaseUntil,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const listDeploymentsAfter = `-- name: ListDeploymentsAfter :many
 SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until FROM deployments WHERE id > $1
 ORDER BY id LIMIT CAST($2 AS bigint)
@@ -436,78 +631,78 @@ func (q *Queries) ListDeploymentsInStatus(ctx context.Context, arg ListDeploymen
 	return items, nil
 }
 
-const listNamedDeployments = `-- name: ListNamedDeployments :many
-SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until FROM deployments
-WHERE workspace_id = $1 AND name = $2
-  AND status NOT IN ('AWAITING_DELETE', 'AWAITING_FINAL_DELETE')
-  AND (CAST($3 AS text) IS NULL OR lower(name) LIKE lower(CAST($3 AS text)) ESCAPE '!')
-  AND (CAST($4 AS text) IS NULL OR status = CAST($4 AS text))
-  AND (CAST($5 AS text) IS NULL OR deployment_type = CAST($5 AS text))
-  AND (CAST($6 AS text) IS NULL OR CAST($6 AS text) LIKE '%' || id || '%')
-ORDER BY created_at DESC, id DESC
-LIMIT CAST($8 AS bigint) OFFSET CAST($7 AS bigint)
+const pageDeployments = `-- name: PageDeployments :many
+SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
+FROM (
+    SELECT l.id FROM deployments l
+    WHERE l.workspace_id = $1
+    ORDER BY l.created_at DESC, l.id DESC
+    LIMIT CAST($3 AS bigint) OFFSET CAST($2 AS bigint)
+) AS page
+JOIN deployments d ON d.id = page.id
+LEFT JOIN revisions r ON r.id = d.latest_revision_id
+LEFT JOIN secret_sets s ON s.id = d.secret_set_id
+ORDER BY d.created_at DESC, d.id DESC
 `
 
-type ListNamedDeploymentsParams struct {
+type PageDeploymentsParams struct {
 	WorkspaceID string
-	Name        string
-	Pattern     sql.NullString
-	Status      sql.NullString
-	Type        sql.NullString
-	Ids         sql.NullString
 	Skip        int64
 	MaxRows     int64
 }
 
-// At most one row, but filtered like any list.
-func (q *Queries) ListNamedDeployments(ctx context.Context, arg ListNamedDeploymentsParams) ([]Deployment, error) {
-	rows, err := q.db.QueryContext(ctx, listNamedDeployments,
-		arg.WorkspaceID,
-		arg.Name,
-		arg.Pattern,
-		arg.Status,
-		arg.Type,
-		arg.Ids,
-		arg.Skip,
-		arg.MaxRows,
-	)
+type PageDeploymentsRow struct {
+	Deployment    Deployment
+	NewestStatus  sql.NullString
+	NewestMessage sql.NullString
+	VariableNames sql.NullString
+	SecretRefs    sql.NullString
+}
+
+// A page is found in deployments_newest alone; then its rows are read.
+func (q *Queries) PageDeployments(ctx context.Context, arg PageDeploymentsParams) ([]PageDeploymentsRow, error) {
+	rows, err := q.db.QueryContext(ctx, pageDeployments, arg.WorkspaceID, arg.Skip, arg.MaxRows)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []Deployment
+	var items []PageDeploymentsRow
 	for rows.Next() {
-		var i Deployment
+		var i PageDeploymentsRow
 		if err := rows.Scan(
-			&i.ID,
-			&i.WorkspaceID,
-			&i.Name,
-			&i.DisplayName,
-			&i.Slug,
-			&i.Source,
-			&i.DeploymentType,
-			&i.RepoURL,
-			&i.ListenerID,
-			&i.Config,
-			&i.RevisionConfig,
-			&i.SecretSetID,
-			&i.ProjectID,
-			&i.Status,
-			&i.LatestRevisionID,
-			&i.ActiveRevisionID,
-			&i.HealthState,
-			&i.HealthReason,
-			&i.HealthSince,
-			&i.DeleteProject,
-			&i.CreatedAt,
-			&i.UpdatedAt,
-			&i.Generation,
-			&i.Version,
-			&i.ObservedGeneration,
-			&i.NextAt,
-			&i.LeaseOwner,
-			&i.LeaseTerm,
-			&i.LeaseUntil,
+			&i.Deployment.ID,
+			&i.Deployment.WorkspaceID,
+			&i.Deployment.Name,
+			&i.Deployment.DisplayName,
+			&i.Deployment.Slug,
+			&i.Deployment.Source,
+			&i.Deployment.DeploymentType,
+			&i.Deployment.RepoURL,
+			&i.Deployment.ListenerID,
+			&i.Deployment.Config,
+			&i.Deployment.RevisionConfig,
+			&i.Deployment.SecretSetID,
+			&i.Deployment.ProjectID,
+			&i.Deployment.Status,
+			&i.Deployment.LatestRevisionID,
+			&i.Deployment.ActiveRevisionID,
+			&i.Deployment.HealthState,
+			&i.Deployment.HealthReason,
+			&i.Deployment.HealthSince,
+			&i.Deployment.DeleteProject,
+			&i.Deployment.CreatedAt,
+			&i.Deployment.UpdatedAt,
+			&i.Deployment.Generation,
+			&i.Deployment.Version,
+			&i.Deployment.ObservedGeneration,
+			&i.Deployment.NextAt,
+			&i.Deployment.LeaseOwner,
+			&i.Deployment.LeaseTerm,
+			&i.Deployment.LeaseUntil,
+			&i.NewestStatus,
+			&i.NewestMessage,
+			&i.VariableNames,
+			&i.SecretRefs,
 		); err != nil {
 			return nil, err
 		}
@@ -523,15 +718,26 @@ func (q *Queries) ListNamedDeployments(ctx context.Context, arg ListNamedDeploym
 }
 
 const searchDeployments = `-- name: SearchDeployments :many
-SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until FROM deployments
-WHERE workspace_id = $1
-  AND status NOT IN ('AWAITING_DELETE', 'AWAITING_FINAL_DELETE')
-  AND lower(name) LIKE lower(CAST($2 AS text)) ESCAPE '!'
-  AND (CAST($3 AS text) IS NULL OR status = CAST($3 AS text))
-  AND (CAST($4 AS text) IS NULL OR deployment_type = CAST($4 AS text))
-  AND (CAST($5 AS text) IS NULL OR CAST($5 AS text) LIKE '%' || id || '%')
-ORDER BY CASE WHEN name = CAST($6 AS text) THEN 0 ELSE 1 END, created_at DESC, id DESC
-LIMIT CAST($8 AS bigint) OFFSET CAST($7 AS bigint)
+SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
+FROM (
+    SELECT l.id FROM deployments l
+    WHERE l.workspace_id = $1
+      AND l.status NOT IN ('AWAITING_DELETE', 'AWAITING_FINAL_DELETE')
+      AND lower(l.name) LIKE lower(CAST($2 AS text)) ESCAPE '!'
+      AND (CAST($3 AS text) IS NULL OR l.status = CAST($3 AS text))
+      AND (CAST($4 AS text) IS NULL OR l.deployment_type = CAST($4 AS text))
+      AND (CAST($5 AS text) IS NULL OR CAST($5 AS text) LIKE '%' || l.id || '%')
+      AND (CAST($6 AS bigint) IS NULL OR EXISTS (
+          SELECT 1 FROM deployments o
+          WHERE o.id = l.id AND CASE WHEN o.generation = o.observed_generation THEN 1 ELSE 0 END = CAST($6 AS bigint)
+      ))
+    ORDER BY CASE WHEN l.name = CAST($7 AS text) THEN 0 ELSE 1 END, l.created_at DESC, l.id DESC
+    LIMIT CAST($9 AS bigint) OFFSET CAST($8 AS bigint)
+) AS page
+JOIN deployments d ON d.id = page.id
+LEFT JOIN revisions r ON r.id = d.latest_revision_id
+LEFT JOIN secret_sets s ON s.id = d.secret_set_id
+ORDER BY CASE WHEN d.name = CAST($7 AS text) THEN 0 ELSE 1 END, d.created_at DESC, d.id DESC
 `
 
 type SearchDeploymentsParams struct {
@@ -540,18 +746,28 @@ type SearchDeploymentsParams struct {
 	Status      sql.NullString
 	Type        sql.NullString
 	Ids         sql.NullString
+	Reconciled  sql.NullInt64
 	FirstName   string
 	Skip        int64
 	MaxRows     int64
 }
 
-func (q *Queries) SearchDeployments(ctx context.Context, arg SearchDeploymentsParams) ([]Deployment, error) {
+type SearchDeploymentsRow struct {
+	Deployment    Deployment
+	NewestStatus  sql.NullString
+	NewestMessage sql.NullString
+	VariableNames sql.NullString
+	SecretRefs    sql.NullString
+}
+
+func (q *Queries) SearchDeployments(ctx context.Context, arg SearchDeploymentsParams) ([]SearchDeploymentsRow, error) {
 	rows, err := q.db.QueryContext(ctx, searchDeployments,
 		arg.WorkspaceID,
 		arg.Pattern,
 		arg.Status,
 		arg.Type,
 		arg.Ids,
+		arg.Reconciled,
 		arg.FirstName,
 		arg.Skip,
 		arg.MaxRows,
@@ -560,39 +776,43 @@ func (q *Queries) SearchDeployments(ctx context.Context, arg SearchDeploymentsPa
 		return nil, err
 	}
 	defer rows.Close()
-	var items []Deployment
+	var items []SearchDeploymentsRow
 	for rows.Next() {
-		var i Deployment
+		var i SearchDeploymentsRow
 		if err := rows.Scan(
-			&i.ID,
-			&i.WorkspaceID,
-			&i.Name,
-			&i.DisplayName,
-			&i.Slug,
-			&i.Source,
-			&i.DeploymentType,
-			&i.RepoURL,
-			&i.ListenerID,
-			&i.Config,
-			&i.RevisionConfig,
-			&i.SecretSetID,
-			&i.ProjectID,
-			&i.Status,
-			&i.LatestRevisionID,
-			&i.ActiveRevisionID,
-			&i.HealthState,
-			&i.HealthReason,
-			&i.HealthSince,
-			&i.DeleteProject,
-			&i.CreatedAt,
-			&i.UpdatedAt,
-			&i.Generation,
-			&i.Version,
-			&i.ObservedGeneration,
-			&i.NextAt,
-			&i.LeaseOwner,
-			&i.LeaseTerm,
-			&i.LeaseUntil,
+			&i.Deployment.ID,
+			&i.Deployment.WorkspaceID,
+			&i.Deployment.Name,
+			&i.Deployment.DisplayName,
+			&i.Deployment.Slug,
+			&i.Deployment.Source,
+			&i.Deployment.DeploymentType,
+			&i.Deployment.RepoURL,
+			&i.Deployment.ListenerID,
+			&i.Deployment.Config,
+			&i.Deployment.RevisionConfig,
+			&i.Deployment.SecretSetID,
+			&i.Deployment.ProjectID,
+			&i.Deployment.Status,
+			&i.Deployment.LatestRevisionID,
+			&i.Deployment.ActiveRevisionID,
+			&i.Deployment.HealthState,
+			&i.Deployment.HealthReason,
+			&i.Deployment.HealthSince,
+			&i.Deployment.DeleteProject,
+			&i.Deployment.CreatedAt,
+			&i.Deployment.UpdatedAt,
+			&i.Deployment.Generation,
+			&i.Deployment.Version,
+			&i.Deployment.ObservedGeneration,
+			&i.Deployment.NextAt,
+			&i.Deployment.LeaseOwner,
+			&i.Deployment.LeaseTerm,
+			&i.Deployment.LeaseUntil,
+			&i.NewestStatus,
+			&i.NewestMessage,
+			&i.VariableNames,
+			&i.SecretRefs,
 		); err != nil {
 			return nil, err
 		}

@@ -134,6 +134,7 @@ type SecretSet struct {
 	ID           string
 	DeploymentID string
 	Refs         string
+	Names        string
 }
 
 type SecretValue struct {

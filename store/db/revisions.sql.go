@@ -234,24 +234,34 @@ func (q *Queries) ListOverdueRevisions(ctx context.Context, arg ListOverdueRevis
 }
 
 const listRevisions = `-- name: ListRevisions :many
-SELECT id, deployment_id, number, status, message, failure, source, config, secret_set_id, artefact, deadline, created_at, updated_at, version FROM revisions
-WHERE deployment_id = $1
-  AND (CAST($2 AS text) IS NULL OR status = CAST($2 AS text))
-ORDER BY number DESC
-LIMIT CAST($4 AS bigint) OFFSET CAST($3 AS bigint)
+SELECT r.id, r.deployment_id, r.number, r.status, r.message, r.failure, r.source, r.config, r.secret_set_id, r.artefact, r.deadline, r.created_at, r.updated_at, r.version FROM (
+    SELECT l.number FROM revisions l
+    WHERE l.deployment_id = $1
+      AND (CAST($2 AS text) IS NULL OR l.status = CAST($2 AS text))
+      AND (CAST($3 AS bigint) IS NULL OR CAST($3 AS bigint) = CASE
+          WHEN l.status IN ('CREATING', 'QUEUED', 'AWAITING_BUILD', 'BUILDING', 'AWAITING_DEPLOY', 'DEPLOYING') THEN 0 ELSE 1 END)
+    ORDER BY l.number DESC
+    LIMIT CAST($5 AS bigint) OFFSET CAST($4 AS bigint)
+) AS page
+JOIN revisions r ON r.deployment_id = $1 AND r.number = page.number
+ORDER BY r.number DESC
 `
 
 type ListRevisionsParams struct {
 	DeploymentID string
 	Status       sql.NullString
+	Reconciled   sql.NullInt64
 	Skip         int64
 	MaxRows      int64
 }
 
+// A page is found in revisions_newest alone; then its rows are read.
+// Reconciled is what has ended.
 func (q *Queries) ListRevisions(ctx context.Context, arg ListRevisionsParams) ([]Revision, error) {
 	rows, err := q.db.QueryContext(ctx, listRevisions,
 		arg.DeploymentID,
 		arg.Status,
+		arg.Reconciled,
 		arg.Skip,
 		arg.MaxRows,
 	)

@@ -10,28 +10,39 @@ import (
 )
 
 const getSecretSet = `-- name: GetSecretSet :one
-SELECT id, deployment_id, refs FROM secret_sets WHERE id = $1
+SELECT id, deployment_id, refs, names FROM secret_sets WHERE id = $1
 `
 
 func (q *Queries) GetSecretSet(ctx context.Context, id string) (SecretSet, error) {
 	row := q.db.QueryRowContext(ctx, getSecretSet, id)
 	var i SecretSet
-	err := row.Scan(&i.ID, &i.DeploymentID, &i.Refs)
+	err := row.Scan(
+		&i.ID,
+		&i.DeploymentID,
+		&i.Refs,
+		&i.Names,
+	)
 	return i, err
 }
 
 const insertSecretSet = `-- name: InsertSecretSet :exec
-INSERT INTO secret_sets (id, deployment_id, refs) VALUES ($1, $2, $3)
+INSERT INTO secret_sets (id, deployment_id, refs, names) VALUES ($1, $2, $3, $4)
 `
 
 type InsertSecretSetParams struct {
 	ID           string
 	DeploymentID string
 	Refs         string
+	Names        string
 }
 
 func (q *Queries) InsertSecretSet(ctx context.Context, arg InsertSecretSetParams) error {
-	_, err := q.db.ExecContext(ctx, insertSecretSet, arg.ID, arg.DeploymentID, arg.Refs)
+	_, err := q.db.ExecContext(ctx, insertSecretSet,
+		arg.ID,
+		arg.DeploymentID,
+		arg.Refs,
+		arg.Names,
+	)
 	return err
 }
 

@@ -20,39 +20,95 @@ WHERE workspace_id = $1 AND name = $2 AND status NOT IN ('AWAITING_DELETE', 'AWA
 -- name: GetDeploymentBySlug :one
 SELECT * FROM deployments WHERE slug = $1 AND slug <> '';
 
+-- What is shown of a deployment beside its own row is NULL where there is none.
+-- name: GetDeploymentView :one
+SELECT sqlc.embed(d), r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
+FROM deployments d
+LEFT JOIN revisions r ON r.id = d.latest_revision_id
+LEFT JOIN secret_sets s ON s.id = d.secret_set_id
+WHERE d.id = $1;
+
+-- A page is found in deployments_newest alone; then its rows are read.
+-- name: PageDeployments :many
+SELECT sqlc.embed(d), r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
+FROM (
+    SELECT l.id FROM deployments l
+    WHERE l.workspace_id = sqlc.arg(workspace_id)
+    ORDER BY l.created_at DESC, l.id DESC
+    LIMIT CAST(sqlc.arg(max_rows) AS bigint) OFFSET CAST(sqlc.arg(skip) AS bigint)
+) AS page
+JOIN deployments d ON d.id = page.id
+LEFT JOIN revisions r ON r.id = d.latest_revision_id
+LEFT JOIN secret_sets s ON s.id = d.secret_set_id
+ORDER BY d.created_at DESC, d.id DESC;
+
 -- Ids is a text that holds the wanted ones, since neither engine takes a list
--- that the other does.
--- name: ListDeployments :many
-SELECT * FROM deployments
-WHERE workspace_id = sqlc.arg(workspace_id)
-  AND (CAST(sqlc.narg(status) AS text) IS NULL OR status = CAST(sqlc.narg(status) AS text))
-  AND (CAST(sqlc.narg(type) AS text) IS NULL OR deployment_type = CAST(sqlc.narg(type) AS text))
-  AND (CAST(sqlc.narg(ids) AS text) IS NULL OR CAST(sqlc.narg(ids) AS text) LIKE '%' || id || '%')
-ORDER BY created_at DESC, id DESC
-LIMIT CAST(sqlc.arg(max_rows) AS bigint) OFFSET CAST(sqlc.arg(skip) AS bigint);
+-- that the other does. Reconciled looks at the rows themselves, and is kept from
+-- making the other filters do so.
+-- name: FilterDeployments :many
+SELECT sqlc.embed(d), r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
+FROM (
+    SELECT l.id FROM deployments l
+    WHERE l.workspace_id = sqlc.arg(workspace_id)
+      AND (CAST(sqlc.narg(status) AS text) IS NULL OR l.status = CAST(sqlc.narg(status) AS text))
+      AND (CAST(sqlc.narg(type) AS text) IS NULL OR l.deployment_type = CAST(sqlc.narg(type) AS text))
+      AND (CAST(sqlc.narg(ids) AS text) IS NULL OR CAST(sqlc.narg(ids) AS text) LIKE '%' || l.id || '%')
+      AND (CAST(sqlc.narg(reconciled) AS bigint) IS NULL OR EXISTS (
+          SELECT 1 FROM deployments o
+          WHERE o.id = l.id AND CASE WHEN o.generation = o.observed_generation THEN 1 ELSE 0 END = CAST(sqlc.narg(reconciled) AS bigint)
+      ))
+    ORDER BY l.created_at DESC, l.id DESC
+    LIMIT CAST(sqlc.arg(max_rows) AS bigint) OFFSET CAST(sqlc.arg(skip) AS bigint)
+) AS page
+JOIN deployments d ON d.id = page.id
+LEFT JOIN revisions r ON r.id = d.latest_revision_id
+LEFT JOIN secret_sets s ON s.id = d.secret_set_id
+ORDER BY d.created_at DESC, d.id DESC;
 
 -- At most one row, but filtered like any list.
--- name: ListNamedDeployments :many
-SELECT * FROM deployments
-WHERE workspace_id = sqlc.arg(workspace_id) AND name = sqlc.arg(name)
-  AND status NOT IN ('AWAITING_DELETE', 'AWAITING_FINAL_DELETE')
-  AND (CAST(sqlc.narg(pattern) AS text) IS NULL OR lower(name) LIKE lower(CAST(sqlc.narg(pattern) AS text)) ESCAPE '!')
-  AND (CAST(sqlc.narg(status) AS text) IS NULL OR status = CAST(sqlc.narg(status) AS text))
-  AND (CAST(sqlc.narg(type) AS text) IS NULL OR deployment_type = CAST(sqlc.narg(type) AS text))
-  AND (CAST(sqlc.narg(ids) AS text) IS NULL OR CAST(sqlc.narg(ids) AS text) LIKE '%' || id || '%')
-ORDER BY created_at DESC, id DESC
-LIMIT CAST(sqlc.arg(max_rows) AS bigint) OFFSET CAST(sqlc.arg(skip) AS bigint);
+-- name: FilterNamedDeployment :many
+SELECT sqlc.embed(d), r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
+FROM (
+    SELECT l.id FROM deployments l
+    WHERE l.workspace_id = sqlc.arg(workspace_id) AND l.name = sqlc.arg(name)
+      AND l.status NOT IN ('AWAITING_DELETE', 'AWAITING_FINAL_DELETE')
+      AND (CAST(sqlc.narg(pattern) AS text) IS NULL OR lower(l.name) LIKE lower(CAST(sqlc.narg(pattern) AS text)) ESCAPE '!')
+      AND (CAST(sqlc.narg(status) AS text) IS NULL OR l.status = CAST(sqlc.narg(status) AS text))
+      AND (CAST(sqlc.narg(type) AS text) IS NULL OR l.deployment_type = CAST(sqlc.narg(type) AS text))
+      AND (CAST(sqlc.narg(ids) AS text) IS NULL OR CAST(sqlc.narg(ids) AS text) LIKE '%' || l.id || '%')
+      AND (CAST(sqlc.narg(reconciled) AS bigint) IS NULL OR EXISTS (
+          SELECT 1 FROM deployments o
+          WHERE o.id = l.id AND CASE WHEN o.generation = o.observed_generation THEN 1 ELSE 0 END = CAST(sqlc.narg(reconciled) AS bigint)
+      ))
+    ORDER BY l.created_at DESC, l.id DESC
+    LIMIT CAST(sqlc.arg(max_rows) AS bigint) OFFSET CAST(sqlc.arg(skip) AS bigint)
+) AS page
+JOIN deployments d ON d.id = page.id
+LEFT JOIN revisions r ON r.id = d.latest_revision_id
+LEFT JOIN secret_sets s ON s.id = d.secret_set_id
+ORDER BY d.created_at DESC, d.id DESC;
 
 -- name: SearchDeployments :many
-SELECT * FROM deployments
-WHERE workspace_id = sqlc.arg(workspace_id)
-  AND status NOT IN ('AWAITING_DELETE', 'AWAITING_FINAL_DELETE')
-  AND lower(name) LIKE lower(CAST(sqlc.arg(pattern) AS text)) ESCAPE '!'
-  AND (CAST(sqlc.narg(status) AS text) IS NULL OR status = CAST(sqlc.narg(status) AS text))
-  AND (CAST(sqlc.narg(type) AS text) IS NULL OR deployment_type = CAST(sqlc.narg(type) AS text))
-  AND (CAST(sqlc.narg(ids) AS text) IS NULL OR CAST(sqlc.narg(ids) AS text) LIKE '%' || id || '%')
-ORDER BY CASE WHEN name = CAST(sqlc.arg(first_name) AS text) THEN 0 ELSE 1 END, created_at DESC, id DESC
-LIMIT CAST(sqlc.arg(max_rows) AS bigint) OFFSET CAST(sqlc.arg(skip) AS bigint);
+SELECT sqlc.embed(d), r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
+FROM (
+    SELECT l.id FROM deployments l
+    WHERE l.workspace_id = sqlc.arg(workspace_id)
+      AND l.status NOT IN ('AWAITING_DELETE', 'AWAITING_FINAL_DELETE')
+      AND lower(l.name) LIKE lower(CAST(sqlc.arg(pattern) AS text)) ESCAPE '!'
+      AND (CAST(sqlc.narg(status) AS text) IS NULL OR l.status = CAST(sqlc.narg(status) AS text))
+      AND (CAST(sqlc.narg(type) AS text) IS NULL OR l.deployment_type = CAST(sqlc.narg(type) AS text))
+      AND (CAST(sqlc.narg(ids) AS text) IS NULL OR CAST(sqlc.narg(ids) AS text) LIKE '%' || l.id || '%')
+      AND (CAST(sqlc.narg(reconciled) AS bigint) IS NULL OR EXISTS (
+          SELECT 1 FROM deployments o
+          WHERE o.id = l.id AND CASE WHEN o.generation = o.observed_generation THEN 1 ELSE 0 END = CAST(sqlc.narg(reconciled) AS bigint)
+      ))
+    ORDER BY CASE WHEN l.name = CAST(sqlc.arg(first_name) AS text) THEN 0 ELSE 1 END, l.created_at DESC, l.id DESC
+    LIMIT CAST(sqlc.arg(max_rows) AS bigint) OFFSET CAST(sqlc.arg(skip) AS bigint)
+) AS page
+JOIN deployments d ON d.id = page.id
+LEFT JOIN revisions r ON r.id = d.latest_revision_id
+LEFT JOIN secret_sets s ON s.id = d.secret_set_id
+ORDER BY CASE WHEN d.name = CAST(sqlc.arg(first_name) AS text) THEN 0 ELSE 1 END, d.created_at DESC, d.id DESC;
 
 -- name: ListDeploymentsInStatus :many
 SELECT * FROM deployments WHERE status = sqlc.arg(status)

@@ -10,12 +10,20 @@ INSERT INTO revision_history (revision_id, version, status, at) VALUES ($1, $2, 
 -- name: GetRevision :one
 SELECT * FROM revisions WHERE id = $1 AND deployment_id = $2;
 
+-- A page is found in revisions_newest alone; then its rows are read.
+-- Reconciled is what has ended.
 -- name: ListRevisions :many
-SELECT * FROM revisions
-WHERE deployment_id = sqlc.arg(deployment_id)
-  AND (CAST(sqlc.narg(status) AS text) IS NULL OR status = CAST(sqlc.narg(status) AS text))
-ORDER BY number DESC
-LIMIT CAST(sqlc.arg(max_rows) AS bigint) OFFSET CAST(sqlc.arg(skip) AS bigint);
+SELECT r.* FROM (
+    SELECT l.number FROM revisions l
+    WHERE l.deployment_id = sqlc.arg(deployment_id)
+      AND (CAST(sqlc.narg(status) AS text) IS NULL OR l.status = CAST(sqlc.narg(status) AS text))
+      AND (CAST(sqlc.narg(reconciled) AS bigint) IS NULL OR CAST(sqlc.narg(reconciled) AS bigint) = CASE
+          WHEN l.status IN ('CREATING', 'QUEUED', 'AWAITING_BUILD', 'BUILDING', 'AWAITING_DEPLOY', 'DEPLOYING') THEN 0 ELSE 1 END)
+    ORDER BY l.number DESC
+    LIMIT CAST(sqlc.arg(max_rows) AS bigint) OFFSET CAST(sqlc.arg(skip) AS bigint)
+) AS page
+JOIN revisions r ON r.deployment_id = sqlc.arg(deployment_id) AND r.number = page.number
+ORDER BY r.number DESC;
 
 -- name: ListOpenRevisions :many
 SELECT * FROM revisions

@@ -1,5 +1,5 @@
 -- name: InsertSecretSet :exec
-INSERT INTO secret_sets (id, deployment_id, refs) VALUES ($1, $2, $3);
+INSERT INTO secret_sets (id, deployment_id, refs, names) VALUES ($1, $2, $3, $4);
 
 -- name: InsertSecretValue :exec
 INSERT INTO secret_values (set_id, position, name, sealed) VALUES ($1, $2, $3, $4);

@@ -20,8 +20,12 @@ import (
 // readers is how many Views go on at once.
 const readers = 4
 
+// What a savepoint might have to take back is kept in memory: written to a file,
+// it would cost more than all else that an update does.
 var (
-	common  = []string{"busy_timeout(5000)", "foreign_keys(1)", "synchronous(FULL)", "trusted_schema(0)"}
+	common = []string{
+		"busy_timeout(5000)", "foreign_keys(1)", "synchronous(FULL)", "trusted_schema(0)", "temp_store(MEMORY)", "cache_size(-8000)",
+	}
 	writing = append([]string{"journal_mode(WAL)", "journal_size_limit(67108864)"}, common...)
 	reading = append([]string{"query_only(1)"}, common...)
 )
@@ -120,7 +124,8 @@ func (s *Store) Update(ctx context.Context, fn func(slipway.Tx) error) error {
 	return s.writer.update(ctx, fn, s.closing)
 }
 
-// View implements slipway.Store.
+// View implements slipway.Store. Its queries are short, and to be ready to cut
+// one off costs more than most of them: ctx is for the wait before the first.
 func (s *Store) View(ctx context.Context, fn func(slipway.Tx) error) error {
 	c, err := s.reader(ctx)
 	if err != nil {
@@ -131,7 +136,7 @@ func (s *Store) View(ctx context.Context, fn func(slipway.Tx) error) error {
 		return err
 	}
 	defer c.rollback()
-	err = fn(store.NewTx(ctx, c))
+	err = fn(store.NewTx(context.WithoutCancel(ctx), c))
 	if err == nil {
 		err = c.failed
 	}
@@ -142,6 +147,8 @@ func (s *Store) reader(ctx context.Context) (*conn, error) {
 	select {
 	case <-s.closing:
 		return nil, store.ErrClosed
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for a reader: %w", context.Cause(ctx))
 	default:
 	}
 	select {

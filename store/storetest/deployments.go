@@ -138,9 +138,17 @@ func testDeploymentLists(t *testing.T, w *world) {
 		"strange id":          {filter{IDs: ids{"%", "\x00", "_"}}, nil},
 	} {
 		c.f.Workspace = w.workspace
-		list := read(w, func(tx slipway.Tx) ([]slipway.Deployment, error) { return tx.ListDeployments(c.f) })
-		equal(t, name, deploymentIDs(list), c.want)
+		equal(t, name, w.list(c.f), c.want)
 	}
+}
+
+// list returns the ids of a list.
+func (w *world) list(f slipway.DeploymentFilter) (ids []slipway.DeploymentID) {
+	w.Helper()
+	for _, v := range read(w, func(tx slipway.Tx) ([]slipway.DeploymentView, error) { return tx.ListDeployments(f) }) {
+		ids = append(ids, v.ID)
+	}
+	return ids
 }
 
 func deploymentIDs(list []slipway.Deployment) (ids []slipway.DeploymentID) {
@@ -163,7 +171,7 @@ func testDeploymentPages(t *testing.T, w *world) {
 		var pages []slipway.DeploymentID
 		for offset := 0; offset < n+3; offset += 3 {
 			f := slipway.DeploymentFilter{Workspace: w.workspace, NameContains: contains, Limit: 3, Offset: offset}
-			pages = append(pages, deploymentIDs(read(w, func(tx slipway.Tx) ([]slipway.Deployment, error) { return tx.ListDeployments(f) }))...)
+			pages = append(pages, w.list(f)...)
 		}
 		equal(t, "pages", pages, newest)
 	}

@@ -130,14 +130,3 @@ func testLogDedupe(t *testing.T, w *world) {
 	w.refused(errOwn, func(tx slipway.Tx) error { return errors.Join(tx.AppendLogs(written(d, "r1", 20)), errOwn) })
 	equal(t, "nothing of a failed function", end("instance"), int64(8))
 }
-
-// Agents write bytes, not text.
-func testLogText(t *testing.T, w *world) {
-	l := written(w.deployment("app", 0).ID, "r1", 1)[0]
-	l.Message = "nul \x00, not UTF-8 \xff\xfe, emoji 🚢, quote ' and $1 ?1"
-	w.appendLogs(l)
-	got := w.logs(slipway.LogQuery{Deployment: l.Deployment, Contains: "quote ' and $1 ?1"})
-	equal(t, "message", messages(got), []string{"nul \uFFFD, not UTF-8 \uFFFD, emoji 🚢, quote ' and $1 ?1"})
-	l.Message = got[0].Message
-	equal(t, "line", got[0].LogLine, l)
-}

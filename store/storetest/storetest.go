@@ -52,6 +52,7 @@ func Run(t *testing.T, open func(t *testing.T) slipway.Store) {
 		"LogFilters":         testLogFilters,
 		"LogDedupe":          testLogDedupe,
 		"LogText":            testLogText,
+		"StrangeText":        testStrangeText,
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) { test(t, newWorld(t, open(t))) })

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// connections is how many requests are under way at once, each on a connection
+// of its own that is kept.
+const connections = 16
+
+// call is one request.
+type call struct {
+	method, path string
+	body         []byte // JSON, nil for none
+	want         int    // status
+}
+
+// caller sends requests to one server. It is the same for all, and takes as
+// little of the machine as it can: the servers share it.
+type caller struct {
+	client *fasthttp.HostClient
+	header [2]string // that authorises
+	base   string
+}
+
+func newCaller(s *server, name, value string) *caller {
+	return &caller{
+		client: &fasthttp.HostClient{Addr: s.url[len("http://"):], MaxConns: connections, NoDefaultUserAgentHeader: true},
+		header: [2]string{name, value}, base: s.url,
+	}
+}
+
+// do sends one request, and gives the answer's body to read, which may not keep
+// it. It is not sent again if it fails.
+func (c *caller) do(r call, read func([]byte) error) error {
+	request, answer := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
+	defer fasthttp.ReleaseRequest(request)
+	defer fasthttp.ReleaseResponse(answer)
+	request.SetRequestURI(c.base + r.path)
+	request.Header.SetMethod(r.method)
+	request.Header.Set(c.header[0], c.header[1])
+	if r.body != nil {
+		request.Header.SetContentType("application/json")
+		request.SetBodyRaw(r.body)
+	}
+	if err := c.client.Do(request, answer); err != nil {
+		return fmt.Errorf("%s %s: %w", r.method, r.path, err)
+	}
+	if answer.StatusCode() != r.want {
+		return fmt.Errorf("%s %s: status %d, want %d: %s", r.method, r.path, answer.StatusCode(), r.want, answer.Body())
+	}
+	if read == nil {
+		return nil
+	}
+	return read(answer.Body())
+}
+
+// burst is what came of requests sent as fast as they were answered.
+type burst struct {
+	took  time.Duration
+	times samples
+	cpu   time.Duration // that the server used
+}
+
+func (b burst) rate() float64 { return float64(len(b.times)) / b.took.Seconds() }
+
+// bursts are rounds of the same work on the same server.
+type bursts []burst
+
+func (b bursts) rates() numbers {
+	var all numbers
+	for _, one := range b {
+		all = append(all, one.rate())
+	}
+	return all
+}
+
+// over are the ratios of the rates, round by round.
+func (b bursts) over(base bursts) numbers {
+	var all numbers
+	for i := range b {
+		all = append(all, b[i].rate()/base[i].rate())
+	}
+	return all
+}
+
+// times of all rounds.
+func (b bursts) times() samples {
+	var all samples
+	for _, one := range b {
+		all = append(all, one.times...)
+	}
+	return all
+}
+
+// each is the server's CPU for one request.
+func (b bursts) each() time.Duration {
+	var cpu time.Duration
+	for _, one := range b {
+		cpu += one.cpu
+	}
+	return cpu / time.Duration(max(1, len(b.times())))
+}
+
+// load has all connections do their work, numbered from 0 on, until there are
+// limit (0: no limit) or the time is over (0: no bound).
+func load(ctx context.Context, s *server, limit int, within time.Duration, do func(n int) error) (burst, error) {
+	var next atomic.Int64
+	times := make([]samples, connections)
+	errs := make([]error, connections)
+	before, err := cpuTime(s.pid())
+	if err != nil {
+		return burst{}, err
+	}
+	var working sync.WaitGroup
+	begun := time.Now()
+	for worker := range connections {
+		working.Go(func() {
+			for within == 0 || time.Since(begun) < within {
+				n := int(next.Add(1)) - 1
+				if limit > 0 && n >= limit || ctx.Err() != nil {
+					return
+				}
+				sent := time.Now()
+				if errs[worker] = do(n); errs[worker] != nil {
+					return
+				}
+				times[worker] = append(times[worker], time.Since(sent))
+			}
+		})
+	}
+	working.Wait()
+	b := burst{took: time.Since(begun), times: slices.Concat(times...)}
+	after, err := cpuTime(s.pid())
+	b.cpu = after - before
+	for _, e := range append(errs, err, ctx.Err()) {
+		if e != nil {
+			return b, e
+		}
+	}
+	return b, nil
+}
