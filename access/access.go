@@ -19,11 +19,12 @@ const maxToken = 32 << 10
 
 // Config is what an Authority goes by. Limits that are unset do not apply.
 type Config struct {
-	Now     func() time.Time
-	Rate    float64 // requests per second of each key; 0: no limit
-	Burst   int     // requests of a key at once
-	Guesses float64 // wrong tokens per second of each address; 0: no limit
-	Issuer  *Issuer // whose tokens are taken; nil for none
+	Now        func() time.Time
+	Rate       float64 // requests per second of each key; 0: no limit
+	Burst      int     // requests of a key at once
+	Guesses    float64 // wrong tokens per second of each address; 0: no limit
+	GuessBurst int     // wrong tokens of an address at once
+	Issuer     *Issuer // whose tokens are taken; nil for none
 }
 
 // Authority says who asks. It is a slipway.Identifier for agents' traffic,
@@ -49,7 +50,7 @@ func New(store slipway.Store, c Config) *Authority {
 	}
 	return &Authority{
 		store: store, now: c.Now, issuer: c.Issuer, memory: newMemory(),
-		rate: newLimits[string](c.Rate, c.Burst), guesses: newLimits[string](c.Guesses, int(5*c.Guesses)),
+		rate: newLimits[string](c.Rate, c.Burst), guesses: newLimits[string](c.Guesses, c.GuessBurst),
 	}
 }
 

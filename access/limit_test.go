@@ -47,7 +47,7 @@ func TestEachKeyHasItsRate(t *testing.T) {
 }
 
 func TestGuessesAreLimitedByAddress(t *testing.T) {
-	s := newSetting(t, access.Config{Guesses: 1})
+	s := newSetting(t, access.Config{Guesses: 1, GuessBurst: 5})
 	good := s.key("good", func(*slipway.Key) {})
 	fresh := s.key("fresh", func(*slipway.Key) {})
 	from := func(address, token string) error {
@@ -87,7 +87,7 @@ func TestGuessesAreLimitedByAddress(t *testing.T) {
 
 // Whoever shares an address with a guesser, and has a key, can go on.
 func TestAKnownKeyIsNoGuess(t *testing.T) {
-	s := newSetting(t, access.Config{Guesses: 1})
+	s := newSetting(t, access.Config{Guesses: 1, GuessBurst: 5})
 	good := s.key("good", func(*slipway.Key) {})
 	ask := func(token string) error {
 		_, err := s.Authenticate(t.Context(), slipway.Caller{Credential: slipway.Credential{Token: token}, Address: "[2001:db8::1]:80"})

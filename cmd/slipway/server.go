@@ -15,9 +15,10 @@ import (
 
 type serverFlags struct {
 	daemon.Config
-	ports string
-	debug bool
-	json  bool
+	access accessFlags
+	ports  string
+	debug  bool
+	json   bool
 }
 
 func newServerCommand() *cobra.Command {
@@ -36,6 +37,7 @@ func newServerCommand() *cobra.Command {
 	flags.StringVar(&f.ports, "agent-ports", "20000-29999", "ports given to agents, first-last")
 	flags.DurationVar(&f.StartLimit, "start-timeout", 0, "how long an agent may take to serve (default: as its kind needs)")
 	flags.IntVar(&f.Builds, "builds", 2, "builds that run at once")
+	f.access.register(flags)
 	flags.BoolVar(&f.debug, "debug", false, "log every step of reconciling, with its reason")
 	flags.BoolVar(&f.json, "log-json", false, "log as JSON")
 	return c
@@ -44,6 +46,10 @@ func newServerCommand() *cobra.Command {
 func runServer(ctx context.Context, f serverFlags) error {
 	if _, err := fmt.Sscanf(f.ports, "%d-%d", &f.Ports.First, &f.Ports.Last); err != nil || !validPorts(f.Ports) {
 		return usagef("--agent-ports %q: want first-last, such as 20000-29999", f.ports)
+	}
+	var err error
+	if f.Access, err = f.access.config(); err != nil {
+		return err
 	}
 	f.Logger = f.logger()
 	_, statErr := os.Stat(daemon.AdminKeyFile(f.Data))
