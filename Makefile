@@ -32,6 +32,11 @@ test-fast: ## run what needs no network and no agent server, in under a minute
 simulate: ## let the control loop die at every call and meet many fates; minutes, not in CI
 	SLIPWAY_SIMULATE=thorough CGO_ENABLED=1 go test -race -timeout 60m ./internal/simulation
 
+.PHONY: fuzz
+fuzz: ## look for requests that break the API; minutes, not in CI
+	go test ./api -run '^$$' -fuzz FuzzHandler -fuzztime 2m
+	for part in Body Query Path; do go test ./api/check -run '^$$' -fuzz "Fuzz$$part" -fuzztime 1m || exit 1; done
+
 .PHONY: check
 check: ## check formatting, vet, staticcheck, the contract, and that generated code is current
 	@unformatted=$$($(tool) gofumpt -l $$(git ls-files '*.go' | grep -v -e '\.gen\.go$$' -e '^store/db/')); \

@@ -66,6 +66,9 @@ type Deployment struct {
 	Version int64
 }
 
+// FreeTypes are the deployment types that count as free (contract §2).
+var FreeTypes = []string{"dev_free", "dev_free_zero"}
+
 // Deleting says whether DELETE has been answered: from then on nothing new
 // takes effect for this id.
 func (d Deployment) Deleting() bool {

@@ -16,6 +16,7 @@ const (
 	CodeForbidden       Code = "forbidden"       // the key lacks a scope
 	CodeNotFound        Code = "not_found"       // no such object in this workspace
 	CodeConflict        Code = "conflict"        // clashes with what exists
+	CodeStale           Code = "stale"           // the caller wants it as it was read, and it is not any more
 	CodeTooLarge        Code = "too_large"       // more bytes than allowed
 	CodeRateLimited     Code = "rate_limited"    // too many requests for now
 	CodeUnavailable     Code = "unavailable"     // not now; try again

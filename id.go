@@ -19,6 +19,7 @@ type (
 	UploadID     string
 	KeyID        string
 	AuditID      string
+	ListenerID   string
 )
 
 // NewID makes a version 7 UUID: unique, and ordered by time so that indexes

@@ -29,6 +29,7 @@ type LogQuery struct {
 	Kind       LogKind
 	Level      string
 	Contains   string
+	Run        string    // id of a run: lines that contain it, since agents say it in the message
 	Since      time.Time // inclusive
 	Until      time.Time // exclusive
 	After      int64     // position of the last line seen, in the order asked for

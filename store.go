@@ -33,6 +33,9 @@ type Tx interface {
 	Projects
 	Secrets
 	Audit
+	Receipts
+	StatusEvents
+	Listeners
 }
 
 // Workspaces and their keys.
@@ -59,7 +62,7 @@ type Workspaces interface {
 }
 
 // Remains is what is left in a workspace.
-type Remains struct{ Deployments, Projects int }
+type Remains struct{ Deployments, Listeners, Projects int }
 
 // KeyFilter selects keys, newest first. Zero fields select all.
 type KeyFilter struct {
@@ -99,9 +102,12 @@ type Deployments interface {
 	// DeploymentView is Deployment with what is shown beside it, but for its URL.
 	DeploymentView(DeploymentID) (DeploymentView, error)
 	ListDeployments(DeploymentFilter) ([]DeploymentView, error)
+	// CountDeployments counts those of a type that are not being deleted.
+	CountDeployments(w WorkspaceID, kind string) (int, error)
 	// DeploymentsInStatus lists over all workspaces, oldest first.
 	DeploymentsInStatus(DeploymentStatus, int) ([]Deployment, error)
-	// DeploymentsAfter lists over all workspaces in the order of ids.
+	// DeploymentsAfter lists over all workspaces, in the order of ids, those
+	// that no listener runs.
 	DeploymentsAfter(DeploymentID, int) ([]Deployment, error)
 	// UpdateDeployment writes the row and raises its Version. Observed is left
 	// alone: Release writes it.
@@ -163,7 +169,8 @@ type Inventory interface {
 }
 
 // Leases, one per deployment, and when a deployment is due: when the time of a
-// Wake or Release has come, and when a lease has run out.
+// Wake or Release has come, and when a lease has run out. One that is a
+// listener's to run is not due for anybody here.
 type Leases interface {
 	// Wake makes a deployment due at a time, if it is not due before and nobody
 	// holds its lease: who does sees by the generation that something changed.
@@ -225,4 +232,46 @@ type SealedVar struct {
 type Secrets interface {
 	InsertSecretSet(d DeploymentID, id SecretSetID, vars []SealedVar, refs []SecretRef) error
 	SecretSet(SecretSetID) ([]SealedVar, []SecretRef, error)
+}
+
+// Receipts of requests that took effect under a key.
+type Receipts interface {
+	// ClaimReceipt returns the receipt that is there for the workspace and key,
+	// else it writes r and returns it. Until the transaction ends nobody else
+	// claims the same.
+	ClaimReceipt(r Receipt) (Receipt, error)
+	// CompleteReceipt writes the resource of a receipt that was claimed.
+	CompleteReceipt(Receipt) error
+	// DeleteReceipts removes up to limit receipts made before a time, and
+	// returns how many.
+	DeleteReceipts(before time.Time, limit int) (int, error)
+}
+
+// EventsKept is how many events of a deployment are kept at least.
+const EventsKept = 500
+
+// StatusEvents of deployments. They go with their deployment.
+type StatusEvents interface {
+	// AppendEvents gives events of one deployment the next sequences and writes
+	// them. Old ones beyond EventsKept go, sooner or later.
+	AppendEvents(DeploymentID, []StatusEvent) error
+	// EventsAfter returns those that are kept, in their order.
+	EventsAfter(d DeploymentID, sequence int64, limit int) ([]StatusEvent, error)
+	// EventHead is the last sequence that was given, 0 if none was.
+	EventHead(DeploymentID) (int64, error)
+}
+
+// Listeners, newest first in lists.
+type Listeners interface {
+	InsertListener(Listener) error
+	// Listener returns one of any workspace.
+	Listener(ListenerID) (Listener, error)
+	ListenerByComputeID(w WorkspaceID, computeID string) (Listener, error)
+	ListListeners(w WorkspaceID, limit, offset int) ([]Listener, error)
+	// UpdateListener writes what a PATCH may change.
+	UpdateListener(Listener) error
+	DeleteListener(ListenerID) error
+	// DeploymentsOnListener returns, oldest first, those of which the listener
+	// may still run something.
+	DeploymentsOnListener(id ListenerID, limit int) ([]Deployment, error)
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/slipwayhq/slipway/api/wire"
 )
 
-// MaxBody bounds a request's JSON body, in bytes.
-const MaxBody = 10 << 20
+// MaxBody bounds a request's JSON body, in bytes. No honest one comes near.
+const MaxBody = 8 << 20
 
 // Guard wraps the handler of one operation, outside of its request checking: who may not call learns nothing of
 // faults. The operation's scope is its extension "x-slipway-scope".
@@ -95,7 +95,7 @@ func readBody(op *check.Operation, w http.ResponseWriter, r *http.Request) ([]by
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		answer(w, http.StatusRequestEntityTooLarge, []byte(`{"detail":"The request body is larger than 10 MiB."}`))
+		answer(w, http.StatusRequestEntityTooLarge, []byte(`{"detail":"The request body is larger than 8 MiB."}`))
 	case err != nil:
 		answer(w, http.StatusBadRequest, []byte(`{"detail":"The request body could not be read."}`))
 	}

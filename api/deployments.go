@@ -16,7 +16,7 @@ func (s *server) CreateDeployment(ctx context.Context, r wire.CreateDeploymentRe
 	if err != nil {
 		return nil, err
 	}
-	return wire.CreateDeployment201JSONResponse{Body: presentDeployment(d)}, nil
+	return wire.CreateDeployment201JSONResponse{Body: presentDeployment(d), Headers: wire.CreateDeployment201ResponseHeaders{ETag: quoted(d)}}, nil
 }
 
 func (s *server) GetDeployment(ctx context.Context, r wire.GetDeploymentRequestObject) (wire.GetDeploymentResponseObject, error) {
@@ -24,7 +24,7 @@ func (s *server) GetDeployment(ctx context.Context, r wire.GetDeploymentRequestO
 	if err != nil {
 		return nil, err
 	}
-	return wire.GetDeployment200JSONResponse{Body: presentDeployment(d)}, nil
+	return wire.GetDeployment200JSONResponse{Body: presentDeployment(d), Headers: wire.GetDeployment200ResponseHeaders{ETag: quoted(d)}}, nil
 }
 
 func (s *server) ListDeployments(ctx context.Context, r wire.ListDeploymentsRequestObject) (wire.ListDeploymentsResponseObject, error) {
@@ -32,16 +32,8 @@ func (s *server) ListDeployments(ctx context.Context, r wire.ListDeploymentsRequ
 	if p.AgentID != nil || p.AgentEnvironment != nil {
 		return nil, slipway.Errorf(slipway.CodeInvalid, "Agent filters are not available for this tenant.")
 	}
-	f := slipway.DeploymentFilter{
-		Name: value(p.Name), NameContains: value(p.NameContains), Status: slipway.DeploymentStatus(value(p.Status)),
-		Type: value(p.DeploymentType), Limit: valueOr(p.Limit, defaultLimit), Offset: value(p.Offset),
-	}
-	for id := range strings.SplitSeq(value(p.DeploymentIds), ",") {
-		if id = strings.ToLower(strings.TrimSpace(id)); id != "" {
-			f.IDs = append(f.IDs, slipway.DeploymentID(id))
-		}
-	}
-	found, err := s.Control.List(ctx, principal(ctx), f)
+	f := deploymentFilter(p)
+	found, err := s.list(ctx, p, f)
 	if err != nil {
 		return nil, err
 	}
@@ -52,6 +44,33 @@ func (s *server) ListDeployments(ctx context.Context, r wire.ListDeploymentsRequ
 	return wire.ListDeployments200JSONResponse(list), nil
 }
 
+// list finds nothing where a filter asks for what no deployment has here: tags,
+// and versions of images.
+func (s *server) list(ctx context.Context, p wire.ListDeploymentsParams, f slipway.DeploymentFilter) ([]slipway.DeploymentView, error) {
+	if value(p.TagValueIds) != "" || value(p.ImageVersion) != "" {
+		return nil, nil
+	}
+	return s.Control.List(ctx, principal(ctx), f)
+}
+
+func deploymentFilter(p wire.ListDeploymentsParams) slipway.DeploymentFilter {
+	f := slipway.DeploymentFilter{
+		Name: value(p.Name), NameContains: value(p.NameContains), Status: slipway.DeploymentStatus(value(p.Status)),
+		Type: value(p.DeploymentType), Reconciled: p.RemoteReconciled, Limit: valueOr(p.Limit, defaultLimit), Offset: value(p.Offset),
+	}
+	for id := range strings.SplitSeq(value(p.DeploymentIds), ",") {
+		if id = strings.ToLower(strings.TrimSpace(id)); id != "" {
+			f.IDs = append(f.IDs, slipway.DeploymentID(id))
+		}
+	}
+	return f
+}
+
+func (s *server) CountFreeDeployments(ctx context.Context, _ wire.CountFreeDeploymentsRequestObject) (wire.CountFreeDeploymentsResponseObject, error) {
+	n, err := s.Control.CountFree(ctx, principal(ctx))
+	return wire.CountFreeDeployments200JSONResponse{Count: n}, err
+}
+
 func (s *server) PatchDeployment(ctx context.Context, r wire.PatchDeploymentRequestObject) (wire.PatchDeploymentResponseObject, error) {
 	b := *r.Body
 	ch := change(b.RevisionSource, b.SourceConfig, b.SourceRevisionConfig, b.Secrets, b.SecretReferences)
@@ -60,21 +79,7 @@ func (s *server) PatchDeployment(ctx context.Context, r wire.PatchDeploymentRequ
 	if err != nil {
 		return nil, err
 	}
-	return wire.PatchDeployment200JSONResponse{Body: presentDeployment(d)}, nil
-}
-
-func (s *server) DeleteDeployment(ctx context.Context, r wire.DeleteDeploymentRequestObject) (wire.DeleteDeploymentResponseObject, error) {
-	id := slipway.DeploymentID(r.DeploymentID)
-	remove := func() error {
-		return s.Control.Delete(ctx, principal(ctx), id, value(r.Params.DeleteTracingProject))
-	}
-	if value(r.Params.Force) {
-		remove = func() error { return s.Control.ForceDelete(ctx, principal(ctx), id) }
-	}
-	if err := remove(); err != nil {
-		return nil, err
-	}
-	return wire.DeleteDeployment204Response{}, nil
+	return wire.PatchDeployment200JSONResponse{Body: presentDeployment(d), Headers: wire.PatchDeployment200ResponseHeaders{ETag: quoted(d)}}, nil
 }
 
 // value is what a pointer points to, or the zero value.
@@ -97,12 +102,4 @@ func orNull[T comparable](v T) *T {
 		return nil
 	}
 	return &v
-}
-
-func (s *server) DeleteDeployments(context.Context, wire.DeleteDeploymentsRequestObject) (wire.DeleteDeploymentsResponseObject, error) {
-	return nil, notYet("Deleting several deployments")
-}
-
-func (s *server) CountFreeDeployments(context.Context, wire.CountFreeDeploymentsRequestObject) (wire.CountFreeDeploymentsResponseObject, error) {
-	return nil, notYet("Counting free deployments")
 }

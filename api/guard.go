@@ -98,8 +98,9 @@ var statusOf = map[slipway.Code]int{
 	slipway.CodeForbidden:       http.StatusForbidden,
 	slipway.CodeNotFound:        http.StatusNotFound,
 	slipway.CodeConflict:        http.StatusConflict,
-	slipway.CodeTooLarge:        http.StatusRequestEntityTooLarge,
+	slipway.CodeStale:           http.StatusPreconditionFailed,
 	slipway.CodeRateLimited:     http.StatusTooManyRequests,
+	slipway.CodeTooLarge:        http.StatusRequestEntityTooLarge,
 	slipway.CodeUnavailable:     http.StatusServiceUnavailable,
 	slipway.CodeNotImplemented:  http.StatusNotImplemented,
 }

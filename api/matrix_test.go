@@ -2,7 +2,6 @@ package api_test
 
 import (
 	"fmt"
-	"log/slog"
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
@@ -94,18 +93,22 @@ func (m *matrix) fill(root slipway.Principal) {
 	must(m.t, err)
 	k, _, err := m.service.CreateKey(m.t.Context(), root, slipway.NewKey{Name: "theirs"})
 	must(m.t, err)
+	l, err := m.service.CreateListener(m.t.Context(), root, slipway.Listener{ComputeType: "k8s", ComputeID: "theirs"})
+	must(m.t, err)
 	m.targets = []target{
 		{"/v2/deployments", string(d.ID), string(d.Latest)},
 		{"/v2/deployment-logs", string(d.ID), string(d.Latest)},
 		{"/v1/projects/", string(d.ID), string(d.Latest)},
 		{"/v1/workspaces/", string(m.other), ""},
 		{"/v1/api-keys/", string(k.ID), ""},
+		{"/v2/listeners/", string(l.ID), ""},
 	}
 }
 
 // theirs is a request that names the other workspace's objects, and whether it
 // names any.
 func (m *matrix) theirs(r request) (request, bool) {
+	m.t.Helper()
 	if !strings.Contains(r.path, someID) {
 		return r, false
 	}
@@ -115,16 +118,13 @@ func (m *matrix) theirs(r request) (request, bool) {
 			return r, true
 		}
 	}
-	return r, false // of a kind that nobody has any of
+	m.t.Fatalf("%s %s names something that the other workspace has none of", r.method, r.path)
+	return r, false
 }
 
 func (m *matrix) serve(c api.Control) *httptest.Server {
 	m.t.Helper()
-	handler, err := api.New(api.Config{
-		Control: c, Keys: m.keys, Signer: signer{}, Logger: slog.New(slog.DiscardHandler), Ready: func() bool { return true },
-	})
-	must(m.t, err)
-	s := httptest.NewServer(handler)
+	s := httptest.NewServer(newConfigured(m.t, api.Config{Control: c, Keys: m.keys}))
 	m.t.Cleanup(s.Close)
 	return s
 }
@@ -171,7 +171,7 @@ const orgScoped = `{"detail":"This API key is org-scoped and requires workspace 
 // workspace of theirs, and nobody else. The control behind it says yes to all.
 func TestMatrixOfScopes(t *testing.T) {
 	m, document := newMatrix(t), read(t, api.Document)
-	s := m.serve(&control{})
+	s := m.serve(&control{events: gone})
 	for _, r := range slices.Concat(operations, planned(t)) {
 		op := declared(t, document, r)
 		for _, scope := range everyScope {

@@ -10,7 +10,8 @@ import (
 func (s *server) ListRevisions(ctx context.Context, r wire.ListRevisionsRequestObject) (wire.ListRevisionsResponseObject, error) {
 	f := slipway.RevisionFilter{
 		Deployment: slipway.DeploymentID(r.DeploymentID), Status: slipway.RevisionStatus(value(r.Params.Status)),
-		Limit: valueOr(r.Params.Limit, defaultLimit), Offset: value(r.Params.Offset),
+		Reconciled: r.Params.RemoteReconciled,
+		Limit:      valueOr(r.Params.Limit, defaultLimit), Offset: value(r.Params.Offset),
 	}
 	found, err := s.Control.ListRevisions(ctx, principal(ctx), f)
 	if err != nil {
@@ -35,12 +36,7 @@ func (s *server) GetRevision(ctx context.Context, r wire.GetRevisionRequestObjec
 func (s *server) CreateRevision(ctx context.Context, r wire.CreateRevisionRequestObject) (wire.CreateRevisionResponseObject, error) {
 	b, id := *r.Body, slipway.DeploymentID(r.DeploymentID)
 	ch := change(b.RevisionSource, b.SourceConfig, &b.SourceRevisionConfig, b.Secrets, b.SecretReferences)
-	ch.AlwaysRevise = true
-	d, err := s.Control.Patch(ctx, principal(ctx), id, ch)
-	if err != nil {
-		return nil, err
-	}
-	rev, err := s.Control.GetRevision(ctx, principal(ctx), id, d.Newest.ID)
+	rev, err := s.Control.Revise(ctx, principal(ctx), id, ch)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +48,7 @@ func (s *server) RedeployRevision(ctx context.Context, r wire.RedeployRevisionRe
 	if err != nil {
 		return nil, err
 	}
-	return wire.RedeployRevision200JSONResponse{Body: presentDeployment(d)}, nil
+	return wire.RedeployRevision200JSONResponse{Body: presentDeployment(d), Headers: wire.RedeployRevision200ResponseHeaders{ETag: quoted(d)}}, nil
 }
 
 func (s *server) InterruptRevision(ctx context.Context, r wire.InterruptRevisionRequestObject) (wire.InterruptRevisionResponseObject, error) {

@@ -20,15 +20,24 @@ type Control interface {
 	Get(context.Context, slipway.Principal, slipway.DeploymentID) (slipway.DeploymentView, error)
 	List(context.Context, slipway.Principal, slipway.DeploymentFilter) ([]slipway.DeploymentView, error)
 	Patch(context.Context, slipway.Principal, slipway.DeploymentID, slipway.Change) (slipway.DeploymentView, error)
+	Revise(context.Context, slipway.Principal, slipway.DeploymentID, slipway.Change) (slipway.RevisionView, error)
+	CountFree(context.Context, slipway.Principal) (int, error)
 	Delete(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, tracing bool) error
+	DeleteMany(context.Context, slipway.Principal, []slipway.DeploymentID) ([]error, error)
 	ForceDelete(context.Context, slipway.Principal, slipway.DeploymentID) error
 	Redeploy(context.Context, slipway.Principal, slipway.DeploymentID, slipway.RevisionID) (slipway.DeploymentView, error)
 	Interrupt(context.Context, slipway.Principal, slipway.DeploymentID, slipway.RevisionID) error
 	GetRevision(context.Context, slipway.Principal, slipway.DeploymentID, slipway.RevisionID) (slipway.RevisionView, error)
 	ListRevisions(context.Context, slipway.Principal, slipway.RevisionFilter) ([]slipway.RevisionView, error)
 	Logs(context.Context, slipway.Principal, slipway.LogQuery) ([]slipway.StoredLine, int64, error)
+	Events(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, after int64) ([]slipway.StatusEvent, error)
 	NewUpload(context.Context, slipway.Principal, slipway.DeploymentID) (slipway.Upload, error)
 	ReceiveUpload(ctx context.Context, id slipway.UploadID, body io.Reader) error
+	CreateListener(context.Context, slipway.Principal, slipway.Listener) (slipway.Listener, error)
+	GetListener(context.Context, slipway.Principal, slipway.ListenerID) (slipway.Listener, error)
+	ListListeners(ctx context.Context, who slipway.Principal, limit, offset int) ([]slipway.Listener, error)
+	PatchListener(context.Context, slipway.Principal, slipway.ListenerID, slipway.ListenerChange) (slipway.Listener, error)
+	DeleteListener(context.Context, slipway.Principal, slipway.ListenerID) error
 	Workspaces
 	Keys
 }
@@ -46,13 +55,17 @@ type Config struct {
 	Signer    Signer
 	PublicURL string // where clients reach this server; "" for what they say in Host
 	Ready     func() bool
-	Logger    *slog.Logger
+	// Stopping ends when the server takes no more requests: so do streams, which
+	// would not by themselves. Nil for never.
+	Stopping context.Context
+	Logger   *slog.Logger
 }
 
 // server implements wire.StrictServerInterface.
 type server struct {
 	Config
-	mux *router
+	streams streams
+	mux     *router
 }
 
 // prefixes are where the API is served; self-hosted installations of the
@@ -85,15 +98,19 @@ func New(config Config) (*Handler, error) {
 		return nil, fmt.Errorf("render API document: %w", err)
 	}
 	s := &server{Config: config}
+	if s.Stopping == nil {
+		s.Stopping = context.Background()
+	}
 	s.mux = &router{mux: http.NewServeMux()}
-	strict := wire.NewStrictHandlerWithOptions(s, nil, wire.StrictHTTPServerOptions{
+	strict := wire.NewStrictHandlerWithOptions(s, []wire.StrictMiddlewareFunc{withRequest}, wire.StrictHTTPServerOptions{
 		RequestErrorHandlerFunc:  s.refuseRequest,
 		ResponseErrorHandlerFunc: s.fail,
 	})
 	for _, prefix := range prefixes {
 		wire.HandlerWithOptions(strict, wire.StdHTTPServerOptions{
 			BaseURL: prefix, ErrorHandlerFunc: s.refuseRequest,
-			BaseRouter: &checkedMux{s.mux.mux, prefix, set, s.guard, s.mux.operation},
+			BaseRouter:  &checkedMux{s.mux.mux, prefix, set, s.guard, s.mux.operation},
+			Middlewares: []wire.MiddlewareFunc{s.conditional(set, prefix)},
 		})
 		s.routePlanned(prefix, set)
 		s.mux.open("PUT "+prefix+"/uploads/{upload_id}", s.receiveUpload)

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -26,14 +27,20 @@ const (
 
 // control answers every use case alike, and remembers what it was asked.
 type control struct {
-	err    error
-	change slipway.Change
-	filter slipway.DeploymentFilter
-	query  slipway.LogQuery
-	body   string
-	force  bool
-	access accessAsked
-	view   *slipway.DeploymentView // what Get returns, unless nil
+	err       error
+	change    slipway.Change
+	filter    slipway.DeploymentFilter
+	revisions slipway.RevisionFilter
+	query     slipway.LogQuery
+	body      string
+	force     bool
+	known     slipway.DeploymentID // what DeleteMany finds; "" for everything
+	ctx       context.Context      // of the last change
+	events    func(ctx context.Context, after int64) ([]slipway.StatusEvent, error)
+
+	listeners asked
+	access    accessAsked
+	view      *slipway.DeploymentView // what Get returns, unless nil
 }
 
 var (
@@ -72,13 +79,30 @@ func (c *control) List(_ context.Context, _ slipway.Principal, f slipway.Deploym
 	return []slipway.DeploymentView{view}, c.err
 }
 
-func (c *control) Patch(_ context.Context, _ slipway.Principal, _ slipway.DeploymentID, ch slipway.Change) (slipway.DeploymentView, error) {
-	c.change = ch
+func (c *control) Patch(ctx context.Context, _ slipway.Principal, _ slipway.DeploymentID, ch slipway.Change) (slipway.DeploymentView, error) {
+	c.change, c.ctx = ch, ctx
 	return view, c.err
+}
+
+func (c *control) Revise(_ context.Context, _ slipway.Principal, _ slipway.DeploymentID, ch slipway.Change) (slipway.RevisionView, error) {
+	c.change = ch
+	return revision, c.err
 }
 
 func (c *control) Delete(context.Context, slipway.Principal, slipway.DeploymentID, bool) error {
 	return c.err
+}
+
+func (c *control) CountFree(context.Context, slipway.Principal) (int, error) { return 3, c.err }
+
+func (c *control) DeleteMany(_ context.Context, _ slipway.Principal, ids []slipway.DeploymentID) ([]error, error) {
+	refusals := make([]error, len(ids))
+	for i, id := range ids {
+		if c.known != "" && id != c.known {
+			refusals[i] = slipway.Errorf(slipway.CodeNotFound, "Deployment ID %s not found.", id)
+		}
+	}
+	return refusals, c.err
 }
 
 func (c *control) ForceDelete(context.Context, slipway.Principal, slipway.DeploymentID) error {
@@ -98,13 +122,19 @@ func (c *control) GetRevision(context.Context, slipway.Principal, slipway.Deploy
 	return revision, c.err
 }
 
-func (c *control) ListRevisions(context.Context, slipway.Principal, slipway.RevisionFilter) ([]slipway.RevisionView, error) {
+func (c *control) ListRevisions(_ context.Context, _ slipway.Principal, f slipway.RevisionFilter) ([]slipway.RevisionView, error) {
+	c.revisions = f
 	return []slipway.RevisionView{revision}, c.err
 }
 
 func (c *control) Logs(_ context.Context, _ slipway.Principal, q slipway.LogQuery) ([]slipway.StoredLine, int64, error) {
 	c.query = q
 	return []slipway.StoredLine{{LogLine: slipway.LogLine{Origin: "i", Offset: 7, At: at, Level: "INFO", Message: "hello"}, Position: 9}}, 9, c.err
+}
+
+// Events tells what the test has put there, and then waits.
+func (c *control) Events(ctx context.Context, _ slipway.Principal, _ slipway.DeploymentID, after int64) ([]slipway.StatusEvent, error) {
+	return c.events(ctx, after)
 }
 
 func (c *control) NewUpload(context.Context, slipway.Principal, slipway.DeploymentID) (slipway.Upload, error) {
@@ -135,9 +165,14 @@ type signer struct{}
 func (signer) Sign(message string) string              { return strings.ReplaceAll(message, "/", "-") }
 func (s signer) Verify(message, signature string) bool { return s.Sign(message) == signature }
 
+// gone tells of nothing but the end.
+func gone(context.Context, int64) ([]slipway.StatusEvent, error) {
+	return nil, slipway.Errorf(slipway.CodeNotFound, "Deployment not found.")
+}
+
 func serve(t *testing.T) (*control, *httptest.Server) {
 	t.Helper()
-	c := &control{}
+	c := &control{events: gone}
 	s := httptest.NewServer(newHandler(t, c))
 	t.Cleanup(s.Close)
 	return c, s
@@ -145,14 +180,25 @@ func serve(t *testing.T) (*control, *httptest.Server) {
 
 func newHandler(t testing.TB, c api.Control) *api.Handler {
 	t.Helper()
-	handler, err := api.New(api.Config{
-		Control: c, Signer: signer{}, Logger: slog.New(slog.DiscardHandler), Ready: func() bool { return true },
-		Keys: keys{"all": slipway.DefaultScopes(), "reader": {slipway.ScopeRead}, "nobody": {}},
-	})
+	return newConfigured(t, api.Config{Control: c})
+}
+
+// newConfigured fills in what every test has alike.
+func newConfigured(t testing.TB, config api.Config) *api.Handler {
+	t.Helper()
+	config.Signer, config.Logger, config.Ready = signer{}, slog.New(slog.DiscardHandler), func() bool { return true }
+	if config.Keys == nil {
+		config.Keys = someKeys()
+	}
+	handler, err := api.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return handler
+}
+
+func someKeys() keys {
+	return keys{"all": slipway.DefaultScopes(), "reader": {slipway.ScopeRead}, "nobody": {}}
 }
 
 // ask sends a request and returns status, headers and body.
@@ -203,17 +249,17 @@ var operations = []request{
 	{"POST", "/v1/projects/" + someID + "/revisions/" + otherID + "/build_logs", `{}`, slipway.ScopeRead, 200},
 	{"POST", "/v1/projects/" + someID + "/deploy_logs", `{}`, slipway.ScopeRead, 200},
 	{"POST", "/v1/projects/" + someID + "/revisions/" + otherID + "/deploy_logs", `{}`, slipway.ScopeRead, 200},
-	{"DELETE", "/v2/deployments?deployment_ids=" + someID, "", slipway.ScopeDelete, 501},
-	{"GET", "/v2/deployments/free-count", "", slipway.ScopeRead, 501},
+	{"DELETE", "/v2/deployments?deployment_ids=" + someID, "", slipway.ScopeDelete, 200},
+	{"GET", "/v2/deployments/free-count", "", slipway.ScopeRead, 200},
 	{"POST", "/v2/deployments/" + someID + "/push-token", "", slipway.ScopeDeploy, 400},
-	{"GET", "/v2/deployments/" + someID + "/revisions/" + otherID + "/logs?type=build", "", slipway.ScopeRead, 501},
-	{"GET", "/v2/deployment-logs?deployment_id=" + someID, "", slipway.ScopeRead, 501},
-	{"GET", "/v2/deployments/" + someID + "/events", "", slipway.ScopeRead, 501},
-	{"GET", "/v2/listeners", "", slipway.ScopeRead, 501},
-	{"POST", "/v2/listeners", `{"compute_type":"k8s","compute_id":"c","compute_config":{}}`, slipway.ScopeAdmin, 501},
-	{"GET", "/v2/listeners/" + someID, "", slipway.ScopeRead, 501},
-	{"PATCH", "/v2/listeners/" + someID, `{}`, slipway.ScopeAdmin, 501},
-	{"DELETE", "/v2/listeners/" + someID, "", slipway.ScopeAdmin, 501},
+	{"GET", "/v2/deployments/" + someID + "/revisions/" + otherID + "/logs?type=build", "", slipway.ScopeRead, 200},
+	{"GET", "/v2/deployment-logs?deployment_id=" + someID, "", slipway.ScopeRead, 200},
+	{"GET", "/v2/deployments/" + someID + "/events", "", slipway.ScopeRead, 200},
+	{"GET", "/v2/listeners", "", slipway.ScopeRead, 200},
+	{"POST", "/v2/listeners", `{"compute_type":"k8s","compute_id":"c","compute_config":{}}`, slipway.ScopeAdmin, 201},
+	{"GET", "/v2/listeners/" + someID, "", slipway.ScopeRead, 200},
+	{"PATCH", "/v2/listeners/" + someID, `{}`, slipway.ScopeAdmin, 200},
+	{"DELETE", "/v2/listeners/" + someID, "", slipway.ScopeAdmin, 204},
 	{"GET", "/v1/workspaces", "", slipway.ScopeRead, 200},
 	{"POST", "/v1/workspaces", `{"name":"w"}`, slipway.ScopeAdmin, 201},
 	{"GET", "/v1/workspaces/" + someID, "", slipway.ScopeRead, 200},
@@ -290,8 +336,8 @@ func TestWhatIsToComeSaysSo(t *testing.T) {
 func TestErrorsBecomeStatuses(t *testing.T) {
 	c, s := serve(t)
 	for code, want := range map[slipway.Code]int{
-		slipway.CodeInvalid: 400, slipway.CodeForbidden: 403, slipway.CodeNotFound: 404, slipway.CodeConflict: 409,
-		slipway.CodeRateLimited: 429, slipway.CodeTooLarge: 413, slipway.CodeNotImplemented: 501, slipway.CodeUnavailable: 503,
+		slipway.CodeInvalid: 400, slipway.CodeForbidden: 403, slipway.CodeNotFound: 404, slipway.CodeConflict: 409, slipway.CodeStale: 412, slipway.CodeRateLimited: 429,
+		slipway.CodeTooLarge: 413, slipway.CodeNotImplemented: 501, slipway.CodeUnavailable: 503,
 	} {
 		c.err = slipway.Errorf(code, "because")
 		status, header, body := ask(t, s, "GET", "/v2/deployments/"+someID, "all", "")
@@ -383,6 +429,103 @@ func TestWhatIsAsked(t *testing.T) {
 	ask(t, s, "DELETE", "/v2/deployments/"+someID+"?force=true", "all", "")
 	if !c.force {
 		t.Error("force was not passed on")
+	}
+}
+
+func TestFiltersOfLists(t *testing.T) {
+	c, s := serve(t)
+	ask(t, s, "GET", "/v2/deployments?remote_reconciled=no&deployment_type=serverless", "all", "")
+	if f := c.filter; f.Reconciled == nil || *f.Reconciled || f.Type != "serverless" {
+		t.Errorf("filter: %+v", f)
+	}
+	ask(t, s, "GET", "/v2/deployments?name_contains=&tag_value_ids=&image_version=&deployment_ids=", "all", "")
+	if f := c.filter; !reflect.DeepEqual(f, slipway.DeploymentFilter{Limit: 20}) {
+		t.Errorf("empty filters: %+v", f)
+	}
+	for _, query := range []string{"tag_value_ids=" + someID, "image_version=1.2.3"} {
+		if status, _, body := ask(t, s, "GET", "/v2/deployments?offset=4&"+query, "all", ""); status != 200 || body != `{"offset":4,"resources":[]}`+"\n" {
+			t.Errorf("%s: %d %s", query, status, body)
+		}
+	}
+	ask(t, s, "GET", "/v2/deployments/"+someID+"/revisions?remote_reconciled=1&status=DEPLOYED", "all", "")
+	if f := c.revisions; f.Reconciled == nil || !*f.Reconciled || f.Status != slipway.Deployed {
+		t.Errorf("filter of revisions: %+v", f)
+	}
+}
+
+func TestDeleteSeveral(t *testing.T) {
+	c, s := serve(t)
+	both := "/v2/deployments?deployment_ids=" + otherID + "&deployment_ids=" + someID
+	gone := func(id string) string { return `{"deployment_id":"` + id + `","detail":null,"status":204}` }
+	missing := func(id string) string {
+		return `{"deployment_id":"` + id + `","detail":"Deployment ID ` + id + ` not found.","status":404}`
+	}
+	for _, want := range []struct {
+		known  slipway.DeploymentID
+		status int
+		body   string
+	}{
+		{"", 200, `{"results":[` + gone(otherID) + `,` + gone(someID) + `]}` + "\n"},
+		{someID, 207, `{"results":[` + missing(otherID) + `,` + gone(someID) + `]}` + "\n"},
+		{tenantID, 404, `{"detail":"Deployment ID ` + otherID + ` not found."}`},
+	} {
+		c.known = want.known
+		if status, _, body := ask(t, s, "DELETE", both, "all", ""); status != want.status || body != want.body {
+			t.Errorf("%d %s, want %d %s", status, body, want.status, want.body)
+		}
+	}
+	for _, bad := range []string{"", "?deployment_ids=", "?deployment_ids=x", "?" + strings.Repeat("&deployment_ids="+someID, 101)} {
+		if status, _, _ := ask(t, s, "DELETE", "/v2/deployments"+bad, "all", ""); status != 422 {
+			t.Errorf("%q: %d", bad, status)
+		}
+	}
+}
+
+func TestLogsByGet(t *testing.T) {
+	c, s := serve(t)
+	const line = `{"id":"i:7","level":"INFO","message":"hello","timestamp":"2026-01-02T03:04:05.000006Z"}`
+	revision := "/v2/deployments/" + someID + "/revisions/" + otherID + "/logs"
+	_, _, body := ask(t, s, "GET", revision+"?type=build&order=desc&limit=5000&offset=12&level=ERROR&query=q&run_id=r&start_time=2026-01-02T03:04:05.000006Z&end_time=2026-01-03", "all", "")
+	want := slipway.LogQuery{
+		Deployment: someID, Revision: otherID, Kind: slipway.BuildLog, Level: "ERROR", Contains: "q", Run: "r",
+		Since: at, Until: time.Date(2026, 1, 3, 0, 0, 0, 0, time.UTC), After: 12, Newest: true, Limit: 5000,
+	}
+	if body != `{"logs":[`+line+`],"next_offset":"9"}`+"\n" || c.query != want {
+		t.Errorf("of a revision: %s, asked %+v", body, c.query)
+	}
+	_, _, body = ask(t, s, "GET", "/v2/deployment-logs?page_size=500&cursor=3&deployment_id="+someID+"&revision_id="+otherID, "all", "")
+	want = slipway.LogQuery{Deployment: someID, Revision: otherID, Kind: slipway.DeployLog, After: 3, Limit: 100}
+	if body != `{"items":[`+line+`],"next_cursor":"9"}`+"\n" || c.query != want {
+		t.Errorf("of a deployment: %s, asked %+v", body, c.query)
+	}
+	ask(t, s, "GET", "/v2/deployment-logs?log_type=BUILD&sort_order=desc&deployment_id="+someID, "all", "")
+	want = slipway.LogQuery{Deployment: someID, Kind: slipway.BuildLog, Newest: true, Limit: 20}
+	if c.query != want {
+		t.Errorf("asked %+v", c.query)
+	}
+	for query, want := range map[string]int{
+		"?type=both": 422, "": 422, "?type=build&order=up": 422, "?type=build&level=info": 422, "?type=build&limit=x": 422,
+		"?type=build&offset=x": 400, "?type=build&offset=-1": 400, "?type=build&start_time=soon": 400, "?type=deploy&limit=-3": 200,
+	} {
+		if status, _, body := ask(t, s, "GET", revision+query, "all", ""); status != want {
+			t.Errorf("%s: %d %s", query, status, body)
+		}
+	}
+	if status, _, _ := ask(t, s, "GET", "/v2/deployment-logs", "all", ""); status != 422 {
+		t.Errorf("without a deployment: %d", status)
+	}
+}
+
+func TestPushTokens(t *testing.T) {
+	_, s := serve(t)
+	status, _, body := ask(t, s, "POST", "/v2/deployments/"+someID+"/push-token", "all", "")
+	if status != 400 || body != `{"detail":"push token is only available for 'internal_docker' source deployments"}` {
+		t.Errorf("%d %s", status, body)
+	}
+	view.Source = slipway.SourceInternalDocker
+	defer func() { view.Source = slipway.SourceInternalSource }()
+	if status, _, body := ask(t, s, "POST", "/v2/deployments/"+someID+"/push-token", "all", ""); status != 501 || body != `{"detail":"Pushing images is not available on this server yet."}` {
+		t.Errorf("%d %s", status, body)
 	}
 }
 

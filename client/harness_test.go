@@ -1,11 +1,14 @@
 package client_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/slipwayhq/slipway/client"
@@ -15,6 +18,7 @@ import (
 // answers to a method and path come one after another, the last one for ever.
 type script struct {
 	t       *testing.T
+	mu      sync.Mutex
 	answers map[string][]answer
 	asked   []string // method, path and query, then the body
 }
@@ -23,6 +27,8 @@ type answer struct {
 	status int
 	body   string
 	err    error
+	kind   string // content type
+	open   bool   // the body does not end
 }
 
 func ok(body string, args ...any) answer {
@@ -35,6 +41,8 @@ func newScript(t *testing.T, answers map[string][]answer) (*script, *client.Clie
 }
 
 func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	body := ""
 	if r.Body != nil {
 		raw, err := io.ReadAll(r.Body)
@@ -44,6 +52,9 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 		body = string(raw)
 	}
 	name := r.Method + " " + r.URL.Path
+	if strings.HasSuffix(name, "/events") && s.answers[name] == nil { // a server without them
+		return respond(r, answer{status: http.StatusNotFound, body: `{"detail":"Not Found"}`}), nil
+	}
 	s.asked = append(s.asked, r.Method+" "+r.URL.RequestURI()+" "+body)
 	queue := s.answers[name]
 	if len(queue) == 0 {
@@ -57,12 +68,37 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 	if a.err != nil {
 		return nil, a.err
 	}
+	return respond(r, a), nil
+}
+
+func respond(r *http.Request, a answer) *http.Response {
 	w := httptest.NewRecorder()
+	if a.kind != "" {
+		w.Header().Set("Content-Type", a.kind)
+	}
 	w.WriteHeader(a.status)
 	_, _ = w.WriteString(a.body)
 	resp := w.Result()
 	resp.Request = r
-	return resp, nil
+	if a.open {
+		resp.Body = &openBody{resp.Body, r.Context()}
+	}
+	return resp
+}
+
+// openBody goes on after what it holds, without a word.
+type openBody struct {
+	io.ReadCloser
+	ctx context.Context
+}
+
+func (b *openBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		<-b.ctx.Done()
+		err = b.ctx.Err()
+	}
+	return n, err
 }
 
 func jsonText(t *testing.T, v any) string {

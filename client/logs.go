@@ -132,7 +132,7 @@ func (l *logReader) forward(ctx context.Context, request wire.LogsRequest, seen 
 // it was told so, for what came in between.
 func (l *logReader) follow(ctx context.Context, read func() (more, stop bool, err error)) error {
 	last := false
-	return poll(ctx, func() (more, done bool, err error) {
+	return poll(ctx, pause, func() (more, done bool, err error) {
 		more, stop, err := read()
 		if err != nil || stop || more {
 			return more, stop && err == nil, err

@@ -22,7 +22,9 @@ const (
 func (c *Client) WatchRevision(ctx context.Context, deployment, revision string, report func(status string, at time.Time)) (wire.Revision, error) {
 	var last wire.Revision
 	seen := 0
-	err := poll(ctx, func() (changed, done bool, err error) {
+	news := c.news(ctx, deployment)
+	defer news.end()
+	err := poll(ctx, news.wait, func() (changed, done bool, err error) {
 		r, err := c.Revision(ctx, deployment, revision)
 		if err != nil {
 			return false, false, err
@@ -55,7 +57,9 @@ func statuses(r wire.Revision, last string) []wire.StatusChange {
 
 // WaitGone waits until nothing is left of a deployment that is being deleted.
 func (c *Client) WaitGone(ctx context.Context, deployment string) error {
-	return poll(ctx, func() (changed, done bool, err error) {
+	news := c.news(ctx, deployment)
+	defer news.end()
+	return poll(ctx, news.wait, func() (changed, done bool, err error) {
 		_, err = c.Deployment(ctx, deployment)
 		if IsNotFound(err) {
 			return true, true, nil
@@ -65,9 +69,10 @@ func (c *Client) WaitGone(ctx context.Context, deployment string) error {
 }
 
 // poll calls look until it is done, soon after a change and ever more slowly
-// without one. It forgives temporary errors for as long as patience lasts.
-func poll(ctx context.Context, look func() (changed, done bool, err error)) error {
-	wait, good := firstPoll, time.Now()
+// without one. Between calls it waits that long, or less if wait knows better.
+// It forgives temporary errors for as long as patience lasts.
+func poll(ctx context.Context, wait func(context.Context, time.Duration) error, look func() (changed, done bool, err error)) error {
+	pace, good := firstPoll, time.Now()
 	for {
 		changed, done, err := look()
 		switch {
@@ -82,11 +87,11 @@ func poll(ctx context.Context, look func() (changed, done bool, err error)) erro
 			return nil
 		}
 		if changed {
-			wait = firstPoll
+			pace = firstPoll
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := wait(ctx, pace); err != nil {
 			return err
 		}
-		wait = min(wait*5/4, mostPoll)
+		pace = min(pace*5/4, mostPoll)
 	}
 }

@@ -74,14 +74,15 @@ func New(s slipway.Sync, driver slipway.Driver, builder Builder, router slipway.
 // gives the lease back, when there is nothing to do or ctx ends. One that works
 // on the deployment still, under a lease that ran out, is ended before.
 func (r *Reconciler) Work(ctx context.Context, c slipway.Claim) {
-	ctx, end := context.WithCancel(ctx)
+	own, end := context.WithCancel(ctx)
 	w := newWorker(r, c, end)
 	r.mu.Lock()
 	w.before = r.workers[c.Lease.Deployment]
 	r.workers[c.Lease.Deployment] = w
 	r.mu.Unlock()
 	r.idle.Go(func() {
-		w.run(ctx)
+		w.run(own)
+		end()
 		again := r.leave(w)
 		for again && ctx.Err() == nil {
 			if err := r.Wake(ctx, c.Lease.Deployment); err == nil {
@@ -89,7 +90,6 @@ func (r *Reconciler) Work(ctx context.Context, c slipway.Claim) {
 			}
 			pause(ctx, time.Second) // nobody else would come to see what happened
 		}
-		end()
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/slipwayhq/slipway"
@@ -13,12 +14,19 @@ import (
 // retryAfter is how long the coordinator waits after something went wrong.
 const retryAfter = 5 * time.Second
 
-// Coordinate ends what has passed its deadline and finishes deletions, until
-// ctx ends. Several may run on one store.
+// sweepEvery is how often receipts are swept, at most.
+const sweepEvery = 10 * time.Minute
+
+// Coordinate ends what has passed its deadline, finishes deletions and sweeps
+// receipts, until ctx ends. Several may run on one store.
 func (s *Service) Coordinate(ctx context.Context) {
+	var swept time.Time
 	for ctx.Err() == nil {
 		dying := s.board.Dying()
 		wait, err := s.coordinate(ctx)
+		if now := s.now(); now.Sub(swept) >= sweepEvery {
+			swept, err = now, errors.Join(err, s.sweepReceipts(ctx))
+		}
 		if err != nil && ctx.Err() == nil {
 			s.config.Logger.Error("coordinator", slog.Any("error", err))
 			wait = retryAfter
@@ -70,7 +78,11 @@ func (s *Service) endOne(ctx context.Context, d slipway.DeploymentID, id slipway
 		if err != nil || !r.Status.InProgress() || r.Deadline.After(c.now) {
 			return err // somebody else was faster
 		}
-		r.Failure = timeout(r, c.service.config)
+		deployment, err := c.Deployment(d)
+		if err != nil {
+			return err
+		}
+		r.Failure = timeout(deployment, r, c.service.config)
 		r.Message = r.Failure.Message
 		if err := c.move(&r, slipway.Fail); err != nil {
 			return err
@@ -78,21 +90,24 @@ func (s *Service) endOne(ctx context.Context, d slipway.DeploymentID, id slipway
 		if err := c.takeTurn(d); err != nil {
 			return err
 		}
-		deployment, err := c.Deployment(d)
-		if err != nil {
-			return err
-		}
 		return c.want(&deployment)
 	})
 }
 
-func timeout(r slipway.Revision, config Config) *slipway.Failure {
+func timeout(d slipway.Deployment, r slipway.Revision, config Config) *slipway.Failure {
 	phase, limit := slipway.PhaseBuild, config.BuildLimit
 	if r.Status == slipway.AwaitingDeploy || r.Status == slipway.Deploying {
 		phase = slipway.PhaseDeploy
 	}
 	if r.Config.TarballPath == "" {
 		limit = config.ImageLimit
+	}
+	if d.Config.ListenerID != "" && (r.Status == slipway.AwaitingBuild || r.Status == slipway.AwaitingDeploy) {
+		return &slipway.Failure{
+			Phase: phase, Step: string(r.Status), Code: "listener_not_connected",
+			Message: fmt.Sprintf("Listener ID %s is not connected: it did not take the revision within %s.", d.Config.ListenerID, limit.Round(time.Second)),
+			Hint:    "Start the listener's program in its cluster, then redeploy.",
+		}
 	}
 	return &slipway.Failure{
 		Phase: phase, Step: string(r.Status), Code: "timeout",
@@ -101,18 +116,40 @@ func timeout(r slipway.Revision, config Config) *slipway.Failure {
 	}
 }
 
+// finishAtOnce bounds how many deletions share a transaction, and so how long
+// other writers wait for it.
+const finishAtOnce = 16
+
 func (s *Service) finishDeletions(ctx context.Context) error {
 	var dying []slipway.Deployment
 	err := s.read(ctx, func(c *change) (err error) {
 		dying, err = c.DeploymentsInStatus(slipway.AwaitingFinalDelete, 0)
 		return err
 	})
-	for _, d := range dying {
-		if e := s.finish(ctx, d.ID); e != nil && !errors.Is(e, slipway.ErrNoRow) {
-			err = errors.Join(err, fmt.Errorf("finish deletion of %s: %w", d.ID, e))
-			continue
+	for some := range slices.Chunk(dying, finishAtOnce) {
+		err = errors.Join(err, s.finishSome(ctx, some))
+	}
+	return wrap("finish deletions", err)
+}
+
+// finishSome finishes deletions together. Where that fails it tries each by
+// itself, so that one which can not be finished is in nobody's way.
+func (s *Service) finishSome(ctx context.Context, dying []slipway.Deployment) error {
+	ids := make([]slipway.DeploymentID, len(dying))
+	for i, d := range dying {
+		ids[i] = d.ID
+	}
+	err := s.finish(ctx, ids...)
+	switch {
+	case err == nil:
+		for _, d := range dying {
+			s.config.Logger.Info("deployment deleted", slog.String("deployment", string(d.ID)), slog.String("name", d.Name))
 		}
-		s.config.Logger.Info("deployment deleted", slog.String("deployment", string(d.ID)), slog.String("name", d.Name))
+	case len(dying) > 1:
+		err = nil
+		for _, d := range dying {
+			err = errors.Join(err, s.finishSome(ctx, []slipway.Deployment{d}))
+		}
 	}
 	return err
 }

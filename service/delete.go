@@ -12,14 +12,36 @@ import (
 // id. What was made for it goes afterwards, by its inventory. It may be asked
 // for again.
 func (s *Service) Delete(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, tracing bool) error {
-	err := s.change(ctx, func(c *change) error {
-		d, err := c.owned(who, id)
-		if err != nil || d.Deleting() {
-			return err
-		}
-		return c.delete(&d, tracing)
-	})
+	err := s.change(ctx, func(c *change) error { return c.remove(ctx, who, id, tracing) })
 	return wrap("delete deployment", err)
+}
+
+// DeleteMany deletes several, at once or not at all but for those that it may
+// not. It returns for each id nil or why it is not being deleted.
+func (s *Service) DeleteMany(ctx context.Context, who slipway.Principal, ids []slipway.DeploymentID) ([]error, error) {
+	refusals := make([]error, len(ids))
+	err := s.change(ctx, func(c *change) error {
+		for i, id := range ids {
+			refusals[i] = c.remove(ctx, who, id, false)
+			if refusals[i] != nil && slipway.CodeOf(refusals[i]) == "" {
+				return refusals[i]
+			}
+		}
+		return nil
+	})
+	return refusals, wrap("delete deployments", err)
+}
+
+// remove is delete for one that may be being deleted already.
+func (c *change) remove(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, tracing bool) error {
+	d, err := c.owned(who, id)
+	if err != nil || d.Deleting() {
+		return err
+	}
+	if err := slipway.CheckTag(ctx, d); err != nil {
+		return err
+	}
+	return c.delete(&d, tracing)
 }
 
 // ForceDelete is for a deployment that is being deleted, and refused for any
@@ -52,6 +74,9 @@ func (c *change) delete(d *slipway.Deployment, tracing bool) (err error) {
 	d.Slug = string(d.ID) // a deployment of the same name may have the public name at once
 	if err := c.stopServing(d); err != nil {
 		return err
+	}
+	if d.Status == slipway.AwaitingFinalDelete { // nothing is left to be cleared away
+		return c.alter(d)
 	}
 	return c.want(d)
 }
@@ -125,14 +150,22 @@ func (c *change) onDataPlane(d slipway.DeploymentID) ([]slipway.Item, error) {
 	return there, nil
 }
 
-// finish removes what the control plane itself keeps of a deployment that
-// nothing runs of any more: its bytes first, then the rows that tell of them.
-func (s *Service) finish(ctx context.Context, id slipway.DeploymentID) error {
-	if err := s.blobs.DeleteAll(ctx, uploadFolder(id)); err != nil {
-		return fmt.Errorf("delete uploads: %w", err)
+// finish removes what the control plane itself keeps of deployments that
+// nothing runs of any more: their bytes first, then the rows that tell of them.
+// One that somebody else has finished is no error.
+func (s *Service) finish(ctx context.Context, ids ...slipway.DeploymentID) error {
+	for _, id := range ids {
+		if err := s.blobs.DeleteAll(ctx, uploadFolder(id)); err != nil {
+			return fmt.Errorf("delete uploads of %s: %w", id, err)
+		}
 	}
 	return s.change(ctx, func(c *change) error {
-		c.changed = append(c.changed, id)
-		return c.DeleteDeployment(id)
+		for _, id := range ids {
+			c.changed = append(c.changed, id)
+			if err := c.DeleteDeployment(id); err != nil && !errors.Is(err, slipway.ErrNoRow) {
+				return fmt.Errorf("delete deployment: %w", err)
+			}
+		}
+		return nil
 	})
 }

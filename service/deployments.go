@@ -17,19 +17,19 @@ func (s *Service) Create(ctx context.Context, who slipway.Principal, n slipway.N
 		return slipway.DeploymentView{}, err
 	}
 	var view slipway.DeploymentView
-	err := s.change(ctx, func(c *change) error {
+	err := s.once(ctx, who, func(c *change) (string, error) {
 		d, err := c.insertDeployment(who.Workspace, n)
 		if err != nil {
-			return err
+			return "", err
 		}
 		if n.Source == slipway.SourceExternalDocker {
 			if _, err := c.insertRevision(&d, n.Source); err != nil {
-				return err
+				return "", err
 			}
 		}
 		view, err = c.view(d.ID)
-		return err
-	})
+		return string(d.ID), err
+	}, showDeployment(who, &view))
 	return s.show(ctx, who, view, wrap("create deployment", err))
 }
 
@@ -97,6 +97,9 @@ func checkGitHub(n *slipway.NewDeployment) error {
 
 func (c *change) insertDeployment(ws slipway.WorkspaceID, n slipway.NewDeployment) (slipway.Deployment, error) {
 	id := slipway.NewID[slipway.DeploymentID](c.now)
+	if err := c.place(ws, &n); err != nil {
+		return slipway.Deployment{}, err
+	}
 	project, made, err := c.freeProject(ws, n.Name)
 	if err != nil {
 		return slipway.Deployment{}, err
@@ -181,16 +184,21 @@ func (c *change) freeSlug(name string, id slipway.DeploymentID) (string, error) 
 // Get returns a deployment of the caller's workspace.
 func (s *Service) Get(ctx context.Context, who slipway.Principal, id slipway.DeploymentID) (slipway.DeploymentView, error) {
 	var view slipway.DeploymentView
-	err := s.read(ctx, func(c *change) error {
-		found, err := c.DeploymentView(id)
-		if err := ownedBy(who, id, found.Workspace, err); err != nil {
+	err := s.read(ctx, func(c *change) error { return showDeployment(who, &view)(c, string(id)) })
+	return s.show(ctx, who, view, wrap("get deployment", err))
+}
+
+// showDeployment reads a deployment of the caller's workspace by its id.
+func showDeployment(who slipway.Principal, view *slipway.DeploymentView) func(*change, string) error {
+	return func(c *change, id string) error {
+		found, err := c.DeploymentView(slipway.DeploymentID(id))
+		if err := ownedBy(who, slipway.DeploymentID(id), found.Workspace, err); err != nil {
 			return err
 		}
 		c.address(&found)
-		view = found
+		*view = found
 		return nil
-	})
-	return s.show(ctx, who, view, wrap("get deployment", err))
+	}
 }
 
 // List returns deployments of the caller's workspace.
@@ -211,10 +219,26 @@ func (s *Service) List(ctx context.Context, who slipway.Principal, f slipway.Dep
 	return views, s.reveal(ctx, who, views, "")
 }
 
+// CountFree counts the free deployments of the caller's workspace (contract §2).
+func (s *Service) CountFree(ctx context.Context, who slipway.Principal) (int, error) {
+	n := 0
+	err := s.read(ctx, func(c *change) error {
+		for _, kind := range slipway.FreeTypes {
+			more, err := c.CountDeployments(who.Workspace, kind)
+			if err != nil {
+				return err
+			}
+			n += more
+		}
+		return nil
+	})
+	return n, wrap("count free deployments", err)
+}
+
 // read runs fn on one consistent state.
 func (s *Service) read(ctx context.Context, fn func(*change) error) error {
 	return s.store.View(ctx, func(tx slipway.Tx) error {
-		return fn(&change{Tx: tx, service: s, now: s.now()})
+		return fn(&change{Tx: tx, ctx: ctx, service: s, now: s.now()})
 	})
 }
 
@@ -238,11 +262,14 @@ func notFound(id slipway.DeploymentID) error {
 }
 
 // live is owned for what changes a deployment: one that is being deleted takes
-// nothing new.
+// nothing new, and a request may demand that it is as its sender has read it.
 func (c *change) live(who slipway.Principal, id slipway.DeploymentID) (slipway.Deployment, error) {
 	d, err := c.owned(who, id)
 	if err == nil && d.Deleting() {
 		err = slipway.Errorf(slipway.CodeConflict, "Deployment ID %s is being deleted.", id)
+	}
+	if err == nil {
+		err = slipway.CheckTag(c.ctx, d)
 	}
 	return d, err
 }

@@ -42,10 +42,10 @@ func (s *Service) CreateKey(ctx context.Context, who slipway.Principal, n slipwa
 	}
 	token := slipway.NewToken()
 	var k slipway.Key
-	err := s.change(ctx, func(c *change) error {
+	err := s.once(ctx, who, func(c *change) (string, error) {
 		if !n.Organisation {
 			if _, err := c.visible(who, n.Workspace); err != nil {
-				return err
+				return "", err
 			}
 		}
 		k = slipway.Key{
@@ -53,14 +53,19 @@ func (s *Service) CreateKey(ctx context.Context, who slipway.Principal, n slipwa
 			Scopes: n.Scopes, CreatedAt: c.now, ExpiresAt: n.ExpiresAt,
 		}
 		if err := c.InsertKey(k); err != nil {
-			return err
+			return "", err
 		}
-		return c.audit(who, k.Workspace, slipway.AuditKeyCreated, string(k.ID))
-	})
+		return string(k.ID), c.audit(who, k.Workspace, slipway.AuditKeyCreated, string(k.ID))
+	}, tokenIsGone)
 	if err != nil {
 		return slipway.Key{}, "", wrap("create key", err)
 	}
 	return k, token, nil
+}
+
+// tokenIsGone answers a request that made a key and comes again.
+func tokenIsGone(_ *change, id string) error {
+	return slipway.Errorf(slipway.CodeConflict, "A request with this Idempotency-Key made API key ID %s before. Its token was in that answer and is kept nowhere: revoke the key and send a new request with a new Idempotency-Key.", id)
 }
 
 // checkKey holds a new key to what its maker may give, and fills in what was

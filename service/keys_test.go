@@ -229,3 +229,23 @@ func TestKeysMadeOnTheServersOwnMachine(t *testing.T) {
 	err := p.NewAdminKey(t.Context(), slipway.NewKey{Name: "k", Workspace: "gone"}, func(string) error { return nil })
 	wantError(t, "no such workspace", err, slipway.CodeNotFound, "gone")
 }
+
+// A request that comes again makes nothing twice, and no token is kept for it.
+func TestAKeyIsMadeOnce(t *testing.T) {
+	p := newPlane(t)
+	home, _, _ := p.principals()
+	ctx := slipway.WithRequestKey(t.Context(), slipway.RequestKey{Value: "again", Hash: "h"})
+	k, _, err := p.CreateKey(ctx, home, slipway.NewKey{Name: "k"})
+	must(t, err)
+	_, token, err := p.CreateKey(ctx, home, slipway.NewKey{Name: "k"})
+	wantError(t, "again", err, slipway.CodeConflict, "made API key ID "+string(k.ID)+" before")
+	if found, err := p.ListKeys(t.Context(), home, slipway.Page{}); token != "" || err != nil || len(found) != 2 {
+		t.Errorf("a token %q, keys %+v, %v", token, found, err)
+	}
+	ctx = slipway.WithRequestKey(t.Context(), slipway.RequestKey{Value: "another", Hash: "h"})
+	w, err := p.CreateWorkspace(ctx, home, "w")
+	must(t, err)
+	if again, err := p.CreateWorkspace(ctx, home, "w"); err != nil || again != w {
+		t.Errorf("a workspace again: %+v, %v", again, err)
+	}
+}

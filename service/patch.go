@@ -18,17 +18,17 @@ func (s *Service) Patch(ctx context.Context, who slipway.Principal, id slipway.D
 		return slipway.DeploymentView{}, err
 	}
 	var view slipway.DeploymentView
-	err := s.change(ctx, func(c *change) error {
+	err := s.once(ctx, who, func(c *change) (string, error) {
 		d, err := c.live(who, id)
 		if err != nil {
-			return err
+			return "", err
 		}
 		if err := c.apply(&d, ch); err != nil {
-			return err
+			return "", err
 		}
 		view, err = c.view(d.ID)
-		return err
-	})
+		return string(id), err
+	}, showDeployment(who, &view))
 	return s.show(ctx, who, view, wrap("patch deployment", err))
 }
 

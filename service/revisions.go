@@ -12,15 +12,41 @@ import (
 // GetRevision returns one revision of the caller's deployment.
 func (s *Service) GetRevision(ctx context.Context, who slipway.Principal, d slipway.DeploymentID, r slipway.RevisionID) (slipway.RevisionView, error) {
 	var view slipway.RevisionView
-	err := s.read(ctx, func(c *change) error {
-		found, err := c.ownedRevision(who, d, r)
+	err := s.read(ctx, func(c *change) error { return showRevision(who, d, &view)(c, string(r)) })
+	return view, wrap("get revision", err)
+}
+
+// showRevision reads a revision of the caller's deployment by its id.
+func showRevision(who slipway.Principal, d slipway.DeploymentID, view *slipway.RevisionView) func(*change, string) error {
+	return func(c *change, id string) error {
+		found, err := c.ownedRevision(who, d, slipway.RevisionID(id))
 		if err != nil {
 			return err
 		}
-		view, err = c.revisionView(found)
+		*view, err = c.revisionView(found)
 		return err
-	})
-	return view, wrap("get revision", err)
+	}
+}
+
+// Revise is a Patch that makes a revision in any case, and returns that.
+func (s *Service) Revise(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, ch slipway.Change) (slipway.RevisionView, error) {
+	ch.AlwaysRevise = true
+	if err := checkChange(ch); err != nil {
+		return slipway.RevisionView{}, err
+	}
+	var view slipway.RevisionView
+	show := showRevision(who, id, &view)
+	err := s.once(ctx, who, func(c *change) (string, error) {
+		d, err := c.live(who, id)
+		if err != nil {
+			return "", err
+		}
+		if err := c.apply(&d, ch); err != nil {
+			return "", err
+		}
+		return string(d.Latest), show(c, string(d.Latest))
+	}, show)
+	return view, wrap("make revision", err)
 }
 
 // ListRevisions returns revisions of the caller's deployment, newest first.
@@ -152,27 +178,27 @@ func (c *change) begin(r *slipway.Revision) error {
 
 // Interrupt cancels a revision in progress or in the queue (contract §2).
 func (s *Service) Interrupt(ctx context.Context, who slipway.Principal, d slipway.DeploymentID, r slipway.RevisionID) error {
-	err := s.change(ctx, func(c *change) error {
+	err := s.once(ctx, who, func(c *change) (string, error) {
 		deployment, err := c.live(who, d)
 		if err != nil {
-			return err
+			return "", err
 		}
 		found, err := c.ownedRevision(who, d, r)
 		if err != nil {
-			return err
+			return "", err
 		}
 		if found.Status.Ended() {
-			return slipway.Errorf(slipway.CodeInvalid, "Revision ID %s cannot be interrupted in status %s.", r, found.Status)
+			return "", slipway.Errorf(slipway.CodeInvalid, "Revision ID %s cannot be interrupted in status %s.", r, found.Status)
 		}
 		found.Message = "Cancelled by request."
 		if err := c.move(&found, slipway.Interrupt); err != nil {
-			return err
+			return "", err
 		}
 		if err := c.takeTurn(d); err != nil {
-			return err
+			return "", err
 		}
-		return c.want(&deployment)
-	})
+		return string(r), c.want(&deployment)
+	}, nothing)
 	return wrap("interrupt revision", err)
 }
 
@@ -180,28 +206,28 @@ func (s *Service) Interrupt(ctx context.Context, who slipway.Principal, d slipwa
 // and variables, without a build (contract §4).
 func (s *Service) Redeploy(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, r slipway.RevisionID) (slipway.DeploymentView, error) {
 	var view slipway.DeploymentView
-	err := s.change(ctx, func(c *change) error {
+	err := s.once(ctx, who, func(c *change) (string, error) {
 		d, err := c.live(who, id)
 		if err != nil {
-			return err
+			return "", err
 		}
 		old, err := c.ownedRevision(who, id, r)
 		if err != nil {
-			return err
+			return "", err
 		}
 		if old.Builds() {
-			return slipway.Errorf(slipway.CodeInvalid, "Revision ID %s was never built and cannot be redeployed.", r)
+			return "", slipway.Errorf(slipway.CodeInvalid, "Revision ID %s was never built and cannot be redeployed.", r)
 		}
 		if err := c.restore(&d, old); err != nil {
-			return err
+			return "", err
 		}
 		copied := slipway.Revision{Source: old.Source, Config: d.RevisionConfig, Secrets: d.Secrets, Artefact: old.Artefact}
 		if _, err := c.insert(&d, copied); err != nil {
-			return err
+			return "", err
 		}
 		view, err = c.view(d.ID)
-		return err
-	})
+		return string(id), err
+	}, showDeployment(who, &view))
 	return s.show(ctx, who, view, wrap("redeploy revision", err))
 }
 

@@ -47,8 +47,12 @@ type Config struct {
 	// Forget is called after each change of keys and workspaces is committed, and
 	// before it is answered: whoever remembers who may do what must ask anew.
 	Forget func()
-	Logger *slog.Logger
-	Now    func() time.Time
+	// FollowEvery is how often those who follow a deployment look at its rows
+	// without being woken. It must be set where several servers share a store,
+	// since what another one writes wakes nobody here; 0 is never.
+	FollowEvery time.Duration
+	Logger      *slog.Logger
+	Now         func() time.Time
 }
 
 func (c Config) withDefaults() Config {
@@ -81,23 +85,29 @@ type Service struct {
 	sealer Sealer
 	config Config
 	board  *board
+	// followers is a board of its own: a data plane is not woken by events.
+	followers *board
 }
 
 // New returns a service. Start its Coordinator too, else deadlines pass unseen
 // and deletions do not end.
 func New(store slipway.Store, blobs Blobs, sealer Sealer, config Config) *Service {
-	return &Service{store: store, blobs: blobs, sealer: sealer, config: config.withDefaults(), board: newBoard()}
+	return &Service{store: store, blobs: blobs, sealer: sealer, config: config.withDefaults(), board: newBoard(), followers: newBoard()}
 }
 
 func (s *Service) now() time.Time { return s.config.Now().UTC().Truncate(time.Microsecond) }
 
 // change runs fn in a transaction and, once it is committed, tells those who
-// wait for the deployments that fn touched.
+// wait for the deployments that fn touched. A use case that makes something for
+// a client goes through once instead.
 func (s *Service) change(ctx context.Context, fn func(*change) error) error {
 	var done *change
 	err := s.store.Update(ctx, func(tx slipway.Tx) error {
-		done = &change{Tx: tx, service: s, now: s.now()} // fn may be run again: start anew
-		return fn(done)
+		done = &change{Tx: tx, ctx: ctx, service: s, now: s.now(), writes: true} // fn may be run again: start anew
+		if err := fn(done); err != nil {
+			return err
+		}
+		return done.writeEvents()
 	})
 	if done != nil && done.access {
 		s.config.Forget() // after an error too: the commit may have been done
@@ -112,6 +122,9 @@ func (s *Service) change(ctx context.Context, fn func(*change) error) error {
 	for _, id := range done.changed {
 		s.board.Post(id)
 	}
+	for _, id := range done.told {
+		s.followers.Post(id)
+	}
 	if done.dying {
 		s.board.PostDying()
 	}
@@ -121,29 +134,37 @@ func (s *Service) change(ctx context.Context, fn func(*change) error) error {
 // change is one transaction of a use case.
 type change struct {
 	slipway.Tx
-	service *Service
-	now     time.Time
-	changed []slipway.DeploymentID
-	dying   bool // a deployment is ready to be removed
-	ended   []slipway.Revision
-	access  bool // who may do what has changed
+	ctx      context.Context // what the request demands; not for waiting
+	service  *Service
+	now      time.Time
+	changed  []slipway.DeploymentID
+	dying    bool // a deployment is ready to be removed
+	ended    []slipway.Revision
+	writes   bool
+	journals []*journal
+	told     []slipway.DeploymentID // whose followers have news
+	access   bool                   // who may do what has changed
 }
 
 // keep writes a deployment that changed in what no data plane looks at.
 func (c *change) keep(d *slipway.Deployment) error {
 	d.UpdatedAt = c.now
-	c.changed = append(c.changed, d.ID)
 	return c.UpdateDeployment(d)
 }
 
 // want writes a deployment of which something else is wanted now, and makes it
 // due for its data plane.
 func (c *change) want(d *slipway.Deployment) error {
-	d.Generation++
-	d.UpdatedAt = c.now
-	if err := c.UpdateDeployment(d); err != nil {
+	if err := c.alter(d); err != nil {
 		return err
 	}
-	c.changed = append(c.changed, d.ID)
 	return c.Wake(d.ID, c.now)
+}
+
+// alter is want for what only concerns a data plane that is at work on the
+// deployment.
+func (c *change) alter(d *slipway.Deployment) error {
+	d.Generation++
+	c.changed = append(c.changed, d.ID)
+	return c.keep(d)
 }

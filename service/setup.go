@@ -11,7 +11,9 @@ import (
 
 // Bootstrap makes the first workspace and a key for it, unless there is one.
 // Keep gets the token before its hash is committed: after a crash in between
-// the next start makes another, and never is there a key that nobody knows.
+// the next start makes another, and never is there a key that nobody knows. If
+// another server was faster on the same store, keep gets "": what it keeps is no
+// key.
 func (s *Service) Bootstrap(ctx context.Context, keep func(token string) error) error {
 	var workspaces []slipway.Workspace
 	err := s.read(ctx, func(c *change) (err error) {
@@ -25,13 +27,20 @@ func (s *Service) Bootstrap(ctx context.Context, keep func(token string) error) 
 	if err := keep(token); err != nil {
 		return fmt.Errorf("keep first key: %w", err)
 	}
-	return wrap("make first workspace", s.change(ctx, func(c *change) error {
+	err = s.change(ctx, func(c *change) error {
+		if workspaces, err = c.ListWorkspaces(); err != nil || len(workspaces) > 0 {
+			return err
+		}
 		ws := slipway.Workspace{ID: slipway.NewID[slipway.WorkspaceID](c.now), Name: "default", Home: true, CreatedAt: c.now}
 		if err := c.InsertWorkspace(ws); err != nil {
 			return err
 		}
 		return c.insertKey(slipway.NewKey{Name: "admin", Workspace: ws.ID, Scopes: slipway.DefaultScopes()}, token)
-	}))
+	})
+	if err == nil && len(workspaces) > 0 {
+		err = keep("")
+	}
+	return wrap("make first workspace", err)
 }
 
 // NewAdminKey makes a key without asking whether its maker may: it is for

@@ -98,10 +98,13 @@ func (s *Service) Acquire(ctx context.Context, owner string, id slipway.Deployme
 			return err
 		}
 		claims, err := s.claims(tx, []slipway.Lease{lease})
-		if err == nil {
-			claim = claims[0]
+		if err != nil {
+			return err
 		}
-		return err
+		if claim = claims[0]; claim.Assignment.Deployment.Config.ListenerID != "" {
+			return slipway.ErrNoRow // a listener's: for the data plane here there is none
+		}
+		return nil
 	})
 	return claim, wrap("acquire lease", err)
 }

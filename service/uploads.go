@@ -13,18 +13,34 @@ import (
 // NewUpload makes a place for one source tarball (contract §5).
 func (s *Service) NewUpload(ctx context.Context, who slipway.Principal, id slipway.DeploymentID) (slipway.Upload, error) {
 	var u slipway.Upload
-	err := s.change(ctx, func(c *change) error {
+	err := s.once(ctx, who, func(c *change) (string, error) {
 		if _, err := c.live(who, id); err != nil {
-			return err
+			return "", err
 		}
 		u = slipway.Upload{ID: slipway.NewID[slipway.UploadID](c.now), Deployment: id, CreatedAt: c.now, ExpiresAt: c.now.Add(s.config.UploadFor)}
 		u.Object = uploadFolder(id) + "/" + string(u.ID) + ".tar.gz"
 		if err := c.AddItem(slipway.Item{Deployment: id, Kind: slipway.ItemUpload, Ref: u.Object, CreatedAt: c.now}); err != nil {
-			return fmt.Errorf("write inventory: %w", err)
+			return "", fmt.Errorf("write inventory: %w", err)
 		}
-		return c.InsertUpload(u)
+		return string(u.ID), c.InsertUpload(u)
+	}, func(c *change, again string) (err error) {
+		u, err = c.prolong(who, id, slipway.UploadID(again))
+		return err
 	})
 	return u, wrap("make upload", err)
+}
+
+// prolong gives an upload that was handed out before its whole time anew.
+func (c *change) prolong(who slipway.Principal, d slipway.DeploymentID, id slipway.UploadID) (slipway.Upload, error) {
+	if _, err := c.live(who, d); err != nil {
+		return slipway.Upload{}, err
+	}
+	u, err := c.Upload(id)
+	if err != nil {
+		return u, err
+	}
+	u.ExpiresAt = c.now.Add(c.service.config.UploadFor)
+	return u, c.UpdateUpload(u)
 }
 
 // ReceiveUpload stores the bytes of an upload, which has not been filled yet

@@ -50,13 +50,13 @@ func (s *Service) CreateWorkspace(ctx context.Context, who slipway.Principal, na
 		return slipway.Workspace{}, err
 	}
 	var w slipway.Workspace
-	err := s.change(ctx, func(c *change) error {
+	err := s.once(ctx, who, func(c *change) (string, error) {
 		w = slipway.Workspace{ID: slipway.NewID[slipway.WorkspaceID](c.now), Name: name, CreatedAt: c.now}
 		if err := c.InsertWorkspace(w); err != nil {
-			return err
+			return "", err
 		}
-		return c.audit(who, w.ID, slipway.AuditWorkspaceCreated, string(w.ID))
-	})
+		return string(w.ID), c.audit(who, w.ID, slipway.AuditWorkspaceCreated, string(w.ID))
+	}, showWorkspace(who, &w))
 	return w, wrap("create workspace", err)
 }
 
@@ -66,14 +66,22 @@ func (s *Service) RenameWorkspace(ctx context.Context, who slipway.Principal, id
 		return slipway.Workspace{}, err
 	}
 	var w slipway.Workspace
-	err := s.change(ctx, func(c *change) (err error) {
+	err := s.once(ctx, who, func(c *change) (made string, err error) {
 		if w, err = c.visible(who, id); err != nil {
-			return err
+			return "", err
 		}
 		w.Name = name
-		return c.Tx.RenameWorkspace(id, name)
-	})
+		return string(id), c.Tx.RenameWorkspace(id, name)
+	}, showWorkspace(who, &w))
 	return w, wrap("rename workspace", err)
+}
+
+// showWorkspace reads a workspace by its id.
+func showWorkspace(who slipway.Principal, w *slipway.Workspace) func(*change, string) error {
+	return func(c *change, id string) (err error) {
+		*w, err = c.visible(who, slipway.WorkspaceID(id))
+		return err
+	}
 }
 
 // DeleteWorkspace removes a workspace that owns nothing any more, and its keys.
@@ -118,7 +126,7 @@ func remaining(left slipway.Remains) string {
 	for _, kind := range []struct {
 		n    int
 		name string
-	}{{left.Deployments, "deployment"}, {left.Projects, "tracing project"}} {
+	}{{left.Deployments, "deployment"}, {left.Listeners, "listener"}, {left.Projects, "tracing project"}} {
 		switch {
 		case kind.n == 1:
 			parts = append(parts, "1 "+kind.name)

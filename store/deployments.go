@@ -27,6 +27,11 @@ func (t Tx) DeploymentBySlug(slug string) (slipway.Deployment, error) {
 	return one(row, err, deployment, "deployment by slug", slug)
 }
 
+func (t Tx) CountDeployments(w slipway.WorkspaceID, kind string) (int, error) {
+	n, err := t.q.CountDeployments(t.ctx, db.CountDeploymentsParams{WorkspaceID: string(w), DeploymentType: kind})
+	return int(n), did(err, "count deployments of", w)
+}
+
 func (t Tx) DeploymentsInStatus(s slipway.DeploymentStatus, limit int) ([]slipway.Deployment, error) {
 	rows, err := t.q.ListDeploymentsInStatus(t.ctx, db.ListDeploymentsInStatusParams{Status: string(s), MaxRows: maxRows(limit)})
 	return many(rows, err, deployment, "list deployments in", s)

@@ -98,7 +98,7 @@ func (t Tx) selectLines(q slipway.LogQuery, kind slipway.LogKind) ([]db.LogLine,
 	}
 	all := db.ListDeploymentLogParams{
 		DeploymentID: p.DeploymentID, Kind: p.Kind, After: p.After, Since: p.Since, Until: p.Until,
-		Level: p.Level, Pattern: p.Pattern, MaxRows: p.MaxRows,
+		Level: p.Level, Pattern: p.Pattern, Run: p.Run, MaxRows: p.MaxRows,
 	}
 	if q.Newest {
 		return t.q.ListDeploymentLogBack(t.ctx, db.ListDeploymentLogBackParams(all))
@@ -116,6 +116,7 @@ func lineParams(q slipway.LogQuery, kind slipway.LogKind) db.ListRevisionLogPara
 		Until:        math.MaxInt64,
 		Level:        null(q.Level),
 		Pattern:      pattern(q.Contains),
+		Run:          pattern(q.Run),
 		MaxRows:      maxRows(q.Limit),
 	}
 	if q.Newest && q.After == 0 {

@@ -169,6 +169,11 @@ func (o *Operation) Header(raw http.Header) (canonical map[string]string, detail
 	return canonical, details
 }
 
+// TakesHeader says whether the document names the header for the operation.
+func (o *Operation) TakesHeader(name string) bool {
+	return slices.ContainsFunc(o.header, func(p parameter) bool { return p.name == name })
+}
+
 func (p *parameter) value(raw []string) value {
 	if !p.many {
 		return text(printable(raw[len(raw)-1]))

@@ -176,7 +176,12 @@ func TestReport(t *testing.T) {
 
 func FuzzBody(f *testing.F) {
 	set := ours(f)
-	ops := []*check.Operation{open(f), set.Route("POST /v2/deployments"), set.Route("PATCH /v2/deployments/{deployment_id}")}
+	ops := []*check.Operation{open(f)}
+	for _, route := range set.Routes() {
+		if op := set.Route(route); op.TakesBody() {
+			ops = append(ops, op)
+		}
+	}
 	for _, seed := range []string{typical, "{}", `"\ud800"`, `[1e999,-0,"é"]`, `{"secrets":[{"name":"a"}]}`, "\xff"} {
 		f.Add([]byte(seed))
 	}
@@ -218,4 +223,29 @@ func BenchmarkCreateBody(b *testing.B) {
 			b.Fatal(details)
 		}
 	}
+}
+
+func FuzzQuery(f *testing.F) {
+	set := ours(f)
+	var ops []*check.Operation
+	for _, route := range set.Routes() {
+		ops = append(ops, set.Route(route))
+	}
+	f.Add("limit=5&offset=1_0&remote_reconciled=Yes&deployment_type=dev")
+	f.Add("deployment_ids=DB5B5FAB8F4D3E27DDA1494C73CF256D&deployment_ids=%ff&type=build&installation_id=1.0")
+	f.Fuzz(func(t *testing.T, raw string) {
+		query, _ := url.ParseQuery(raw)
+		for _, op := range ops {
+			canonical, details := op.Query(query)
+			if !json.Valid(check.Report(details)) {
+				t.Errorf("%q: the report is not JSON", raw)
+			}
+			if details != nil {
+				continue
+			}
+			if again, details := op.Query(canonical); details != nil || !reflect.DeepEqual(again, canonical) {
+				t.Errorf("%q: canonical %v becomes %v %v", raw, canonical, again, details)
+			}
+		}
+	})
 }

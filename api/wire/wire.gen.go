@@ -17,6 +17,24 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// AgentConnectionListResponse Connections of an agent.
+type AgentConnectionListResponse struct {
+	Data []AgentConnectionResponse `json:"data"`
+}
+
+// AgentConnectionResponse A token that an agent may use.
+type AgentConnectionResponse struct {
+	AgentID              string   `json:"agent_id"`
+	CreatedAt            Time     `json:"created_at"`
+	CreatedBy            string   `json:"created_by"`
+	ExpiresAt            *Time    `json:"expires_at"`
+	ID                   string   `json:"id"`
+	OauthTokenID         string   `json:"oauth_token_id"`
+	ProviderAccountLabel *string  `json:"provider_account_label"`
+	ProviderID           string   `json:"provider_id"`
+	Scopes               []string `json:"scopes"`
+}
+
 // APIKey An API key, without its token.
 type APIKey struct {
 	CreatedAt Time `json:"created_at"`
@@ -89,6 +107,44 @@ type APIKeysList struct {
 	Resources []APIKey `json:"resources"`
 }
 
+// AuthAuthenticateRequest For whom, at which provider and with which scopes a token is wanted.
+type AuthAuthenticateRequest struct {
+	AgentID                    *string  `json:"agent_id,omitempty"`
+	ForceNew                   *bool    `json:"force_new,omitempty"`
+	IsDefault                  *bool    `json:"is_default,omitempty"`
+	LsUserID                   *string  `json:"ls_user_id,omitempty"`
+	Provider                   string   `json:"provider"`
+	Scopes                     []string `json:"scopes"`
+	TokenID                    *string  `json:"token_id,omitempty"`
+	UseAgentBuilderPublicOauth *bool    `json:"use_agent_builder_public_oauth,omitempty"`
+	UserID                     *string  `json:"user_id,omitempty"`
+}
+
+// AuthAuthenticateResponse A token, or where to get one.
+type AuthAuthenticateResponse struct {
+	AuthID   *string                 `json:"auth_id,omitempty"`
+	Metadata *map[string]interface{} `json:"metadata,omitempty"`
+
+	// Status How far an authorisation is.
+	Status AuthStatus `json:"status"`
+	Token  *string    `json:"token,omitempty"`
+	URL    *string    `json:"url,omitempty"`
+	UserID *string    `json:"user_id,omitempty"`
+}
+
+// AuthStatus How far an authorisation is.
+type AuthStatus = string
+
+// AuthWaitResponse What became of an authorisation.
+type AuthWaitResponse struct {
+	// Status How waiting for an authorisation ended.
+	Status AuthWaitStatus `json:"status"`
+	Token  *string        `json:"token,omitempty"`
+}
+
+// AuthWaitStatus How waiting for an authorisation ended.
+type AuthWaitStatus = string
+
 // Container A Kubernetes container beside the agent.
 type Container struct {
 	Args            *[]string                 `json:"args"`
@@ -103,6 +159,16 @@ type Container struct {
 	SecurityContext *map[string]interface{}   `json:"securityContext"`
 	VolumeMounts    *[]VolumeMount            `json:"volumeMounts"`
 	WorkingDir      *string                   `json:"workingDir"`
+}
+
+// CreateAgentConnectionRequest The token that an agent may use.
+type CreateAgentConnectionRequest struct {
+	OauthTokenID string `json:"oauth_token_id"`
+}
+
+// DeletedEvent Data of an event named deleted: nothing is left of the deployment, and the stream ends.
+type DeletedEvent struct {
+	ID string `json:"id"`
 }
 
 // Deployment A deployment as it stands.
@@ -186,6 +252,15 @@ type DeploymentDeleted struct {
 	Status int `json:"status"`
 }
 
+// DeploymentEvent Data of an event named deployment: its state after a change.
+type DeploymentEvent struct {
+	ActiveRevisionID *string           `json:"active_revision_id"`
+	At               Time              `json:"at"`
+	Health           *DeploymentHealth `json:"health"`
+	LatestRevisionID *string           `json:"latest_revision_id"`
+	Status           string            `json:"status"`
+}
+
 // DeploymentHealth Health of what serves, finer than the contract's status.
 type DeploymentHealth struct {
 	// Reason Why, in words for people.
@@ -243,6 +318,33 @@ type EnvVar struct {
 	Name      string                  `json:"name"`
 	Value     *string                 `json:"value"`
 	ValueFrom *map[string]interface{} `json:"valueFrom"`
+}
+
+// Error Any refusal but that of invalid input.
+type Error struct {
+	Detail string `json:"detail"`
+}
+
+// GithubIntegration An installation at GitHub.
+type GithubIntegration struct {
+	ID             string `json:"id"`
+	InstallationID int    `json:"installation_id"`
+	Name           string `json:"name"`
+}
+
+// GithubRepository A repository that an installation can read.
+type GithubRepository struct {
+	DefaultBranch     string `json:"default_branch"`
+	HostIntegrationID string `json:"host_integration_id"`
+	ID                int    `json:"id"`
+	Name              string `json:"name"`
+	Owner             string `json:"owner"`
+	URL               string `json:"url"`
+}
+
+// HTTPValidationError Invalid input, one entry a fault.
+type HTTPValidationError struct {
+	Detail *[]ValidationError `json:"detail,omitempty"`
 }
 
 // Listener A data plane elsewhere that takes its work from this control plane.
@@ -339,6 +441,86 @@ type LogsRequest struct {
 	StartTime *string `json:"start_time,omitempty"`
 }
 
+// MCPOAuthProviderCreateRequest The MCP server whose OAuth provider is to be registered.
+type MCPOAuthProviderCreateRequest struct {
+	McpServerURL string `json:"mcp_server_url"`
+	Name         string `json:"name"`
+	ProviderID   string `json:"provider_id"`
+}
+
+// OAuthFinalizeRequest What a provider returned to the browser.
+type OAuthFinalizeRequest struct {
+	Code  string `json:"code"`
+	State string `json:"state"`
+}
+
+// OAuthProviderCreateRequest An OAuth provider to register.
+type OAuthProviderCreateRequest struct {
+	AuthURL                 string  `json:"auth_url"`
+	ClientID                string  `json:"client_id"`
+	ClientSecret            *string `json:"client_secret,omitempty"`
+	CodeChallengeMethod     *string `json:"code_challenge_method,omitempty"`
+	Name                    string  `json:"name"`
+	ProviderID              string  `json:"provider_id"`
+	ProviderType            *string `json:"provider_type,omitempty"`
+	TokenEndpointAuthMethod *string `json:"token_endpoint_auth_method,omitempty"`
+	TokenURL                string  `json:"token_url"`
+	UsesPkce                *bool   `json:"uses_pkce,omitempty"`
+}
+
+// OAuthProviderResponse An OAuth provider, without its secret.
+type OAuthProviderResponse struct {
+	AuthURL                 string  `json:"auth_url"`
+	ClientID                string  `json:"client_id"`
+	CodeChallengeMethod     *string `json:"code_challenge_method"`
+	CreatedAt               Time    `json:"created_at"`
+	ID                      string  `json:"id"`
+	IsDynamicClient         *bool   `json:"is_dynamic_client,omitempty"`
+	McpServerURL            *string `json:"mcp_server_url,omitempty"`
+	Name                    string  `json:"name"`
+	OrganizationID          string  `json:"organization_id"`
+	ProviderID              string  `json:"provider_id"`
+	ProviderType            *string `json:"provider_type,omitempty"`
+	TokenEndpointAuthMethod *string `json:"token_endpoint_auth_method,omitempty"`
+	TokenURL                string  `json:"token_url"`
+	UpdatedAt               Time    `json:"updated_at"`
+	UsesPkce                bool    `json:"uses_pkce"`
+}
+
+// OAuthProviderUpdateRequest Changes to an OAuth provider.
+type OAuthProviderUpdateRequest struct {
+	AuthURL             *string `json:"auth_url,omitempty"`
+	ClientID            *string `json:"client_id,omitempty"`
+	ClientSecret        *string `json:"client_secret,omitempty"`
+	CodeChallengeMethod *string `json:"code_challenge_method,omitempty"`
+	Name                *string `json:"name,omitempty"`
+	TokenURL            *string `json:"token_url,omitempty"`
+	UsesPkce            *bool   `json:"uses_pkce,omitempty"`
+}
+
+// OAuthTokenStatusResponse Whether there is a token.
+type OAuthTokenStatusResponse struct {
+	HasToken bool `json:"has_token"`
+}
+
+// OAuthTokenSummary A token, without the token itself.
+type OAuthTokenSummary struct {
+	CreatedAt            Time      `json:"created_at"`
+	ExpiresAt            *Time     `json:"expires_at,omitempty"`
+	ID                   string    `json:"id"`
+	IsDefault            *bool     `json:"is_default,omitempty"`
+	ProviderAccountLabel *string   `json:"provider_account_label,omitempty"`
+	ProviderID           string    `json:"provider_id"`
+	Scopes               *[]string `json:"scopes,omitempty"`
+	UpdatedAt            Time      `json:"updated_at"`
+}
+
+// OAuthTokenUpdateRequest Changes to a token's label.
+type OAuthTokenUpdateRequest struct {
+	IsDefault            *bool   `json:"is_default,omitempty"`
+	ProviderAccountLabel *string `json:"provider_account_label,omitempty"`
+}
+
 // PushToken How to push an image.
 type PushToken struct {
 	// RegistryURL Prefix of the image's name.
@@ -346,6 +528,15 @@ type PushToken struct {
 
 	// Token Password for the user oauth2accesstoken.
 	Token string `json:"token"`
+}
+
+// ResetEvent Data of an event named reset: everything as it is, in place of events that can not be told.
+type ResetEvent struct {
+	// Deployment Data of an event named deployment: its state after a change.
+	Deployment DeploymentEvent `json:"deployment"`
+
+	// Revision The newest one.
+	Revision *RevisionEvent `json:"revision"`
 }
 
 // ResourceRequirements Kubernetes quantities by resource name.
@@ -493,6 +684,15 @@ type RevisionCreateRequest struct {
 	SourceRevisionConfig SourceRevisionConfigRequest `json:"source_revision_config"`
 }
 
+// RevisionEvent Data of an event named revision: a status that the revision has entered.
+type RevisionEvent struct {
+	At            Time             `json:"at"`
+	Failure       *RevisionFailure `json:"failure"`
+	ID            string           `json:"id"`
+	Status        string           `json:"status"`
+	StatusMessage *string          `json:"status_message"`
+}
+
 // RevisionFailure Where and how a revision failed.
 type RevisionFailure struct {
 	// Code Stable word for programs.
@@ -618,6 +818,29 @@ type UploadURL struct {
 	UploadURL string `json:"upload_url"`
 }
 
+// ValidationError One fault.
+type ValidationError struct {
+	// Ctx Values that the message was made with.
+	Ctx *map[string]interface{} `json:"ctx,omitempty"`
+
+	// Input The value at fault.
+	Input interface{}                `json:"input,omitempty"`
+	Loc   []ValidationError_Loc_Item `json:"loc"`
+	Msg   string                     `json:"msg"`
+	Type  string                     `json:"type"`
+}
+
+// ValidationErrorLoc0 defines model for ValidationError.Loc.0.
+type ValidationErrorLoc0 = string
+
+// ValidationErrorLoc1 defines model for ValidationError.Loc.1.
+type ValidationErrorLoc1 = int
+
+// ValidationError_Loc_Item defines model for ValidationError.loc.Item.
+type ValidationError_Loc_Item struct {
+	union json.RawMessage
+}
+
 // Volume A Kubernetes volume.
 type Volume struct {
 	ConfigMap             *map[string]interface{} `json:"configMap"`
@@ -676,7 +899,7 @@ type ListAPIKeysParams struct {
 
 // CreateAPIKeyParams defines parameters for CreateAPIKey.
 type CreateAPIKeyParams struct {
-	// IdempotencyKey Any text of 1 to 255 visible ASCII characters. The same request sent again with it within 24 hours takes effect once; another request with it is a 409.
+	// IdempotencyKey Any text of 1 to 255 visible ASCII characters, best a random one; else 400. The same request (method, path, query and body) sent again with it within 24 hours takes effect once: the answer has the same status and the same resource, as it is by then. 409 if that has been deleted since, if what was answered can not be shown again (a token), or if the key came with another request. A request that was refused is not remembered. A key belongs to its workspace.
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
@@ -691,13 +914,13 @@ type ListWorkspacesParams struct {
 
 // CreateWorkspaceParams defines parameters for CreateWorkspace.
 type CreateWorkspaceParams struct {
-	// IdempotencyKey Any text of 1 to 255 visible ASCII characters. The same request sent again with it within 24 hours takes effect once; another request with it is a 409.
+	// IdempotencyKey Any text of 1 to 255 visible ASCII characters, best a random one; else 400. The same request (method, path, query and body) sent again with it within 24 hours takes effect once: the answer has the same status and the same resource, as it is by then. 409 if that has been deleted since, if what was answered can not be shown again (a token), or if the key came with another request. A request that was refused is not remembered. A key belongs to its workspace.
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
 // PatchWorkspaceParams defines parameters for PatchWorkspace.
 type PatchWorkspaceParams struct {
-	// IdempotencyKey Any text of 1 to 255 visible ASCII characters. The same request sent again with it within 24 hours takes effect once; another request with it is a 409.
+	// IdempotencyKey Any text of 1 to 255 visible ASCII characters, best a random one; else 400. The same request (method, path, query and body) sent again with it within 24 hours takes effect once: the answer has the same status and the same resource, as it is by then. 409 if that has been deleted since, if what was answered can not be shown again (a token), or if the key came with another request. A request that was refused is not remembered. A key belongs to its workspace.
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
@@ -784,7 +1007,7 @@ type ListDeploymentsParams struct {
 
 // CreateDeploymentParams defines parameters for CreateDeployment.
 type CreateDeploymentParams struct {
-	// IdempotencyKey Any text of 1 to 255 visible ASCII characters. The same request sent again with it within 24 hours takes effect once; another request with it is a 409.
+	// IdempotencyKey Any text of 1 to 255 visible ASCII characters, best a random one; else 400. The same request (method, path, query and body) sent again with it within 24 hours takes effect once: the answer has the same status and the same resource, as it is by then. 409 if that has been deleted since, if what was answered can not be shown again (a token), or if the key came with another request. A request that was refused is not remembered. A key belongs to its workspace.
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
@@ -796,16 +1019,16 @@ type DeleteDeploymentParams struct {
 	// Force Accepted for a deployment that is already being deleted, whose rows go once nothing is left of it; refused for any other.
 	Force *bool `form:"force,omitempty" json:"force,omitempty"`
 
-	// IfMatch ETag of the state that this request is meant for; 412 if it has changed since.
+	// IfMatch ETag that the deployment must still have, or several, or *; 412 if it has another by now: read it again. A weak one never matches.
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
 // PatchDeploymentParams defines parameters for PatchDeployment.
 type PatchDeploymentParams struct {
-	// IdempotencyKey Any text of 1 to 255 visible ASCII characters. The same request sent again with it within 24 hours takes effect once; another request with it is a 409.
+	// IdempotencyKey Any text of 1 to 255 visible ASCII characters, best a random one; else 400. The same request (method, path, query and body) sent again with it within 24 hours takes effect once: the answer has the same status and the same resource, as it is by then. 409 if that has been deleted since, if what was answered can not be shown again (a token), or if the key came with another request. A request that was refused is not remembered. A key belongs to its workspace.
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 
-	// IfMatch ETag of the state that this request is meant for; 412 if it has changed since.
+	// IfMatch ETag that the deployment must still have, or several, or *; 412 if it has another by now: read it again. A weak one never matches.
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
@@ -820,7 +1043,7 @@ type StreamEventsParams struct {
 
 // CreatePushTokenParams defines parameters for CreatePushToken.
 type CreatePushTokenParams struct {
-	// IdempotencyKey Any text of 1 to 255 visible ASCII characters. The same request sent again with it within 24 hours takes effect once; another request with it is a 409.
+	// IdempotencyKey Any text of 1 to 255 visible ASCII characters, best a random one; else 400. The same request (method, path, query and body) sent again with it within 24 hours takes effect once: the answer has the same status and the same resource, as it is by then. 409 if that has been deleted since, if what was answered can not be shown again (a token), or if the key came with another request. A request that was refused is not remembered. A key belongs to its workspace.
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
@@ -841,19 +1064,19 @@ type ListRevisionsParams struct {
 
 // CreateRevisionParams defines parameters for CreateRevision.
 type CreateRevisionParams struct {
-	// IdempotencyKey Any text of 1 to 255 visible ASCII characters. The same request sent again with it within 24 hours takes effect once; another request with it is a 409.
+	// IdempotencyKey Any text of 1 to 255 visible ASCII characters, best a random one; else 400. The same request (method, path, query and body) sent again with it within 24 hours takes effect once: the answer has the same status and the same resource, as it is by then. 409 if that has been deleted since, if what was answered can not be shown again (a token), or if the key came with another request. A request that was refused is not remembered. A key belongs to its workspace.
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
 // InterruptRevisionByOldNameParams defines parameters for InterruptRevisionByOldName.
 type InterruptRevisionByOldNameParams struct {
-	// IdempotencyKey Any text of 1 to 255 visible ASCII characters. The same request sent again with it within 24 hours takes effect once; another request with it is a 409.
+	// IdempotencyKey Any text of 1 to 255 visible ASCII characters, best a random one; else 400. The same request (method, path, query and body) sent again with it within 24 hours takes effect once: the answer has the same status and the same resource, as it is by then. 409 if that has been deleted since, if what was answered can not be shown again (a token), or if the key came with another request. A request that was refused is not remembered. A key belongs to its workspace.
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
 // InterruptRevisionParams defines parameters for InterruptRevision.
 type InterruptRevisionParams struct {
-	// IdempotencyKey Any text of 1 to 255 visible ASCII characters. The same request sent again with it within 24 hours takes effect once; another request with it is a 409.
+	// IdempotencyKey Any text of 1 to 255 visible ASCII characters, best a random one; else 400. The same request (method, path, query and body) sent again with it within 24 hours takes effect once: the answer has the same status and the same resource, as it is by then. 409 if that has been deleted since, if what was answered can not be shown again (a token), or if the key came with another request. A request that was refused is not remembered. A key belongs to its workspace.
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
@@ -889,13 +1112,13 @@ type ListRevisionLogsParams struct {
 
 // RedeployRevisionParams defines parameters for RedeployRevision.
 type RedeployRevisionParams struct {
-	// IdempotencyKey Any text of 1 to 255 visible ASCII characters. The same request sent again with it within 24 hours takes effect once; another request with it is a 409.
+	// IdempotencyKey Any text of 1 to 255 visible ASCII characters, best a random one; else 400. The same request (method, path, query and body) sent again with it within 24 hours takes effect once: the answer has the same status and the same resource, as it is by then. 409 if that has been deleted since, if what was answered can not be shown again (a token), or if the key came with another request. A request that was refused is not remembered. A key belongs to its workspace.
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
 // CreateUploadURLParams defines parameters for CreateUploadURL.
 type CreateUploadURLParams struct {
-	// IdempotencyKey Any text of 1 to 255 visible ASCII characters. The same request sent again with it within 24 hours takes effect once; another request with it is a 409.
+	// IdempotencyKey Any text of 1 to 255 visible ASCII characters, best a random one; else 400. The same request (method, path, query and body) sent again with it within 24 hours takes effect once: the answer has the same status and the same resource, as it is by then. 409 if that has been deleted since, if what was answered can not be shown again (a token), or if the key came with another request. A request that was refused is not remembered. A key belongs to its workspace.
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
@@ -910,13 +1133,13 @@ type ListListenersParams struct {
 
 // CreateListenerParams defines parameters for CreateListener.
 type CreateListenerParams struct {
-	// IdempotencyKey Any text of 1 to 255 visible ASCII characters. The same request sent again with it within 24 hours takes effect once; another request with it is a 409.
+	// IdempotencyKey Any text of 1 to 255 visible ASCII characters, best a random one; else 400. The same request (method, path, query and body) sent again with it within 24 hours takes effect once: the answer has the same status and the same resource, as it is by then. 409 if that has been deleted since, if what was answered can not be shown again (a token), or if the key came with another request. A request that was refused is not remembered. A key belongs to its workspace.
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
 // PatchListenerParams defines parameters for PatchListener.
 type PatchListenerParams struct {
-	// IdempotencyKey Any text of 1 to 255 visible ASCII characters. The same request sent again with it within 24 hours takes effect once; another request with it is a 409.
+	// IdempotencyKey Any text of 1 to 255 visible ASCII characters, best a random one; else 400. The same request (method, path, query and body) sent again with it within 24 hours takes effect once: the answer has the same status and the same resource, as it is by then. 409 if that has been deleted since, if what was answered can not be shown again (a token), or if the key came with another request. A request that was refused is not remembered. A key belongs to its workspace.
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
@@ -952,6 +1175,68 @@ type CreateListenerJSONRequestBody = ListenerCreateRequest
 
 // PatchListenerJSONRequestBody defines body for PatchListener for application/json ContentType.
 type PatchListenerJSONRequestBody = ListenerPatchRequest
+
+// AsValidationErrorLoc0 returns the union data inside the ValidationError_Loc_Item as a ValidationErrorLoc0
+func (t ValidationError_Loc_Item) AsValidationErrorLoc0() (ValidationErrorLoc0, error) {
+	var body ValidationErrorLoc0
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromValidationErrorLoc0 overwrites any union data inside the ValidationError_Loc_Item as the provided ValidationErrorLoc0
+func (t *ValidationError_Loc_Item) FromValidationErrorLoc0(v ValidationErrorLoc0) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeValidationErrorLoc0 performs a merge with any union data inside the ValidationError_Loc_Item, using the provided ValidationErrorLoc0
+func (t *ValidationError_Loc_Item) MergeValidationErrorLoc0(v ValidationErrorLoc0) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsValidationErrorLoc1 returns the union data inside the ValidationError_Loc_Item as a ValidationErrorLoc1
+func (t ValidationError_Loc_Item) AsValidationErrorLoc1() (ValidationErrorLoc1, error) {
+	var body ValidationErrorLoc1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromValidationErrorLoc1 overwrites any union data inside the ValidationError_Loc_Item as the provided ValidationErrorLoc1
+func (t *ValidationError_Loc_Item) FromValidationErrorLoc1(v ValidationErrorLoc1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeValidationErrorLoc1 performs a merge with any union data inside the ValidationError_Loc_Item, using the provided ValidationErrorLoc1
+func (t *ValidationError_Loc_Item) MergeValidationErrorLoc1(v ValidationErrorLoc1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t ValidationError_Loc_Item) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *ValidationError_Loc_Item) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {

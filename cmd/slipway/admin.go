@@ -16,13 +16,13 @@ func newAdminCommand() *cobra.Command {
 }
 
 func newAdminKeyCommand() *cobra.Command {
-	var data string
+	var data, database string
 	c := &cobra.Command{
 		Use:   "key",
 		Short: "Make a new admin key, for when the first is lost",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := daemon.NewAdminKey(c.Context(), data); err != nil {
+			if err := daemon.NewAdminKey(c.Context(), data, databaseURL(database)); err != nil {
 				return err
 			}
 			fmt.Fprintf(c.OutOrStdout(), "A new admin key is in %s. Keys made before stay valid.\n", daemon.AdminKeyFile(data))
@@ -30,5 +30,6 @@ func newAdminKeyCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&data, "data", "./.slipway", "folder of the server's data")
+	addDatabaseFlag(c, &database)
 	return c
 }

@@ -38,6 +38,7 @@ func startServer(data, listen string) (*serverProcess, error) {
 	}
 	defer log.Close()
 	s.cmd = exec.Command(binary, "server", "--data", data, "--listen", listen)
+	s.cmd.Env = append(os.Environ(), databaseVariable+"=") // a demo keeps to its folder
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := s.cmd.Start(); err != nil {

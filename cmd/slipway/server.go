@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -31,6 +32,7 @@ func newServerCommand() *cobra.Command {
 	}
 	flags := c.Flags()
 	flags.StringVar(&f.Data, "data", "./.slipway", "folder for everything the server keeps")
+	addDatabaseFlag(c, &f.Database)
 	flags.StringVar(&f.Listen, "listen", "127.0.0.1:8124", "address to listen on")
 	flags.StringVar(&f.PublicURL, "public-url", "", "where clients reach this server (default http://<listen>)")
 	flags.StringVar(&f.Domain, "domain", "", "serve agents at <deployment>.<domain> too")
@@ -47,6 +49,7 @@ func runServer(ctx context.Context, f serverFlags) error {
 	if _, err := fmt.Sscanf(f.ports, "%d-%d", &f.Ports.First, &f.Ports.Last); err != nil || !validPorts(f.Ports) {
 		return usagef("--agent-ports %q: want first-last, such as 20000-29999", f.ports)
 	}
+	f.Database = databaseURL(f.Database)
 	var err error
 	if f.Access, err = f.access.config(); err != nil {
 		return err
@@ -57,7 +60,7 @@ func runServer(ctx context.Context, f serverFlags) error {
 	if err != nil {
 		return err
 	}
-	if os.IsNotExist(statErr) {
+	if _, err := os.Stat(daemon.AdminKeyFile(f.Data)); os.IsNotExist(statErr) && err == nil {
 		fmt.Fprintf(os.Stderr, "The first API key is in %s. Keep it: it is not shown again.\n", daemon.AdminKeyFile(f.Data))
 	}
 	f.Logger.Info("serving", slog.String("url", s.URL()), slog.String("data", f.Data), slog.String("version", version))
@@ -69,6 +72,18 @@ func runServer(ctx context.Context, f serverFlags) error {
 		return err
 	}
 }
+
+// databaseVariable names the environment variable for what has a password in it.
+const databaseVariable = "SLIPWAY_DATABASE_URL"
+
+func addDatabaseFlag(c *cobra.Command, url *string) {
+	c.Flags().StringVar(url, "database-url", "", "PostgreSQL database, postgres://user@host:port/name (default: a file in the data folder).\n"+
+		"Everyone on the machine can see arguments: give one with a password as "+databaseVariable)
+}
+
+// databaseURL is the flag's value or, without one, the environment's. It is no
+// default of the flag: help would print it.
+func databaseURL(flag string) string { return cmp.Or(flag, os.Getenv(databaseVariable)) }
 
 func validPorts(r slipway.PortRange) bool { return 0 < r.First && r.First <= r.Last && r.Last < 1<<16 }
 

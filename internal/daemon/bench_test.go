@@ -148,3 +148,19 @@ func BenchmarkCreate(b *testing.B) {
 		return err
 	})
 }
+
+// BenchmarkDelete ends when the rows are gone too.
+func BenchmarkDelete(b *testing.B) {
+	s := startBenchmark(b, b.N)
+	s.run(b, func(n int) error {
+		_, err := s.ask(b.Context(), http.MethodDelete, s.path(n), "")
+		return err
+	})
+	for _, id := range s.ids {
+		for {
+			if _, err := s.ask(b.Context(), http.MethodGet, "/v2/deployments/"+id, ""); err != nil {
+				break
+			}
+		}
+	}
+}

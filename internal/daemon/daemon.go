@@ -30,12 +30,7 @@ import (
 	"github.com/slipwayhq/slipway/reconcile"
 	"github.com/slipwayhq/slipway/secret"
 	"github.com/slipwayhq/slipway/service"
-	"github.com/slipwayhq/slipway/store/sqlite"
 )
-
-// owner names the data plane of this process in leases. One folder has one
-// server at a time, so the name can be the same after every start.
-const owner = "local"
 
 const (
 	// finishWithin is how long requests may take to end after SIGTERM. Streams
@@ -52,6 +47,7 @@ const (
 // Config is what a server is started with.
 type Config struct {
 	Data       string            // folder for everything
+	Database   string            // postgres://…, "" for a file in the folder
 	Listen     string            // host:port
 	PublicURL  string            // "" for http://<listen>
 	Domain     string            // agents are <slug>.<domain> too; "" for paths only
@@ -148,7 +144,7 @@ func (s *Server) openSocket(ctx context.Context) (err error) {
 }
 
 func (s *Server) openStore(ctx context.Context) error {
-	store, err := sqlite.Open(ctx, database(s.config.Data))
+	store, err := openStore(ctx, s.config.Data, s.config.Database)
 	if err != nil {
 		return fmt.Errorf("open store: %w", err)
 	}
@@ -170,13 +166,16 @@ func (s *Server) openControl(ctx context.Context) error {
 	config.Forget = func() { keys.Forget(); s.gateway.ForgetKeys() }
 	s.service = service.New(s.store, s.blobs, ring, config)
 	s.gateway = gateway.New(gateway.Config{Identifier: keys, KeyTTL: gatewayKeyTTL, Domain: s.config.Domain, Logger: s.config.Logger})
+	stopping, stop := context.WithCancel(context.Background())
 	control, err := api.New(api.Config{
-		Control: s.service, Keys: keys, Signer: ring, PublicURL: s.config.PublicURL, Logger: s.config.Logger, Ready: s.Ready,
+		Control: s.service, Keys: keys, Signer: ring, PublicURL: s.config.PublicURL, Logger: s.config.Logger, Ready: s.Ready, Stopping: stopping,
 	})
 	if err != nil {
+		stop()
 		return err
 	}
 	s.http = &http.Server{Handler: s.split(control), ReadHeaderTimeout: headerWithin, ErrorLog: slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelWarn)}
+	s.http.RegisterOnShutdown(stop)
 	return s.service.Bootstrap(ctx, func(token string) error { return WriteKey(AdminKeyFile(s.config.Data), token) })
 }
 
@@ -203,6 +202,10 @@ func (s *Server) openData(context.Context) error {
 	builder, err := build.Open(build.Options{Dir: s.config.Data, Kinds: s.config.Kinds, StartLimit: s.config.StartLimit})
 	if err != nil {
 		return fmt.Errorf("open builder: %w", err)
+	}
+	owner, err := identity(s.config.Data)
+	if err != nil {
+		return err
 	}
 	outputs := listener.NewOutputs(s.service, s.driver, s.config.Logger, time.Now)
 	reconciler := reconcile.New(s.service, s.driver, builder, s.gateway, outputs, reconcile.Config{

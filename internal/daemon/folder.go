@@ -1,7 +1,9 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +17,7 @@ import (
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/secret"
 	"github.com/slipwayhq/slipway/service"
+	"github.com/slipwayhq/slipway/store/postgres"
 	"github.com/slipwayhq/slipway/store/sqlite"
 )
 
@@ -49,8 +52,11 @@ func writeAt(f *os.File, text string) error {
 }
 
 // WriteKey writes a token to a file that only its owner may read; the file holds
-// the old one or the new one, never half of either.
+// the old one or the new one, never half of either. The token "" removes it.
 func WriteKey(path, token string) error {
+	if token == "" {
+		return os.Remove(path)
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*") // mode 0600
 	if err != nil {
 		return err
@@ -63,23 +69,54 @@ func WriteKey(path, token string) error {
 	return os.Rename(f.Name(), path)
 }
 
-// NewAdminKey makes another admin key for the server of a folder, running or
-// not, and writes it to AdminKeyFile.
-func NewAdminKey(ctx context.Context, data string) error {
-	if _, err := os.Stat(database(data)); err != nil {
+// identity names the data plane of a folder in leases: the same after every
+// start, and another than that of any server on the same database. It begins
+// with the machine's name for the sake of people.
+func identity(data string) (string, error) {
+	path := filepath.Join(data, "identity")
+	kept, err := os.ReadFile(path)
+	if err == nil && len(kept) > 0 {
+		return string(kept), nil
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("read identity: %w", err)
+	}
+	host, _ := os.Hostname()
+	name := cmp.Or(host, "host") + "-" + strings.ToLower(rand.Text()[:12])
+	if err := WriteKey(path, name); err != nil {
+		return "", fmt.Errorf("keep identity: %w", err)
+	}
+	return name, nil
+}
+
+// openStore opens the database at a URL, or the one in the folder.
+func openStore(ctx context.Context, data, url string) (slipway.Store, error) {
+	if url != "" {
+		return postgres.Open(ctx, url)
+	}
+	return sqlite.Open(ctx, database(data))
+}
+
+// NewAdminKey makes another admin key for the server of a folder and a database
+// ("" for the one in the folder), running or not, and writes it to AdminKeyFile.
+func NewAdminKey(ctx context.Context, data, url string) error {
+	if _, err := os.Stat(encryptionKey(data)); err != nil {
 		return fmt.Errorf("%s holds no data of a server: %w", data, err)
+	}
+	if _, err := os.Stat(database(data)); url == "" && err != nil {
+		return fmt.Errorf("%s holds no database; if the server has it elsewhere, give its --database-url: %w", data, err)
 	}
 	ring, err := secret.OpenFile(encryptionKey(data))
 	if err != nil {
 		return err
 	}
-	store, err := sqlite.Open(ctx, database(data))
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	store, err := openStore(ctx, data, url)
 	if err != nil {
 		return fmt.Errorf("open store: %w", err)
 	}
 	defer store.Close()
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
 	return service.New(store, nil, ring, service.Config{}).NewAdminKey(ctx, slipway.NewKey{Name: "admin"}, func(token string) error {
 		return WriteKey(AdminKeyFile(data), token)
 	})

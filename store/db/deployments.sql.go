@@ -10,6 +10,23 @@ import (
 	"database/sql"
 )
 
+const countDeployments = `-- name: CountDeployments :one
+SELECT COUNT(*) FROM deployments
+WHERE workspace_id = $1 AND deployment_type = $2 AND status NOT IN ('AWAITING_DELETE', 'AWAITING_FINAL_DELETE')
+`
+
+type CountDeploymentsParams struct {
+	WorkspaceID    string
+	DeploymentType string
+}
+
+func (q *Queries) CountDeployments(ctx context.Context, arg CountDeploymentsParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countDeployments, arg.WorkspaceID, arg.DeploymentType)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const deleteDeployment = `-- name: DeleteDeployment :execrows
 DELETE FROM deployments WHERE id = $1
 `
@@ -506,7 +523,7 @@ func (q *Queries) InsertLogHead(ctx context.Context, deploymentID string) error 
 }
 
 const listDeploymentsAfter = `-- name: ListDeploymentsAfter :many
-SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until FROM deployments WHERE id > $1
+SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until FROM deployments WHERE id > $1 AND listener_id = ''
 ORDER BY id LIMIT CAST($2 AS bigint)
 `
 
@@ -634,12 +651,12 @@ func (q *Queries) ListDeploymentsInStatus(ctx context.Context, arg ListDeploymen
 const pageDeployments = `-- name: PageDeployments :many
 SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
 FROM (
-    SELECT l.id FROM deployments l
-    WHERE l.workspace_id = $1
-    ORDER BY l.created_at DESC, l.id DESC
+    SELECT l.id, l.workspace_id FROM deployments l
+    WHERE l.workspace_id <= $1
+    ORDER BY l.workspace_id DESC, l.created_at DESC, l.id DESC
     LIMIT CAST($3 AS bigint) OFFSET CAST($2 AS bigint)
 ) AS page
-JOIN deployments d ON d.id = page.id
+JOIN deployments d ON d.id = page.id AND page.workspace_id = $1
 LEFT JOIN revisions r ON r.id = d.latest_revision_id
 LEFT JOIN secret_sets s ON s.id = d.secret_set_id
 ORDER BY d.created_at DESC, d.id DESC
@@ -659,7 +676,9 @@ type PageDeploymentsRow struct {
 	SecretRefs    sql.NullString
 }
 
-// A page is found in deployments_newest alone; then its rows are read.
+// A page is found in deployments_newest alone; then its rows are read. The index
+// is walked back from the end of the workspace, and only what is found is asked
+// whether it is still in it: to ask what is skipped would take most of the time.
 func (q *Queries) PageDeployments(ctx context.Context, arg PageDeploymentsParams) ([]PageDeploymentsRow, error) {
 	rows, err := q.db.QueryContext(ctx, pageDeployments, arg.WorkspaceID, arg.Skip, arg.MaxRows)
 	if err != nil {

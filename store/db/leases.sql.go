@@ -46,10 +46,10 @@ func (q *Queries) GetLease(ctx context.Context, id string) (GetLeaseRow, error) 
 const listDue = `-- name: ListDue :many
 SELECT due.id FROM (
     SELECT d.id, d.next_at AS at FROM deployments d
-    WHERE d.lease_until = 0 AND d.next_at IS NOT NULL AND d.next_at <= CAST($1 AS bigint)
+    WHERE d.lease_until = 0 AND d.next_at IS NOT NULL AND d.next_at <= CAST($1 AS bigint) AND d.listener_id = ''
     UNION ALL
     SELECT l.id, l.lease_until AS at FROM deployments l
-    WHERE l.lease_until > 0 AND l.lease_until <= CAST($1 AS bigint)
+    WHERE l.lease_until > 0 AND l.lease_until <= CAST($1 AS bigint) AND l.listener_id = ''
 ) AS due
 ORDER BY due.at, due.id LIMIT CAST($2 AS bigint)
 `
@@ -60,7 +60,7 @@ type ListDueParams struct {
 }
 
 // What is due and free: nobody holds it and its time has come, or its holder
-// has let it run out.
+// has let it run out. What a listener runs is not for the data plane here.
 func (q *Queries) ListDue(ctx context.Context, arg ListDueParams) ([]string, error) {
 	rows, err := q.db.QueryContext(ctx, listDue, arg.Now, arg.MaxRows)
 	if err != nil {
@@ -86,9 +86,10 @@ func (q *Queries) ListDue(ctx context.Context, arg ListDueParams) ([]string, err
 
 const nextDue = `-- name: NextDue :one
 SELECT CAST(COALESCE(MIN(due.at), -1) AS bigint) AS at FROM (
-    SELECT MIN(d.next_at) AS at FROM deployments d WHERE d.lease_until = 0 AND d.next_at IS NOT NULL
+    SELECT MIN(d.next_at) AS at FROM deployments d
+    WHERE d.lease_until = 0 AND d.next_at IS NOT NULL AND d.listener_id = ''
     UNION ALL
-    SELECT MIN(l.lease_until) AS at FROM deployments l WHERE l.lease_until > 0
+    SELECT MIN(l.lease_until) AS at FROM deployments l WHERE l.lease_until > 0 AND l.listener_id = ''
 ) AS due
 `
 

@@ -50,7 +50,8 @@ WHERE deployment_id = $1 AND kind = $2
   AND at >= CAST($4 AS bigint) AND at < CAST($5 AS bigint)
   AND (CAST($6 AS text) IS NULL OR level = CAST($6 AS text))
   AND (CAST($7 AS text) IS NULL OR lower(message) LIKE lower(CAST($7 AS text)) ESCAPE '!')
-ORDER BY position LIMIT CAST($8 AS bigint)
+  AND (CAST($8 AS text) IS NULL OR lower(message) LIKE lower(CAST($8 AS text)) ESCAPE '!')
+ORDER BY position LIMIT CAST($9 AS bigint)
 `
 
 type ListDeploymentLogParams struct {
@@ -61,6 +62,7 @@ type ListDeploymentLogParams struct {
 	Until        int64
 	Level        sql.NullString
 	Pattern      sql.NullString
+	Run          sql.NullString
 	MaxRows      int64
 }
 
@@ -73,6 +75,7 @@ func (q *Queries) ListDeploymentLog(ctx context.Context, arg ListDeploymentLogPa
 		arg.Until,
 		arg.Level,
 		arg.Pattern,
+		arg.Run,
 		arg.MaxRows,
 	)
 	if err != nil {
@@ -113,7 +116,8 @@ WHERE deployment_id = $1 AND kind = $2
   AND at >= CAST($4 AS bigint) AND at < CAST($5 AS bigint)
   AND (CAST($6 AS text) IS NULL OR level = CAST($6 AS text))
   AND (CAST($7 AS text) IS NULL OR lower(message) LIKE lower(CAST($7 AS text)) ESCAPE '!')
-ORDER BY position DESC LIMIT CAST($8 AS bigint)
+  AND (CAST($8 AS text) IS NULL OR lower(message) LIKE lower(CAST($8 AS text)) ESCAPE '!')
+ORDER BY position DESC LIMIT CAST($9 AS bigint)
 `
 
 type ListDeploymentLogBackParams struct {
@@ -124,6 +128,7 @@ type ListDeploymentLogBackParams struct {
 	Until        int64
 	Level        sql.NullString
 	Pattern      sql.NullString
+	Run          sql.NullString
 	MaxRows      int64
 }
 
@@ -136,6 +141,7 @@ func (q *Queries) ListDeploymentLogBack(ctx context.Context, arg ListDeploymentL
 		arg.Until,
 		arg.Level,
 		arg.Pattern,
+		arg.Run,
 		arg.MaxRows,
 	)
 	if err != nil {
@@ -176,7 +182,8 @@ WHERE deployment_id = $1 AND revision_id = $2 AND kind = $3
   AND at >= CAST($5 AS bigint) AND at < CAST($6 AS bigint)
   AND (CAST($7 AS text) IS NULL OR level = CAST($7 AS text))
   AND (CAST($8 AS text) IS NULL OR lower(message) LIKE lower(CAST($8 AS text)) ESCAPE '!')
-ORDER BY position LIMIT CAST($9 AS bigint)
+  AND (CAST($9 AS text) IS NULL OR lower(message) LIKE lower(CAST($9 AS text)) ESCAPE '!')
+ORDER BY position LIMIT CAST($10 AS bigint)
 `
 
 type ListRevisionLogParams struct {
@@ -188,6 +195,7 @@ type ListRevisionLogParams struct {
 	Until        int64
 	Level        sql.NullString
 	Pattern      sql.NullString
+	Run          sql.NullString
 	MaxRows      int64
 }
 
@@ -201,6 +209,7 @@ func (q *Queries) ListRevisionLog(ctx context.Context, arg ListRevisionLogParams
 		arg.Until,
 		arg.Level,
 		arg.Pattern,
+		arg.Run,
 		arg.MaxRows,
 	)
 	if err != nil {
@@ -241,7 +250,8 @@ WHERE deployment_id = $1 AND revision_id = $2 AND kind = $3
   AND at >= CAST($5 AS bigint) AND at < CAST($6 AS bigint)
   AND (CAST($7 AS text) IS NULL OR level = CAST($7 AS text))
   AND (CAST($8 AS text) IS NULL OR lower(message) LIKE lower(CAST($8 AS text)) ESCAPE '!')
-ORDER BY position DESC LIMIT CAST($9 AS bigint)
+  AND (CAST($9 AS text) IS NULL OR lower(message) LIKE lower(CAST($9 AS text)) ESCAPE '!')
+ORDER BY position DESC LIMIT CAST($10 AS bigint)
 `
 
 type ListRevisionLogBackParams struct {
@@ -253,6 +263,7 @@ type ListRevisionLogBackParams struct {
 	Until        int64
 	Level        sql.NullString
 	Pattern      sql.NullString
+	Run          sql.NullString
 	MaxRows      int64
 }
 
@@ -266,6 +277,7 @@ func (q *Queries) ListRevisionLogBack(ctx context.Context, arg ListRevisionLogBa
 		arg.Until,
 		arg.Level,
 		arg.Pattern,
+		arg.Run,
 		arg.MaxRows,
 	)
 	if err != nil {

@@ -63,6 +63,19 @@ type Deployment struct {
 	LeaseUntil         int64
 }
 
+type DeploymentEvent struct {
+	DeploymentID string
+	Sequence     int64
+	Kind         string
+	Body         string
+	At           int64
+}
+
+type EventHead struct {
+	DeploymentID string
+	Sequence     int64
+}
+
 type Instance struct {
 	ID           string
 	DeploymentID string
@@ -89,6 +102,16 @@ type Inventory struct {
 	LastError    string
 }
 
+type Listener struct {
+	ID          string
+	WorkspaceID string
+	ComputeType string
+	ComputeID   string
+	Config      string
+	CreatedAt   int64
+	UpdatedAt   int64
+}
+
 type LogHead struct {
 	DeploymentID string
 	Position     int64
@@ -104,6 +127,14 @@ type LogLine struct {
 	At           int64
 	Level        string
 	Message      string
+}
+
+type Receipt struct {
+	WorkspaceID string
+	RequestKey  string
+	Hash        string
+	Resource    string
+	CreatedAt   int64
 }
 
 type Revision struct {

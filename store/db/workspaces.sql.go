@@ -308,11 +308,13 @@ func (q *Queries) TouchKey(ctx context.Context, arg TouchKeyParams) (int64, erro
 const workspaceRemains = `-- name: WorkspaceRemains :one
 SELECT
     (SELECT COUNT(*) FROM deployments AS d WHERE d.workspace_id = $1) AS deployments,
+    (SELECT COUNT(*) FROM listeners AS l WHERE l.workspace_id = $1) AS listeners,
     (SELECT COUNT(*) FROM tracing_projects AS p WHERE p.workspace_id = $1) AS projects
 `
 
 type WorkspaceRemainsRow struct {
 	Deployments int64
+	Listeners   int64
 	Projects    int64
 }
 
@@ -320,6 +322,6 @@ type WorkspaceRemainsRow struct {
 func (q *Queries) WorkspaceRemains(ctx context.Context, workspaceID string) (WorkspaceRemainsRow, error) {
 	row := q.db.QueryRowContext(ctx, workspaceRemains, workspaceID)
 	var i WorkspaceRemainsRow
-	err := row.Scan(&i.Deployments, &i.Projects)
+	err := row.Scan(&i.Deployments, &i.Listeners, &i.Projects)
 	return i, err
 }

@@ -28,16 +28,18 @@ LEFT JOIN revisions r ON r.id = d.latest_revision_id
 LEFT JOIN secret_sets s ON s.id = d.secret_set_id
 WHERE d.id = $1;
 
--- A page is found in deployments_newest alone; then its rows are read.
+-- A page is found in deployments_newest alone; then its rows are read. The index
+-- is walked back from the end of the workspace, and only what is found is asked
+-- whether it is still in it: to ask what is skipped would take most of the time.
 -- name: PageDeployments :many
 SELECT sqlc.embed(d), r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
 FROM (
-    SELECT l.id FROM deployments l
-    WHERE l.workspace_id = sqlc.arg(workspace_id)
-    ORDER BY l.created_at DESC, l.id DESC
+    SELECT l.id, l.workspace_id FROM deployments l
+    WHERE l.workspace_id <= sqlc.arg(workspace_id)
+    ORDER BY l.workspace_id DESC, l.created_at DESC, l.id DESC
     LIMIT CAST(sqlc.arg(max_rows) AS bigint) OFFSET CAST(sqlc.arg(skip) AS bigint)
 ) AS page
-JOIN deployments d ON d.id = page.id
+JOIN deployments d ON d.id = page.id AND page.workspace_id = sqlc.arg(workspace_id)
 LEFT JOIN revisions r ON r.id = d.latest_revision_id
 LEFT JOIN secret_sets s ON s.id = d.secret_set_id
 ORDER BY d.created_at DESC, d.id DESC;
@@ -110,12 +112,16 @@ LEFT JOIN revisions r ON r.id = d.latest_revision_id
 LEFT JOIN secret_sets s ON s.id = d.secret_set_id
 ORDER BY CASE WHEN d.name = CAST(sqlc.arg(first_name) AS text) THEN 0 ELSE 1 END, d.created_at DESC, d.id DESC;
 
+-- name: CountDeployments :one
+SELECT COUNT(*) FROM deployments
+WHERE workspace_id = $1 AND deployment_type = $2 AND status NOT IN ('AWAITING_DELETE', 'AWAITING_FINAL_DELETE');
+
 -- name: ListDeploymentsInStatus :many
 SELECT * FROM deployments WHERE status = sqlc.arg(status)
 ORDER BY created_at, id LIMIT CAST(sqlc.arg(max_rows) AS bigint);
 
 -- name: ListDeploymentsAfter :many
-SELECT * FROM deployments WHERE id > sqlc.arg(id)
+SELECT * FROM deployments WHERE id > sqlc.arg(id) AND listener_id = ''
 ORDER BY id LIMIT CAST(sqlc.arg(max_rows) AS bigint);
 
 -- name: UpdateDeployment :execrows

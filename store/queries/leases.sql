@@ -8,14 +8,14 @@ END
 WHERE id = sqlc.arg(id);
 
 -- What is due and free: nobody holds it and its time has come, or its holder
--- has let it run out.
+-- has let it run out. What a listener runs is not for the data plane here.
 -- name: ListDue :many
 SELECT due.id FROM (
     SELECT d.id, d.next_at AS at FROM deployments d
-    WHERE d.lease_until = 0 AND d.next_at IS NOT NULL AND d.next_at <= CAST(sqlc.arg(now) AS bigint)
+    WHERE d.lease_until = 0 AND d.next_at IS NOT NULL AND d.next_at <= CAST(sqlc.arg(now) AS bigint) AND d.listener_id = ''
     UNION ALL
     SELECT l.id, l.lease_until AS at FROM deployments l
-    WHERE l.lease_until > 0 AND l.lease_until <= CAST(sqlc.arg(now) AS bigint)
+    WHERE l.lease_until > 0 AND l.lease_until <= CAST(sqlc.arg(now) AS bigint) AND l.listener_id = ''
 ) AS due
 ORDER BY due.at, due.id LIMIT CAST(sqlc.arg(max_rows) AS bigint);
 
@@ -46,9 +46,10 @@ WHERE id = sqlc.arg(id) AND lease_owner = sqlc.arg(owner) AND lease_term = sqlc.
 -- -1 for never.
 -- name: NextDue :one
 SELECT CAST(COALESCE(MIN(due.at), -1) AS bigint) AS at FROM (
-    SELECT MIN(d.next_at) AS at FROM deployments d WHERE d.lease_until = 0 AND d.next_at IS NOT NULL
+    SELECT MIN(d.next_at) AS at FROM deployments d
+    WHERE d.lease_until = 0 AND d.next_at IS NOT NULL AND d.listener_id = ''
     UNION ALL
-    SELECT MIN(l.lease_until) AS at FROM deployments l WHERE l.lease_until > 0
+    SELECT MIN(l.lease_until) AS at FROM deployments l WHERE l.lease_until > 0 AND l.listener_id = ''
 ) AS due;
 
 -- A holder that has started anew gives back what it held.

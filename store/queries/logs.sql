@@ -20,6 +20,7 @@ WHERE deployment_id = sqlc.arg(deployment_id) AND kind = sqlc.arg(kind)
   AND at >= CAST(sqlc.arg(since) AS bigint) AND at < CAST(sqlc.arg(until) AS bigint)
   AND (CAST(sqlc.narg(level) AS text) IS NULL OR level = CAST(sqlc.narg(level) AS text))
   AND (CAST(sqlc.narg(pattern) AS text) IS NULL OR lower(message) LIKE lower(CAST(sqlc.narg(pattern) AS text)) ESCAPE '!')
+  AND (CAST(sqlc.narg(run) AS text) IS NULL OR lower(message) LIKE lower(CAST(sqlc.narg(run) AS text)) ESCAPE '!')
 ORDER BY position LIMIT CAST(sqlc.arg(max_rows) AS bigint);
 
 -- name: ListDeploymentLogBack :many
@@ -29,6 +30,7 @@ WHERE deployment_id = sqlc.arg(deployment_id) AND kind = sqlc.arg(kind)
   AND at >= CAST(sqlc.arg(since) AS bigint) AND at < CAST(sqlc.arg(until) AS bigint)
   AND (CAST(sqlc.narg(level) AS text) IS NULL OR level = CAST(sqlc.narg(level) AS text))
   AND (CAST(sqlc.narg(pattern) AS text) IS NULL OR lower(message) LIKE lower(CAST(sqlc.narg(pattern) AS text)) ESCAPE '!')
+  AND (CAST(sqlc.narg(run) AS text) IS NULL OR lower(message) LIKE lower(CAST(sqlc.narg(run) AS text)) ESCAPE '!')
 ORDER BY position DESC LIMIT CAST(sqlc.arg(max_rows) AS bigint);
 
 -- name: ListRevisionLog :many
@@ -38,6 +40,7 @@ WHERE deployment_id = sqlc.arg(deployment_id) AND revision_id = sqlc.arg(revisio
   AND at >= CAST(sqlc.arg(since) AS bigint) AND at < CAST(sqlc.arg(until) AS bigint)
   AND (CAST(sqlc.narg(level) AS text) IS NULL OR level = CAST(sqlc.narg(level) AS text))
   AND (CAST(sqlc.narg(pattern) AS text) IS NULL OR lower(message) LIKE lower(CAST(sqlc.narg(pattern) AS text)) ESCAPE '!')
+  AND (CAST(sqlc.narg(run) AS text) IS NULL OR lower(message) LIKE lower(CAST(sqlc.narg(run) AS text)) ESCAPE '!')
 ORDER BY position LIMIT CAST(sqlc.arg(max_rows) AS bigint);
 
 -- name: ListRevisionLogBack :many
@@ -47,4 +50,5 @@ WHERE deployment_id = sqlc.arg(deployment_id) AND revision_id = sqlc.arg(revisio
   AND at >= CAST(sqlc.arg(since) AS bigint) AND at < CAST(sqlc.arg(until) AS bigint)
   AND (CAST(sqlc.narg(level) AS text) IS NULL OR level = CAST(sqlc.narg(level) AS text))
   AND (CAST(sqlc.narg(pattern) AS text) IS NULL OR lower(message) LIKE lower(CAST(sqlc.narg(pattern) AS text)) ESCAPE '!')
+  AND (CAST(sqlc.narg(run) AS text) IS NULL OR lower(message) LIKE lower(CAST(sqlc.narg(run) AS text)) ESCAPE '!')
 ORDER BY position DESC LIMIT CAST(sqlc.arg(max_rows) AS bigint);

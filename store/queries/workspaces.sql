@@ -14,6 +14,7 @@ UPDATE workspaces SET name = $2 WHERE id = $1;
 -- name: WorkspaceRemains :one
 SELECT
     (SELECT COUNT(*) FROM deployments AS d WHERE d.workspace_id = sqlc.arg(workspace_id)) AS deployments,
+    (SELECT COUNT(*) FROM listeners AS l WHERE l.workspace_id = sqlc.arg(workspace_id)) AS listeners,
     (SELECT COUNT(*) FROM tracing_projects AS p WHERE p.workspace_id = sqlc.arg(workspace_id)) AS projects;
 
 -- name: DeleteWorkspace :execrows

@@ -7,9 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/pressly/goose/v3"
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/store"
@@ -208,5 +211,44 @@ func TestGoexit(t *testing.T) {
 	update(t, s, insert("next"))
 	if ids := stored(t, s); len(ids) != 1 || ids[0] != "next" {
 		t.Errorf("stored: %v", ids)
+	}
+}
+
+// What an older server wrote is listed as what this one writes.
+func TestMigrateNames(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "slipway.db")
+	pool, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := goose.NewProvider(goose.DialectSQLite3, pool, os.DirFS("../migrations"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := first.UpTo(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range []string{
+		"INSERT INTO workspaces VALUES ('w', 'w', 1)",
+		"INSERT INTO deployments VALUES ('d', 'w', 'n', '', 's', '', '', '', '', '', '', 'set', '', 'READY', '', '', '', '', 0, 0, 1, 1, 0, 0, 0, NULL, '', 0, 0)",
+		"INSERT INTO secret_sets VALUES ('set', 'd', '[]'), ('empty', 'd', '[]')",
+		"INSERT INTO secret_values VALUES ('set', 1, 'A', 'x'), ('set', 0, 'Z', 'x')",
+	} {
+		if _, err := pool.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(statement, err)
+		}
+	}
+	if err := pool.Close(); err != nil {
+		t.Fatal(err)
+	}
+	err = open(t, path).View(t.Context(), func(tx slipway.Tx) error {
+		v, err := tx.DeploymentView("d")
+		if !slices.Equal(v.Variables, []string{"Z", "A"}) {
+			t.Errorf("variables are %q", v.Variables)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -20,8 +20,12 @@ func testWorkspaceDelete(t *testing.T, w *world) {
 	w.refused(slipway.ErrNoRow, func(tx slipway.Tx) error { return tx.RenameWorkspace("no", "x") })
 
 	d := w.deployment("app", 0)
+	listener := slipway.Listener{ID: newID[slipway.ListenerID](), Workspace: w.workspace, ComputeType: "k8s", ComputeID: "c", CreatedAt: at(1)}
 	w.update(func(tx slipway.Tx) error {
 		if err := tx.InsertProject(slipway.TracingProject{ID: newID[slipway.ProjectID](), Workspace: w.workspace, Name: "p", Deployment: d.ID}); err != nil {
+			return err
+		}
+		if err := tx.InsertListener(listener); err != nil {
 			return err
 		}
 		if err := tx.InsertKey(slipway.Key{ID: newID[slipway.KeyID](), Workspace: w.workspace, Hash: "aa"}); err != nil {
@@ -30,11 +34,12 @@ func testWorkspaceDelete(t *testing.T, w *world) {
 		return tx.InsertKey(slipway.Key{ID: newID[slipway.KeyID](), Workspace: home.ID, Hash: "bb"})
 	})
 	left := func(tx slipway.Tx) (slipway.Remains, error) { return tx.WorkspaceRemains(w.workspace) }
-	equal(t, "remains", read(w, left), slipway.Remains{Deployments: 1, Projects: 1})
+	equal(t, "remains", read(w, left), slipway.Remains{Deployments: 1, Listeners: 1, Projects: 1})
 	equal(t, "remains elsewhere", read(w, func(tx slipway.Tx) (slipway.Remains, error) { return tx.WorkspaceRemains(home.ID) }), slipway.Remains{})
 	w.refused(nil, func(tx slipway.Tx) error { return tx.DeleteWorkspace(w.workspace) })
 
 	w.update(func(tx slipway.Tx) error { return tx.DeleteDeployment(d.ID) })
+	w.update(func(tx slipway.Tx) error { return tx.DeleteListener(listener.ID) })
 	equal(t, "what a deployment leaves", read(w, left), slipway.Remains{Projects: 1})
 	p := read(w, func(tx slipway.Tx) (slipway.TracingProject, error) { return tx.ProjectByName(w.workspace, "p") })
 	w.update(func(tx slipway.Tx) error { return tx.DeleteProject(p.ID) })

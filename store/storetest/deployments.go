@@ -135,11 +135,18 @@ func testDeploymentLists(t *testing.T, w *world) {
 		"ids":                 {filter{IDs: ids{exact.ID, "no", under.ID, elsewhere.deployment("b", 1).ID}}, ids{under.ID, exact.ID}},
 		"ids and contains":    {filter{IDs: ids{exact.ID, under.ID}, NameContains: "my"}, ids{under.ID}},
 		"ids and name":        {filter{IDs: ids{under.ID}, Name: "app"}, nil},
+		"reconciled":          {filter{Reconciled: new(true)}, nil},
+		"not reconciled":      {filter{Reconciled: new(false), NameContains: "two"}, ids{prefix.ID}},
+		"named, reconciled":   {filter{Reconciled: new(true), Name: "app"}, nil},
 		"strange id":          {filter{IDs: ids{"%", "\x00", "_"}}, nil},
 	} {
 		c.f.Workspace = w.workspace
 		equal(t, name, w.list(c.f), c.want)
 	}
+	count := func(kind string) int {
+		return read(w, func(tx slipway.Tx) (int, error) { return tx.CountDeployments(w.workspace, kind) })
+	}
+	equal(t, "of a type", []int{count("dev"), count("prod"), count("")}, []int{1, 0, 3})
 }
 
 // list returns the ids of a list.

@@ -79,7 +79,8 @@ func (w *world) pages(q slipway.LogQuery) (lines []slipway.LogLine) {
 func testLogFilters(t *testing.T, w *world) {
 	d := w.deployment("app", 0).ID
 	lines := written(d, "r1", 4)
-	for i, m := range []string{"100% Done", "100 done", "user_name ÄÖ", "a!b"} {
+	const last = `a!b {"run_id": "0190A0A0"} done`
+	for i, m := range []string{"100% Done", "100 done", "user_name ÄÖ", last} {
 		lines[i].Message = m
 	}
 	lines[1].Level, lines[2].Revision = "ERROR", "r2"
@@ -90,14 +91,18 @@ func testLogFilters(t *testing.T, w *world) {
 	}{
 		"level":        {slipway.LogQuery{Level: "ERROR"}, []string{"100 done"}},
 		"revision":     {slipway.LogQuery{Revision: "r2"}, []string{"user_name ÄÖ"}},
-		"since":        {slipway.LogQuery{Since: at(2)}, []string{"user_name ÄÖ", "a!b"}},
+		"since":        {slipway.LogQuery{Since: at(2)}, []string{"user_name ÄÖ", last}},
 		"until":        {slipway.LogQuery{Until: at(2)}, []string{"100% Done", "100 done"}},
 		"from to":      {slipway.LogQuery{Since: at(1), Until: at(3), Newest: true}, []string{"user_name ÄÖ", "100 done"}},
-		"any case":     {slipway.LogQuery{Contains: "dONE"}, []string{"100% Done", "100 done"}},
+		"any case":     {slipway.LogQuery{Contains: "dONE"}, []string{"100% Done", "100 done", last}},
+		"run":          {slipway.LogQuery{Run: "0190a0a0"}, []string{last}},
+		"run and text": {slipway.LogQuery{Run: "0190a0a0", Contains: "done", Newest: true}, []string{last}},
+		"run, no text": {slipway.LogQuery{Run: "0190a0a0", Contains: "user"}, nil},
+		"other run":    {slipway.LogQuery{Run: "0190a0a1", Revision: "r1"}, nil},
 		"percent":      {slipway.LogQuery{Contains: "0% d"}, []string{"100% Done"}},
 		"underscore":   {slipway.LogQuery{Contains: "r_n"}, []string{"user_name ÄÖ"}},
 		"no wildcard":  {slipway.LogQuery{Contains: "1_0"}, nil},
-		"escape":       {slipway.LogQuery{Contains: "!"}, []string{"a!b"}},
+		"escape":       {slipway.LogQuery{Contains: "!"}, []string{last}},
 		"other script": {slipway.LogQuery{Contains: "ÄÖ"}, []string{"user_name ÄÖ"}},
 	} {
 		c.q.Deployment = d

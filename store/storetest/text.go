@@ -63,7 +63,7 @@ func testStrangeText(t *testing.T, w *world) {
 		if f.Workspace == "" {
 			f.Workspace = w.workspace
 		}
-		equal(t, "list", len(read(w, func(tx slipway.Tx) ([]slipway.DeploymentView, error) { return tx.ListDeployments(f) })), 0)
+		equal(t, "list", len(w.list(f)), 0)
 	}
 	absent(w, getDeployment("\x00"))
 	absent(w, func(tx slipway.Tx) (slipway.Key, error) { return tx.KeyByHash(string(slices.Repeat([]byte{0}, 3))) })

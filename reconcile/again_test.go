@@ -1,0 +1,74 @@
+package reconcile
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+)
+
+// calls is a control plane that hands out one deployment of which nothing is
+// wanted.
+type calls struct {
+	slipway.Sync
+	releasing func()
+	released  chan error // how the context of a Release was
+	term      int64
+}
+
+func (c *calls) Keep(ctx context.Context, _ slipway.Lease, _ int64) (int64, error) {
+	<-ctx.Done()
+	return 0, ctx.Err()
+}
+
+func (c *calls) Acquire(context.Context, string, slipway.DeploymentID) (slipway.Claim, error) {
+	c.term++
+	return claimed(c.term), nil
+}
+
+func (c *calls) Release(ctx context.Context, _ slipway.Lease, _ int64, _ time.Time) error {
+	if c.releasing != nil {
+		c.releasing()
+		c.releasing = nil
+	}
+	c.released <- ctx.Err()
+	return ctx.Err()
+}
+
+type noRoutes struct{ slipway.Router }
+
+func (noRoutes) Unroute(slipway.DeploymentID) {}
+
+func claimed(term int64) slipway.Claim {
+	d := slipway.Deployment{ID: "d", Status: slipway.Ready}
+	return slipway.Claim{Lease: slipway.Lease{Deployment: d.ID, Term: term}, Assignment: slipway.Assignment{Deployment: d}}
+}
+
+// A nudge that comes while the lease is given back has another worker look,
+// which outlives the first and gives its own lease back.
+func TestNudgeWhileTheLeaseIsGivenBack(t *testing.T) {
+	sync := &calls{released: make(chan error, 2)}
+	r := &Reconciler{
+		sync: sync, router: noRoutes{}, config: Config{Now: time.Now, Logger: slog.New(slog.DiscardHandler)},
+		workers: map[slipway.DeploymentID]*worker{}, memories: map[slipway.DeploymentID]*memory{},
+	}
+	sync.releasing = func() {
+		if err := r.Wake(t.Context(), "d"); err != nil {
+			t.Error(err)
+		}
+	}
+	r.Work(t.Context(), claimed(0))
+	r.Wait()
+	for range 2 {
+		select {
+		case err := <-sync.released:
+			if err != nil {
+				t.Errorf("a lease is given back under a context that has ended: %v", err)
+			}
+		default:
+			t.Fatal("a lease was not given back")
+		}
+	}
+}

@@ -1,0 +1,62 @@
+package service_test
+
+import (
+	"testing"
+
+	"github.com/slipwayhq/slipway"
+)
+
+func TestDeleteManySaysOfEach(t *testing.T) {
+	p := newPlane(t)
+	a, b, c := p.create("a").ID, p.create("b").ID, p.create("c").ID
+	must(t, p.Delete(t.Context(), p.who, c, false))
+	const none = "0190a0a0-0000-7000-8000-0000000abcde"
+	refusals, err := p.DeleteMany(t.Context(), p.who, []slipway.DeploymentID{b, none, c, a, b})
+	must(t, err)
+	for i, want := range []slipway.Code{"", slipway.CodeNotFound, "", "", ""} {
+		if got := slipway.CodeOf(refusals[i]); got != want || (want == "") != (refusals[i] == nil) {
+			t.Errorf("%d: %v, want %q", i, refusals[i], want)
+		}
+	}
+	if text := refusals[1].Error(); text != "Deployment ID "+none+" not found." {
+		t.Error(text)
+	}
+	for _, id := range []slipway.DeploymentID{a, b, c} {
+		d, err := p.Get(t.Context(), p.who, id)
+		if slipway.CodeOf(err) != slipway.CodeNotFound && !d.Deleting() {
+			t.Errorf("%s is %s", id, d.Status)
+		}
+	}
+}
+
+func TestDeleteManyLeavesOthersAlone(t *testing.T) {
+	p := newPlane(t)
+	a := p.create("a").ID
+	stranger := slipway.Principal{Workspace: "0190a0a0-0000-7000-8000-0000000abcde", Scopes: slipway.DefaultScopes()}
+	refusals, err := p.DeleteMany(t.Context(), stranger, []slipway.DeploymentID{a})
+	if err != nil || slipway.CodeOf(refusals[0]) != slipway.CodeNotFound {
+		t.Errorf("a stranger's: %v %v", refusals, err)
+	}
+	if d, err := p.Get(t.Context(), p.who, a); err != nil || d.Deleting() {
+		t.Errorf("%s %v", d.Status, err)
+	}
+}
+
+func TestCountFree(t *testing.T) {
+	p := newPlane(t)
+	for name, kind := range map[string]string{"a": "dev_free", "b": "dev_free_zero", "c": "dev", "d": "dev_free", "e": ""} {
+		_, err := p.Create(t.Context(), p.who, slipway.NewDeployment{
+			Name: name, Source: slipway.SourceInternalSource, Config: slipway.SourceConfig{DeploymentType: kind},
+		})
+		must(t, err)
+	}
+	found, err := p.List(t.Context(), p.who, slipway.DeploymentFilter{Name: "d"})
+	must(t, err)
+	must(t, p.Delete(t.Context(), p.who, found[0].ID, false))
+	if n, err := p.CountFree(t.Context(), p.who); n != 2 || err != nil {
+		t.Errorf("%d %v", n, err)
+	}
+	if n, err := p.CountFree(t.Context(), slipway.Principal{Workspace: "another"}); n != 0 || err != nil {
+		t.Errorf("elsewhere: %d %v", n, err)
+	}
+}
