@@ -61,8 +61,10 @@ func (c *change) delete(d *slipway.Deployment, tracing bool) (err error) {
 	if d.Status, err = d.Status.After(slipway.Delete); err != nil {
 		return err
 	}
-	if err := c.endOpen(d.ID); err != nil {
-		return err
+	if d.Latest != "" {
+		if err := c.endOpen(d.ID); err != nil {
+			return err
+		}
 	}
 	if err := c.letGoOfProject(d, tracing); err != nil {
 		return err

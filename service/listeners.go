@@ -14,26 +14,31 @@ func (s *Service) CreateListener(ctx context.Context, who slipway.Principal, l s
 	if err := slipway.CheckComputeID(l.ComputeID); err != nil {
 		return slipway.Listener{}, err
 	}
-	err := s.change(ctx, func(c *change) error {
+	err := s.once(ctx, who, func(c *change) (string, error) {
 		l.ID, l.Workspace, l.CreatedAt, l.UpdatedAt = slipway.NewID[slipway.ListenerID](c.now), who.Workspace, c.now, c.now
 		switch _, err := c.ListenerByComputeID(l.Workspace, l.ComputeID); {
 		case err == nil:
-			return slipway.Errorf(slipway.CodeConflict, "Listener for LangSmith workspace ID '%s' and compute ID '%s' already exists.", l.Workspace, l.ComputeID)
+			return "", slipway.Errorf(slipway.CodeConflict, "Listener for LangSmith workspace ID '%s' and compute ID '%s' already exists.", l.Workspace, l.ComputeID)
 		case !errors.Is(err, slipway.ErrNoRow):
-			return fmt.Errorf("look up compute id: %w", err)
+			return "", fmt.Errorf("look up compute id: %w", err)
 		}
-		return c.InsertListener(l)
-	})
+		return string(l.ID), c.InsertListener(l)
+	}, showListener(who, &l))
 	return l, wrap("create listener", err)
 }
 
 // GetListener returns a listener of the caller's workspace.
 func (s *Service) GetListener(ctx context.Context, who slipway.Principal, id slipway.ListenerID) (l slipway.Listener, err error) {
-	err = s.read(ctx, func(c *change) (err error) {
-		l, err = c.ownedListener(who.Workspace, id)
-		return err
-	})
+	err = s.read(ctx, func(c *change) error { return showListener(who, &l)(c, string(id)) })
 	return l, wrap("get listener", err)
+}
+
+// showListener reads a listener of the caller's workspace by its id.
+func showListener(who slipway.Principal, l *slipway.Listener) func(*change, string) error {
+	return func(c *change, id string) (err error) {
+		*l, err = c.ownedListener(who.Workspace, slipway.ListenerID(id))
+		return err
+	}
 }
 
 // ListListeners returns a page of the caller's workspace's, newest first.
@@ -48,9 +53,9 @@ func (s *Service) ListListeners(ctx context.Context, who slipway.Principal, limi
 // PatchListener changes what was given. Deployments keep the namespace that they
 // were placed in.
 func (s *Service) PatchListener(ctx context.Context, who slipway.Principal, id slipway.ListenerID, ch slipway.ListenerChange) (l slipway.Listener, err error) {
-	err = s.change(ctx, func(c *change) (err error) {
+	err = s.once(ctx, who, func(c *change) (_ string, err error) {
 		if l, err = c.ownedListener(who.Workspace, id); err != nil {
-			return err
+			return "", err
 		}
 		if ch.Version != nil {
 			l.Version = ch.Version
@@ -59,8 +64,8 @@ func (s *Service) PatchListener(ctx context.Context, who slipway.Principal, id s
 			l.Namespaces = ch.Namespaces
 		}
 		l.UpdatedAt = c.now
-		return c.UpdateListener(l)
-	})
+		return string(id), c.UpdateListener(l)
+	}, showListener(who, &l))
 	return l, wrap("patch listener", err)
 }
 

@@ -25,6 +25,8 @@ func TestAskedAgain(t *testing.T) {
 	built := p.push(d.ID)
 	p.deploy(p.acquire(d.ID), built.ID)
 	object := p.upload(d.ID, "x")
+	listener, err := p.CreateListener(t.Context(), p.who, slipway.Listener{ComputeType: "k8s", ComputeID: "first"})
+	must(t, err)
 	latest := func(v slipway.DeploymentView, err error) (string, error) { return string(v.Latest), err }
 	for name, ask := range map[string]func(context.Context) (string, error){
 		"create": func(ctx context.Context) (string, error) {
@@ -40,6 +42,14 @@ func TestAskedAgain(t *testing.T) {
 		},
 		"redeploy": func(ctx context.Context) (string, error) {
 			return latest(p.Redeploy(ctx, p.who, d.ID, built.ID))
+		},
+		"listener": func(ctx context.Context) (string, error) {
+			l, err := p.CreateListener(ctx, p.who, slipway.Listener{ComputeType: "k8s", ComputeID: "cluster"})
+			return string(l.ID), err
+		},
+		"listener's version": func(ctx context.Context) (string, error) {
+			l, err := p.PatchListener(ctx, p.who, listener.ID, slipway.ListenerChange{})
+			return l.UpdatedAt.String(), err
 		},
 		"upload": func(ctx context.Context) (string, error) {
 			u, err := p.NewUpload(ctx, p.who, d.ID)

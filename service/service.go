@@ -4,6 +4,12 @@
 // It owns every row. A use case is one transaction; what must happen outside
 // (blobs that go, people who wait) happens after its commit, and is done again
 // by the coordinator if the process dies in between.
+//
+// What makes or changes something for a client goes through once, so that the
+// client can send it again (Idempotency-Key); everything else that writes goes
+// through change. Both write an event for every status that a transaction
+// changes, by looking at the rows that it reads and writes: a use case has
+// nothing to do for that.
 package service
 
 import (

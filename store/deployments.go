@@ -6,10 +6,7 @@ import (
 )
 
 func (t Tx) InsertDeployment(d slipway.Deployment) error {
-	if err := t.q.InsertDeployment(t.ctx, deploymentRow(d)); err != nil {
-		return did(err, "insert deployment", d.ID)
-	}
-	return did(t.q.InsertLogHead(t.ctx, string(d.ID)), "insert log head of deployment", d.ID)
+	return did(t.q.InsertDeployment(t.ctx, deploymentRow(d)), "insert deployment", d.ID)
 }
 
 func (t Tx) Deployment(id slipway.DeploymentID) (slipway.Deployment, error) {

@@ -16,7 +16,8 @@
 //     and so are more than maxValues values;
 //   - NaN and infinities are echoed as null, and lone surrogates as escapes;
 //   - in the canonical form integers are held to 64 bits and infinities to the largest float; NaN becomes null;
-//   - UTF-16 and UTF-32 bodies are not recognised.
+//   - UTF-16 and UTF-32 bodies are not recognised;
+//   - a time that is in the year 0 or 10000 in UTC is refused.
 //
 // An enum's "x-slipway-accept" lists values that pass although error texts do not name them.
 //

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"fmt"
 	"math"
 	"regexp"
 	"strconv"
@@ -8,11 +9,8 @@ import (
 	"time"
 )
 
-// moment takes a time as ISO 8601 or as seconds or milliseconds since 1970, and
-// canonicalises it to RFC 3339 in UTC. One without an offset is UTC.
-//
-// No published request holds a time. The kinds of faults and their first words
-// are pydantic's, what follows them is ours: one reason for every malformed text.
+// moment takes a time as ISO 8601 or as a number since 1970, of seconds or where that is too large of milliseconds,
+// and canonicalises it to RFC 3339 in UTC. One without an offset is UTC.
 type moment struct{}
 
 func (moment) takes(*value) bool { return false }
@@ -22,90 +20,163 @@ func (moment) check(w *walk, v *value) {
 	if !w.unicode(v) {
 		return
 	}
-	t, fault := asMoment(v)
-	switch fault {
+	t, kind, reason := asMoment(v)
+	if year := t.Year(); kind == "" && (year < 1 || year > 9999) {
+		kind, reason = momentFault, fmt.Sprintf("year %d is out of range", year)
+	}
+	switch kind {
 	case "":
-		w.out = printText(w.out, t.UTC().Format(time.RFC3339Nano))
-	case "datetime_type":
-		w.plainFault(fault, v)
+		w.out = printText(w.out, t.Format(time.RFC3339Nano))
+	case momentFault:
+		w.fault(kind, "Input should be a valid datetime, "+reason, v, ctx("error", quote(reason)))
+	case dateFault:
+		w.fault(kind, "Input should be a valid datetime or date, "+reason, v, ctx("error", quote(reason)))
 	default:
-		const reason = "invalid date or time"
-		w.fault(fault, "Input should be a valid datetime or date, "+reason, v, ctx("error", quote(reason)))
+		w.plainFault(kind, v)
 	}
 }
 
-func asMoment(v *value) (t time.Time, fault string) {
+const (
+	momentFault = "datetime_parsing"
+	dateFault   = "datetime_from_date_parsing" // the text is no datetime, and no date for this reason
+)
+
+// asMoment returns a time in UTC, or a kind of fault with its reason.
+func asMoment(v *value) (t time.Time, kind, reason string) {
 	switch v.kind {
 	case kindText:
-		return readMoment(strings.TrimSpace(v.text))
-	case kindInt, kindFloat:
-		f, fault := asFloat(v)
-		if fault != "" {
-			f = math.NaN()
-		}
-		return sinceEpoch(f)
+		t, reason = readMoment(v.text)
+		kind = dateFault
+	case kindInt:
+		f, _ := strconv.ParseFloat(v.text, 64) // infinite where it is too large
+		t, reason = sinceEpoch(f)
+		kind = momentFault
+	case kindFloat:
+		t, reason = sinceEpoch(v.num)
+		kind = momentFault
 	default:
-		return t, "datetime_type"
+		return t, "datetime_type", ""
 	}
+	if reason == "" {
+		kind = ""
+	}
+	return t, kind, reason
 }
 
-var isoTime = regexp.MustCompile(`^(\d{4}-\d\d-\d\d)[Tt _](\d\d:\d\d)(:\d\d)?([.,]\d{1,9})?\s?([Zz]|[+-]\d\d(?::?\d\d)?)?$`)
+var (
+	plainNumber = regexp.MustCompile(`^[+-]?(\d+\.?\d*|\.\d+)$`)
+	isoTime     = regexp.MustCompile(`^[Tt _](\d\d:\d\d)(:\d\d)?(?:[.,](\d{1,6})\d*)?([Zz]|[+−-]\d\d:?\d\d)?$`)
+)
 
-func readMoment(s string) (t time.Time, fault string) {
-	const malformed = "datetime_from_date_parsing"
-	if f, err := strconv.ParseFloat(s, 64); err == nil {
+var offsetSpelling = strings.NewReplacer(":", "", "z", "Z", "−", "-")
+
+const afterDate = "unexpected extra characters at the end of the input"
+
+// readMoment tells of a text that is no time what keeps it from being a date.
+func readMoment(s string) (t time.Time, reason string) {
+	if f, ok := readNumber(s); ok {
 		return sinceEpoch(f)
 	}
-	if t, err := time.Parse(time.DateOnly, s); err == nil {
-		return t, ""
+	if reason := faultOfDate(s); reason != "" {
+		return t, reason
+	}
+	clock, ok := readClock(s[10:])
+	if !ok {
+		return t, afterDate
+	}
+	t, err := time.Parse("2006-01-02T15:04:05.999999Z0700", s[:10]+clock)
+	if err != nil {
+		return t, afterDate
+	}
+	return t.UTC(), ""
+}
+
+// readNumber takes what fits 64 bits; longer ones are not taken for numbers.
+func readNumber(s string) (f float64, ok bool) {
+	if !plainNumber.MatchString(s) {
+		return 0, false
+	}
+	if !strings.Contains(s, ".") {
+		_, err := strconv.ParseInt(s, 10, 64)
+		ok = err == nil
+		f, _ = strconv.ParseFloat(s, 64)
+		return f, ok
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	return f, err == nil
+}
+
+// readClock returns the part after the date with its offset in one spelling.
+func readClock(s string) (clock string, ok bool) {
+	if s == "" {
+		return "T00:00:00Z", true
 	}
 	m := isoTime.FindStringSubmatch(s)
-	if m == nil {
-		return t, malformed
+	if m == nil || m[2] == "" && m[3] != "" {
+		return "", false
 	}
-	seconds := m[3]
+	seconds, offset := m[2], offsetSpelling.Replace(m[4])
 	if seconds == "" {
 		seconds = ":00"
 	}
-	t, err := time.Parse(time.RFC3339Nano, m[1]+"T"+m[2]+seconds+strings.Replace(m[4], ",", ".", 1)+offset(m[5]))
-	if err != nil || !printableYear(t) {
-		return t, malformed
+	if m[3] != "" {
+		seconds += "." + m[3]
 	}
-	return t, ""
+	if offset == "" {
+		offset = "Z"
+	}
+	return "T" + m[1] + seconds + offset, offset == "Z" || offset[1:3] < "24" && offset[3:] < "60"
 }
 
-// offset writes an offset from UTC as RFC 3339 has it.
-func offset(s string) string {
-	switch digits := strings.ReplaceAll(s, ":", ""); len(digits) {
-	case 0, 1:
-		return "Z"
-	case 3:
-		return digits + ":00"
-	default:
-		return digits[:3] + ":" + digits[3:]
+// faultOfDate says what keeps a text from beginning with a date, from left to right.
+func faultOfDate(s string) string {
+	if len(s) < 10 {
+		return "input is too short"
 	}
+	switch {
+	case !allDigits(s[:4]):
+		return "invalid character in year"
+	case s[4] != '-':
+		return "invalid date separator, expected `-`"
+	case !allDigits(s[5:7]):
+		return "invalid character in month"
+	case s[7] != '-':
+		return "invalid date separator, expected `-`"
+	case !allDigits(s[8:10]):
+		return "invalid character in day"
+	case s[5:7] < "01" || s[5:7] > "12":
+		return "month value is outside expected range of 1-12"
+	}
+	if _, err := time.Parse(time.DateOnly, s[:10]); err != nil {
+		return "day value is outside expected range"
+	}
+	return ""
 }
+
+func allDigits(s string) bool { return strings.Trim(s, "0123456789") == "" }
 
 // secondsAtMost is where numbers stop to mean seconds: beyond are milliseconds.
 const secondsAtMost = 2e10
 
-func sinceEpoch(f float64) (t time.Time, fault string) {
+var (
+	firstSecond = float64(time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC).Unix())
+	endOfTime   = float64(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC).Unix())
+)
+
+func sinceEpoch(f float64) (t time.Time, reason string) {
+	perSecond := 1.0
 	if math.Abs(f) > secondsAtMost {
-		f /= 1000
+		perSecond = 1000
 	}
-	if math.IsNaN(f) || math.Abs(f) > 1e12 {
-		return t, "datetime_parsing"
+	switch {
+	case math.IsNaN(f):
+		return t, "NaN values not permitted"
+	case f >= endOfTime*perSecond:
+		return t, "dates after 9999 are not supported as unix timestamps"
+	case f < firstSecond*perSecond:
+		return t, "dates before 0000 are not supported as unix timestamps"
 	}
 	whole, fraction := math.Modf(f)
-	t = time.Unix(int64(whole), int64(math.Round(fraction*1e6))*1000)
-	if !printableYear(t) {
-		return t, "datetime_parsing"
-	}
-	return t, ""
-}
-
-// printableYear says whether RFC 3339 can say the year in UTC.
-func printableYear(t time.Time) bool {
-	year := t.UTC().Year()
-	return year >= 1 && year <= 9999
+	micros := 1e6 / perSecond
+	return time.UnixMicro(int64(whole)*int64(micros) + int64(math.Round(fraction*micros))).UTC(), ""
 }

@@ -145,8 +145,8 @@ func (o *Operation) Query(raw url.Values) (canonical url.Values, details []Detai
 	return canonical, details
 }
 
-// Header checks the headers that the document names, and returns their canonical form. Of one that comes more than
-// once, the first counts. The place of a fault has the name in lower case.
+// Header checks the headers that the document names, and returns their canonical form. One that comes more than once
+// is one list. The place of a fault has the name in lower case.
 func (o *Operation) Header(raw http.Header) (canonical map[string]string, details []Detail) {
 	canonical = map[string]string{}
 	for i := range o.header {
@@ -159,7 +159,7 @@ func (o *Operation) Header(raw http.Header) (canonical map[string]string, detail
 			}
 			continue
 		}
-		v := text(printable(values[0]))
+		v := text(printable(strings.Join(values, ", ")))
 		out, faults := run(p.checker, &v, at("header"), at(name))
 		details = append(details, faults...)
 		if faults == nil {

@@ -3,6 +3,7 @@ package check_test
 import (
 	"bytes"
 	"encoding/json"
+	"net/http"
 	"net/url"
 	"reflect"
 	"strings"
@@ -127,6 +128,23 @@ func TestPath(t *testing.T) {
 			t.Errorf("%q: %v", bad, details)
 		}
 	}
+}
+
+func TestHeader(t *testing.T) {
+	const doc = `{"components": {"parameters": {"n": {"name": "X-N", "in": "header", "required": true, "schema": {"type": "integer"}}}},
+		"paths": {"/": {"get": {"operationId": "h", "parameters": [{"$ref": "#/components/parameters/n"},
+			{"name": "X-Tags", "in": "header", "schema": {"type": "string"}}]}}}}`
+	op := compile(t, []byte(doc)).Operation("h")
+	got, details := op.Header(http.Header{"X-N": {" 7 "}, "X-Tags": {"a", "b, c"}, "X-Other": {"x"}})
+	if details != nil || !reflect.DeepEqual(got, map[string]string{"X-N": "7", "X-Tags": "a, b, c"}) {
+		t.Errorf("got %v %v", got, details)
+	}
+	_, details = op.Header(http.Header{"X-N": {"x"}})
+	if len(details) != 1 || !reflect.DeepEqual(details[0].Loc, []any{"header", "x-n"}) {
+		t.Errorf("got %v", details)
+	}
+	_, details = op.Header(nil)
+	compare(t, "none", details, []byte(`[{"type":"missing","loc":["header","x-n"],"msg":"Field required","input":null}]`))
 }
 
 func TestUnion(t *testing.T) {

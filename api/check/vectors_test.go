@@ -25,6 +25,7 @@ type vector struct {
 	In     string          `json:"in"`
 	Name   string          `json:"name"`
 	Value  string          `json:"value"`
+	At     string          `json:"at"`
 	Want   json.RawMessage `json:"want"`
 }
 
@@ -93,12 +94,17 @@ func eachLine(t *testing.T, name string, try func(vector)) {
 	t.Helper()
 	lines := bufio.NewScanner(bytes.NewReader(unzip(t, name+".jsonl.gz")))
 	lines.Buffer(nil, 1<<20)
+	n := 0
 	for lines.Scan() {
 		var v vector
 		if err := json.Unmarshal(lines.Bytes(), &v); err != nil {
 			t.Fatal(err)
 		}
 		try(v)
+		n++
+	}
+	if lines.Err() != nil || n == 0 {
+		t.Fatalf("%s: %d vectors, then %v", name, n, lines.Err())
 	}
 }
 

@@ -77,6 +77,8 @@ func (s *session) find(ctx context.Context, key string) []thing {
 	for _, l := range []struct{ path, query, name string }{
 		{"/v2/deployments", "?limit=100&name_contains=" + url.QueryEscape(s.prefix), "name"},
 		{"/v2/listeners", "?limit=100", "compute_id"},
+		{"/v1/api-keys", "?limit=100", "name"},
+		{"/v1/workspaces", "?limit=100", "name"},
 	} {
 		a, err := s.ask(ctx, http.MethodGet, l.path+l.query, key)
 		if err != nil || a.status != http.StatusOK {

@@ -42,6 +42,9 @@ const (
 	// access, which remembers it as long: of a revocation on another server the
 	// gateway knows after both.
 	gatewayKeyTTL = 2 * time.Second
+	// followEvery is how late those who follow a deployment hear of what
+	// another server on the same database wrote, at most.
+	followEvery = 2 * time.Second
 )
 
 // Config is what a server is started with.
@@ -160,6 +163,9 @@ func (s *Server) openControl(ctx context.Context) error {
 	}
 	config := s.config.Service
 	config.Logger = s.config.Logger
+	if s.config.Database != "" {
+		config.FollowEvery = cmp.Or(config.FollowEvery, followEvery)
+	}
 	config.URL = func(slug string) string { return s.URL() + "/d/" + slug }
 	keys := access.New(s.store, s.config.Access)
 	// The gateway forgets after access: else it could ask for what is not forgotten yet.

@@ -513,15 +513,6 @@ func (q *Queries) InsertDeployment(ctx context.Context, arg InsertDeploymentPara
 	return err
 }
 
-const insertLogHead = `-- name: InsertLogHead :exec
-INSERT INTO log_heads (deployment_id, position) VALUES ($1, 0)
-`
-
-func (q *Queries) InsertLogHead(ctx context.Context, deploymentID string) error {
-	_, err := q.db.ExecContext(ctx, insertLogHead, deploymentID)
-	return err
-}
-
 const listDeploymentsAfter = `-- name: ListDeploymentsAfter :many
 SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until FROM deployments WHERE id > $1 AND listener_id = ''
 ORDER BY id LIMIT CAST($2 AS bigint)

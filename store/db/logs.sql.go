@@ -329,8 +329,9 @@ func (q *Queries) LogEnd(ctx context.Context, arg LogEndParams) (int64, error) {
 }
 
 const reserveLogPositions = `-- name: ReserveLogPositions :one
-UPDATE log_heads SET position = position + CAST($1 AS bigint)
-WHERE deployment_id = $2
+INSERT INTO log_heads (deployment_id, position)
+SELECT d.id, CAST($1 AS bigint) FROM deployments d WHERE d.id = $2
+ON CONFLICT (deployment_id) DO UPDATE SET position = log_heads.position + excluded.position
 RETURNING position
 `
 
@@ -339,7 +340,7 @@ type ReserveLogPositionsParams struct {
 	DeploymentID string
 }
 
-// No row where the deployment is gone.
+// The first line makes the row. No row where the deployment is gone.
 func (q *Queries) ReserveLogPositions(ctx context.Context, arg ReserveLogPositionsParams) (int64, error) {
 	row := q.db.QueryRowContext(ctx, reserveLogPositions, arg.Count, arg.DeploymentID)
 	var position int64

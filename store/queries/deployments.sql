@@ -7,9 +7,6 @@ INSERT INTO deployments (
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25
 );
 
--- name: InsertLogHead :exec
-INSERT INTO log_heads (deployment_id, position) VALUES ($1, 0);
-
 -- name: GetDeployment :one
 SELECT * FROM deployments WHERE id = $1;
 

@@ -1,7 +1,8 @@
--- No row where the deployment is gone.
+-- The first line makes the row. No row where the deployment is gone.
 -- name: ReserveLogPositions :one
-UPDATE log_heads SET position = position + CAST(sqlc.arg(count) AS bigint)
-WHERE deployment_id = sqlc.arg(deployment_id)
+INSERT INTO log_heads (deployment_id, position)
+SELECT d.id, CAST(sqlc.arg(count) AS bigint) FROM deployments d WHERE d.id = sqlc.arg(deployment_id)
+ON CONFLICT (deployment_id) DO UPDATE SET position = log_heads.position + excluded.position
 RETURNING position;
 
 -- name: InsertLogLine :exec
