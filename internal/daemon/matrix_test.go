@@ -59,6 +59,12 @@ func (s *said) broken() (lines []string) {
 	return lines
 }
 
+func (s *said) says(words string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Contains(s.raw.String(), words)
+}
+
 func openDoor(t *testing.T) *door {
 	d := &door{t: t, keys: map[string]string{"wrong": slipway.NewToken(), "none": ""}, log: &said{}}
 	data := t.TempDir()
