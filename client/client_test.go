@@ -57,6 +57,23 @@ func TestRequests(t *testing.T) {
 			_, err := c.UploadURL(ctx, "d")
 			return err
 		}},
+		{"create listener", `{}`, `POST /v2/listeners {"compute_config":{"k8s_namespaces":["a"]},"compute_id":"c","compute_type":"k8s"}`, func(c *client.Client) error {
+			_, err := c.CreateListener(ctx, wire.ListenerCreateRequest{ComputeType: "k8s", ComputeID: "c", ComputeConfig: wire.ListenerComputeConfig{K8SNamespaces: &[]string{"a"}}})
+			return err
+		}},
+		{"listener", `{}`, `GET /v2/listeners/l `, func(c *client.Client) error {
+			_, err := c.Listener(ctx, "l")
+			return err
+		}},
+		{"listeners", `{"resources":[],"offset":0}`, `GET /v2/listeners?limit=100&offset=0 `, func(c *client.Client) error {
+			_, err := c.Listeners(ctx)
+			return err
+		}},
+		{"patch listener", `{}`, `PATCH /v2/listeners/l {"version":"2"}`, func(c *client.Client) error {
+			_, err := c.PatchListener(ctx, "l", wire.ListenerPatchRequest{Version: new("2")})
+			return err
+		}},
+		{"delete listener", ``, `DELETE /v2/listeners/l `, func(c *client.Client) error { return c.DeleteListener(ctx, "l") }},
 		{"ready", `{"status":"ready"}`, `GET /readyz `, func(c *client.Client) error { return c.Ready(ctx) }},
 		{"no way out of the path", `{}`, `GET /v2/deployments/..%2Fx%3F `, func(c *client.Client) error {
 			_, err := c.Deployment(ctx, "../x?")

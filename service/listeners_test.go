@@ -191,3 +191,19 @@ func TestRevisionWaitsForItsListener(t *testing.T) {
 	must(t, p.Delete(t.Context(), p.who, d.ID, false))
 	must(t, p.DeleteListener(t.Context(), p.who, l.ID))
 }
+
+// Asked again with the key of its request, a registration answers with what it
+// made.
+func TestListenerAskedAgain(t *testing.T) {
+	p := newPlane(t)
+	var made [2]slipway.Listener
+	for i := range made {
+		var err error
+		made[i], err = p.CreateListener(p.keyed("key", "hash"), p.who, slipway.Listener{ComputeType: "k8s", ComputeID: "cluster"})
+		must(t, err)
+		p.pass(time.Second)
+	}
+	if made[0].ID != made[1].ID || !made[0].CreatedAt.Equal(made[1].CreatedAt) {
+		t.Errorf("made %+v and %+v", made[0], made[1])
+	}
+}

@@ -88,6 +88,10 @@ func TestPlans(t *testing.T) {
 			func(tx slipway.Tx) error { _, err := tx.DeploymentBySlug("s"); return err },
 			"SEARCH deployments USING INDEX deployments_slug (slug=?)", 0,
 		},
+		"next due": {
+			func(tx slipway.Tx) error { _, err := tx.NextDue(); return err },
+			"INDEX deployments_due", 0,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := &explained{DB: pool, t: t}
