@@ -17,7 +17,8 @@
 // that would not be so; its function is run again, after a short wait that grows
 // and differs from caller to caller. So it is with a deadlock, and with a
 // connection that was lost before the commit: a database that starts anew is
-// waited for, for a second or two. After that the caller gets the error.
+// waited for, for a second or two. After that the caller gets the error. A function
+// that has met others several times runs alone on its server.
 //
 //	Update ──► BEGIN ──► fn ──► COMMIT ──► nil
 //	             ▲        │        │

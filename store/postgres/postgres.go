@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/store"
@@ -30,7 +31,8 @@ const (
 
 // Store is a slipway.Store in one database.
 type Store struct {
-	pool *sql.DB
+	pool  *sql.DB
+	turns *semaphore.Weighted // of what writes
 
 	mu      sync.Mutex
 	closed  bool
@@ -50,7 +52,7 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{pool: sql.OpenDB(stdlib.GetConnector(*config))}
+	s := &Store{pool: sql.OpenDB(stdlib.GetConnector(*config)), turns: semaphore.NewWeighted(connections)}
 	s.pool.SetMaxOpenConns(connections)
 	s.pool.SetMaxIdleConns(connections)
 	s.pool.SetConnMaxIdleTime(idleFor)

@@ -276,3 +276,28 @@ func TestCancelDuring(t *testing.T) {
 		t.Errorf("error is %v, stored: %v", err, ids)
 	}
 }
+
+// In a crowd of functions of which each reads what all others write, nobody is
+// sent away.
+func TestCrowd(t *testing.T) {
+	s := open(t, postgrestest.Database(t))
+	const callers, rounds = 30, 5
+	var g sync.WaitGroup
+	for c := range callers {
+		g.Go(func() {
+			for i := range rounds {
+				err := s.Update(t.Context(), func(tx slipway.Tx) error {
+					_, err := tx.ListWorkspaces()
+					return errors.Join(err, insert(fmt.Sprintf("%d-%d", c, i))(tx))
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	g.Wait()
+	if ids := stored(t, s); len(ids) != callers*rounds {
+		t.Errorf("%d stored", len(ids))
+	}
+}

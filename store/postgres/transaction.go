@@ -24,6 +24,9 @@ const (
 	// tries bounds how often a function is run. With the waits between they
 	// take up to three seconds.
 	tries = 16
+	// together is how many tries a function makes beside others of this server.
+	// Then it runs alone: in a crowd somebody always meets somebody.
+	together = 4
 	// tryWithin ends a try that hangs, on a dead network for one.
 	tryWithin = 30 * time.Second
 )
@@ -37,7 +40,7 @@ func (s *Store) transact(ctx context.Context, options *sql.TxOptions, fn func(sl
 	}
 	defer s.running.Done()
 	for failures := 1; ; failures++ {
-		again, err := s.try(ctx, options, fn)
+		again, err := s.inTurn(ctx, failures, options, fn)
 		if !again {
 			return err
 		}
@@ -48,6 +51,23 @@ func (s *Store) transact(ctx context.Context, options *sql.TxOptions, fn func(sl
 			return fmt.Errorf("%w, after: %w", e, err)
 		}
 	}
+}
+
+// inTurn runs one try beside others, or alone if it has failed too often. Who
+// only reads meets nobody.
+func (s *Store) inTurn(ctx context.Context, failures int, options *sql.TxOptions, fn func(slipway.Tx) error) (again bool, err error) {
+	share := int64(1)
+	switch {
+	case options.ReadOnly:
+		return s.try(ctx, options, fn)
+	case failures > together:
+		share = connections
+	}
+	if err := s.turns.Acquire(ctx, share); err != nil {
+		return false, fmt.Errorf("wait for a turn: %w", context.Cause(ctx))
+	}
+	defer s.turns.Release(share)
+	return s.try(ctx, options, fn)
 }
 
 // wait differs from caller to caller, so that those who met do not meet again.
