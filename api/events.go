@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -38,30 +39,33 @@ func withRequest(next wire.StrictHandlerFunc, operation string) wire.StrictHandl
 	}
 }
 
-// streams counts those of each key.
+// streams counts those of each key, and of each person that an identity provider
+// vouches for.
 type streams struct {
 	mu   sync.Mutex
-	open map[slipway.KeyID]int
+	open map[string]int
 }
 
-func (s *streams) begin(key slipway.KeyID) error {
+func holder(p slipway.Principal) string { return cmp.Or(string(p.Key), p.Subject) }
+
+func (s *streams) begin(holder string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.open[key] >= streamsPerKey {
-		return slipway.Errorf(slipway.CodeRateLimited, "This API key has %d streams of events open already.", streamsPerKey)
+	if s.open[holder] >= streamsPerKey {
+		return slipway.Errorf(slipway.CodeRateLimited, "There are %d streams of events open with this key already.", streamsPerKey)
 	}
 	if s.open == nil {
-		s.open = map[slipway.KeyID]int{}
+		s.open = map[string]int{}
 	}
-	s.open[key]++
+	s.open[holder]++
 	return nil
 }
 
-func (s *streams) end(key slipway.KeyID) {
+func (s *streams) end(holder string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.open[key]--; s.open[key] == 0 {
-		delete(s.open, key)
+	if s.open[holder]--; s.open[holder] == 0 {
+		delete(s.open, holder)
 	}
 }
 
@@ -72,7 +76,7 @@ func (s *server) StreamEvents(ctx context.Context, r wire.StreamEventsRequestObj
 	if _, err := s.Control.Get(ctx, principal(ctx), id); err != nil {
 		return nil, err
 	}
-	if err := s.streams.begin(principal(ctx).Key); err != nil {
+	if err := s.streams.begin(holder(principal(ctx))); err != nil {
 		return nil, err
 	}
 	request, _ := ctx.Value(requestContext{}).(*http.Request)
@@ -107,7 +111,7 @@ type eventStream struct {
 // VisitStreamEventsResponse implements wire.StreamEventsResponseObject. Once
 // the stream has begun there is nobody to tell of an error: it ends.
 func (e *eventStream) VisitStreamEventsResponse(w http.ResponseWriter) error {
-	defer e.streams.end(principal(e.ctx).Key)
+	defer e.streams.end(holder(principal(e.ctx)))
 	e.out = w
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")

@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/slipwayhq/slipway"
@@ -32,27 +31,9 @@ type world struct {
 	agent  *httptest.Server // stands for every instance
 	driver *fake.Driver
 	server *daemon.Server
-	log    *logged
+	log    *said
 	client *client.Client
 	key    string
-}
-
-// logged keeps what a server says.
-type logged struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 // plain is a kind of agent that needs no build.
@@ -74,7 +55,7 @@ func (plain) Launch(context.Context, kind.Bundle) (slipway.Launch, error) {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, log: &logged{}}
+	w := &world{t: t, log: &said{}}
 	w.agent = httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(w.agent.Close)
 	w.driver = fake.Open(func(slipway.Workload) fake.Behaviour {
@@ -96,13 +77,6 @@ func newWorld(t *testing.T) *world {
 	w.key = strings.TrimSpace(string(raw))
 	w.client = client.New("http://"+w.config.Listen, w.key)
 	return w
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 func (w *world) start() {
@@ -212,8 +186,8 @@ func TestEvents(t *testing.T) {
 	if e, more := <-f.events; more {
 		t.Errorf("after the end: %+v", e)
 	}
-	if said := w.log.String(); strings.Contains(said, "requests are cut") {
-		t.Errorf("streams held the server up:\n%s", said)
+	if w.log.says("requests are cut") {
+		t.Error("streams held the server up")
 	}
 }
 

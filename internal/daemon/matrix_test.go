@@ -59,6 +59,12 @@ func (s *said) broken() (lines []string) {
 	return lines
 }
 
+func (s *said) says(words string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Contains(s.raw.String(), words)
+}
+
 func openDoor(t *testing.T) *door {
 	d := &door{t: t, keys: map[string]string{"wrong": slipway.NewToken(), "none": ""}, log: &said{}}
 	data := t.TempDir()
@@ -78,6 +84,13 @@ func openDoor(t *testing.T) *door {
 	d.makeKeys(filepath.Join(data, "slipway.db"))
 	d.makeDeployment()
 	return d
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 var scopes = []slipway.Scope{slipway.ScopeRead, slipway.ScopeDeploy, slipway.ScopeDelete, slipway.ScopeAdmin, slipway.ScopeSecretsRead}
