@@ -213,6 +213,8 @@ type Receipts interface {
 	ClaimReceipt(r Receipt) (Receipt, error)
 	// CompleteReceipt writes the resource of a receipt that was claimed.
 	CompleteReceipt(Receipt) error
+	// OldestReceipt is when the oldest receipt was made.
+	OldestReceipt() (time.Time, error)
 	// DeleteReceipts removes up to limit receipts made before a time, and
 	// returns how many.
 	DeleteReceipts(before time.Time, limit int) (int, error)

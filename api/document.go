@@ -4,6 +4,9 @@ package api
 import (
 	_ "embed"
 	"net/http"
+	"sync"
+
+	"github.com/slipwayhq/slipway/api/reference"
 )
 
 // Document is the OpenAPI 3.1 description of this API, the source of package wire and of request checking.
@@ -18,11 +21,18 @@ func serve(kind string, body []byte) http.HandlerFunc {
 	}
 }
 
-// serveReference has the browser hold the page to loading nothing.
-func serveReference(page []byte) http.HandlerFunc {
-	send := serve("text/html; charset=utf-8", page)
+// serveReference has the browser hold the page to loading nothing. The page is
+// rendered when it is first asked for: that takes longer than all else that a
+// server does before it is ready.
+func (s *server) serveReference() http.HandlerFunc {
+	render := sync.OnceValues(func() ([]byte, error) { return reference.Render(Document) })
 	return func(w http.ResponseWriter, r *http.Request) {
+		page, err := render()
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-		send(w, r)
+		serve("text/html; charset=utf-8", page)(w, r)
 	}
 }

@@ -68,6 +68,7 @@ func TestUnknownMethods(t *testing.T) {
 }
 
 func TestHostileBodies(t *testing.T) {
+	h := newHandler(t, &control{})
 	for name, c := range map[string]struct {
 		body, kind string
 		status     int
@@ -95,7 +96,7 @@ func TestHostileBodies(t *testing.T) {
 		"too large, no JSON":      {strings.Repeat("x", 10_000_000), "text/plain", 413, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := call(newHandler(t, &control{}), "PATCH", "/v2/deployments/"+someID, c.body, "X-Api-Key", "all", "Content-Type", c.kind)
+			w := call(h, "PATCH", "/v2/deployments/"+someID, c.body, "X-Api-Key", "all", "Content-Type", c.kind)
 			if w.Code != c.status || !strings.Contains(w.Body.String(), c.want) || !json.Valid(w.Body.Bytes()) {
 				t.Errorf("%d %.300s, want %d %s", w.Code, w.Body, c.status, c.want)
 			}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/api/check"
-	"github.com/slipwayhq/slipway/api/reference"
 	"github.com/slipwayhq/slipway/api/wire"
 )
 
@@ -91,10 +90,6 @@ func New(config Config) (*Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile API document: %w", err)
 	}
-	page, err := reference.Render(Document)
-	if err != nil {
-		return nil, fmt.Errorf("render API document: %w", err)
-	}
 	s := &server{Config: config}
 	if s.Stopping == nil {
 		s.Stopping = context.Background()
@@ -113,7 +108,7 @@ func New(config Config) (*Handler, error) {
 		s.routePlanned(prefix, set)
 		s.mux.open("PUT "+prefix+"/uploads/{upload_id}", s.receiveUpload)
 		s.mux.open("GET "+prefix+"/openapi.json", serve("application/json", Document))
-		s.mux.open("GET "+prefix+"/docs", serveReference(page))
+		s.mux.open("GET "+prefix+"/docs", s.serveReference())
 	}
 	s.mux.open("GET /healthz", serve("application/json", []byte(`{"status":"ok"}`)))
 	s.mux.open("GET /readyz", s.ready)

@@ -16,15 +16,19 @@ func (s *Service) CreateListener(ctx context.Context, who slipway.Principal, l s
 	}
 	err := s.once(ctx, who, func(c *change) (string, error) {
 		l.ID, l.Workspace, l.CreatedAt, l.UpdatedAt = slipway.NewID[slipway.ListenerID](c.now), who.Workspace, c.now, c.now
-		switch _, err := c.ListenerByComputeID(l.Workspace, l.ComputeID); {
-		case err == nil:
-			return "", slipway.Errorf(slipway.CodeConflict, "Listener for LangSmith workspace ID '%s' and compute ID '%s' already exists.", l.Workspace, l.ComputeID)
-		case !errors.Is(err, slipway.ErrNoRow):
-			return "", fmt.Errorf("look up compute id: %w", err)
-		}
-		return string(l.ID), c.InsertListener(l)
+		return string(l.ID), c.insertListener(l)
 	}, showListener(who, &l))
 	return l, wrap("create listener", err)
+}
+
+func (c *change) insertListener(l slipway.Listener) error {
+	switch _, err := c.ListenerByComputeID(l.Workspace, l.ComputeID); {
+	case err == nil:
+		return slipway.Errorf(slipway.CodeConflict, "Listener for LangSmith workspace ID '%s' and compute ID '%s' already exists.", l.Workspace, l.ComputeID)
+	case !errors.Is(err, slipway.ErrNoRow):
+		return fmt.Errorf("look up compute id: %w", err)
+	}
+	return c.InsertListener(l)
 }
 
 // GetListener returns a listener of the caller's workspace.

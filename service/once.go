@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -61,14 +62,26 @@ func madeBefore(err error) error {
 // nothing is again of a use case whose answer is empty.
 func nothing(*change, string) error { return nil }
 
-// sweepReceipts removes receipts that nobody may rely on any more.
+// sweepReceipts removes receipts that nobody may rely on any more. Where there
+// is none it writes nothing.
 func (s *Service) sweepReceipts(ctx context.Context) error {
-	for {
-		n, err := s.sweepSome(ctx, s.now().Add(-slipway.ReceiptsFor))
-		if err != nil || n < sweepBatch {
-			return wrap("sweep receipts", err)
+	before := s.now().Add(-slipway.ReceiptsFor)
+	var oldest time.Time
+	err := s.read(ctx, func(c *change) (err error) {
+		oldest, err = c.OldestReceipt()
+		return err
+	})
+	if errors.Is(err, slipway.ErrNoRow) || err == nil && !oldest.Before(before) {
+		return nil
+	}
+	for err == nil {
+		var n int
+		n, err = s.sweepSome(ctx, before)
+		if n < sweepBatch {
+			break
 		}
 	}
+	return wrap("sweep receipts", err)
 }
 
 func (s *Service) sweepSome(ctx context.Context, before time.Time) (n int, err error) {

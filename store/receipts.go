@@ -19,6 +19,11 @@ func (t Tx) CompleteReceipt(r slipway.Receipt) error {
 	return hit(rows, err, "complete receipt", r.Key)
 }
 
+func (t Tx) OldestReceipt() (time.Time, error) {
+	at, err := t.q.OldestReceipt(t.ctx)
+	return one(at, err, sure(moment), "oldest receipt", "")
+}
+
 func (t Tx) DeleteReceipts(before time.Time, limit int) (int, error) {
 	rows, err := t.q.DeleteReceipts(t.ctx, db.DeleteReceiptsParams{Before: micros(before), MaxRows: maxRows(limit)})
 	return int(rows), did(err, "delete receipts before", before)

@@ -40,8 +40,11 @@ func extensionCases() []Case {
 		choice("ext", "a key does what its scopes allow", keyScopes),
 		choice("ext", "a key that may read secrets gets them in clear", func(t *T) {
 			d := t.create(object{"secrets": pairs("ONE")})
-			reader := t.key("read", "secrets:read").text("key")
-			t.get(d.path(), as(reader)).is(http.StatusOK).has("secrets.0.value", "value of ONE")
+			reader := t.post("/v1/api-keys", object{"name": t.name(), "scopes": []string{"read", "secrets:read"}})
+			if reader.status == http.StatusForbidden {
+				t.notRun("the key that was given lacks the scope secrets:read, and cannot give it")
+			}
+			t.get(d.path(), as(reader.is(http.StatusCreated).text("key"))).is(http.StatusOK).has("secrets.0.value", "value of ONE")
 			t.get(d.path(), as(t.key("read").text("key"))).is(http.StatusOK)
 			t.check(d.get().value("secrets.0.value") != "value of ONE", "a masked value for any other key", "in clear")
 		}),

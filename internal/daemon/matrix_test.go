@@ -80,13 +80,6 @@ func openDoor(t *testing.T) *door {
 	return d
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 var scopes = []slipway.Scope{slipway.ScopeRead, slipway.ScopeDeploy, slipway.ScopeDelete, slipway.ScopeAdmin, slipway.ScopeSecretsRead}
 
 // makeKeys writes keys into the store: no API gives one that has expired.

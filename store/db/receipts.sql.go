@@ -82,3 +82,14 @@ func (q *Queries) DeleteReceipts(ctx context.Context, arg DeleteReceiptsParams) 
 	}
 	return result.RowsAffected()
 }
+
+const oldestReceipt = `-- name: OldestReceipt :one
+SELECT created_at FROM receipts ORDER BY created_at LIMIT 1
+`
+
+func (q *Queries) OldestReceipt(ctx context.Context) (int64, error) {
+	row := q.db.QueryRowContext(ctx, oldestReceipt)
+	var created_at int64
+	err := row.Scan(&created_at)
+	return created_at, err
+}

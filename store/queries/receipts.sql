@@ -10,6 +10,9 @@ RETURNING *;
 UPDATE receipts SET resource = sqlc.arg(resource)
 WHERE workspace_id = sqlc.arg(workspace_id) AND request_key = sqlc.arg(request_key);
 
+-- name: OldestReceipt :one
+SELECT created_at FROM receipts ORDER BY created_at LIMIT 1;
+
 -- name: DeleteReceipts :execrows
 DELETE FROM receipts WHERE (workspace_id, request_key) IN (
     SELECT r.workspace_id, r.request_key FROM receipts r

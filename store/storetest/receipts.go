@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/slipwayhq/slipway"
 )
@@ -85,6 +86,8 @@ func testReceiptRace(t *testing.T, w *world) {
 }
 
 func testReceiptSweep(t *testing.T, w *world) {
+	oldest := func(tx slipway.Tx) (time.Time, error) { return tx.OldestReceipt() }
+	absent(w, oldest)
 	for i := range 5 {
 		claim(w, slipway.Receipt{Workspace: w.workspace, Key: fmt.Sprint(i), Hash: "h", CreatedAt: at(float64(i))})
 	}
@@ -95,6 +98,7 @@ func testReceiptSweep(t *testing.T, w *world) {
 		})
 		return n
 	}
+	equal(t, "oldest", read(w, oldest), at(0))
 	equal(t, "swept in a batch", sweep(3, 2), 2)
 	equal(t, "swept", sweep(3, 2), 1)
 	equal(t, "left to sweep", sweep(3, 2), 0)
