@@ -3,6 +3,7 @@ package slipway
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Code says who must act on an error, and decides its HTTP status at the one
@@ -25,8 +26,10 @@ const (
 // Error is an expected error: its text is for the caller. Everything else that
 // is returned as an error is ours, and callers see only that it is internal.
 type Error struct {
-	Code Code
-	Text string
+	Code   Code
+	Text   string
+	Reason string        // a word for programs, shown beside the text; "" where the contract has none
+	After  time.Duration // when it is worth trying again; 0 if that is not known
 }
 
 func (e *Error) Error() string { return e.Text }

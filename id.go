@@ -18,6 +18,7 @@ type (
 	SecretSetID  string
 	UploadID     string
 	KeyID        string
+	AuditID      string
 	ListenerID   string
 )
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"slices"
 	"time"
 )
 
@@ -42,4 +43,28 @@ type Key struct {
 // Valid says whether the key may be used at all.
 func (k Key) Valid(now time.Time) bool {
 	return k.RevokedAt.IsZero() && (k.ExpiresAt.IsZero() || now.Before(k.ExpiresAt))
+}
+
+// Administers says whether the key is an administrator's of the whole
+// installation, whose first workspace is home.
+func (k Key) Administers(home WorkspaceID) bool {
+	return slices.Contains(k.Scopes, ScopeAdmin) && k.Deployment == "" && (k.Workspace == "" || k.Workspace == home)
+}
+
+// NewKey is what a key is asked for with.
+type NewKey struct {
+	Name         string
+	Workspace    WorkspaceID // "" for that of whoever asks
+	Organisation bool        // good for every workspace; Workspace is "" then
+	Scopes       []Scope     // nil for read, deploy and delete
+	ExpiresAt    time.Time   // zero: never
+}
+
+// Identity is who presents the key.
+func (k Key) Identity() Identity {
+	i := Identity{Key: k.ID, Scopes: k.Scopes, Everywhere: k.Workspace == "", Deployment: k.Deployment, Until: k.ExpiresAt}
+	if !i.Everywhere {
+		i.Workspaces = []WorkspaceID{k.Workspace}
+	}
+	return i
 }

@@ -7,6 +7,7 @@ type DeploymentView struct {
 	Newest    *NewestRevision // nil before the first
 	Variables []string        // names of its secrets; values stay where they are
 	Refs      []SecretRef
+	Values    map[string]string // of its secrets in clear, only for who may read them
 }
 
 // NewestRevision is what a deployment shows of its newest revision.

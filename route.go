@@ -41,9 +41,3 @@ type Router interface {
 	// status, or an error if no answer came.
 	Probe(ctx context.Context, r Route, path string) (int, error)
 }
-
-// Authenticator turns a token into who is asking. An unknown, expired or
-// revoked one is an Error with CodeUnauthenticated.
-type Authenticator interface {
-	Authenticate(ctx context.Context, token string) (Principal, error)
-}

@@ -32,6 +32,7 @@ type Tx interface {
 	Logs
 	Projects
 	Secrets
+	Audit
 	Receipts
 	StatusEvents
 	Listeners
@@ -41,12 +42,40 @@ type Tx interface {
 type Workspaces interface {
 	InsertWorkspace(Workspace) error
 	Workspace(WorkspaceID) (Workspace, error)
+	// ListWorkspaces lists all, oldest first.
 	ListWorkspaces() ([]Workspace, error)
+	RenameWorkspace(WorkspaceID, string) error
+	// WorkspaceRemains counts what keeps a workspace from being deleted.
+	WorkspaceRemains(WorkspaceID) (Remains, error)
+	// DeleteWorkspace removes a workspace that has no remains, and its keys.
+	DeleteWorkspace(WorkspaceID) error
 	InsertKey(Key) error
+	Key(KeyID) (Key, error)
 	KeyByHash(hash string) (Key, error)
+	ListKeys(KeyFilter) ([]Key, error)
+	// CountAdminKeys counts the keys of administrators of the installation that
+	// are valid at a time.
+	CountAdminKeys(now time.Time) (int, error)
 	RevokeKey(id KeyID, at time.Time) error
 	TouchKey(id KeyID, at time.Time) error
 	DeleteDeploymentKeys(DeploymentID) error
+}
+
+// Remains is what is left in a workspace.
+type Remains struct{ Deployments, Listeners, Projects int }
+
+// KeyFilter selects keys, newest first. Zero fields select all.
+type KeyFilter struct {
+	Workspace WorkspaceID
+	Limit     int
+	Offset    int
+}
+
+// Audit is the record of who did what. Nothing changes it.
+type Audit interface {
+	InsertAuditEvent(AuditEvent) error
+	// ListAuditEvents lists the newest first.
+	ListAuditEvents(limit, offset int) ([]AuditEvent, error)
 }
 
 // DeploymentFilter selects deployments of a workspace. Zero fields select all.

@@ -2,7 +2,10 @@ package slipway
 
 import (
 	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Workspace owns deployments, keys and tracing projects. It is the contract's
@@ -10,7 +13,23 @@ import (
 type Workspace struct {
 	ID        WorkspaceID
 	Name      string
+	Home      bool // the installation's first: its administrators are those of all, and it stays
 	CreatedAt time.Time
+}
+
+// Page is a part of a list: Limit of it, all if that is 0, from Offset on.
+type Page struct{ Limit, Offset int }
+
+// maxTitle bounds the name of a workspace or a key, in characters.
+const maxTitle = 100
+
+// CheckTitle says what is wrong with the name of a workspace or a key.
+func CheckTitle(name string) error {
+	n := utf8.RuneCountInString(name)
+	if n == 0 || n > maxTitle || strings.TrimSpace(name) != name || !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+		return Errorf(CodeInvalid, "Invalid name %q: use 1 to %d characters, none of them a control character, and no space at either end.", name, maxTitle)
+	}
+	return nil
 }
 
 // Scope is a right that a key carries and a route demands.
@@ -29,15 +48,23 @@ func DefaultScopes() []Scope {
 	return []Scope{ScopeRead, ScopeDeploy, ScopeDelete, ScopeAdmin}
 }
 
-// Principal is who is asking: a key, resolved to one workspace.
-type Principal struct {
-	Key       KeyID
-	Workspace WorkspaceID
-	Scopes    []Scope
-}
+// scopes are all that there are.
+var scopes = []Scope{ScopeRead, ScopeDeploy, ScopeDelete, ScopeAdmin, ScopeSecretsRead}
 
-// May says whether the principal has the right.
-func (p Principal) May(s Scope) bool { return slices.Contains(p.Scopes, s) }
+// ParseScopes reads scopes by their names and leaves out what comes twice.
+func ParseScopes(names []string) ([]Scope, error) {
+	var found []Scope
+	for _, name := range names {
+		s := Scope(name)
+		if !slices.Contains(scopes, s) {
+			return nil, Errorf(CodeInvalid, "Unknown scope %q: there are read, deploy, delete, admin and secrets:read.", name)
+		}
+		if !slices.Contains(found, s) {
+			found = append(found, s)
+		}
+	}
+	return found, nil
+}
 
 // TracingProject is where a deployment's traces go; it outlives the deployment
 // unless its deletion is asked for (contract §3).

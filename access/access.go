@@ -1,11 +1,10 @@
-// Package access says who presents an API key.
+// Package access says who asks: it knows API keys and the tokens of an identity
+// provider, chooses the workspace, and bounds how often each may ask.
 package access
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"sync"
+	"strings"
 	"time"
 
 	"github.com/slipwayhq/slipway"
@@ -14,58 +13,133 @@ import (
 // errInvalidKey is the same for every reason: the caller learns nothing.
 var errInvalidKey = slipway.Errorf(slipway.CodeUnauthenticated, "Invalid API key.")
 
-// touchEvery bounds how often the use of a key is written down.
-const touchEvery = 10 * time.Minute
+// maxToken bounds what is looked at, in bytes. The longest are those of identity
+// providers that list a person's groups.
+const maxToken = 32 << 10
 
-// Keys is the slipway.Authenticator of keys in the store.
-type Keys struct {
-	store slipway.Store
-	now   func() time.Time
-
-	mu      sync.Mutex
-	touched map[slipway.KeyID]time.Time
+// Config is what an Authority goes by. Limits that are unset do not apply.
+type Config struct {
+	Now        func() time.Time
+	Rate       float64 // requests per second of each key; 0: no limit
+	Burst      int     // requests of a key at once
+	Guesses    float64 // wrong tokens per second of each address; 0: no limit
+	GuessBurst int     // wrong tokens of an address at once
+	Issuer     *Issuer // whose tokens are taken; nil for none
 }
 
-// NewKeys returns an authenticator.
-func NewKeys(store slipway.Store, now func() time.Time) *Keys {
-	return &Keys{store: store, now: now, touched: map[slipway.KeyID]time.Time{}}
+// Authority says who asks. It is a slipway.Identifier for agents' traffic,
+// which has no limits, and a slipway.Authenticator for the control plane.
+type Authority struct {
+	store   slipway.Store
+	now     func() time.Time
+	issuer  *Issuer
+	memory  *memory
+	rate    *limits[string]
+	guesses *limits[string]
 }
 
-// Authenticate resolves a token to the workspace of its key.
-func (k *Keys) Authenticate(ctx context.Context, token string) (slipway.Principal, error) {
-	if token == "" {
-		return slipway.Principal{}, errInvalidKey
+var (
+	_ slipway.Identifier    = (*Authority)(nil)
+	_ slipway.Authenticator = (*Authority)(nil)
+)
+
+// New returns an authority over the keys of a store.
+func New(store slipway.Store, c Config) *Authority {
+	if c.Now == nil {
+		c.Now = time.Now
 	}
-	var key slipway.Key
-	err := k.store.View(ctx, func(tx slipway.Tx) (err error) {
-		key, err = tx.KeyByHash(slipway.HashToken(token))
-		return err
-	})
-	switch now := k.now(); {
-	case errors.Is(err, slipway.ErrNoRow), err == nil && !key.Valid(now):
-		return slipway.Principal{}, errInvalidKey
-	case err != nil:
-		return slipway.Principal{}, fmt.Errorf("authenticate: %w", err)
-	default:
-		k.touch(ctx, key, now)
+	return &Authority{
+		store: store, now: c.Now, issuer: c.Issuer, memory: newMemory(),
+		rate: newLimits[string](c.Rate, c.Burst), guesses: newLimits[string](c.Guesses, c.GuessBurst),
 	}
-	return slipway.Principal{Key: key.ID, Workspace: key.Workspace, Scopes: key.Scopes}, nil
 }
 
-// touch writes the time of the last use, coarsely. That it was not written is
-// no reason to refuse the request.
-func (k *Keys) touch(ctx context.Context, key slipway.Key, now time.Time) {
-	k.mu.Lock()
-	last, seen := k.touched[key.ID]
-	if !seen {
-		last = key.LastUsedAt
+// Forget makes changes of keys and workspaces take effect at once. Call it after
+// each that is committed.
+func (a *Authority) Forget() { a.memory.forget() }
+
+// Identify says who presents a credential. What was found is remembered for two
+// seconds, so that a busy caller costs no transactions.
+func (a *Authority) Identify(ctx context.Context, c slipway.Credential) (slipway.Identity, error) {
+	return a.identify(ctx, c, "")
+}
+
+// Authenticate says who calls, and in which workspace, and refuses who calls
+// too often.
+func (a *Authority) Authenticate(ctx context.Context, c slipway.Caller) (slipway.Principal, error) {
+	id, err := a.identify(ctx, c.Credential, origin(c.Address))
+	if err != nil {
+		return slipway.Principal{}, err
 	}
-	due := now.Sub(last) >= touchEvery
-	if due || !seen {
-		k.touched[key.ID] = now
+	if wait := a.rate.take(who(id), a.now()); wait > 0 {
+		return slipway.Principal{}, tooOften("Too many requests with this key.", wait)
 	}
-	k.mu.Unlock()
-	if due {
-		_ = k.store.Update(ctx, func(tx slipway.Tx) error { return tx.TouchKey(key.ID, now) })
+	return a.enter(ctx, id, c)
+}
+
+// identify counts wrong tokens against the address that they come from. A token
+// that was right of late is no guess: who shares an address with a guesser can
+// go on.
+func (a *Authority) identify(ctx context.Context, c slipway.Credential, address string) (slipway.Identity, error) {
+	if c.Token == "" || len(c.Token) > maxToken {
+		return slipway.Identity{}, errInvalidKey
 	}
+	h, now := hashOf(c), a.now()
+	r := a.memory.identity(h, now)
+	if r.fresh {
+		return r.value, nil
+	}
+	if address != "" && !r.known {
+		if wait := a.guesses.check(address, now); wait > 0 {
+			return slipway.Identity{}, tooOften("Too many requests with an invalid API key.", wait)
+		}
+	}
+	id, err := a.look(ctx, c)
+	switch {
+	case err == nil:
+		a.memory.keepIdentity(h, id, r.epoch, now)
+	case slipway.CodeOf(err) == slipway.CodeUnauthenticated:
+		a.memory.dropIdentity(h)
+		if address != "" {
+			a.guesses.take(address, now)
+		}
+	}
+	return id, err
+}
+
+// look asks the store, or the identity provider's keys.
+func (a *Authority) look(ctx context.Context, c slipway.Credential) (slipway.Identity, error) {
+	if c.Bearer && a.issuer != nil && isJWT(c.Token) {
+		return a.issuer.identify(ctx, c.Token)
+	}
+	return a.lookKey(ctx, c.Token)
+}
+
+// isJWT tells a token of an identity provider from a key, which has no dots.
+func isJWT(token string) bool { return strings.Count(token, ".") == 2 }
+
+// enter chooses the workspace that a call is about.
+func (a *Authority) enter(ctx context.Context, id slipway.Identity, c slipway.Caller) (slipway.Principal, error) {
+	p := slipway.Principal{Key: id.Key, Subject: id.Subject, Organisation: id.Everywhere, Scopes: id.Scopes}
+	if c.Anywhere && c.Tenant == "" && id.Everywhere && id.Deployment == "" {
+		return p, nil
+	}
+	chosen, err := id.Choose(c.Tenant)
+	if err != nil {
+		return slipway.Principal{}, err
+	}
+	w, err := a.workspace(ctx, chosen)
+	if err != nil {
+		return slipway.Principal{}, err
+	}
+	p.Workspace, p.Home = w.ID, w.Home
+	return p, nil
+}
+
+// who names an identity in limits.
+func who(id slipway.Identity) string {
+	if id.Key != "" {
+		return "key/" + string(id.Key)
+	}
+	return "subject/" + id.Subject
 }

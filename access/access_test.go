@@ -15,21 +15,30 @@ func TestMain(m *testing.M) { enginetest.Main(m) }
 
 // setting is a store with a workspace, and a clock that a test turns.
 type setting struct {
-	*access.Keys
+	*access.Authority
 	t     *testing.T
 	store slipway.Store
 	now   time.Time
 }
 
-func newSetting(t *testing.T) *setting {
+func newSetting(t *testing.T, config access.Config) *setting {
 	t.Helper()
 	store := enginetest.Open(t)
 	s := &setting{t: t, store: store, now: start}
-	s.Keys = access.NewKeys(store, func() time.Time { return s.now })
+	config.Now = func() time.Time { return s.now }
+	s.Authority = access.New(store, config)
 	s.update(func(tx slipway.Tx) error {
-		return tx.InsertWorkspace(slipway.Workspace{ID: "w", Name: "default", CreatedAt: start})
+		if err := tx.InsertWorkspace(slipway.Workspace{ID: "w", Name: "default", Home: true, CreatedAt: start}); err != nil {
+			return err
+		}
+		return tx.InsertWorkspace(slipway.Workspace{ID: "v", Name: "other", CreatedAt: start})
 	})
 	return s
+}
+
+// ask calls the control plane with a token as X-Api-Key.
+func (s *setting) ask(token string) (slipway.Principal, error) {
+	return s.Authenticate(s.t.Context(), slipway.Caller{Credential: slipway.Credential{Token: token}})
 }
 
 func (s *setting) update(fn func(slipway.Tx) error) {
@@ -63,7 +72,7 @@ func (s *setting) lastUsed(token string) time.Time {
 }
 
 func TestWhoPresentsAKey(t *testing.T) {
-	s := newSetting(t)
+	s := newSetting(t, access.Config{})
 	good := s.key("good", func(*slipway.Key) {})
 	lasting := s.key("lasting", func(k *slipway.Key) { k.ExpiresAt = start.Add(time.Hour) })
 	expired := s.key("expired", func(k *slipway.Key) { k.ExpiresAt = start })
@@ -71,7 +80,7 @@ func TestWhoPresentsAKey(t *testing.T) {
 	s.update(func(tx slipway.Tx) error { return tx.RevokeKey("revoked", start) })
 
 	for _, token := range []string{good, lasting} {
-		p, err := s.Authenticate(t.Context(), token)
+		p, err := s.ask(token)
 		if err != nil || p.Workspace != "w" || !p.May(slipway.ScopeRead) || p.May(slipway.ScopeDeploy) {
 			t.Errorf("a valid key: %+v, %v", p, err)
 		}
@@ -79,23 +88,23 @@ func TestWhoPresentsAKey(t *testing.T) {
 	for name, token := range map[string]string{
 		"empty": "", "unknown": slipway.NewToken(), "the hash itself": slipway.HashToken(good), "expired": expired, "revoked": revoked,
 	} {
-		p, err := s.Authenticate(t.Context(), token)
+		p, err := s.ask(token)
 		if slipway.CodeOf(err) != slipway.CodeUnauthenticated || err.Error() != "Invalid API key." || p.Workspace != "" {
 			t.Errorf("%s: %+v, %v", name, p, err)
 		}
 	}
 	s.now = start.Add(time.Hour)
-	if _, err := s.Authenticate(t.Context(), lasting); err == nil {
+	if _, err := s.ask(lasting); err == nil {
 		t.Error("a key outlived its time")
 	}
 }
 
 func TestUseIsWrittenCoarsely(t *testing.T) {
-	s := newSetting(t)
+	s := newSetting(t, access.Config{})
 	token := s.key("k", func(*slipway.Key) {})
 	use := func(at time.Time) time.Time {
 		s.now = at
-		if _, err := s.Authenticate(t.Context(), token); err != nil {
+		if _, err := s.ask(token); err != nil {
 			t.Fatal(err)
 		}
 		return s.lastUsed(token)
@@ -113,10 +122,10 @@ func TestUseIsWrittenCoarsely(t *testing.T) {
 }
 
 func TestAStoreThatFailsIsNoWrongKey(t *testing.T) {
-	s := newSetting(t)
+	s := newSetting(t, access.Config{})
 	token := s.key("k", func(*slipway.Key) {})
 	s.store.Close()
-	if _, err := s.Authenticate(t.Context(), token); err == nil || slipway.CodeOf(err) != "" {
+	if _, err := s.ask(token); err == nil || slipway.CodeOf(err) != "" {
 		t.Errorf("with the store closed: %v", err)
 	}
 }

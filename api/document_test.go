@@ -26,6 +26,7 @@ type operation struct {
 	RequestBody any
 	Responses   map[string]any
 	Scope       slipway.Scope `json:"x-slipway-scope"`
+	Workspace   string        `json:"x-slipway-workspace"`
 	Planned     string        `json:"x-slipway-planned"`
 }
 

@@ -30,11 +30,11 @@ type revocable struct {
 	revoked atomic.Bool
 }
 
-func (r *revocable) Authenticate(ctx context.Context, token string) (slipway.Principal, error) {
+func (r *revocable) Authenticate(ctx context.Context, c slipway.Caller) (slipway.Principal, error) {
 	if r.revoked.Load() {
-		token = "revoked"
+		c.Token = "revoked"
 	}
-	return r.keys.Authenticate(ctx, token)
+	return r.keys.Authenticate(ctx, c)
 }
 
 // handle returns an API whose deployment is quiet, and its keys.

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/slipwayhq/slipway"
@@ -46,9 +48,9 @@ func scopeOf(op *check.Operation) slipway.Scope {
 // guard lets a request pass to an operation if its key has the operation's
 // scope.
 func (s *server) guard(op *check.Operation, next http.HandlerFunc) http.HandlerFunc {
-	scope := scopeOf(op)
+	scope, anywhere := scopeOf(op), op.Extension("x-slipway-workspace") == "optional"
 	return func(w http.ResponseWriter, r *http.Request) {
-		p, err := s.authenticate(r)
+		p, err := s.Keys.Authenticate(r.Context(), caller(r, anywhere))
 		if err == nil && !p.May(scope) {
 			err = slipway.Errorf(slipway.CodeForbidden, "This API key lacks the scope '%s'.", scope)
 		}
@@ -61,19 +63,21 @@ func (s *server) guard(op *check.Operation, next http.HandlerFunc) http.HandlerF
 	}
 }
 
-func (s *server) authenticate(r *http.Request) (slipway.Principal, error) {
-	token := r.Header.Get("X-Api-Key")
-	if token == "" {
-		token, _ = strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+// caller is who a request says that it is of. X-Api-Key goes before a bearer.
+func caller(r *http.Request, anywhere bool) slipway.Caller {
+	c := slipway.Caller{Tenant: r.Header.Get("X-Tenant-Id"), Anywhere: anywhere, Address: r.RemoteAddr}
+	if c.Token = r.Header.Get("X-Api-Key"); c.Token == "" {
+		c.Credential = slipway.Credential{Token: bearer(r.Header.Get("Authorization")), Bearer: true}
 	}
-	p, err := s.Keys.Authenticate(r.Context(), token)
-	if err != nil {
-		return p, err
+	return c
+}
+
+func bearer(header string) string {
+	scheme, token, _ := strings.Cut(strings.TrimSpace(header), " ")
+	if !strings.EqualFold(scheme, "bearer") {
+		return ""
 	}
-	if tenant := r.Header.Get("X-Tenant-Id"); tenant != "" && !strings.EqualFold(tenant, string(p.Workspace)) {
-		return p, slipway.Errorf(slipway.CodeForbidden, "This API key does not belong to workspace %s.", tenant)
-	}
-	return p, nil
+	return strings.TrimSpace(token)
 }
 
 func (s *server) baseOf(r *http.Request) string {
@@ -106,12 +110,13 @@ var statusOf = map[slipway.Code]int{
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	code := slipway.CodeOf(err)
 	status, expected := statusOf[code]
-	text := err.Error()
+	refusal := map[string]string{"detail": "Internal Server Error"}
 	if e, ok := errors.AsType[*slipway.Error](err); ok {
-		text = e.Text
+		refusal["detail"] = e.Text
+		explain(e, refusal, w.Header())
 	}
 	if !expected {
-		status, text = http.StatusInternalServerError, "Internal Server Error"
+		status = http.StatusInternalServerError
 		if r.Context().Err() == nil {
 			s.Logger.Error("request failed", slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Any("error", err))
 		}
@@ -119,8 +124,18 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if code == slipway.CodeConflict {
 		w.Header().Set("X-Should-Retry", "false") // clients send a 409 again otherwise (contract §1)
 	}
-	body, _ := json.Marshal(map[string]string{"detail": text})
+	body, _ := json.Marshal(refusal)
 	answer(w, status, body)
+}
+
+// explain adds what an error says beside its text.
+func explain(e *slipway.Error, refusal map[string]string, h http.Header) {
+	if e.Reason != "" {
+		refusal["error"] = e.Reason
+	}
+	if e.After > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(e.After.Seconds()))))
+	}
 }
 
 // refuseRequest answers a request that the generated code could not bind; the

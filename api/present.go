@@ -9,7 +9,7 @@ func presentDeployment(d slipway.DeploymentView) wire.Deployment {
 	out := wire.Deployment{
 		ID: string(d.ID), TenantID: string(d.Workspace), Name: d.Name, DisplayName: orNull(d.DisplayName),
 		Source: string(d.Source), SourceConfig: presentSource(d), SourceRevisionConfig: presentRevisionConfig(d.RevisionConfig),
-		Status: string(d.Status), Health: presentHealth(d.Health), Secrets: presentVariables(d.Variables), SecretReferences: presentRefs(d.Refs),
+		Status: string(d.Status), Health: presentHealth(d.Health), Secrets: presentVariables(d), SecretReferences: presentRefs(d.Refs),
 		LatestRevisionID: orNull(string(d.Deployment.Latest)), ActiveRevisionID: orNull(string(d.Active)),
 		TracerSessionID: orNull(string(d.Project)), URL: orNull(d.URL),
 		CreatedAt: wire.NewTime(d.CreatedAt), UpdatedAt: wire.NewTime(d.UpdatedAt),
@@ -46,11 +46,15 @@ func presentRevisionConfig(c slipway.RevisionConfig) wire.SourceRevisionConfig {
 	}
 }
 
-// presentVariables shows every name, and no value (contract §3).
-func presentVariables(names []string) []wire.Secret {
-	out := make([]wire.Secret, len(names))
-	for i, name := range names {
+// presentVariables shows every name, and a value only to who may read it
+// (contract §3).
+func presentVariables(d slipway.DeploymentView) []wire.Secret {
+	out := make([]wire.Secret, len(d.Variables))
+	for i, name := range d.Variables {
 		out[i] = wire.Secret{Name: name, Value: slipway.MaskedValue}
+		if value, clear := d.Values[name]; clear {
+			out[i].Value = value
+		}
 	}
 	return out
 }

@@ -39,6 +39,8 @@ type control struct {
 	events    func(ctx context.Context, after int64) ([]slipway.StatusEvent, error)
 
 	listeners asked
+	access    accessAsked
+	view      *slipway.DeploymentView // what Get returns, unless nil
 }
 
 var (
@@ -66,6 +68,9 @@ func (c *control) Create(context.Context, slipway.Principal, slipway.NewDeployme
 }
 
 func (c *control) Get(context.Context, slipway.Principal, slipway.DeploymentID) (slipway.DeploymentView, error) {
+	if c.view != nil {
+		return *c.view, c.err
+	}
 	return view, c.err
 }
 
@@ -145,12 +150,13 @@ func (c *control) ReceiveUpload(_ context.Context, _ slipway.UploadID, body io.R
 // keys knows one token for each set of scopes.
 type keys map[string][]slipway.Scope
 
-func (k keys) Authenticate(_ context.Context, token string) (slipway.Principal, error) {
-	scopes, ok := k[token]
+func (k keys) Authenticate(_ context.Context, c slipway.Caller) (slipway.Principal, error) {
+	scopes, ok := k[c.Token]
 	if !ok {
 		return slipway.Principal{}, slipway.Errorf(slipway.CodeUnauthenticated, "Invalid API key.")
 	}
-	return slipway.Principal{Workspace: tenantID, Scopes: scopes}, nil
+	w, err := slipway.Identity{Key: "k", Workspaces: []slipway.WorkspaceID{tenantID}}.Choose(c.Tenant)
+	return slipway.Principal{Workspace: w, Scopes: scopes}, err
 }
 
 // signer signs with the message itself.
@@ -254,15 +260,15 @@ var operations = []request{
 	{"GET", "/v2/listeners/" + someID, "", slipway.ScopeRead, 200},
 	{"PATCH", "/v2/listeners/" + someID, `{}`, slipway.ScopeAdmin, 200},
 	{"DELETE", "/v2/listeners/" + someID, "", slipway.ScopeAdmin, 204},
-	{"GET", "/v1/workspaces", "", slipway.ScopeRead, 501},
-	{"POST", "/v1/workspaces", `{"name":"w"}`, slipway.ScopeAdmin, 501},
-	{"GET", "/v1/workspaces/" + someID, "", slipway.ScopeRead, 501},
-	{"PATCH", "/v1/workspaces/" + someID, `{}`, slipway.ScopeAdmin, 501},
-	{"DELETE", "/v1/workspaces/" + someID, "", slipway.ScopeAdmin, 501},
-	{"GET", "/v1/api-keys", "", slipway.ScopeAdmin, 501},
-	{"POST", "/v1/api-keys", `{"name":"k","scopes":["read"],"expires_at":"2030-01-01"}`, slipway.ScopeAdmin, 501},
-	{"GET", "/v1/api-keys/" + someID, "", slipway.ScopeAdmin, 501},
-	{"DELETE", "/v1/api-keys/" + someID, "", slipway.ScopeAdmin, 501},
+	{"GET", "/v1/workspaces", "", slipway.ScopeRead, 200},
+	{"POST", "/v1/workspaces", `{"name":"w"}`, slipway.ScopeAdmin, 201},
+	{"GET", "/v1/workspaces/" + someID, "", slipway.ScopeRead, 200},
+	{"PATCH", "/v1/workspaces/" + someID, `{}`, slipway.ScopeAdmin, 200},
+	{"DELETE", "/v1/workspaces/" + someID, "", slipway.ScopeAdmin, 204},
+	{"GET", "/v1/api-keys", "", slipway.ScopeAdmin, 200},
+	{"POST", "/v1/api-keys", `{"name":"k","scopes":["read"],"expires_at":"2030-01-01"}`, slipway.ScopeAdmin, 201},
+	{"GET", "/v1/api-keys/" + someID, "", slipway.ScopeAdmin, 200},
+	{"DELETE", "/v1/api-keys/" + someID, "", slipway.ScopeAdmin, 204},
 }
 
 // planned are the operations to come, with a request that would be refused if

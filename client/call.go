@@ -19,6 +19,8 @@ import (
 const (
 	tries     = 4        // of a request that changes nothing
 	maxAnswer = 64 << 20 // bytes
+	// longestWait bounds how long a server can make a call wait between tries.
+	longestWait = 30 * time.Second
 )
 
 var betweenTries = backoff.Exponential{First: 200 * time.Millisecond, Most: 2 * time.Second}
@@ -47,10 +49,20 @@ func (e *endpoint) do(ctx context.Context, r call) error {
 		if err == nil || !r.safe || try == tries || !temporary(err) || ctx.Err() != nil {
 			return err
 		}
-		if pause(ctx, betweenTries.After(try)) != nil {
+		if pause(ctx, wait(err, try)) != nil {
 			return err
 		}
 	}
+}
+
+// wait is how long to wait after a failure: as long as the server asks for, but
+// no longer than longestWait.
+func wait(err error, try int) time.Duration {
+	own := betweenTries.After(try)
+	if refused, ok := errors.AsType[*Error](err); ok {
+		return min(max(own, refused.RetryAfter), longestWait)
+	}
+	return own
 }
 
 func (e *endpoint) once(ctx context.Context, r call) error {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Error is an answer other than 2xx.
@@ -15,6 +16,9 @@ type Error struct {
 	Status int     // of HTTP
 	Detail string  // the server's words; "" when Fields says it
 	Fields []Fault // what is wrong with the input, of a 422
+	// RetryAfter is how long the server asks to wait before the same request is
+	// sent again; 0 if it does not say.
+	RetryAfter time.Duration
 }
 
 // Fault is one thing wrong with the input.
@@ -73,7 +77,7 @@ func refusal(resp *http.Response) error {
 		return nil
 	}
 	raw, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20)) // half an explanation is better than none
-	e := &Error{Status: resp.StatusCode}
+	e := &Error{Status: resp.StatusCode, RetryAfter: retryAfter(resp)}
 	var body struct{ Detail json.RawMessage }
 	_ = json.Unmarshal(raw, &body) // what is no JSON has no detail
 	if json.Unmarshal(body.Detail, &e.Detail) != nil {
@@ -83,6 +87,18 @@ func refusal(resp *http.Response) error {
 		e.Detail = describe(resp, string(raw))
 	}
 	return e
+}
+
+// retryAfter reads how long to wait: a number of seconds, or a date.
+func retryAfter(resp *http.Response) time.Duration {
+	text := resp.Header.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return max(time.Until(at), 0)
+	}
+	return 0
 }
 
 // describe makes do with an answer that is not of the contract, such as a

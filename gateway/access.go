@@ -22,19 +22,19 @@ func errKey() error {
 
 // admission is what a request's credentials are worth.
 type admission struct {
-	principals []slipway.Principal // of the keys that it carries
-	foreign    bool                // Authorization is not our key: the agent's business
+	identities []slipway.Identity // of the keys that it carries
+	foreign    bool               // Authorization is not our key: the agent's business
 }
 
 // permit says whether a deployment of the workspace may be asked. To others it
 // does not exist.
-func (a admission) permit(workspace slipway.WorkspaceID, name string) error {
+func (a admission) permit(w slipway.WorkspaceID, d slipway.DeploymentID, name string) error {
 	err := errUnknown(name)
-	for _, p := range a.principals {
-		if p.Workspace != workspace || workspace == "" {
+	for _, i := range a.identities {
+		if !i.Reaches(w, d) {
 			continue
 		}
-		if p.May(slipway.ScopeRead) || p.May(slipway.ScopeDeploy) {
+		if i.May(slipway.ScopeRead) || i.May(slipway.ScopeDeploy) {
 			return nil
 		}
 		err = slipway.Errorf(slipway.CodeForbidden, "The API key needs the scope read or deploy.")
@@ -42,26 +42,36 @@ func (a admission) permit(workspace slipway.WorkspaceID, name string) error {
 	return err
 }
 
-// keys remembers for a moment what the authenticator said of a token, by its
-// hash.
+// keys remembers for a moment what the identifier said of a credential, by the
+// hash of its token.
 type keys struct {
-	authenticator slipway.Authenticator
-	ttl           time.Duration
+	identifier slipway.Identifier
+	ttl        time.Duration
 
 	mu       sync.Mutex
-	verdicts map[[sha256.Size]byte]*verdict
+	verdicts map[hash]*verdict
 }
 
-// verdict is what is known of a token once done is closed.
+// hash is what is remembered of a credential.
+type hash struct {
+	token  [sha256.Size]byte
+	bearer bool
+}
+
+func hashOf(c slipway.Credential) hash {
+	return hash{sha256.Sum256([]byte(c.Token)), c.Bearer}
+}
+
+// verdict is what is known of a credential once done is closed.
 type verdict struct {
-	done      chan struct{}
-	until     time.Time // zero while the question is open
-	principal slipway.Principal
-	err       error
+	done     chan struct{}
+	until    time.Time // zero while the question is open
+	identity slipway.Identity
+	err      error
 }
 
-func newKeys(a slipway.Authenticator, ttl time.Duration) *keys {
-	return &keys{authenticator: a, ttl: ttl, verdicts: map[[sha256.Size]byte]*verdict{}}
+func newKeys(i slipway.Identifier, ttl time.Duration) *keys {
+	return &keys{identifier: i, ttl: ttl, verdicts: map[hash]*verdict{}}
 }
 
 func (k *keys) forget() {
@@ -76,29 +86,29 @@ func (k *keys) admit(ctx context.Context, h http.Header) (admission, error) {
 	if len(h.Values("X-Api-Key")) > 1 || len(h.Values("Authorization")) > 1 {
 		return a, slipway.Errorf(slipway.CodeInvalid, "More than one credential of a kind.")
 	}
-	if _, err := k.try(ctx, &a, h.Get("X-Api-Key")); err != nil {
+	if _, err := k.try(ctx, &a, slipway.Credential{Token: h.Get("X-Api-Key")}); err != nil {
 		return a, err
 	}
-	ours, err := k.try(ctx, &a, bearer(h.Get("Authorization")))
+	ours, err := k.try(ctx, &a, slipway.Credential{Token: bearer(h.Get("Authorization")), Bearer: true})
 	if err != nil {
 		return a, err
 	}
 	a.foreign = !ours
-	if len(a.principals) == 0 {
+	if len(a.identities) == 0 {
 		return a, errKey()
 	}
 	return a, nil
 }
 
-// try adds the principal of a token, if it is a key.
-func (k *keys) try(ctx context.Context, a *admission, token string) (bool, error) {
-	if token == "" {
+// try adds the identity of a credential, if it is one of ours.
+func (k *keys) try(ctx context.Context, a *admission, c slipway.Credential) (bool, error) {
+	if c.Token == "" {
 		return false, nil
 	}
-	p, err := k.verify(ctx, token)
+	i, err := k.verify(ctx, c)
 	switch {
 	case err == nil:
-		a.principals = append(a.principals, p)
+		a.identities = append(a.identities, i)
 		return true, nil
 	case slipway.CodeOf(err) == slipway.CodeUnauthenticated:
 		return false, nil
@@ -115,30 +125,31 @@ func bearer(header string) string {
 }
 
 // verify asks once for all who ask at the same time.
-func (k *keys) verify(ctx context.Context, token string) (slipway.Principal, error) {
-	hash := sha256.Sum256([]byte(token))
-	v, mine := k.claim(hash)
+func (k *keys) verify(ctx context.Context, c slipway.Credential) (slipway.Identity, error) {
+	h := hashOf(c)
+	v, mine := k.claim(h)
 	if mine {
-		go k.ask(context.WithoutCancel(ctx), hash, v, token)
+		go k.ask(context.WithoutCancel(ctx), h, v, c)
 	}
 	select {
 	case <-v.done:
-		return v.principal, v.err
+		return v.identity, v.err
 	case <-ctx.Done():
-		return slipway.Principal{}, ctx.Err()
+		return slipway.Identity{}, ctx.Err()
 	}
 }
 
-// claim returns the verdict on a token, and whether the caller has to find it.
-func (k *keys) claim(hash [sha256.Size]byte) (*verdict, bool) {
+// claim returns the verdict on a credential, and whether the caller has to find
+// it.
+func (k *keys) claim(h hash) (*verdict, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if v := k.verdicts[hash]; v != nil && (v.until.IsZero() || time.Now().Before(v.until)) {
+	if v := k.verdicts[h]; v != nil && (v.until.IsZero() || time.Now().Before(v.until)) {
 		return v, false
 	}
 	v := &verdict{done: make(chan struct{})}
 	k.makeRoom()
-	k.verdicts[hash] = v
+	k.verdicts[h] = v
 	return v, true
 }
 
@@ -147,24 +158,27 @@ func (k *keys) makeRoom() {
 	if len(k.verdicts) < maxKeys {
 		return
 	}
-	for hash := range k.verdicts {
-		delete(k.verdicts, hash)
+	for h := range k.verdicts {
+		delete(k.verdicts, h)
 		return
 	}
 }
 
-// ask finds the verdict on a token. One that is no verdict, since the question
-// failed, is not kept.
-func (k *keys) ask(ctx context.Context, hash [sha256.Size]byte, v *verdict, token string) {
+// ask finds the verdict on a credential. One that is no verdict, since the
+// question failed, is not kept, and none is kept beyond the credential's end.
+func (k *keys) ask(ctx context.Context, h hash, v *verdict, c slipway.Credential) {
 	ctx, cancel := context.WithTimeout(ctx, verifyTimeout)
 	defer cancel()
-	p, err := k.authenticator.Authenticate(ctx, token)
+	i, err := k.identifier.Identify(ctx, c)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	v.principal, v.err, v.until = p, err, time.Now().Add(k.ttl)
+	v.identity, v.err, v.until = i, err, time.Now().Add(k.ttl)
+	if !i.Until.IsZero() && i.Until.Before(v.until) {
+		v.until = i.Until
+	}
 	close(v.done)
 	certain := err == nil || slipway.CodeOf(err) == slipway.CodeUnauthenticated
-	if !certain && k.verdicts[hash] == v {
-		delete(k.verdicts, hash)
+	if !certain && k.verdicts[h] == v {
+		delete(k.verdicts, h)
 	}
 }

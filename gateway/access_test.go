@@ -11,7 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/gateway"
 )
 
@@ -37,6 +36,11 @@ func TestKeys(t *testing.T) {
 		{"good", "Basic Z29vZA==", 200, `key=[] auth=["Basic Z29vZA=="]`},
 		{"foreign", "Bearer good", 200, none},
 		{"away", "Bearer good", 200, none},
+		{"anywhere", "", 200, none},
+		{"agent", "", 200, none},
+		{"sibling", "", 404, `{"detail":"Deployment \"app\" not found."}`},
+		{"jwt", "", 401, "Invalid API key."},
+		{"", "Bearer jwt", 200, none},
 		{"", "", 401, `{"detail":"Invalid API key."}`},
 		{"foreign", "", 401, `{"detail":"Invalid API key."}`},
 		{"", "Bearer foreign", 401, `{"detail":"Invalid API key."}`},
@@ -136,7 +140,7 @@ func alone(g *gateway.Gateway, method, path, key string) *httptest.ResponseRecor
 func TestVerdictsAreKeptForAMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAccess()
-		g := gateway.New(gateway.Config{Authenticator: a, KeyTTL: 3 * time.Second})
+		g := gateway.New(gateway.Config{Identifier: a, KeyTTL: 3 * time.Second})
 		g.SetReady()
 		ask := func(key string, status int, asked int64) {
 			t.Helper()
@@ -159,7 +163,7 @@ func TestVerdictsAreKeptForAMoment(t *testing.T) {
 
 func TestFailedQuestionsAreNotKept(t *testing.T) {
 	a := newAccess()
-	g := gateway.New(gateway.Config{Authenticator: a})
+	g := gateway.New(gateway.Config{Identifier: a})
 	g.SetReady()
 	a.fail.Store(true)
 	if w := alone(g, "GET", "/d/nobody/", "good"); w.Code != 503 || w.Header().Get("Retry-After") == "" {
@@ -173,7 +177,7 @@ func TestFailedQuestionsAreNotKept(t *testing.T) {
 
 func TestManyAskOnce(t *testing.T) {
 	a := newAccess()
-	g := gateway.New(gateway.Config{Authenticator: a, KeyTTL: time.Hour})
+	g := gateway.New(gateway.Config{Identifier: a, KeyTTL: time.Hour})
 	g.SetReady()
 	var wg sync.WaitGroup
 	for range 50 {
@@ -187,7 +191,7 @@ func TestManyAskOnce(t *testing.T) {
 
 func TestVerdictsAreBounded(t *testing.T) {
 	a := newAccess()
-	g := gateway.New(gateway.Config{Authenticator: a, KeyTTL: time.Hour})
+	g := gateway.New(gateway.Config{Identifier: a, KeyTTL: time.Hour})
 	g.SetReady()
 	for i := range 5000 {
 		alone(g, "GET", "/d/nobody/", fmt.Sprint("bad", i))
@@ -203,9 +207,29 @@ func TestVerdictsAreBounded(t *testing.T) {
 
 func TestNoWorkspaceIsNobodys(t *testing.T) {
 	w := newWorld(t, gateway.Config{})
-	w.access.keys["organisation"] = slipway.Principal{Scopes: slipway.DefaultScopes()}
 	r := route(agentAt(t, echo))
 	r.Workspace = ""
 	w.Route(r)
-	w.get("/d/app/", header("X-Api-Key", "organisation")).want(t, 404, "app")
+	w.get("/d/app/", header("X-Api-Key", "anywhere")).want(t, 404, "app")
+}
+
+func TestVerdictsEndWithTheirKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAccess()
+		soon := a.keys["good"]
+		soon.Until = time.Now().Add(time.Minute)
+		a.keys["good"] = soon
+		g := gateway.New(gateway.Config{Identifier: a, KeyTTL: time.Hour})
+		g.SetReady()
+		alone(g, "GET", "/d/nobody/", "good")
+		a.revoke("good")
+		<-time.After(59 * time.Second)
+		if got := alone(g, "GET", "/d/nobody/", "good").Code; got != 404 {
+			t.Errorf("before its end: %d", got)
+		}
+		<-time.After(2 * time.Second)
+		if got := alone(g, "GET", "/d/nobody/", "good").Code; got != 401 {
+			t.Errorf("after its end: %d", got)
+		}
+	})
 }

@@ -15,13 +15,13 @@ import (
 // Config is what a gateway is made of. The zero value of a limit means its
 // default.
 type Config struct {
-	Authenticator slipway.Authenticator
-	Domain        string        // names are <slug>.<Domain>; "" for paths only
-	HoldLimit     time.Duration // how long a request is held, 60 s
-	DialLimit     time.Duration // how long one waits for a new route after a failed dial, 5 s
-	KeyTTL        time.Duration // how long a verified key is remembered, 5 s
-	MaxHeld       int           // requests held per deployment, 1000
-	MaxBody       int64         // bytes of a request's body, 25 MB
+	Identifier slipway.Identifier
+	Domain     string        // names are <slug>.<Domain>; "" for paths only
+	HoldLimit  time.Duration // how long a request is held, 60 s
+	DialLimit  time.Duration // how long one waits for a new route after a failed dial, 5 s
+	KeyTTL     time.Duration // how long a verified key is remembered, 5 s
+	MaxHeld    int           // requests held per deployment, 1000
+	MaxBody    int64         // bytes of a request's body, 25 MB
 	// TrustedProxies are the peers whose X-Forwarded-* are believed.
 	TrustedProxies []netip.Prefix
 	Logger         *slog.Logger
@@ -63,7 +63,7 @@ var _ slipway.Router = (*Gateway)(nil)
 // SetReady.
 func New(config Config) *Gateway {
 	g := &Gateway{config: config.withDefaults()}
-	g.keys = newKeys(g.config.Authenticator, g.config.KeyTTL)
+	g.keys = newKeys(g.config.Identifier, g.config.KeyTTL)
 	g.table = newTable()
 	g.transport = newTransport()
 	g.proxy = g.newProxy()
@@ -81,7 +81,7 @@ func (g *Gateway) Unroute(d slipway.DeploymentID) { g.table.unset(d) }
 // SetReady says that all routes are there: from now on an unknown name is 404.
 func (g *Gateway) SetReady() { g.table.setReady() }
 
-// ForgetKeys makes the next request of every key ask the authenticator.
+// ForgetKeys makes the next request of every key ask the identifier.
 func (g *Gateway) ForgetKeys() { g.keys.forget() }
 
 // Idle waits until no request to the deployment is in progress, at any address,
@@ -108,7 +108,7 @@ func (g *Gateway) Matches(r *http.Request) bool {
 
 // ServeHTTP passes a request on, or answers it with an error.
 //
-// A key of the deployment's workspace is needed, as X-Api-Key or as a bearer;
+// A key of the deployment's workspace, or of the organisation, is needed, as X-Api-Key or as a bearer;
 // it is taken out. GET /ok and CORS preflights need none. An Authorization that
 // is not our key is the agent's business and goes on untouched.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -169,7 +169,7 @@ func (g *Gateway) find(p *passage, r *http.Request) (err error) {
 	if p.entry, err = g.lookup(r.Context(), p); err != nil || p.keyless {
 		return err
 	}
-	return p.admission.permit(p.entry.workspace(), p.target.name)
+	return p.admission.permit(p.entry.workspace(), p.entry.id(), p.target.name)
 }
 
 // lookup returns the entry of a name; before the gateway is ready, it waits for

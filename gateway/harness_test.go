@@ -30,29 +30,34 @@ type access struct {
 	asked atomic.Int64
 	fail  atomic.Bool
 	mu    sync.Mutex
-	keys  map[string]slipway.Principal
+	keys  map[string]slipway.Identity
 }
 
 func newAccess() *access {
-	return &access{keys: map[string]slipway.Principal{
-		"good":   {Workspace: home, Scopes: slipway.DefaultScopes()},
-		"reader": {Workspace: home, Scopes: []slipway.Scope{slipway.ScopeRead}},
-		"delete": {Workspace: home, Scopes: []slipway.Scope{slipway.ScopeDelete}},
-		"away":   {Workspace: "away", Scopes: slipway.DefaultScopes()},
+	at := func(w slipway.WorkspaceID) []slipway.WorkspaceID { return []slipway.WorkspaceID{w} }
+	return &access{keys: map[string]slipway.Identity{
+		"good":     {Workspaces: at(home), Scopes: slipway.DefaultScopes()},
+		"reader":   {Workspaces: at(home), Scopes: []slipway.Scope{slipway.ScopeRead}},
+		"delete":   {Workspaces: at(home), Scopes: []slipway.Scope{slipway.ScopeDelete}},
+		"away":     {Workspaces: at("away"), Scopes: slipway.DefaultScopes()},
+		"anywhere": {Everywhere: true, Scopes: slipway.DefaultScopes()},
+		"agent":    {Workspaces: at(home), Deployment: id, Scopes: slipway.DefaultScopes()},
+		"jwt":      {Workspaces: at(home), Scopes: slipway.DefaultScopes()}, // a bearer only
+		"sibling":  {Workspaces: at(home), Deployment: other, Scopes: slipway.DefaultScopes()},
 	}}
 }
 
-func (a *access) Authenticate(_ context.Context, token string) (slipway.Principal, error) {
+func (a *access) Identify(_ context.Context, c slipway.Credential) (slipway.Identity, error) {
 	a.asked.Add(1)
 	if a.fail.Load() {
-		return slipway.Principal{}, io.ErrUnexpectedEOF
+		return slipway.Identity{}, io.ErrUnexpectedEOF
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if p, ok := a.keys[token]; ok {
-		return p, nil
+	if i, ok := a.keys[c.Token]; ok && (c.Bearer || c.Token != "jwt") {
+		return i, nil
 	}
-	return slipway.Principal{}, slipway.Errorf(slipway.CodeUnauthenticated, "no")
+	return slipway.Identity{}, slipway.Errorf(slipway.CodeUnauthenticated, "no")
 }
 
 func (a *access) revoke(token string) {
@@ -75,7 +80,7 @@ type world struct {
 func newWorld(t *testing.T, c gateway.Config) *world {
 	t.Helper()
 	w := &world{t: t, access: newAccess(), log: &syncBuffer{}}
-	c.Authenticator = w.access
+	c.Identifier = w.access
 	c.Logger = slog.New(slog.NewTextHandler(w.log, nil))
 	w.Gateway = gateway.New(c)
 	s := httptest.NewServer(w.Gateway)

@@ -18,7 +18,7 @@ import (
 )
 
 func bare(c gateway.Config) *gateway.Gateway {
-	c.Authenticator = newAccess()
+	c.Identifier = newAccess()
 	return gateway.New(c)
 }
 

@@ -30,7 +30,7 @@ func (s *Service) Create(ctx context.Context, who slipway.Principal, n slipway.N
 		view, err = c.view(d.ID)
 		return string(d.ID), err
 	}, showDeployment(who, &view))
-	return view, wrap("create deployment", err)
+	return s.show(ctx, who, view, wrap("create deployment", err))
 }
 
 // checkNew applies the rules that the document of the API can not express, and
@@ -185,7 +185,7 @@ func (c *change) freeSlug(name string, id slipway.DeploymentID) (string, error) 
 func (s *Service) Get(ctx context.Context, who slipway.Principal, id slipway.DeploymentID) (slipway.DeploymentView, error) {
 	var view slipway.DeploymentView
 	err := s.read(ctx, func(c *change) error { return showDeployment(who, &view)(c, string(id)) })
-	return view, wrap("get deployment", err)
+	return s.show(ctx, who, view, wrap("get deployment", err))
 }
 
 // showDeployment reads a deployment of the caller's workspace by its id.
@@ -213,7 +213,10 @@ func (s *Service) List(ctx context.Context, who slipway.Principal, f slipway.Dep
 		views = found
 		return err
 	})
-	return views, wrap("list deployments", err)
+	if err != nil {
+		return nil, wrap("list deployments", err)
+	}
+	return views, s.reveal(ctx, who, views, "")
 }
 
 // CountFree counts the free deployments of the caller's workspace (contract §2).

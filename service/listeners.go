@@ -21,16 +21,6 @@ func (s *Service) CreateListener(ctx context.Context, who slipway.Principal, l s
 	return l, wrap("create listener", err)
 }
 
-func (c *change) insertListener(l slipway.Listener) error {
-	switch _, err := c.ListenerByComputeID(l.Workspace, l.ComputeID); {
-	case err == nil:
-		return slipway.Errorf(slipway.CodeConflict, "Listener for LangSmith workspace ID '%s' and compute ID '%s' already exists.", l.Workspace, l.ComputeID)
-	case !errors.Is(err, slipway.ErrNoRow):
-		return fmt.Errorf("look up compute id: %w", err)
-	}
-	return c.InsertListener(l)
-}
-
 // GetListener returns a listener of the caller's workspace.
 func (s *Service) GetListener(ctx context.Context, who slipway.Principal, id slipway.ListenerID) (l slipway.Listener, err error) {
 	err = s.read(ctx, func(c *change) error { return showListener(who, &l)(c, string(id)) })
@@ -147,4 +137,14 @@ func (c *change) placeHere(ws slipway.WorkspaceID, source slipway.Source) error 
 		ids[i] = l.ID
 	}
 	return slipway.Errorf(slipway.CodeInvalid, "Source configuration error: 'source_config.listener_id' is required for workspace with available listener IDs: %s", slipway.PythonList(ids))
+}
+
+func (c *change) insertListener(l slipway.Listener) error {
+	switch _, err := c.ListenerByComputeID(l.Workspace, l.ComputeID); {
+	case err == nil:
+		return slipway.Errorf(slipway.CodeConflict, "Listener for LangSmith workspace ID '%s' and compute ID '%s' already exists.", l.Workspace, l.ComputeID)
+	case !errors.Is(err, slipway.ErrNoRow):
+		return fmt.Errorf("look up compute id: %w", err)
+	}
+	return c.InsertListener(l)
 }

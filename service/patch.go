@@ -29,7 +29,7 @@ func (s *Service) Patch(ctx context.Context, who slipway.Principal, id slipway.D
 		view, err = c.view(d.ID)
 		return string(id), err
 	}, showDeployment(who, &view))
-	return view, wrap("patch deployment", err)
+	return s.show(ctx, who, view, wrap("patch deployment", err))
 }
 
 func checkChange(ch slipway.Change) error {

@@ -228,7 +228,7 @@ func (s *Service) Redeploy(ctx context.Context, who slipway.Principal, id slipwa
 		view, err = c.view(d.ID)
 		return string(id), err
 	}, showDeployment(who, &view))
-	return view, wrap("redeploy revision", err)
+	return s.show(ctx, who, view, wrap("redeploy revision", err))
 }
 
 // restore makes what an earlier revision was made from the deployment's own

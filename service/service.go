@@ -50,6 +50,9 @@ type Config struct {
 	LeaseFor time.Duration
 	// UploadFor is how long the address of an upload is good.
 	UploadFor time.Duration
+	// Forget is called after each change of keys and workspaces is committed, and
+	// before it is answered: whoever remembers who may do what must ask anew.
+	Forget func()
 	// FollowEvery is how often those who follow a deployment look at its rows
 	// without being woken. It must be set where several servers share a store,
 	// since what another one writes wakes nobody here; 0 is never.
@@ -65,6 +68,9 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.UploadFor, 15*time.Minute)
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Forget == nil {
+		c.Forget = func() {}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -109,6 +115,9 @@ func (s *Service) change(ctx context.Context, fn func(*change) error) error {
 		}
 		return done.writeEvents()
 	})
+	if done != nil && done.access {
+		s.config.Forget() // after an error too: the commit may have been done
+	}
 	if err != nil {
 		return err
 	}
@@ -140,6 +149,7 @@ type change struct {
 	writes   bool
 	journals []*journal
 	told     []slipway.DeploymentID // whose followers have news
+	access   bool                   // who may do what has changed
 }
 
 // keep writes a deployment that changed in what no data plane looks at.

@@ -30,6 +30,8 @@ type plane struct {
 	store slipway.Store
 	who   slipway.Principal
 
+	forgotten int // how often who may do what has changed
+
 	mu  sync.Mutex
 	now time.Time
 }
@@ -48,6 +50,7 @@ func newPlane(t *testing.T) *plane {
 	p.store = store
 	p.Service = service.New(store, blobs, ring, service.Config{
 		URL: func(slug string) string { return "http://slipway.test/d/" + slug }, Now: p.clock,
+		Forget: func() { p.forgotten++ },
 	})
 	must(t, p.Bootstrap(t.Context(), func(string) error { return nil }))
 	must(t, store.View(t.Context(), func(tx slipway.Tx) error {

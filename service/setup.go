@@ -1,8 +1,10 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/slipwayhq/slipway"
 )
@@ -29,11 +31,11 @@ func (s *Service) Bootstrap(ctx context.Context, keep func(token string) error) 
 		if workspaces, err = c.ListWorkspaces(); err != nil || len(workspaces) > 0 {
 			return err
 		}
-		ws := slipway.Workspace{ID: slipway.NewID[slipway.WorkspaceID](c.now), Name: "default", CreatedAt: c.now}
+		ws := slipway.Workspace{ID: slipway.NewID[slipway.WorkspaceID](c.now), Name: "default", Home: true, CreatedAt: c.now}
 		if err := c.InsertWorkspace(ws); err != nil {
 			return err
 		}
-		return c.insertKey(ws.ID, "admin", token)
+		return c.insertKey(slipway.NewKey{Name: "admin", Workspace: ws.ID, Scopes: slipway.DefaultScopes()}, token)
 	})
 	if err == nil && len(workspaces) > 0 {
 		err = keep("")
@@ -41,28 +43,55 @@ func (s *Service) Bootstrap(ctx context.Context, keep func(token string) error) 
 	return wrap("make first workspace", err)
 }
 
-// NewAdminKey makes another key for the first workspace. It is for whoever can
-// reach the store itself.
-func (s *Service) NewAdminKey(ctx context.Context, keep func(token string) error) error {
+// NewAdminKey makes a key without asking whether its maker may: it is for
+// whoever can reach the store itself. What n leaves out is that of the first key.
+func (s *Service) NewAdminKey(ctx context.Context, n slipway.NewKey, keep func(token string) error) error {
+	if n.Scopes == nil {
+		n.Scopes = slipway.DefaultScopes()
+	}
+	if err := slipway.CheckTitle(n.Name); err != nil {
+		return err
+	}
 	token := slipway.NewToken()
 	if err := keep(token); err != nil {
 		return fmt.Errorf("keep new key: %w", err)
 	}
 	return wrap("make admin key", s.change(ctx, func(c *change) error {
-		workspaces, err := c.ListWorkspaces()
+		home, err := c.home()
 		if err != nil {
 			return err
 		}
-		if len(workspaces) == 0 {
-			return slipway.Errorf(slipway.CodeConflict, "There is no workspace yet. Start the server once: it makes one, and its key.")
+		if !n.Organisation {
+			n.Workspace = cmp.Or(n.Workspace, home.ID)
+			if _, err := c.visible(slipway.Principal{Organisation: true}, n.Workspace); err != nil {
+				return err
+			}
 		}
-		return c.insertKey(workspaces[0].ID, "admin", token)
+		return c.insertKey(n, token)
 	}))
 }
 
-func (c *change) insertKey(ws slipway.WorkspaceID, name, token string) error {
-	return c.InsertKey(slipway.Key{
-		ID: slipway.NewID[slipway.KeyID](c.now), Workspace: ws, Name: name,
-		Hash: slipway.HashToken(token), Scopes: slipway.DefaultScopes(), CreatedAt: c.now,
-	})
+// home is the first workspace.
+func (c *change) home() (slipway.Workspace, error) {
+	workspaces, err := c.ListWorkspaces()
+	if err != nil {
+		return slipway.Workspace{}, err
+	}
+	at := slices.IndexFunc(workspaces, func(w slipway.Workspace) bool { return w.Home })
+	if at < 0 {
+		return slipway.Workspace{}, slipway.Errorf(slipway.CodeConflict, "There is no workspace yet. Start the server once: it makes one, and its key.")
+	}
+	return workspaces[at], nil
+}
+
+// insertKey writes a key that was made on the server's own machine.
+func (c *change) insertKey(n slipway.NewKey, token string) error {
+	k := slipway.Key{
+		ID: slipway.NewID[slipway.KeyID](c.now), Workspace: n.Workspace, Name: n.Name,
+		Hash: slipway.HashToken(token), Scopes: n.Scopes, CreatedAt: c.now, ExpiresAt: n.ExpiresAt,
+	}
+	if err := c.InsertKey(k); err != nil {
+		return err
+	}
+	return c.audit(slipway.Principal{Subject: slipway.LocalSubject}, k.Workspace, slipway.AuditKeyCreated, string(k.ID))
 }

@@ -9,7 +9,7 @@ import (
 )
 
 func (t Tx) InsertWorkspace(w slipway.Workspace) error {
-	err := t.q.InsertWorkspace(t.ctx, db.InsertWorkspaceParams{ID: string(w.ID), Name: w.Name, CreatedAt: micros(w.CreatedAt)})
+	err := t.q.InsertWorkspace(t.ctx, db.InsertWorkspaceParams{ID: string(w.ID), Name: w.Name, CreatedAt: micros(w.CreatedAt), Home: w.Home})
 	return did(err, "insert workspace", w.ID)
 }
 
@@ -23,8 +23,30 @@ func (t Tx) ListWorkspaces() ([]slipway.Workspace, error) {
 	return many(rows, err, sure(workspace), "list", "workspaces")
 }
 
+func (t Tx) RenameWorkspace(id slipway.WorkspaceID, name string) error {
+	rows, err := t.q.RenameWorkspace(t.ctx, db.RenameWorkspaceParams{ID: string(id), Name: name})
+	return hit(rows, err, "rename workspace", id)
+}
+
+func (t Tx) WorkspaceRemains(id slipway.WorkspaceID) (slipway.Remains, error) {
+	row, err := t.q.WorkspaceRemains(t.ctx, string(id))
+	return one(row, err, sure(remains), "what is left in workspace", id)
+}
+
+func remains(r db.WorkspaceRemainsRow) slipway.Remains {
+	return slipway.Remains{Deployments: int(r.Deployments), Listeners: int(r.Listeners), Projects: int(r.Projects)}
+}
+
+func (t Tx) DeleteWorkspace(id slipway.WorkspaceID) error {
+	if err := t.q.DeleteWorkspaceKeys(t.ctx, null(id)); err != nil {
+		return did(err, "delete keys of workspace", id)
+	}
+	rows, err := t.q.DeleteWorkspace(t.ctx, string(id))
+	return hit(rows, err, "delete workspace", id)
+}
+
 func workspace(r db.Workspace) slipway.Workspace {
-	return slipway.Workspace{ID: slipway.WorkspaceID(r.ID), Name: r.Name, CreatedAt: moment(r.CreatedAt)}
+	return slipway.Workspace{ID: slipway.WorkspaceID(r.ID), Name: r.Name, Home: r.Home, CreatedAt: moment(r.CreatedAt)}
 }
 
 func (t Tx) InsertKey(k slipway.Key) error {
@@ -35,6 +57,21 @@ func (t Tx) InsertKey(k slipway.Key) error {
 func (t Tx) KeyByHash(hash string) (slipway.Key, error) {
 	row, err := t.q.GetKeyByHash(t.ctx, hash)
 	return one(row, err, sure(key), "key by hash", hash)
+}
+
+func (t Tx) Key(id slipway.KeyID) (slipway.Key, error) {
+	row, err := t.q.GetKey(t.ctx, string(id))
+	return one(row, err, sure(key), "key", id)
+}
+
+func (t Tx) ListKeys(f slipway.KeyFilter) ([]slipway.Key, error) {
+	rows, err := t.q.ListKeys(t.ctx, db.ListKeysParams{WorkspaceID: null(f.Workspace), MaxRows: maxRows(f.Limit), Skip: int64(f.Offset)})
+	return many(rows, err, sure(key), "list", "keys")
+}
+
+func (t Tx) CountAdminKeys(now time.Time) (int, error) {
+	n, err := t.q.CountAdminKeys(t.ctx, micros(now))
+	return int(n), did(err, "count", "admin keys")
 }
 
 func (t Tx) RevokeKey(id slipway.KeyID, at time.Time) error {

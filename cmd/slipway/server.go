@@ -16,9 +16,10 @@ import (
 
 type serverFlags struct {
 	daemon.Config
-	ports string
-	debug bool
-	json  bool
+	access accessFlags
+	ports  string
+	debug  bool
+	json   bool
 }
 
 func newServerCommand() *cobra.Command {
@@ -38,6 +39,7 @@ func newServerCommand() *cobra.Command {
 	flags.StringVar(&f.ports, "agent-ports", "20000-29999", "ports given to agents, first-last")
 	flags.DurationVar(&f.StartLimit, "start-timeout", 0, "how long an agent may take to serve (default: as its kind needs)")
 	flags.IntVar(&f.Builds, "builds", 2, "builds that run at once")
+	f.access.register(flags)
 	flags.BoolVar(&f.debug, "debug", false, "log every step of reconciling, with its reason")
 	flags.BoolVar(&f.json, "log-json", false, "log as JSON")
 	return c
@@ -48,6 +50,10 @@ func runServer(ctx context.Context, f serverFlags) error {
 		return usagef("--agent-ports %q: want first-last, such as 20000-29999", f.ports)
 	}
 	f.Database = databaseURL(f.Database)
+	var err error
+	if f.Access, err = f.access.config(); err != nil {
+		return err
+	}
 	f.Logger = f.logger()
 	_, statErr := os.Stat(daemon.AdminKeyFile(f.Data))
 	s, err := daemon.Start(ctx, f.Config)

@@ -38,6 +38,10 @@ const (
 	finishWithin = 12 * time.Second
 	// headerWithin bounds how long a client may take to say what it wants.
 	headerWithin = 30 * time.Second
+	// gatewayKeyTTL is how long the gateway remembers a key that it has from
+	// access, which remembers it as long: of a revocation on another server the
+	// gateway knows after both.
+	gatewayKeyTTL = 2 * time.Second
 	// followEvery is how late those who follow a deployment hear of what
 	// another server on the same database wrote, at most.
 	followEvery = 2 * time.Second
@@ -55,6 +59,7 @@ type Config struct {
 	Builds     int               // at once
 	Logger     *slog.Logger
 	Service    service.Config // limits; what is unset has its default
+	Access     access.Config  // limits of keys, and the issuer of tokens
 
 	// Kinds are asked before those that are built in.
 	Kinds []func(cache, tmp string) kind.Kind
@@ -162,9 +167,11 @@ func (s *Server) openControl(ctx context.Context) error {
 		config.FollowEvery = cmp.Or(config.FollowEvery, followEvery)
 	}
 	config.URL = func(slug string) string { return s.URL() + "/d/" + slug }
+	keys := access.New(s.store, s.config.Access)
+	// The gateway forgets after access: else it could ask for what is not forgotten yet.
+	config.Forget = func() { keys.Forget(); s.gateway.ForgetKeys() }
 	s.service = service.New(s.store, s.blobs, ring, config)
-	keys := access.NewKeys(s.store, time.Now)
-	s.gateway = gateway.New(gateway.Config{Authenticator: keys, Domain: s.config.Domain, Logger: s.config.Logger})
+	s.gateway = gateway.New(gateway.Config{Identifier: keys, KeyTTL: gatewayKeyTTL, Domain: s.config.Domain, Logger: s.config.Logger})
 	stopping, stop := context.WithCancel(context.Background())
 	control, err := api.New(api.Config{
 		Control: s.service, Keys: keys, Signer: ring, PublicURL: s.config.PublicURL, Logger: s.config.Logger, Ready: s.Ready, Stopping: stopping,

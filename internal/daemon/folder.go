@@ -97,9 +97,9 @@ func openStore(ctx context.Context, data, url string) (slipway.Store, error) {
 	return sqlite.Open(ctx, database(data))
 }
 
-// NewAdminKey makes another admin key for the server of a folder and a database
-// ("" for the one in the folder), running or not, and writes it to AdminKeyFile.
-func NewAdminKey(ctx context.Context, data, url string) error {
+// NewAdminKey makes another key for the server of a folder and a database ("" for
+// the one in the folder), running or not. Keep gets its token before it is good.
+func NewAdminKey(ctx context.Context, data, url string, n slipway.NewKey, keep func(token string) error) error {
 	if _, err := os.Stat(encryptionKey(data)); err != nil {
 		return fmt.Errorf("%s holds no data of a server: %w", data, err)
 	}
@@ -117,7 +117,5 @@ func NewAdminKey(ctx context.Context, data, url string) error {
 		return fmt.Errorf("open store: %w", err)
 	}
 	defer store.Close()
-	return service.New(store, nil, ring, service.Config{}).NewAdminKey(ctx, func(token string) error {
-		return WriteKey(AdminKeyFile(data), token)
-	})
+	return service.New(store, nil, ring, service.Config{}).NewAdminKey(ctx, n, keep)
 }

@@ -131,10 +131,12 @@ func TestAdminKeyOnPostgreSQL(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Stop()
-	if err := daemon.NewAdminKey(t.Context(), c.Data, ""); err == nil {
+	n := slipway.NewKey{Name: "again"}
+	keep := func(token string) error { return daemon.WriteKey(daemon.AdminKeyFile(c.Data), token) }
+	if err := daemon.NewAdminKey(t.Context(), c.Data, "", n, keep); err == nil {
 		t.Error("a key for a database that is not there")
 	}
-	if err := daemon.NewAdminKey(t.Context(), c.Data, c.Database); err != nil {
+	if err := daemon.NewAdminKey(t.Context(), c.Data, c.Database, n, keep); err != nil {
 		t.Fatal(err)
 	}
 	key, err := os.ReadFile(daemon.AdminKeyFile(c.Data))

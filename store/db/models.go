@@ -21,6 +21,16 @@ type APIKey struct {
 	LastUsedAt   int64
 }
 
+type AuditEvent struct {
+	ID          string
+	At          int64
+	WorkspaceID string
+	KeyID       string
+	Subject     string
+	Action      string
+	Target      string
+}
+
 type Deployment struct {
 	ID                 string
 	WorkspaceID        string
@@ -188,4 +198,5 @@ type Workspace struct {
 	ID        string
 	Name      string
 	CreatedAt int64
+	Home      bool
 }

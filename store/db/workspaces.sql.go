@@ -10,6 +10,23 @@ import (
 	"database/sql"
 )
 
+const countAdminKeys = `-- name: CountAdminKeys :one
+SELECT COUNT(*) FROM api_keys
+WHERE deployment_id IS NULL
+  AND (workspace_id IS NULL OR workspace_id IN (SELECT w.id FROM workspaces AS w WHERE w.home))
+  AND ' ' || scopes || ' ' LIKE '% admin %'
+  AND revoked_at = 0
+  AND (expires_at = 0 OR expires_at > $1)
+`
+
+// Keys of administrators of the installation that are good at a time.
+func (q *Queries) CountAdminKeys(ctx context.Context, now int64) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countAdminKeys, now)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const deleteDeploymentKeys = `-- name: DeleteDeploymentKeys :exec
 DELETE FROM api_keys WHERE deployment_id = $1
 `
@@ -17,6 +34,49 @@ DELETE FROM api_keys WHERE deployment_id = $1
 func (q *Queries) DeleteDeploymentKeys(ctx context.Context, deploymentID sql.NullString) error {
 	_, err := q.db.ExecContext(ctx, deleteDeploymentKeys, deploymentID)
 	return err
+}
+
+const deleteWorkspace = `-- name: DeleteWorkspace :execrows
+DELETE FROM workspaces WHERE id = $1
+`
+
+func (q *Queries) DeleteWorkspace(ctx context.Context, id string) (int64, error) {
+	result, err := q.db.ExecContext(ctx, deleteWorkspace, id)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const deleteWorkspaceKeys = `-- name: DeleteWorkspaceKeys :exec
+DELETE FROM api_keys WHERE workspace_id = $1
+`
+
+func (q *Queries) DeleteWorkspaceKeys(ctx context.Context, workspaceID sql.NullString) error {
+	_, err := q.db.ExecContext(ctx, deleteWorkspaceKeys, workspaceID)
+	return err
+}
+
+const getKey = `-- name: GetKey :one
+SELECT id, workspace_id, deployment_id, name, hash, scopes, created_at, expires_at, revoked_at, last_used_at FROM api_keys WHERE id = $1
+`
+
+func (q *Queries) GetKey(ctx context.Context, id string) (APIKey, error) {
+	row := q.db.QueryRowContext(ctx, getKey, id)
+	var i APIKey
+	err := row.Scan(
+		&i.ID,
+		&i.WorkspaceID,
+		&i.DeploymentID,
+		&i.Name,
+		&i.Hash,
+		&i.Scopes,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+		&i.RevokedAt,
+		&i.LastUsedAt,
+	)
+	return i, err
 }
 
 const getKeyByHash = `-- name: GetKeyByHash :one
@@ -42,13 +102,18 @@ func (q *Queries) GetKeyByHash(ctx context.Context, hash string) (APIKey, error)
 }
 
 const getWorkspace = `-- name: GetWorkspace :one
-SELECT id, name, created_at FROM workspaces WHERE id = $1
+SELECT id, name, created_at, home FROM workspaces WHERE id = $1
 `
 
 func (q *Queries) GetWorkspace(ctx context.Context, id string) (Workspace, error) {
 	row := q.db.QueryRowContext(ctx, getWorkspace, id)
 	var i Workspace
-	err := row.Scan(&i.ID, &i.Name, &i.CreatedAt)
+	err := row.Scan(
+		&i.ID,
+		&i.Name,
+		&i.CreatedAt,
+		&i.Home,
+	)
 	return i, err
 }
 
@@ -87,34 +152,60 @@ func (q *Queries) InsertKey(ctx context.Context, arg InsertKeyParams) error {
 }
 
 const insertWorkspace = `-- name: InsertWorkspace :exec
-INSERT INTO workspaces (id, name, created_at) VALUES ($1, $2, $3)
+INSERT INTO workspaces (id, name, created_at, home) VALUES ($1, $2, $3, $4)
 `
 
 type InsertWorkspaceParams struct {
 	ID        string
 	Name      string
 	CreatedAt int64
+	Home      bool
 }
 
 func (q *Queries) InsertWorkspace(ctx context.Context, arg InsertWorkspaceParams) error {
-	_, err := q.db.ExecContext(ctx, insertWorkspace, arg.ID, arg.Name, arg.CreatedAt)
+	_, err := q.db.ExecContext(ctx, insertWorkspace,
+		arg.ID,
+		arg.Name,
+		arg.CreatedAt,
+		arg.Home,
+	)
 	return err
 }
 
-const listWorkspaces = `-- name: ListWorkspaces :many
-SELECT id, name, created_at FROM workspaces ORDER BY created_at, id
+const listKeys = `-- name: ListKeys :many
+SELECT id, workspace_id, deployment_id, name, hash, scopes, created_at, expires_at, revoked_at, last_used_at FROM api_keys
+WHERE CAST($1 AS text) IS NULL OR workspace_id = $1
+ORDER BY created_at DESC, id DESC
+LIMIT CAST($3 AS bigint) OFFSET CAST($2 AS bigint)
 `
 
-func (q *Queries) ListWorkspaces(ctx context.Context) ([]Workspace, error) {
-	rows, err := q.db.QueryContext(ctx, listWorkspaces)
+type ListKeysParams struct {
+	WorkspaceID sql.NullString
+	Skip        int64
+	MaxRows     int64
+}
+
+func (q *Queries) ListKeys(ctx context.Context, arg ListKeysParams) ([]APIKey, error) {
+	rows, err := q.db.QueryContext(ctx, listKeys, arg.WorkspaceID, arg.Skip, arg.MaxRows)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []Workspace
+	var items []APIKey
 	for rows.Next() {
-		var i Workspace
-		if err := rows.Scan(&i.ID, &i.Name, &i.CreatedAt); err != nil {
+		var i APIKey
+		if err := rows.Scan(
+			&i.ID,
+			&i.WorkspaceID,
+			&i.DeploymentID,
+			&i.Name,
+			&i.Hash,
+			&i.Scopes,
+			&i.CreatedAt,
+			&i.ExpiresAt,
+			&i.RevokedAt,
+			&i.LastUsedAt,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -126,6 +217,55 @@ func (q *Queries) ListWorkspaces(ctx context.Context) ([]Workspace, error) {
 		return nil, err
 	}
 	return items, nil
+}
+
+const listWorkspaces = `-- name: ListWorkspaces :many
+SELECT id, name, created_at, home FROM workspaces ORDER BY created_at, id
+`
+
+func (q *Queries) ListWorkspaces(ctx context.Context) ([]Workspace, error) {
+	rows, err := q.db.QueryContext(ctx, listWorkspaces)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Workspace
+	for rows.Next() {
+		var i Workspace
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.CreatedAt,
+			&i.Home,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const renameWorkspace = `-- name: RenameWorkspace :execrows
+UPDATE workspaces SET name = $2 WHERE id = $1
+`
+
+type RenameWorkspaceParams struct {
+	ID   string
+	Name string
+}
+
+func (q *Queries) RenameWorkspace(ctx context.Context, arg RenameWorkspaceParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, renameWorkspace, arg.ID, arg.Name)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const revokeKey = `-- name: RevokeKey :execrows
@@ -163,4 +303,25 @@ func (q *Queries) TouchKey(ctx context.Context, arg TouchKeyParams) (int64, erro
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const workspaceRemains = `-- name: WorkspaceRemains :one
+SELECT
+    (SELECT COUNT(*) FROM deployments AS d WHERE d.workspace_id = $1) AS deployments,
+    (SELECT COUNT(*) FROM listeners AS l WHERE l.workspace_id = $1) AS listeners,
+    (SELECT COUNT(*) FROM tracing_projects AS p WHERE p.workspace_id = $1) AS projects
+`
+
+type WorkspaceRemainsRow struct {
+	Deployments int64
+	Listeners   int64
+	Projects    int64
+}
+
+// What a workspace owns and must not lose with it.
+func (q *Queries) WorkspaceRemains(ctx context.Context, workspaceID string) (WorkspaceRemainsRow, error) {
+	row := q.db.QueryRowContext(ctx, workspaceRemains, workspaceID)
+	var i WorkspaceRemainsRow
+	err := row.Scan(&i.Deployments, &i.Listeners, &i.Projects)
+	return i, err
 }

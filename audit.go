@@ -1,0 +1,29 @@
+package slipway
+
+import "time"
+
+// AuditEvent is a deed that somebody may have to answer for. It outlives what
+// it is about.
+type AuditEvent struct {
+	ID        AuditID
+	At        time.Time
+	Workspace WorkspaceID // "" if it is about no single one
+	Key       KeyID       // whose deed; "" for whom the identity provider vouches, and on the server's own machine
+	Subject   string      // of the identity provider, or LocalSubject
+	Action    AuditAction
+	Target    string // id of what it was done to
+}
+
+// LocalSubject is who has the server's own machine.
+const LocalSubject = "local"
+
+// AuditAction is what was done.
+type AuditAction string
+
+const (
+	AuditSecretsRead      AuditAction = "secrets.read" // values were shown in clear
+	AuditKeyCreated       AuditAction = "key.created"
+	AuditKeyRevoked       AuditAction = "key.revoked"
+	AuditWorkspaceCreated AuditAction = "workspace.created"
+	AuditWorkspaceDeleted AuditAction = "workspace.deleted"
+)
