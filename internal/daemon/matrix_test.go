@@ -209,6 +209,7 @@ func (d *door) operations() (all []operation) {
 		for method, raw := range methods {
 			var op struct {
 				Scope     string                     `json:"x-slipway-scope"`
+				Planned   string                     `json:"x-slipway-planned"`
 				Body      json.RawMessage            `json:"requestBody"`
 				Responses map[string]json.RawMessage `json:"responses"`
 			}
@@ -216,7 +217,7 @@ func (d *door) operations() (all []operation) {
 				continue
 			}
 			must(d.t, json.Unmarshal(raw, &op))
-			o := operation{method: strings.ToUpper(method), path: path, scope: op.Scope, takesBody: op.Body != nil}
+			o := operation{method: strings.ToUpper(method), path: path, scope: op.Scope, takesBody: op.Body != nil && op.Planned == ""}
 			for status := range op.Responses {
 				o.responses = append(o.responses, status)
 			}
