@@ -96,8 +96,6 @@ type Deployments interface {
 	InsertDeployment(Deployment) error
 	// Deployment returns one of any workspace.
 	Deployment(DeploymentID) (Deployment, error)
-	// LiveDeploymentByName leaves out what is being deleted.
-	LiveDeploymentByName(WorkspaceID, string) (Deployment, error)
 	DeploymentBySlug(slug string) (Deployment, error)
 	// DeploymentView is Deployment with what is shown beside it, but for its URL.
 	DeploymentView(DeploymentID) (DeploymentView, error)

@@ -143,7 +143,7 @@ func (s *Service) finishSome(ctx context.Context, dying []slipway.Deployment) er
 	switch {
 	case err == nil:
 		for _, d := range dying {
-			s.config.Logger.Info("deployment deleted", slog.String("deployment", string(d.ID)), slog.String("name", d.Name))
+			s.logDeleted(d)
 		}
 	case len(dying) > 1:
 		err = nil
@@ -152,4 +152,8 @@ func (s *Service) finishSome(ctx context.Context, dying []slipway.Deployment) er
 		}
 	}
 	return err
+}
+
+func (s *Service) logDeleted(d slipway.Deployment) {
+	s.config.Logger.Info("deployment deleted", slog.String("deployment", string(d.ID)), slog.String("name", d.Name))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/slipwayhq/slipway"
@@ -23,6 +24,10 @@ func (s *Service) DeleteMany(ctx context.Context, who slipway.Principal, ids []s
 	refusals := make([]error, len(ids))
 	err := s.change(ctx, func(c *change) error {
 		for i, id := range ids {
+			if first := slices.Index(ids, id); first < i {
+				refusals[i] = refusals[first]
+				continue
+			}
 			refusals[i] = c.remove(ctx, who, id, false)
 			if refusals[i] != nil && slipway.CodeOf(refusals[i]) == "" {
 				return refusals[i]
@@ -90,6 +95,12 @@ func (c *change) delete(d *slipway.Deployment, tracing bool) (err error) {
 	if d.Status, err = d.Status.After(slipway.Delete); err != nil {
 		return err
 	}
+	switch made, err := c.remaining(d.ID); {
+	case err != nil:
+		return err
+	case made == 0:
+		return c.vanish(d, tracing)
+	}
 	if d.Latest != "" {
 		if err := c.endOpen(d.ID); err != nil {
 			return err
@@ -110,6 +121,30 @@ func (c *change) delete(d *slipway.Deployment, tracing bool) (err error) {
 		return c.alter(d)
 	}
 	return c.want(d)
+}
+
+// remaining counts what was made for a deployment and has not been removed, but
+// for its tracing project.
+func (c *change) remaining(d slipway.DeploymentID) (n int, err error) {
+	items, err := c.ListItems(d)
+	for _, i := range items {
+		if i.Kind != slipway.ItemProject && i.RemovedAt.IsZero() {
+			n++
+		}
+	}
+	return n, wrap("read inventory", err)
+}
+
+// vanish deletes a deployment of which there is nothing but rows: nobody has to
+// be waited for.
+func (c *change) vanish(d *slipway.Deployment, tracing bool) error {
+	if tracing {
+		if err := c.DeleteProject(d.Project); err != nil && !errors.Is(err, slipway.ErrNoRow) {
+			return fmt.Errorf("delete tracing project: %w", err)
+		}
+	}
+	c.changed, c.vanished = append(c.changed, d.ID), append(c.vanished, *d)
+	return c.DeleteDeployment(d.ID)
 }
 
 // endOpen ends what is in progress and skips what waits.

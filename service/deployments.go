@@ -18,17 +18,15 @@ func (s *Service) Create(ctx context.Context, who slipway.Principal, n slipway.N
 	}
 	var view slipway.DeploymentView
 	err := s.once(ctx, who, func(c *change) (string, error) {
-		d, err := c.insertDeployment(who.Workspace, n)
-		if err != nil {
+		var err error
+		if view, err = c.insertDeployment(who.Workspace, n); err != nil || n.Source != slipway.SourceExternalDocker {
+			return string(view.ID), err
+		}
+		if _, err := c.insertRevision(&view.Deployment, n.Source); err != nil {
 			return "", err
 		}
-		if n.Source == slipway.SourceExternalDocker {
-			if _, err := c.insertRevision(&d, n.Source); err != nil {
-				return "", err
-			}
-		}
-		view, err = c.view(d.ID)
-		return string(d.ID), err
+		view, err = c.view(view.ID)
+		return string(view.ID), err
 	}, showDeployment(who, &view))
 	return s.show(ctx, who, view, wrap("create deployment", err))
 }
@@ -95,22 +93,22 @@ func checkGitHub(n *slipway.NewDeployment) error {
 	return slipway.Errorf(slipway.CodeInvalid, "Source configuration error: source 'github' needs a GitHub integration, and none is set up on this server.")
 }
 
-func (c *change) insertDeployment(ws slipway.WorkspaceID, n slipway.NewDeployment) (slipway.Deployment, error) {
+func (c *change) insertDeployment(ws slipway.WorkspaceID, n slipway.NewDeployment) (slipway.DeploymentView, error) {
 	id := slipway.NewID[slipway.DeploymentID](c.now)
 	if err := c.place(ws, &n); err != nil {
-		return slipway.Deployment{}, err
+		return slipway.DeploymentView{}, err
 	}
 	project, made, err := c.freeProject(ws, n.Name)
 	if err != nil {
-		return slipway.Deployment{}, err
+		return slipway.DeploymentView{}, err
 	}
 	slug, err := c.freeSlug(n.Name, id)
 	if err != nil {
-		return slipway.Deployment{}, err
+		return slipway.DeploymentView{}, err
 	}
 	status, err := slipway.AwaitingDatabase.After(slipway.Provide) // no kind needs a database yet
 	if err != nil {
-		return slipway.Deployment{}, err
+		return slipway.DeploymentView{}, err
 	}
 	n.Revision.InstallCommand, n.Revision.BuildCommand = n.Config.InstallCommand, n.Config.BuildCommand
 	n.Revision.Resources = n.Config.Resources
@@ -120,26 +118,22 @@ func (c *change) insertDeployment(ws slipway.WorkspaceID, n slipway.NewDeploymen
 	}
 	secrets, err := c.newSecrets("", n.Variables, n.Refs)
 	if err != nil {
-		return slipway.Deployment{}, err
+		return slipway.DeploymentView{}, err
 	}
 	d.Secrets = secrets.id
 	if err := c.InsertDeployment(d); err != nil {
-		return slipway.Deployment{}, fmt.Errorf("insert deployment: %w", err)
+		return slipway.DeploymentView{}, fmt.Errorf("insert deployment: %w", err)
 	}
 	if err := c.insertSecrets(id, secrets); err != nil {
-		return slipway.Deployment{}, err
+		return slipway.DeploymentView{}, err
 	}
-	return d, c.attachProject(id, project, made)
+	return slipway.DeploymentView{Deployment: d, Variables: secrets.names(), Refs: secrets.refs}, c.attachProject(id, project, made)
 }
 
 // freeProject returns the tracing project that an earlier deployment of the
-// name left, or one to be made; a name that is in use is refused.
+// name left, or one to be made. A name that is in use is refused: its project
+// tells, since no deployment that lives is without one.
 func (c *change) freeProject(ws slipway.WorkspaceID, name string) (p slipway.TracingProject, made bool, err error) {
-	if _, err := c.LiveDeploymentByName(ws, name); err == nil {
-		return p, false, nameTaken(name)
-	} else if !errors.Is(err, slipway.ErrNoRow) {
-		return p, false, fmt.Errorf("look up name: %w", err)
-	}
 	p, err = c.ProjectByName(ws, name)
 	switch {
 	case errors.Is(err, slipway.ErrNoRow):

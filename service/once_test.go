@@ -120,6 +120,7 @@ func TestWhatWasMadeIsShownAsItIs(t *testing.T) {
 	if again, err := p.Create(p.keyed("k", "h"), p.who, n); err != nil || again.ID != d.ID || again.DisplayName != "App" {
 		t.Errorf("after a change: %+v, %v", again, err)
 	}
+	p.upload(d.ID, "source")
 	must(t, p.Delete(t.Context(), p.who, d.ID, false))
 	if again, err := p.Create(p.keyed("k", "h"), p.who, n); err != nil || !again.Deleting() {
 		t.Errorf("while it is deleted: %+v, %v", again, err)

@@ -15,6 +15,14 @@ type secretSet struct {
 	refs []slipway.SecretRef
 }
 
+func (s secretSet) names() []string {
+	names := make([]string, len(s.vars))
+	for i, v := range s.vars {
+		names[i] = v.Name
+	}
+	return names
+}
+
 // replaceSecrets gives the deployment a new set. The caller writes the row.
 func (c *change) replaceSecrets(d *slipway.Deployment, vars []slipway.EnvVar, refs []slipway.SecretRef) error {
 	set, err := c.newSecrets(d.Secrets, vars, refs)

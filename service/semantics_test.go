@@ -284,3 +284,43 @@ func TestReferencesNeedACluster(t *testing.T) {
 		t.Errorf("the environment of a revision with a reference: %v", err)
 	}
 }
+
+func TestADeploymentThatMadeNothingVanishes(t *testing.T) {
+	p := newPlane(t)
+	kept, gone := p.create("kept"), p.create("gone")
+	must(t, p.Delete(t.Context(), p.who, kept.ID, false))
+	must(t, p.Delete(t.Context(), p.who, gone.ID, true))
+	for _, d := range []slipway.DeploymentView{kept, gone} {
+		if _, err := p.Get(t.Context(), p.who, d.ID); slipway.CodeOf(err) != slipway.CodeNotFound {
+			t.Errorf("%s is still there: %v", d.Name, err)
+		}
+	}
+	if again := p.create("kept"); again.Project != kept.Project {
+		t.Errorf("the tracing project that was kept is %s, the new one has %s", kept.Project, again.Project)
+	}
+	if again := p.create("gone"); again.Project == gone.Project {
+		t.Error("a tracing project came back that was to be deleted")
+	}
+	waiting := p.create("waiting")
+	p.upload(waiting.ID, "source")
+	must(t, p.Delete(t.Context(), p.who, waiting.ID, false))
+	if d, err := p.Get(t.Context(), p.who, waiting.ID); err != nil || !d.Deleting() {
+		t.Errorf("one with an upload: %s, %v", d.Status, err)
+	}
+}
+
+func TestCreateAnswersWhatWillBeRead(t *testing.T) {
+	p := newPlane(t)
+	made, err := p.Create(t.Context(), p.who, internalSource(func(n *slipway.NewDeployment) {
+		n.Config = slipway.SourceConfig{DeploymentType: "dev", CustomURL: "https://x.test", Resources: &slipway.Resources{Server: slipway.Share{CPU: new(1.0)}}}
+		n.Revision.ConfigPath = "app/langgraph.json"
+		n.Variables = []slipway.EnvVar{{Name: "B", Value: "2"}, {Name: "A", Value: "1"}}
+		n.Refs = []slipway.SecretRef{{Name: "C", SecretName: "s", SecretKey: "k"}}
+	}))
+	must(t, err)
+	read, err := p.Get(t.Context(), p.who, made.ID)
+	must(t, err)
+	if !reflect.DeepEqual(made, read) {
+		t.Errorf("created\n%+v, read\n%+v", made, read)
+	}
+}

@@ -129,6 +129,9 @@ func (s *Service) change(ctx context.Context, fn func(*change) error) error {
 		s.config.Logger.Info("revision ended", slog.String("deployment", string(r.Deployment)), slog.String("revision", string(r.ID)),
 			slog.String("status", string(r.Status)), slog.String("reason", r.Message))
 	}
+	for _, d := range done.vanished {
+		s.logDeleted(d)
+	}
 	for _, id := range done.changed {
 		s.board.Post(id)
 	}
@@ -150,6 +153,7 @@ type change struct {
 	changed  []slipway.DeploymentID
 	dying    bool // a deployment is ready to be removed
 	ended    []slipway.Revision
+	vanished []slipway.Deployment // with nothing left to remove
 	writes   bool
 	journals []*journal
 	told     []slipway.DeploymentID // whose followers have news

@@ -9,6 +9,7 @@ import (
 func TestDeleteManySaysOfEach(t *testing.T) {
 	p := newPlane(t)
 	a, b, c := p.create("a").ID, p.create("b").ID, p.create("c").ID
+	p.push(c)
 	must(t, p.Delete(t.Context(), p.who, c, false))
 	const none = "0190a0a0-0000-7000-8000-0000000abcde"
 	refusals, err := p.DeleteMany(t.Context(), p.who, []slipway.DeploymentID{b, none, c, a, b})

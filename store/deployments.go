@@ -14,11 +14,6 @@ func (t Tx) Deployment(id slipway.DeploymentID) (slipway.Deployment, error) {
 	return one(row, err, deployment, "deployment", id)
 }
 
-func (t Tx) LiveDeploymentByName(w slipway.WorkspaceID, name string) (slipway.Deployment, error) {
-	row, err := t.q.GetLiveDeployment(t.ctx, db.GetLiveDeploymentParams{WorkspaceID: string(w), Name: name})
-	return one(row, err, deployment, "live deployment", name)
-}
-
 func (t Tx) DeploymentBySlug(slug string) (slipway.Deployment, error) {
 	row, err := t.q.GetDeploymentBySlug(t.ctx, slug)
 	return one(row, err, deployment, "deployment by slug", slug)

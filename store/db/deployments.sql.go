@@ -397,53 +397,6 @@ func (q *Queries) GetDeploymentView(ctx context.Context, id string) (GetDeployme
 	return i, err
 }
 
-const getLiveDeployment = `-- name: GetLiveDeployment :one
-SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until FROM deployments
-WHERE workspace_id = $1 AND name = $2 AND status NOT IN ('AWAITING_DELETE', 'AWAITING_FINAL_DELETE')
-`
-
-type GetLiveDeploymentParams struct {
-	WorkspaceID string
-	Name        string
-}
-
-func (q *Queries) GetLiveDeployment(ctx context.Context, arg GetLiveDeploymentParams) (Deployment, error) {
-	row := q.db.QueryRowContext(ctx, getLiveDeployment, arg.WorkspaceID, arg.Name)
-	var i Deployment
-	err := row.Scan(
-		&i.ID,
-		&i.WorkspaceID,
-		&i.Name,
-		&i.DisplayName,
-		&i.Slug,
-		&i.Source,
-		&i.DeploymentType,
-		&i.RepoURL,
-		&i.ListenerID,
-		&i.Config,
-		&i.RevisionConfig,
-		&i.SecretSetID,
-		&i.ProjectID,
-		&i.Status,
-		&i.LatestRevisionID,
-		&i.ActiveRevisionID,
-		&i.HealthState,
-		&i.HealthReason,
-		&i.HealthSince,
-		&i.DeleteProject,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-		&i.Generation,
-		&i.Version,
-		&i.ObservedGeneration,
-		&i.NextAt,
-		&i.LeaseOwner,
-		&i.LeaseTerm,
-		&i.LeaseUntil,
-	)
-	return i, err
-}
-
 const insertDeployment = `-- name: InsertDeployment :exec
 INSERT INTO deployments (
     id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config,

@@ -10,10 +10,6 @@ INSERT INTO deployments (
 -- name: GetDeployment :one
 SELECT * FROM deployments WHERE id = $1;
 
--- name: GetLiveDeployment :one
-SELECT * FROM deployments
-WHERE workspace_id = $1 AND name = $2 AND status NOT IN ('AWAITING_DELETE', 'AWAITING_FINAL_DELETE');
-
 -- name: GetDeploymentBySlug :one
 SELECT * FROM deployments WHERE slug = $1 AND slug <> '';
 

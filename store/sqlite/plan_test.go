@@ -80,10 +80,6 @@ func TestPlans(t *testing.T) {
 		"name":         {deployments(slipway.DeploymentFilter{Name: "a"}), "SEARCH l USING INDEX deployments_live_name (workspace_id=? AND name=?)", 2},
 		"revisions":    {revisions(slipway.RevisionFilter{Offset: 100}), "SEARCH l USING COVERING INDEX revisions_newest (deployment_id=?)", 1},
 		"revisions in": {revisions(slipway.RevisionFilter{Status: slipway.Deployed}), "SEARCH l USING COVERING INDEX revisions_newest (deployment_id=?)", 1},
-		"free name": {
-			func(tx slipway.Tx) error { _, err := tx.LiveDeploymentByName("w", "n"); return err },
-			"SEARCH deployments USING INDEX deployments_live_name (workspace_id=? AND name=?)", 0,
-		},
 		"free address": {
 			func(tx slipway.Tx) error { _, err := tx.DeploymentBySlug("s"); return err },
 			"SEARCH deployments USING INDEX deployments_slug (slug=?)", 0,

@@ -68,11 +68,9 @@ func testDeploymentVersion(t *testing.T, w *world) {
 
 func testDeploymentNames(t *testing.T, w *world) {
 	old := w.deployment("app", 0)
-	live := func(tx slipway.Tx) (slipway.Deployment, error) { return tx.LiveDeploymentByName(w.workspace, "app") }
 	slug := func(s string) func(slipway.Tx) (slipway.Deployment, error) {
 		return func(tx slipway.Tx) (slipway.Deployment, error) { return tx.DeploymentBySlug(s) }
 	}
-	equal(t, "live", read(w, live), old)
 	equal(t, "by slug", read(w, slug(old.Slug)), old)
 	absent(w, slug(""))
 	w.refused(nil, func(tx slipway.Tx) error {
@@ -88,12 +86,10 @@ func testDeploymentNames(t *testing.T, w *world) {
 	for _, status := range []slipway.DeploymentStatus{slipway.AwaitingDelete, slipway.AwaitingFinalDelete} {
 		old.Status, old.Slug = status, ""
 		w.update(func(tx slipway.Tx) error { return tx.UpdateDeployment(&old) })
-		absent(w, live)
 	}
 	absent(w, slug(""))
 	again := w.deployment("app", 1)
-	equal(t, "live again", read(w, live), again)
-	absent(w, func(tx slipway.Tx) (slipway.Deployment, error) { return tx.LiveDeploymentByName("no", "app") })
+	equal(t, "by slug again", read(w, slug(again.Slug)), again)
 }
 
 func testDeploymentLists(t *testing.T, w *world) {
