@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -105,8 +106,40 @@ func api(ctx context.Context, l *lab) ([]row, error) {
 	for i, op := range operations {
 		rows = append(rows, op.rows(targets, all[i])...)
 	}
+	calm, err := l.calm(ctx, targets)
+	if err != nil {
+		return nil, err
+	}
 	pages, err := l.pages(ctx, targets[0])
-	return append(rows, pages...), err
+	return slices.Concat(rows, calm, pages), err
+}
+
+// calmRate is how many deployments a second are read where the machine has room
+// for more: how long that takes is then the server's doing, not the queue's.
+const calmRate = 1000
+
+func (l *lab) calm(ctx context.Context, targets []*target) ([]row, error) {
+	done := make([]bursts, len(targets))
+	for range l.times(rounds) {
+		for i, t := range targets {
+			b, err := send(ctx, t.server, plan{within: burstFor, gap: time.Second / calmRate}, func(int) error { return t.do(t.get(t.any()), nil) })
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", t.name, err)
+			}
+			done[i] = append(done[i], b)
+		}
+	}
+	var rows []row
+	for i, t := range targets {
+		all := done[i].times()
+		r := rates(fmt.Sprintf("get, %d a second: %s", calmRate, t.name), done[i].rates()).
+			against("p50 %s, p99 %s", millis(all.percentile(50)), millis(all.percentile(99)))
+		if i == 0 {
+			r = r.with(goal{"p99 < 5 ms", all.percentile(99) < 5*time.Millisecond})
+		}
+		rows = append(rows, r)
+	}
+	return rows, nil
 }
 
 // compare gives all targets every work, round by round; who is first changes.
@@ -202,9 +235,6 @@ func (o operation) rows(targets []*target, done []bursts) []row {
 		all := done[i].times()
 		r := rates(o.name+": "+t.name, done[i].rates()).
 			against("p50 %s, p99 %s; %.0f µs of its CPU each", millis(all.percentile(50)), millis(all.percentile(99)), micros(done[i].each()))
-		if o.name == "get" && i == 0 {
-			r = r.with(goal{"p99 < 5 ms", all.percentile(99) < 5*time.Millisecond})
-		}
 		rows = append(rows, r)
 	}
 	for i, want := range []float64{o.normal, o.full} {

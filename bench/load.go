@@ -109,9 +109,31 @@ func (b bursts) each() time.Duration {
 	return cpu / time.Duration(max(1, len(b.times())))
 }
 
-// load has all connections do their work, numbered from 0 on, until there are
-// limit (0: no limit) or the time is over (0: no bound).
+// load has all connections do their work, numbered from 0 on, as fast as it is
+// answered, until there are limit (0: no limit) or the time is over (0: no bound).
 func load(ctx context.Context, s *server, limit int, within time.Duration, do func(n int) error) (burst, error) {
+	return send(ctx, s, plan{limit: limit, within: within}, do)
+}
+
+// plan says how much is sent, and how fast.
+type plan struct {
+	limit  int
+	within time.Duration
+	gap    time.Duration // between one request and the next; 0: as fast as they are answered
+}
+
+// start waits until request n is due and returns when that was: where a server
+// keeps the next one waiting, that is its time too.
+func (p plan) start(begun time.Time, n int) time.Time {
+	if p.gap == 0 {
+		return time.Now()
+	}
+	due := begun.Add(time.Duration(n) * p.gap)
+	time.Sleep(time.Until(due))
+	return due
+}
+
+func send(ctx context.Context, s *server, p plan, do func(n int) error) (burst, error) {
 	var next atomic.Int64
 	times := make([]samples, connections)
 	errs := make([]error, connections)
@@ -123,12 +145,12 @@ func load(ctx context.Context, s *server, limit int, within time.Duration, do fu
 	begun := time.Now()
 	for worker := range connections {
 		working.Go(func() {
-			for within == 0 || time.Since(begun) < within {
+			for p.within == 0 || time.Since(begun) < p.within {
 				n := int(next.Add(1)) - 1
-				if limit > 0 && n >= limit || ctx.Err() != nil {
+				if p.limit > 0 && n >= p.limit || ctx.Err() != nil {
 					return
 				}
-				sent := time.Now()
+				sent := p.start(begun, n)
 				if errs[worker] = do(n); errs[worker] != nil {
 					return
 				}

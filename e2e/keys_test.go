@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"os/exec"
+	"strings"
 )
 
 // ask sends a request of the API and returns the status and the decoded body.
@@ -43,8 +45,18 @@ func (s *server) otherWorkspace() (key string) {
 	return s.newKey(map[string]any{"workspace_id": id})
 }
 
-// orgKey makes a key of the whole organisation.
-func (s *server) orgKey() string { return s.newKey(map[string]any{"organization": true}) }
+// rootKey is an organisation key with every right, secret values included. Only
+// whoever has the server's folder can make the first such key.
+func (s *server) rootKey() string {
+	s.t.Helper()
+	args := []string{"admin", "key", "--data", s.data, "--organization", "--output", "-"}
+	for _, scope := range []string{"read", "deploy", "delete", "admin", "secrets:read"} {
+		args = append(args, "--scope", scope)
+	}
+	out, err := exec.CommandContext(s.t.Context(), binary, args...).Output()
+	must(s.t, err)
+	return strings.TrimSpace(string(out))
+}
 
 func (s *server) newKey(body map[string]any) string {
 	s.t.Helper()

@@ -40,9 +40,13 @@ func extensionCases() []Case {
 		choice("ext", "a key does what its scopes allow", keyScopes),
 		choice("ext", "a key that may read secrets gets them in clear", func(t *T) {
 			d := t.create(object{"secrets": pairs("ONE")})
-			reader := t.post("/v1/api-keys", object{"name": t.name(), "scopes": []string{"read", "secrets:read"}})
+			wanted := object{"name": t.name(), "scopes": []string{"read", "secrets:read"}}
+			reader := t.post("/v1/api-keys", wanted)
+			if reader.status == http.StatusForbidden && t.target.OrgKey != "" {
+				reader = t.post("/v1/api-keys", wanted, as(t.target.OrgKey), header("X-Tenant-Id", d.get().text("tenant_id")))
+			}
 			if reader.status == http.StatusForbidden {
-				t.notRun("the key that was given lacks the scope secrets:read, and cannot give it")
+				t.notRun("no key that was given has the scope secrets:read, which it takes to give it")
 			}
 			t.get(d.path(), as(reader.is(http.StatusCreated).text("key"))).is(http.StatusOK).has("secrets.0.value", "value of ONE")
 			t.get(d.path(), as(t.key("read").text("key"))).is(http.StatusOK)
