@@ -182,12 +182,16 @@ func (w *worker) answers(ctx context.Context, s step) bool {
 }
 
 // serves reports an instance that answered, and with it the revision that has
-// passed its gate. The route follows in the next pass, at once.
+// passed its gate. The route follows in the next pass, at once; until then new
+// requests wait, so that who reads DEPLOYED finds the new revision and no other.
 func (w *worker) serves(ctx context.Context, s step) error {
 	i := s.instance
 	i.State, i.StartedAt, i.Exit = slipway.InstanceServing, w.config.Now(), nil
 	events := []slipway.Event{slipway.InstanceChanged{Instance: i}}
 	if s.revision.Status == slipway.Deploying {
+		w.router.Route(slipway.Route{
+			Deployment: w.a.Deployment.ID, Workspace: w.a.Deployment.Workspace, Slug: w.a.Deployment.Slug, State: slipway.RouteHolding,
+		})
 		events = append(events, slipway.GatePassed{Revision: s.revision.ID, Instance: i.ID})
 	} else {
 		events = append(events, slipway.HealthChanged{Health: slipway.Health{State: slipway.Healthy}})

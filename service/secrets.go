@@ -46,7 +46,10 @@ func (c *change) newSecrets(old slipway.SecretSetID, vars []slipway.EnvVar, refs
 	if err != nil {
 		return secretSet{}, err
 	}
-	set := secretSet{id: slipway.NewID[slipway.SecretSetID](c.now), refs: refs}
+	set := secretSet{id: slipway.NewID[slipway.SecretSetID](c.now)}
+	if len(refs) > 0 { // none is none, empty or not
+		set.refs = refs
+	}
 	for _, v := range lastOfEach(vars) {
 		value := v.Value
 		if value == slipway.MaskedValue {

@@ -318,9 +318,15 @@ func TestCreateAnswersWhatWillBeRead(t *testing.T) {
 		n.Refs = []slipway.SecretRef{{Name: "C", SecretName: "s", SecretKey: "k"}}
 	}))
 	must(t, err)
-	read, err := p.Get(t.Context(), p.who, made.ID)
+	plain, err := p.Create(t.Context(), p.who, internalSource(func(n *slipway.NewDeployment) {
+		n.Name, n.Variables, n.Refs = "plain", []slipway.EnvVar{{Name: "A", Value: "1"}}, []slipway.SecretRef{}
+	}))
 	must(t, err)
-	if !reflect.DeepEqual(made, read) {
-		t.Errorf("created\n%+v, read\n%+v", made, read)
+	for _, made := range []slipway.DeploymentView{made, plain} {
+		read, err := p.Get(t.Context(), p.who, made.ID)
+		must(t, err)
+		if !reflect.DeepEqual(made, read) {
+			t.Errorf("created\n%+v, read\n%+v", made, read)
+		}
 	}
 }

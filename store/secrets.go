@@ -66,7 +66,7 @@ func namesText(vars []slipway.SealedVar) string {
 
 func secretRefs(text string) ([]slipway.SecretRef, error) {
 	records, err := decode[[]secretRefRecord](text)
-	if err != nil || records == nil {
+	if err != nil || len(records) == 0 {
 		return nil, err
 	}
 	refs := make([]slipway.SecretRef, len(records))

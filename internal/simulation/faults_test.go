@@ -330,3 +330,28 @@ func TestABuildRunsOnceInTheMiddleOfChanges(t *testing.T) {
 		}
 	})
 }
+
+// Who reads DEPLOYED and asks the agent at once waits for the new revision: it
+// finds neither nothing nor the old one.
+func TestRequestsWaitWhileARevisionBecomesTheActiveOne(t *testing.T) {
+	in(t, func(w *world) {
+		a := w.create("app")
+		var passed int
+		w.control.onReport(func(e slipway.Event) {
+			if _, ok := e.(slipway.GatePassed); !ok {
+				return
+			}
+			passed++
+			if route, ok := w.plane.router.of(a.id); !ok || route.State != slipway.RouteHolding {
+				w.fault("the gate is passed, and the route is %+v", route)
+			}
+		})
+		for range 2 {
+			w.push(a, "kind=plain build=ok agent=serve")
+			w.settle()
+		}
+		if passed != 2 {
+			w.fault("%d gates passed", passed)
+		}
+	})
+}
