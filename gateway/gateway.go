@@ -108,9 +108,10 @@ func (g *Gateway) Matches(r *http.Request) bool {
 
 // ServeHTTP passes a request on, or answers it with an error.
 //
-// A key of the deployment's workspace, or of the organisation, is needed, as X-Api-Key or as a bearer;
-// it is taken out. GET /ok and CORS preflights need none. An Authorization that
-// is not our key is the agent's business and goes on untouched.
+// A key of the deployment's workspace, or of the organisation, is needed, as
+// X-Api-Key or as a bearer; it is taken out. GET /ok and CORS preflights need
+// none. An Authorization that is not our key is the agent's business and goes on
+// untouched.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := g.serve(w, r); err != nil {
 		answer(w, err)
@@ -135,6 +136,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer p.leave()
 	clearDeadlines(w)
+	interleave(w)
 	g.proxy.ServeHTTP(w, r)
 	return nil
 }
@@ -226,3 +228,9 @@ func clearDeadlines(w http.ResponseWriter) {
 	_ = c.SetReadDeadline(time.Time{})
 	_ = c.SetWriteDeadline(time.Time{})
 }
+
+// interleave lets an agent answer before its request has come to its end. Else
+// the server closes the body at the first byte of the answer, and an agent that
+// is quicker than the last look at the body has its connection cut. HTTP/2 knows
+// no such thing, and says so.
+func interleave(w http.ResponseWriter) { _ = http.NewResponseController(w).EnableFullDuplex() }

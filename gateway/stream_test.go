@@ -255,3 +255,35 @@ func TestNoOtherUpgrade(t *testing.T) {
 		}
 	}
 }
+
+// An agent may answer before it has read its request: the rest of both goes on.
+func TestAnAnswerThatOvertakesItsRequest(t *testing.T) {
+	w := serving(t, gateway.Config{}, func(w http.ResponseWriter, r *http.Request) {
+		answer := http.NewResponseController(w)
+		if err := answer.EnableFullDuplex(); err != nil {
+			t.Error(err)
+		}
+		w.WriteHeader(http.StatusOK)
+		answer.Flush()
+		io.Copy(w, r.Body)
+	})
+	rest, send := io.Pipe()
+	defer rest.Close()
+	r := w.request("POST", "/d/app/runs/wait", rest)
+	r.ContentLength = int64(len("early late"))
+	go io.WriteString(send, "early ")
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	res, err := w.client.Do(r.WithContext(ctx))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	go func() {
+		io.WriteString(send, "late")
+		send.Close()
+	}()
+	if body, err := io.ReadAll(res.Body); err != nil || string(body) != "early late" {
+		t.Errorf("the answer is %q, %v", body, err)
+	}
+}
