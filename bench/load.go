@@ -122,15 +122,20 @@ type plan struct {
 	gap    time.Duration // between one request and the next; 0: as fast as they are answered
 }
 
-// start waits until request n is due and returns when that was: where a server
-// keeps the next one waiting, that is its time too.
+// start waits until request n is due and returns when its time begins. Where
+// answers to those before kept it waiting, that is the server's time too; how
+// late our own timer wakes is not.
 func (p plan) start(begun time.Time, n int) time.Time {
 	if p.gap == 0 {
 		return time.Now()
 	}
 	due := begun.Add(time.Duration(n) * p.gap)
-	time.Sleep(time.Until(due))
-	return due
+	wait := time.Until(due)
+	if wait <= 0 {
+		return due
+	}
+	time.Sleep(wait)
+	return time.Now()
 }
 
 func send(ctx context.Context, s *server, p plan, do func(n int) error) (burst, error) {
