@@ -8,7 +8,9 @@ import (
 	"strings"
 )
 
-func logCases() []Case {
+func logCases() []Case { return slices.Concat(logLines(), logFilters(), logRoutes(), logsByGET()) }
+
+func logLines() []Case {
 	return []Case{
 		fact("§6", "a build log is lines and the offset to go on from", func(t *T) {
 			a := t.buildLog(object{})
@@ -44,6 +46,11 @@ func logCases() []Case {
 			d := t.create(nil)
 			t.post("/v1/projects/"+d.id+"/deploy_logs", object{}).is(http.StatusOK).has("logs", []any{}).text("next_offset")
 		}),
+	}
+}
+
+func logFilters() []Case {
+	return []Case{
 		fact("§6", "order turns", func(t *T) {
 			up, down := t.buildLog(object{"order": "asc"}).under("logs", "id"), t.buildLog(object{"order": "desc"}).under("logs", "id")
 			slices.Reverse(down)
@@ -85,6 +92,11 @@ func logCases() []Case {
 			a := t.buildLog(object{"limit": 1})
 			t.check(len(a.list("logs")) == 1, "one line", a.String())
 		}),
+	}
+}
+
+func logRoutes() []Case {
+	return []Case{
 		fact("§6", "explicit nulls are taken", func(t *T) {
 			t.buildLog(object{"limit": nil, "order": nil, "offset": nil, "level": nil, "query": nil, "start_time": nil, "end_time": nil})
 		}),
@@ -103,6 +115,11 @@ func logCases() []Case {
 				t.post(path, object{}).is(http.StatusNotFound).says()
 			}
 		}),
+	}
+}
+
+func logsByGET() []Case {
+	return []Case{
 		fact("§2", "a revision's logs are read by GET too", getLogs),
 		fact("§2", "that wants a type", func(t *T) {
 			d, r := t.failedBuild()

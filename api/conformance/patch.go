@@ -1,8 +1,13 @@
 package conformance
 
-import "net/http"
+import (
+	"net/http"
+	"slices"
+)
 
-func patchCases() []Case {
+func patchCases() []Case { return slices.Concat(patchMerges(), patchFixed(), patchSources()) }
+
+func patchMerges() []Case {
 	return []Case{
 		fact("§3", "a change that concerns what runs makes a revision", revising),
 		fact("§3", "any other change makes none", func(t *T) {
@@ -47,6 +52,11 @@ func patchCases() []Case {
 			d := t.createImage(nil)
 			d.patch(object{"tracked_packages": []any{"langgraph"}, "source_revision_config": object{"image_uri": t.target.Image}}).is(http.StatusOK)
 		}),
+	}
+}
+
+func patchFixed() []Case {
+	return []Case{
 		fact("§3", "name and source do not change", func(t *T) {
 			d := t.create(nil)
 			for _, body := range []object{{"name": t.name()}, {"source": "external_docker"}} {
@@ -75,6 +85,11 @@ func patchCases() []Case {
 			d.patch(object{"source_config": object{"listener_id": nobody}}).is(http.StatusBadRequest).says("listener_id")
 			d.patch(object{"source_config": object{"listener_config": object{"k8s_namespace": "other"}}}).is(http.StatusBadRequest).says("k8s_namespace")
 		}),
+	}
+}
+
+func patchSources() []Case {
+	return []Case{
 		fact("§3", "a first PATCH may name the other internal source", func(t *T) {
 			d := t.create(object{"source": "internal_docker"})
 			r := d.push(brokenSource, nil)
