@@ -122,6 +122,9 @@ func TestNext(t *testing.T) {
 		"a build runs":                  {s: newScene().inProgress("r1", slipway.Building, "").building("r1", false), do: rest},
 		"a build has ended":             {s: newScene().inProgress("r1", slipway.Building, "").building("r1", true), do: settle, of: "r1"},
 		"an artefact is there":          {s: newScene().inProgress("r1", slipway.AwaitingDeploy, "shared"), do: deploy, of: "r1"},
+		"an image is to be fetched":     {s: newScene().inProgress("r1", slipway.AwaitingDeploy, ""), do: build, of: "r1"},
+		"an image is being fetched":     {s: newScene().inProgress("r1", slipway.AwaitingDeploy, "").building("r1", false), do: rest},
+		"an image was fetched":          {s: newScene().inProgress("r1", slipway.AwaitingDeploy, "").building("r1", true), do: settle, of: "r1"},
 		"what serves crashes during a build": {
 			s:  newScene().active("r1", "shared").instance("i1", "r1", serving, exited).inProgress("r2", slipway.Building, "").building("r2", false),
 			do: crashed, of: "i1",

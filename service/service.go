@@ -50,6 +50,9 @@ type Config struct {
 	LeaseFor time.Duration
 	// UploadFor is how long the address of an upload is good.
 	UploadFor time.Duration
+	// Tree returns the digest of the files in an uploaded tarball, so that the
+	// same source is known again however it was packed. nil knows none.
+	Tree func(io.Reader) (string, error)
 	// ForceFor is how long a forced deletion waits for its end. It lies below
 	// what clients wait for an answer (contract §1).
 	ForceFor time.Duration
