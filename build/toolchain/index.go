@@ -132,3 +132,6 @@ func existing(links []string) []string {
 	}
 	return there
 }
+
+// Usual says whether packages come from PyPI alone.
+func (i Index) Usual() bool { return i.URL == defaultIndex && len(i.Extra) == 0 }
