@@ -14,12 +14,17 @@ import traceback
 LONGEST = 2_000
 
 
-class Mistake(Exception):
-    """Of the person who configures the app: it needs no stack."""
+FINAL = 1  # another start would fail alike
+MAY_PASS = 75
 
-    def __init__(self, message, code="config_invalid", hint=""):
+
+class Mistake(Exception):
+    """Of the person who configures the app: it needs no stack. passes says that another start may
+    do better."""
+
+    def __init__(self, message, code="config_invalid", hint="", passes=False):
         super().__init__(message)
-        self.code, self.hint = code, hint
+        self.code, self.hint, self.passes = code, hint, passes
 
 
 class _State:
@@ -42,19 +47,22 @@ def know_app(app_dir, local_names):
 
 
 def explain(failure, step_name=None):
-    """Writes the lines, once: the first failure is the one that counts."""
-    if _State.explained:
-        return
-    _State.explained = True
+    """Writes the lines, once: the first failure is the one that counts. Returns the exit code."""
     cause = root(failure)
+    ends = MAY_PASS if isinstance(cause, Mistake) and cause.passes else FINAL
+    if _State.explained:
+        return ends
+    _State.explained = True
     code, message, hint = classify(cause)
     if not isinstance(cause, Mistake):
+        cause.__traceback__ = from_app(cause.__traceback__)
         traceback.print_exception(cause, limit=-12)
     text = "; ".join(part.strip() for part in message.strip().splitlines() if part.strip())[:LONGEST]
     sys.stdout.flush()
     sys.stderr.write(f"slipway: failure {json.dumps({'code': code, 'hint': hint[:300]})}\n")
     sys.stderr.write(f"slipway: failed to start: {step_name or _State.step}: {text}\n")
     sys.stderr.flush()
+    return ends
 
 
 def root(failure):
@@ -94,11 +102,21 @@ def classify(cause):
         return "import_error", where + said, "Look at the module's name, and that its file was packed."
     if isinstance(cause, ImportError):
         return "import_error", where + said, "Look at the name, and at the version of the package that it is imported from."
-    if isinstance(cause, ValueError) and "Could not find graph" in str(cause):
+    if isinstance(cause, ValueError) and str(cause).startswith(("Could not find graph", "Graph export not found", "Graph file not found")):
         return "graph_not_found", str(cause).split(" Please check")[0], "Look at the graph's name in langgraph.json."
+    if 'extension "vector"' in str(cause):
+        return "pgvector_missing", said, "store.index needs the extension pgvector: install it in PostgreSQL, or leave store.index out."
     if at:
         return "import_error", where + said, ""
     return "start_failed", said, ""
+
+
+def from_app(stack):
+    """The stack from the first line of the app on: how the server came there helps nobody."""
+    first = stack
+    while first is not None and not first.tb_frame.f_code.co_filename.startswith(_State.app_dir + os.sep):
+        first = first.tb_next
+    return first or stack
 
 
 def place(cause):

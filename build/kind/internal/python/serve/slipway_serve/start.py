@@ -11,10 +11,8 @@ def main(start):
     try:
         code = start(time.monotonic())
     except SystemExit as exit:
-        failure.explain(exit if exit.code else RuntimeError("the app ended the process by itself"))
-        code = 1
+        code = failure.explain(exit if exit.code else RuntimeError("the app ended the process by itself"))
     except BaseException as raised:
-        failure.explain(raised)
-        code = 1
+        code = failure.explain(raised)
     sys.stdout.flush()
     sys.exit(code)

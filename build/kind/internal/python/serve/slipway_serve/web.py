@@ -57,11 +57,12 @@ def claim_port(settings):
 
 
 class Life:
-    """drain is awaited at SIGTERM while everything is still answered; ended says what of the app's
-    end went wrong, "" if nothing."""
+    """From the start of an app to its end. started is called when it serves; drain is awaited at
+    SIGTERM while everything is still answered."""
 
-    def __init__(self, app, sock, settings, drain, log_config, began):
+    def __init__(self, app, sock, settings, drain, log_config, began, started=lambda: None):
         self.app, self.sock, self.settings, self.drain, self.began = Watched(app), sock, settings, drain, began
+        self.started = started
         config = uvicorn.Config(
             self.app, access_log=False, lifespan="on", log_config=log_config, timeout_graceful_shutdown=ANSWER_GRACE,
             server_header=False,
@@ -75,13 +76,11 @@ class Life:
         except SystemExit as exit:
             if self.server.started:
                 raise
-            failure.explain(self.app.raised or exit)
-            return 1
+            return failure.explain(self.app.raised or exit)
         if not self.server.started:
             if self.stopping:
                 return 0
-            failure.explain(self.app.raised or RuntimeError("the server ended by itself"))
-            return 1
+            return failure.explain(self.app.raised or RuntimeError("the server ended by itself"))
         if self.app.raised and not self.stopping:
             error("the server ended by itself", error=repr(self.app.raised))
             return 2
@@ -108,6 +107,7 @@ class Life:
             if self.stopping:
                 os._exit(0)  # nothing was answered yet, and nothing was changed
             await asyncio.sleep(0.01)
+        self.started()
         info("serving", address=f"{self.settings.host}:{self.settings.port}", pid=os.getpid(), start_ms=round((time.monotonic() - self.began) * 1000))
         await self.stop_wanted.wait()
         try:
