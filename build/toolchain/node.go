@@ -51,8 +51,9 @@ type Toolchains struct {
 	locks    keylock.Locks
 
 	mu  sync.Mutex
-	ran map[string]ran    // by path of the candidate
-	npm map[string]string // npm-cli.js by path of Node
+	ran map[string]ran // by path of the candidate
+	// managers that were found to run, by what was asked for
+	managers map[string]Manager
 }
 
 type ran struct {
@@ -74,7 +75,7 @@ func New(o Options) *Toolchains {
 	if o.Search == nil {
 		o.Search = UsualPlaces
 	}
-	return &Toolchains{dir: o.Dir, tmp: o.Tmp, search: o.Search, ran: map[string]ran{}, npm: map[string]string{}}
+	return &Toolchains{dir: o.Dir, tmp: o.Tmp, search: o.Search, ran: map[string]ran{}, managers: map[string]Manager{}}
 }
 
 // UsualPlaces are programs on this machine that may be Node.
