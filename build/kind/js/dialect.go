@@ -1,6 +1,7 @@
 package js
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -71,8 +72,9 @@ func (p project) choose(log io.Writer) (choice, error) {
 		c.dialect = dialects[slices.IndexFunc(dialects, byName)]
 	}
 	c.lock = first(p.root.dir, c.lockFiles)
+	err := c.settle(p.root.dir, named)
 	p.warn(c, there, named, log)
-	return c, c.settle(p.root.dir, named)
+	return c, err
 }
 
 // named is the package.json that names a package manager, if any does.
@@ -104,9 +106,12 @@ func (c *choice) settle(dir string, named *manifest) error {
 			return err
 		}
 	}
+	if len(bytes.TrimSpace(lock)) == 0 {
+		c.lock = "" // some begin a project by an empty one
+	}
 	c.or.Name = c.name
 	c.or.Version, c.holds = c.format(lock)
-	if c.dialect == &yarn && len(lock) == 0 && exists(filepath.Join(dir, ".yarnrc.yml")) {
+	if c.dialect == &yarn && c.lock == "" && exists(filepath.Join(dir, ".yarnrc.yml")) {
 		c.or.Version = "" // a project of the newer yarn that was never installed
 	}
 	c.wanted = c.or

@@ -27,7 +27,7 @@ var npmSpeech = speech{
 // progress and for advice are not among its errors.
 var yarnSpeech = speech{
 	mark:  line(`^(?:error |➤ YN(?:0001|0009|0016|0018|0027|0028|0035|0041|0046|0047|0071|0074|0078|0080|0081|0082|0083|0090): [│┌└·]? *|(?:Usage|Internal|Syntax) Error: )`),
-	noise: line(`^(Found incompatible module|at |[-+] |Request (Method|Retry)|$)`),
+	noise: line(`^(Found incompatible module|at |[-+]|Request (Method|Retry)|$)`),
 	rules: []rule{
 		{line(`Integrity check failed|^➤ YN0018: `), tampered},
 		{line(`lockfile needs to be updated|lockfile would have been (modified|created)|in .*yarn\.lock$|^YAMLException|Syntax Error.*yarn\.lock`), refusedLock("yarn install", "yarn.lock")},
@@ -46,7 +46,7 @@ var pnpmSpeech = speech{
 	noise: line(`^(Note that in CI environments|This error happened while|These authorization settings|No authorization header|@jsr:|If you |Failure reason:|at |$)`),
 	rest:  true,
 	rules: []rule{
-		{line(`ERR_PNPM_TARBALL_INTEGRITY\S*  `), tampered},
+		{line(`ERR_PNPM_TARBALL_INTEGRITY`), tampered},
 		{line(`ERR_PNPM_(OUTDATED_LOCKFILE|LOCKFILE_BREAKING_CHANGE|BROKEN_LOCKFILE|NO_LOCKFILE|LOCKFILE_CONFIG_MISMATCH|FROZEN_LOCKFILE\w*|LOCKFILE_MISSING_DEPENDENCY)`), refusedLock("pnpm install", "pnpm-lock.yaml")},
 		{line(`ERR_PNPM_UNSUPPORTED_ENGINE`), engine},
 		{line(`ERR_PNPM_PEER_DEP_ISSUES`), conflict},
