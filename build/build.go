@@ -110,8 +110,8 @@ func (m *making) check() error {
 		return err
 	}
 	for name, command := range map[string]string{"install_command": m.InstallCommand, "build_command": m.BuildCommand} {
-		if err := checkCommand(name, command); err != nil {
-			return err
+		if err := slipway.CheckCommand(name, command); err != nil { // of a time before it was refused
+			return failure.New("config", "command_refused", "%v", err)
 		}
 	}
 	return nil

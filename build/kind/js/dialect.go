@@ -25,8 +25,9 @@ type dialect struct {
 	install func(o order) [][]string
 	// variables that are set for it, given a folder for what it keeps.
 	variables func(cache string) []string
-	// home has its settings of lowest rank, by the name of their file.
-	home func() map[string]string
+	// home has its user's settings, by the name of their file, for a run in a
+	// folder.
+	home func(dir string) map[string]string
 	speech
 }
 

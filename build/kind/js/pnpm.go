@@ -1,6 +1,9 @@
 package js
 
-import "path/filepath"
+import (
+	"os"
+	"path/filepath"
+)
 
 // pnpm lays packages into a store of its own beside those that link to them.
 // They are copied from its cache, not linked: what an app is built with can not
@@ -26,7 +29,7 @@ var pnpm = dialect{
 			args = append(args, "--prod")
 		}
 		if o.member != "" {
-			args = append(args, "--filter=./"+o.member+"...")
+			args = append(args, "--filter={./"+o.member+"}...")
 		}
 		return [][]string{append(args, "--ignore-scripts", "--prefer-offline", "--reporter=append-only",
 			"--config.package-import-method=clone-or-copy", "--config.extend-node-path=false",
@@ -40,6 +43,15 @@ var pnpm = dialect{
 			"npm_config_package_manager_strict=false", "pnpm_config_package_manager_strict=false",
 			"npm_config_update_notifier=false", "pnpm_config_update_notifier=false",
 		}
+	},
+	// It does not put variables into credentials of a source's own settings, which
+	// might send them anywhere. Here both come from who deploys.
+	home: func(dir string) map[string]string {
+		settings, err := os.ReadFile(filepath.Join(dir, ".npmrc"))
+		if err != nil {
+			return nil
+		}
+		return map[string]string{".npmrc": string(settings)}
 	},
 	speech: pnpmSpeech,
 }

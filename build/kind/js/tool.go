@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -114,7 +113,7 @@ func (t tool) run(ctx context.Context, dir string, args []string, log io.Writer)
 // command runs a program in a folder. It gets a home that is gone afterwards,
 // so that nothing depends on who runs the server or on who was here before.
 func (t tool) command(ctx context.Context, dir string, args []string, log io.Writer) (*output, error) {
-	home, err := t.makeHome()
+	home, err := t.makeHome(dir)
 	defer durable.Discard(t.scratch)
 	if err != nil {
 		return nil, err
@@ -136,14 +135,14 @@ func (t tool) command(ctx context.Context, dir string, args []string, log io.Wri
 	return said, err
 }
 
-func (t tool) makeHome() (string, error) {
+func (t tool) makeHome(dir string) (string, error) {
 	home := filepath.Join(t.scratch, "home")
 	if err := os.MkdirAll(home, 0o755); err != nil || t.home == nil {
 		return home, err
 	}
 	var errs []error
-	for name, content := range maps.All(t.home()) {
-		errs = append(errs, os.WriteFile(filepath.Join(home, name), []byte(content), 0o644))
+	for name, content := range t.home(dir) {
+		errs = append(errs, os.WriteFile(filepath.Join(home, name), []byte(content), 0o600))
 	}
 	return home, errors.Join(errs...)
 }

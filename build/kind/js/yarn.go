@@ -39,7 +39,7 @@ var yarn = dialect{
 			"YARN_IGNORE_PATH=1", "SKIP_YARN_COREPACK_CHECK=1",
 		}
 	},
-	home: func() map[string]string {
+	home: func(string) map[string]string {
 		return map[string]string{
 			".yarnrc":     fmt.Sprintf("registry %q\n", toolchain.Registry()),
 			".yarnrc.yml": fmt.Sprintf("npmRegistryServer: %q\n", toolchain.Registry()),
