@@ -91,6 +91,7 @@ type SourceConfig struct {
 	HasListener    bool // listener_config was given
 	InstallCommand string
 	BuildCommand   string
+	AgentServer    AgentServer
 }
 
 // Health is an extension beyond the contract's statuses: how what serves is

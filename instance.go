@@ -47,7 +47,8 @@ type Workload struct {
 	Deployment DeploymentID
 	Revision   RevisionID
 	Attempt    int
-	Args       []string // argv; the first is an absolute path
+	Image      string   // what an engine runs, "" for a process
+	Args       []string // argv; the first is an absolute path; none for an image, which has its own
 	Env        []EnvVar
 	Port       int
 	Stateful   bool // the kind owns a state folder, one per deployment

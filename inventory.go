@@ -10,9 +10,12 @@ const (
 	ItemInstance ItemKind = "instance" // process or container, port and folder
 	ItemState    ItemKind = "state"    // the state folder of its kind
 	ItemBundle   ItemKind = "bundle"   // shared by digest: removed with its last owner
+	ItemImage    ItemKind = "image"    // in the engine, shared alike
 	ItemUpload   ItemKind = "upload"   // an uploaded source
 	ItemProject  ItemKind = "tracing_project"
 	ItemLogs     ItemKind = "logs"
+	// ItemRepository is all that was pushed for the deployment.
+	ItemRepository ItemKind = "repository"
 )
 
 // Item is one thing made for a deployment. It is written before the thing is
@@ -32,7 +35,7 @@ type Item struct {
 // is the control plane's own.
 func (k ItemKind) OnDataPlane() bool {
 	switch k {
-	case ItemRoute, ItemInstance, ItemState, ItemBundle:
+	case ItemRoute, ItemInstance, ItemState, ItemBundle, ItemImage:
 		return true
 	}
 	return false

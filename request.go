@@ -43,6 +43,7 @@ type Change struct {
 	Resources      *Resources // replaces the whole
 	InstallCommand *string
 	BuildCommand   *string
+	AgentServer    *AgentServer
 	RepoRef        *string
 	ConfigPath     *string
 	ImageURI       *string

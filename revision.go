@@ -27,6 +27,9 @@ type Revision struct {
 // Builds says whether the revision has to be built before it can run.
 func (r Revision) Builds() bool { return !r.Artefact.Built() && r.Source.Uploads() }
 
+// Fetches says whether the revision is an image that is still to be fetched.
+func (r Revision) Fetches() bool { return !r.Artefact.Built() && !r.Source.Uploads() }
+
 // RevisionConfig is what a client sets for a revision. "" means unset.
 type RevisionConfig struct {
 	RepoRef        string
@@ -34,17 +37,29 @@ type RevisionConfig struct {
 	ImageURI       string
 	TarballPath    string // the object_path of an upload
 	SourceDigest   string // SHA-256 of what was uploaded there, hex; set by us
+	SourceTree     string // digest of the files in it, hex; set by us, "" if they could not be read
 	CommitSHA      string
 	InstallCommand string
 	BuildCommand   string
+	AgentServer    AgentServer
 	Resources      *Resources
 }
 
-// Artefact is what a build makes and a driver runs: here a bundle, named by a
-// digest of everything that went into it.
+// AgentServer is which server is to run an app; "" leaves that to the kinds of
+// agent, whose default is LangGraph's own for the app's language.
+type AgentServer string
+
+const (
+	AgentServerLangGraph AgentServer = "langgraph"
+	AgentServerAegra     AgentServer = "aegra"
+)
+
+// Artefact is what a build makes and a driver runs. A bundle is named by a digest
+// of everything that went into it; an image by its own.
 type Artefact struct {
 	Kind    string // agent kind
 	Digest  string
+	Image   string            // what an engine runs: host/path@sha256:… or the id of an image that was built; "" for a bundle
 	Config  string            // langgraph.json within the bundle
 	Runtime map[string]string // versions it was built with: node, server, …
 }

@@ -71,6 +71,12 @@ type Sync interface {
 	// Environment returns the variables of a revision in clear. It is called
 	// only to start an instance.
 	Environment(ctx context.Context, l Lease, r RevisionID) ([]EnvVar, error)
+	// BuildSecrets returns the variables of a revision that are for its build
+	// alone, in clear and without their prefix. It is called only to build.
+	BuildSecrets(ctx context.Context, l Lease, r RevisionID) ([]EnvVar, error)
+	// RegistryAuth returns what the image of a revision is fetched with, good
+	// for a short while; zero if the registry is not ours.
+	RegistryAuth(ctx context.Context, l Lease, r RevisionID) (RegistryAuth, error)
 	// Source opens the uploaded source of a revision.
 	Source(ctx context.Context, l Lease, r RevisionID) (io.ReadCloser, error)
 	// Disown gives an item up if another deployment owns it too, and says
@@ -98,6 +104,11 @@ type (
 	Logged struct{ Lines []LogLine }
 	// BuildDone moves a revision to AWAITING_DEPLOY.
 	BuildDone struct {
+		Revision RevisionID
+		Artefact Artefact
+	}
+	// ImageFetched pins the image that a revision is going to run.
+	ImageFetched struct {
 		Revision RevisionID
 		Artefact Artefact
 	}
@@ -147,6 +158,7 @@ func (BuildStarted) event()    {}
 func (ItemPlanned) event()     {}
 func (Logged) event()          {}
 func (BuildDone) event()       {}
+func (ImageFetched) event()    {}
 func (DeployStarted) event()   {}
 func (InstanceWanted) event()  {}
 func (PortRefused) event()     {}

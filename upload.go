@@ -12,6 +12,7 @@ type Upload struct {
 	Deployment DeploymentID
 	Object     string // the contract's object_path
 	Digest     string // SHA-256 of what arrived, hex; "" until it has
+	Tree       string // digest of the files in it, hex; "" if they could not be read
 	Size       int64
 	CreatedAt  time.Time
 	ExpiresAt  time.Time // of the address; the object itself stays

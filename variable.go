@@ -17,6 +17,23 @@ type EnvVar struct {
 // "unchanged".
 const MaskedValue = "********"
 
+// buildPrefix begins the names of variables that are given to builds, without
+// it, and never to agents.
+const buildPrefix = "BUILD_SECRET_"
+
+// ForBuilds parts the variables of a deployment: those for its builds, by the
+// names that a build sees, and those for its agents.
+func ForBuilds(vars []EnvVar) (builds, agents []EnvVar) {
+	for _, v := range vars {
+		if name, ok := strings.CutPrefix(v.Name, buildPrefix); ok && name != "" {
+			builds = append(builds, EnvVar{Name: name, Value: v.Value})
+		} else {
+			agents = append(agents, v)
+		}
+	}
+	return builds, agents
+}
+
 // SecretRef names a secret kept by a cluster.
 type SecretRef struct{ Name, SecretName, SecretKey string }
 
@@ -66,6 +83,9 @@ func checkVariableName(name string) error {
 		return Errorf(CodeInvalid, "Invalid environment variable name %q: use letters, digits and '_', not beginning with a digit.", name)
 	case slices.Contains(reservedVars, name), strings.HasPrefix(name, "SLIPWAY_"):
 		return Errorf(CodeInvalid, "Environment variable '%s' is reserved and cannot be set.", name)
+	}
+	if build, ok := strings.CutPrefix(name, buildPrefix); ok && build != "" {
+		return checkVariableName(build)
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ func sourceConfig(c wire.SourceConfigRequest) slipway.SourceConfig {
 		IntegrationID: value(c.IntegrationID), RepoURL: value(c.RepoURL), DeploymentType: value(c.DeploymentType),
 		BuildOnPush: c.BuildOnPush, CustomURL: value(c.CustomURL), Resources: resources(c.ResourceSpec),
 		ListenerID: value(c.ListenerID), InstallCommand: value(c.InstallCommand), BuildCommand: value(c.BuildCommand),
+		AgentServer: slipway.AgentServer(value(c.AgentServer)),
 	}
 	if c.ListenerConfig != nil {
 		config.HasListener, config.K8sNamespace = true, c.ListenerConfig.K8SNamespace
@@ -39,7 +40,7 @@ func change(source *string, c *wire.SourceConfigRequest, r *wire.SourceRevisionC
 	if c != nil {
 		ch.Immutable = sourceConfig(*c)
 		ch.BuildOnPush, ch.CustomURL, ch.Resources = c.BuildOnPush, c.CustomURL, resources(c.ResourceSpec)
-		ch.InstallCommand, ch.BuildCommand = c.InstallCommand, c.BuildCommand
+		ch.InstallCommand, ch.BuildCommand, ch.AgentServer = c.InstallCommand, c.BuildCommand, (*slipway.AgentServer)(c.AgentServer)
 	}
 	if r != nil {
 		ch.RepoRef, ch.ConfigPath, ch.ImageURI, ch.TarballPath = r.RepoRef, r.LanggraphConfigPath, r.ImageURI, r.SourceTarballPath

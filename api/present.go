@@ -29,6 +29,7 @@ func presentSource(d slipway.DeploymentView) wire.SourceConfig {
 		IntegrationID: orNull(c.IntegrationID), RepoURL: orNull(c.RepoURL), RepoBranch: orNull(c.RepoBranch), TemplateID: orNull(c.TemplateID),
 		DeploymentType: orNull(c.DeploymentType), BuildOnPush: c.BuildOnPush, CustomURL: orNull(c.CustomURL), ResourceSpec: presentResources(c.Resources),
 		ListenerID: orNull(c.ListenerID), InstallCommand: orNull(c.InstallCommand), BuildCommand: orNull(c.BuildCommand),
+		AgentServer: orNull(string(c.AgentServer)),
 	}
 	if out.CustomURL == nil {
 		out.CustomURL = orNull(d.URL)
@@ -82,10 +83,22 @@ func presentRevision(r slipway.RevisionView) wire.Revision {
 	out := wire.Revision{
 		ID: string(r.ID), Status: string(r.Status), StatusMessage: orNull(r.Message), Failure: presentFailure(r.Failure),
 		Source: string(r.Source), SourceRevisionConfig: presentRevisionConfig(r.Config), RepoCommitSha: orNull(r.Config.CommitSHA),
+		Artefact:      presentArtefact(r.Artefact),
 		StatusHistory: make([]wire.StatusChange, len(r.History)), CreatedAt: wire.NewTime(r.CreatedAt), UpdatedAt: wire.NewTime(r.UpdatedAt),
 	}
 	for i, h := range r.History {
 		out.StatusHistory[i] = wire.StatusChange{Status: string(h.Status), At: wire.NewTime(h.At)}
+	}
+	return out
+}
+
+func presentArtefact(a slipway.Artefact) *wire.RevisionArtefact {
+	if !a.Built() {
+		return nil
+	}
+	out := &wire.RevisionArtefact{Kind: a.Kind, Digest: a.Digest, Image: orNull(a.Image), BuiltWith: a.Runtime}
+	if out.BuiltWith == nil {
+		out.BuiltWith = map[string]string{}
 	}
 	return out
 }

@@ -124,7 +124,9 @@ func (standIn) Agent() slipway.AgentKind {
 
 func (standIn) Fingerprint() string { return "stand-in" }
 
-func (standIn) Accepts(c appconfig.Config) bool { return c.Raw["stand_in"] != nil }
+func (standIn) Accepts(c appconfig.Config, _ slipway.AgentServer) bool {
+	return c.Raw["stand_in"] != nil
+}
 
 func (standIn) Prepare(context.Context, kind.App, io.Writer) (map[string]string, error) {
 	return map[string]string{}, nil

@@ -22,6 +22,9 @@ import (
 // Build makes the bundle of a request, unless it is there. Log gets lines as
 // they happen. A second build of the same waits for the first.
 func (b *Builder) Build(ctx context.Context, r slipway.BuildRequest, log io.Writer) (slipway.Artefact, error) {
+	if r.Image != "" {
+		return slipway.Artefact{}, noEngine()
+	}
 	key := b.Key(r)
 	unlock, err := b.locks.Lock(ctx, key, func() { fmt.Fprintln(log, "Waiting: another build makes the same") })
 	if err != nil {
@@ -35,6 +38,13 @@ func (b *Builder) Build(ctx context.Context, r slipway.BuildRequest, log io.Writ
 		return a, err
 	}
 	return b.make(ctx, key, r, log)
+}
+
+// noEngine is for who wants an image run where nothing can.
+func noEngine() error {
+	f := failure.New("fetch", "no_engine", "This server has no container engine to run images.")
+	f.Phase = slipway.PhaseDeploy
+	return failure.WithHint(f, "Start the server with one, or deploy the source, for example with langgraph deploy --remote.")
 }
 
 func (b *Builder) make(ctx context.Context, key string, r slipway.BuildRequest, log io.Writer) (slipway.Artefact, error) {
@@ -162,9 +172,13 @@ func graphs(c appconfig.Config) string {
 }
 
 func (m *making) prepare(ctx context.Context) error {
-	k := m.kindOf(m.config)
+	k := m.kindOf(m.config, m.AgentServer)
 	if k == nil {
-		return notServed(m.config)
+		return notServed(m.config, m.AgentServer)
+	}
+	secrets, err := m.Secrets(ctx)
+	if err != nil {
+		return err
 	}
 	scratch, err := os.MkdirTemp(m.tmp, "scratch-")
 	if err != nil {
@@ -174,12 +188,17 @@ func (m *making) prepare(ctx context.Context) error {
 	m.artefact.Kind = k.Agent().Name
 	m.artefact.Runtime, err = k.Prepare(ctx, kind.App{
 		Dir: m.app(), Scratch: scratch, Config: m.config,
-		InstallCommand: m.InstallCommand, BuildCommand: m.BuildCommand,
+		InstallCommand: m.InstallCommand, BuildCommand: m.BuildCommand, Secrets: secrets,
 	}, m.log)
 	return err
 }
 
-func notServed(c appconfig.Config) error {
+func notServed(c appconfig.Config, server slipway.AgentServer) error {
+	if server != "" && c.Language != appconfig.Python {
+		return failure.WithHint(
+			failure.New("config", "agent_server_not_served", "The agent server %q does not serve apps in this language.", server),
+			"Leave source_config.agent_server out, or set it to langgraph.")
+	}
 	if c.Language == appconfig.Python {
 		return failure.WithHint(
 			failure.New("config", "python_not_served", "Python apps are not served yet: graph %q is in %s.", c.Graphs[0].Name, c.Graphs[0].File),

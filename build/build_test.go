@@ -126,6 +126,8 @@ func TestKey(t *testing.T) {
 		"config":  func(r *slipway.BuildRequest) { r.ConfigPath = "a/langgraph.json" },
 		"install": func(r *slipway.BuildRequest) { r.InstallCommand = "x" },
 		"build":   func(r *slipway.BuildRequest) { r.BuildCommand = "x" },
+		"tree":    func(r *slipway.BuildRequest) { r.SourceTree = strings.Repeat("1", 64) },
+		"server":  func(r *slipway.BuildRequest) { r.AgentServer = slipway.AgentServerAegra },
 	} {
 		r := base
 		change(&r)
@@ -231,11 +233,11 @@ func TestRemove(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	removed, err := b.RemoveUnless(t.Context(), a.Digest, func() (bool, error) { return true, nil })
+	removed, err := b.RemoveUnless(t.Context(), slipway.ItemBundle, a.Digest, func() (bool, error) { return true, nil })
 	if list, _ := b.List(); removed || err != nil || len(list) != 1 {
 		t.Errorf("shared: removed %v, %v, left %v", removed, err, list)
 	}
-	if _, err := b.RemoveUnless(t.Context(), a.Digest, func() (bool, error) { return false, os.ErrClosed }); !errors.Is(err, os.ErrClosed) {
+	if _, err := b.RemoveUnless(t.Context(), slipway.ItemBundle, a.Digest, func() (bool, error) { return false, os.ErrClosed }); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("got %v", err)
 	}
 	for range 2 {

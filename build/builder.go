@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -72,6 +73,14 @@ func Open(o Options) (*Builder, error) {
 	return b, nil
 }
 
+// Makes names what a request comes to.
+func (b *Builder) Makes(r slipway.BuildRequest) (slipway.ItemKind, string) {
+	if r.Image != "" {
+		return slipway.ItemImage, r.Image
+	}
+	return slipway.ItemBundle, b.Key(r)
+}
+
 // Key is the digest of all that goes into a build, known before any work: it
 // names the bundle.
 func (b *Builder) Key(r slipway.BuildRequest) string {
@@ -81,7 +90,7 @@ func (b *Builder) Key(r slipway.BuildRequest) string {
 	}
 	sum := sha256.New()
 	for _, part := range append([]string{
-		format, runtime.GOOS, runtime.GOARCH, r.SourceDigest, path, r.InstallCommand, r.BuildCommand,
+		format, runtime.GOOS, runtime.GOARCH, cmp.Or(r.SourceTree, r.SourceDigest), path, r.InstallCommand, r.BuildCommand, string(r.AgentServer),
 	}, b.fingerprints()...) {
 		fmt.Fprintf(sum, "%d %s\n", len(part), part)
 	}
@@ -113,8 +122,8 @@ func (b *Builder) Kinds() map[string]slipway.AgentKind {
 }
 
 // kindOf finds who serves an app.
-func (b *Builder) kindOf(c appconfig.Config) kind.Kind {
-	i := slices.IndexFunc(b.kinds, func(k kind.Kind) bool { return k.Accepts(c) })
+func (b *Builder) kindOf(c appconfig.Config, server slipway.AgentServer) kind.Kind {
+	i := slices.IndexFunc(b.kinds, func(k kind.Kind) bool { return k.Accepts(c, server) })
 	if i < 0 {
 		return nil
 	}

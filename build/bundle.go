@@ -80,14 +80,18 @@ func atLaunch(err error) error {
 // Remove takes a bundle away; one that is not there is removed already. The
 // caller makes sure that nobody needs it.
 func (b *Builder) Remove(ctx context.Context, digest string) error {
-	_, err := b.RemoveUnless(ctx, digest, func() (bool, error) { return false, nil })
+	_, err := b.RemoveUnless(ctx, slipway.ItemBundle, digest, func() (bool, error) { return false, nil })
 	return err
 }
 
 // RemoveUnless takes a bundle away if shared says no, and says whether it did.
 // No build of the same bundle begins or ends between the question and the deed:
 // who needs a bundle writes that down first and then calls Build.
-func (b *Builder) RemoveUnless(ctx context.Context, digest string, shared func() (bool, error)) (removed bool, err error) {
+// What was to be an image was never fetched here.
+func (b *Builder) RemoveUnless(ctx context.Context, kind slipway.ItemKind, digest string, shared func() (bool, error)) (removed bool, err error) {
+	if kind == slipway.ItemImage {
+		return false, nil
+	}
 	if sum, err := hex.DecodeString(digest); err != nil || len(sum) != 32 {
 		return false, fmt.Errorf("bundle %q has no digest for a name", digest)
 	}

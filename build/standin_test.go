@@ -35,7 +35,9 @@ func (s *standIn) Agent() slipway.AgentKind { return slipway.AgentKind{Name: "st
 
 func (s *standIn) Fingerprint() string { return "stand-in 1" }
 
-func (s *standIn) Accepts(c appconfig.Config) bool { return c.Raw["stand_in"] != nil }
+func (s *standIn) Accepts(c appconfig.Config, _ slipway.AgentServer) bool {
+	return c.Raw["stand_in"] != nil
+}
 
 func (s *standIn) Prepare(ctx context.Context, app kind.App, log io.Writer) (map[string]string, error) {
 	var err error
@@ -105,7 +107,8 @@ func requestOf(tarball []byte) slipway.BuildRequest {
 	sum := sha256.Sum256(tarball)
 	return slipway.BuildRequest{
 		Deployment: "d", Revision: "r", SourceDigest: hex.EncodeToString(sum[:]),
-		Source: func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(tarball)), nil },
+		Source:  func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(tarball)), nil },
+		Secrets: func(context.Context) ([]slipway.EnvVar, error) { return nil, nil },
 	}
 }
 

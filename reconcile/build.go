@@ -63,7 +63,8 @@ func (w *worker) endBuild() {
 func (w *worker) beginBuild(ctx context.Context, r *slipway.Revision) error {
 	w.endBuild() // one that has ended, and whose revision has too
 	request := w.request(r)
-	events := []slipway.Event{slipway.ItemPlanned{Kind: slipway.ItemBundle, Ref: w.builder.Key(request)}}
+	kind, ref := w.builder.Makes(request)
+	events := []slipway.Event{slipway.ItemPlanned{Kind: kind, Ref: ref}}
 	if r.Status == slipway.AwaitingBuild {
 		events = append(events, slipway.BuildStarted{Revision: r.ID})
 	}
@@ -90,9 +91,22 @@ func (w *worker) beginBuild(ctx context.Context, r *slipway.Revision) error {
 func (w *worker) request(r *slipway.Revision) slipway.BuildRequest {
 	return slipway.BuildRequest{
 		Deployment: r.Deployment, Revision: r.ID, SourceDigest: r.Config.SourceDigest, ConfigPath: r.Config.ConfigPath,
+		SourceTree: r.Config.SourceTree, Image: image(r), AgentServer: r.Config.AgentServer,
 		InstallCommand: r.Config.InstallCommand, BuildCommand: r.Config.BuildCommand,
-		Source: func(ctx context.Context) (io.ReadCloser, error) { return w.sync.Source(ctx, w.lease, r.ID) },
+		Source:  func(ctx context.Context) (io.ReadCloser, error) { return w.sync.Source(ctx, w.lease, r.ID) },
+		Secrets: func(ctx context.Context) ([]slipway.EnvVar, error) { return w.sync.BuildSecrets(ctx, w.lease, r.ID) },
+		RegistryAuth: func(ctx context.Context) (slipway.RegistryAuth, error) {
+			return w.sync.RegistryAuth(ctx, w.lease, r.ID)
+		},
 	}
+}
+
+// image is what is to be fetched for a revision, "" if it is built.
+func image(r *slipway.Revision) string {
+	if r.Fetches() {
+		return r.Config.ImageURI
+	}
+	return ""
 }
 
 // runBuild waits for a place and builds. Trouble that may pass is met with
@@ -133,10 +147,12 @@ func (w *worker) reportBuild(ctx context.Context, r *slipway.Revision, task *bui
 	if task.err != nil {
 		return w.failed(ctx, r, "build", task.err)
 	}
+	var done slipway.Event = slipway.BuildDone{Revision: r.ID, Artefact: task.artefact}
+	if r.Fetches() {
+		done = slipway.ImageFetched{Revision: r.ID, Artefact: task.artefact}
+	}
 	said := task.log.take()
-	err := w.report(ctx, append([]slipway.Event{
-		slipway.Logged{Lines: said}, slipway.BuildDone{Revision: r.ID, Artefact: task.artefact},
-	}, w.deployment(r, task.artefact)...)...)
+	err := w.report(ctx, append([]slipway.Event{slipway.Logged{Lines: said}, done}, w.deployment(r, task.artefact)...)...)
 	if err != nil {
 		task.log.store(said)
 		return w.failed(ctx, r, "plan instance", err)

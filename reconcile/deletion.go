@@ -4,7 +4,7 @@ import "github.com/slipwayhq/slipway"
 
 // orderOfRemoval is the order in which the things of a deleted deployment go:
 // nobody may reach it any more, nothing may run, and then what it left.
-var orderOfRemoval = []slipway.ItemKind{slipway.ItemRoute, slipway.ItemInstance, slipway.ItemState, slipway.ItemBundle}
+var orderOfRemoval = []slipway.ItemKind{slipway.ItemRoute, slipway.ItemInstance, slipway.ItemState, slipway.ItemBundle, slipway.ItemImage}
 
 // nextOfDeletion works off the inventory. A step that does not succeed is
 // written there and tried again; it does not keep the others from being taken.
@@ -18,7 +18,7 @@ func nextOfDeletion(w world) step {
 		for _, item := range w.Items {
 			switch {
 			case item.Kind != kind:
-			case kind == slipway.ItemBundle && building:
+			case (kind == slipway.ItemBundle || kind == slipway.ItemImage) && building:
 				steps = append(steps, step{do: rest, why: "a build is being cancelled"})
 			default:
 				steps = append(steps, step{do: removeItem, item: item, why: "its deployment is deleted"})

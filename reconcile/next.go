@@ -131,10 +131,10 @@ func nextOfBuild(w world) step {
 	switch {
 	case r == nil || r.Status == slipway.Deploying:
 		return step{do: rest, why: "nothing is to be built"}
-	case r.Status == slipway.AwaitingDeploy:
+	case r.Status == slipway.AwaitingDeploy && !r.Fetches():
 		return step{do: deploy, revision: r, why: "the artefact is there"}
 	case b == nil, b.revision != r.ID && b.done:
-		return step{do: build, revision: r, why: "its turn has come"}
+		return step{do: build, revision: r, why: "its turn has come"} // or its image's, to be fetched
 	case b.revision != r.ID:
 		return step{do: rest, why: "an older build is being cancelled"}
 	case b.done:

@@ -14,9 +14,10 @@ import (
 
 // Builder makes artefacts and knows how they are started.
 type Builder interface {
-	// Key names the artefact of a request before anything is done.
-	Key(slipway.BuildRequest) string
-	// Build makes the artefact, or finds it made. A *slipway.Failure is final.
+	// Makes names the thing that a request comes to, before anything is done.
+	Makes(slipway.BuildRequest) (slipway.ItemKind, string)
+	// Build makes or fetches the artefact, or finds it made. A *slipway.Failure is
+	// final.
 	Build(ctx context.Context, r slipway.BuildRequest, log io.Writer) (slipway.Artefact, error)
 	// Launch says how an artefact is started.
 	Launch(ctx context.Context, a slipway.Artefact) (slipway.Launch, error)
@@ -24,7 +25,7 @@ type Builder interface {
 	Kinds() map[string]slipway.AgentKind
 	// RemoveUnless removes an artefact, unless shared says that it is needed
 	// still; no build of the same artefact runs in between.
-	RemoveUnless(ctx context.Context, key string, shared func() (bool, error)) (removed bool, err error)
+	RemoveUnless(ctx context.Context, kind slipway.ItemKind, ref string, shared func() (bool, error)) (removed bool, err error)
 }
 
 // Outputs carries what instances print to the control plane.

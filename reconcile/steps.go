@@ -110,13 +110,6 @@ func (w *worker) notStarted(ctx context.Context, s step, err error) error {
 // workload puts together what the instance gets. The deployment's own variables
 // win over those of its app, and what the launch needs over both.
 func (w *worker) workload(ctx context.Context, s step) (slipway.Workload, error) {
-	if !s.revision.Artefact.Built() {
-		return slipway.Workload{}, &slipway.Failure{
-			Phase: slipway.PhaseDeploy, Step: "start", Code: "images_not_supported",
-			Message: "This server runs apps that it builds from source; it does not run images yet.",
-			Hint:    "Deploy the source, for example with langgraph deploy --remote.",
-		}
-	}
 	launch, err := w.builder.Launch(ctx, s.revision.Artefact)
 	if err != nil {
 		return slipway.Workload{}, fmt.Errorf("prepare launch: %w", err)
@@ -130,7 +123,7 @@ func (w *worker) workload(ctx context.Context, s step) (slipway.Workload, error)
 	}
 	return slipway.Workload{
 		Instance: s.instance.ID, Deployment: w.a.Deployment.ID, Revision: s.revision.ID, Attempt: s.instance.Attempt,
-		Args: launch.Args, Env: slices.Concat(env, launch.Env), Port: s.instance.Port,
+		Image: s.revision.Artefact.Image, Args: launch.Args, Env: slices.Concat(env, launch.Env), Port: s.instance.Port,
 		Stateful: w.kinds[s.revision.Artefact.Kind].Exclusive,
 	}, nil
 }
@@ -307,8 +300,8 @@ func (w *worker) removeItem(ctx context.Context, item slipway.Item) error {
 		err = w.driver.Delete(ctx, d, slipway.InstanceID(item.Ref))
 	case slipway.ItemState:
 		err = w.driver.Purge(ctx, d)
-	case slipway.ItemBundle:
-		_, err = w.builder.RemoveUnless(ctx, item.Ref, func() (bool, error) {
+	case slipway.ItemBundle, slipway.ItemImage:
+		_, err = w.builder.RemoveUnless(ctx, item.Kind, item.Ref, func() (bool, error) {
 			return w.sync.Disown(ctx, w.lease, item.Kind, item.Ref)
 		})
 	}

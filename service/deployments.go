@@ -110,7 +110,7 @@ func (c *change) insertDeployment(ws slipway.WorkspaceID, n slipway.NewDeploymen
 	if err != nil {
 		return slipway.DeploymentView{}, err
 	}
-	n.Revision.InstallCommand, n.Revision.BuildCommand = n.Config.InstallCommand, n.Config.BuildCommand
+	n.Revision.InstallCommand, n.Revision.BuildCommand, n.Revision.AgentServer = n.Config.InstallCommand, n.Config.BuildCommand, n.Config.AgentServer
 	n.Revision.Resources = n.Config.Resources
 	d := slipway.Deployment{
 		ID: id, Workspace: ws, Name: n.Name, Slug: slug, Source: n.Source, Config: n.Config, RevisionConfig: n.Revision,

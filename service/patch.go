@@ -138,10 +138,11 @@ func revises(ch slipway.Change, d slipway.Deployment) bool {
 	case ch.Resources != nil, len(ch.Variables) > 0, ch.Refs != nil:
 		return true
 	}
-	return differs(ch.InstallCommand, d.Config.InstallCommand) || differs(ch.BuildCommand, d.Config.BuildCommand)
+	return differs(ch.InstallCommand, d.Config.InstallCommand) || differs(ch.BuildCommand, d.Config.BuildCommand) ||
+		differs(ch.AgentServer, d.Config.AgentServer)
 }
 
-func differs(given *string, current string) bool { return given != nil && *given != current }
+func differs[T comparable](given *T, current T) bool { return given != nil && *given != current }
 
 // merge writes what was given over what is there.
 func merge(ch slipway.Change, d *slipway.Deployment) error {
@@ -149,9 +150,11 @@ func merge(ch slipway.Change, d *slipway.Deployment) error {
 	set(&d.Config.CustomURL, ch.CustomURL)
 	set(&d.Config.InstallCommand, ch.InstallCommand)
 	set(&d.Config.BuildCommand, ch.BuildCommand)
+	set(&d.Config.AgentServer, ch.AgentServer)
 	set(&d.RevisionConfig.RepoRef, ch.RepoRef)
 	set(&d.RevisionConfig.ConfigPath, ch.ConfigPath)
 	d.RevisionConfig.InstallCommand, d.RevisionConfig.BuildCommand = d.Config.InstallCommand, d.Config.BuildCommand
+	d.RevisionConfig.AgentServer = d.Config.AgentServer
 	if ch.BuildOnPush != nil {
 		d.Config.BuildOnPush = ch.BuildOnPush
 	}
@@ -166,7 +169,7 @@ func merge(ch slipway.Change, d *slipway.Deployment) error {
 	return nil
 }
 
-func set(field, given *string) {
+func set[T any](field, given *T) {
 	if given != nil {
 		*field = *given
 	}

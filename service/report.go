@@ -53,6 +53,8 @@ func (r *report) take(e slipway.Event) error {
 		return r.AppendLogs(e.Lines)
 	case slipway.BuildDone:
 		return r.revision(e.Revision, slipway.Build, func(rev *slipway.Revision) { rev.Artefact = e.Artefact })
+	case slipway.ImageFetched:
+		return r.imageFetched(e)
 	case slipway.DeployStarted:
 		return r.revision(e.Revision, slipway.StartDeploy, nil)
 	case slipway.GatePassed:
@@ -83,7 +85,7 @@ func (r *report) take(e slipway.Event) error {
 // once a deployment is being deleted.
 func makes(e slipway.Event) bool {
 	switch e.(type) {
-	case slipway.ItemPlanned, slipway.InstanceWanted, slipway.PortRefused, slipway.BuildStarted, slipway.DeployStarted, slipway.GatePassed:
+	case slipway.ItemPlanned, slipway.InstanceWanted, slipway.PortRefused, slipway.BuildStarted, slipway.ImageFetched, slipway.DeployStarted, slipway.GatePassed:
 		return true
 	}
 	return false
@@ -119,6 +121,20 @@ func (r *report) revision(id slipway.RevisionID, e slipway.RevisionEvent, edit f
 		return nil
 	}
 	return r.takeTurn(r.d.ID)
+}
+
+// imageFetched pins an image: from now on the revision runs this one, whatever
+// becomes of the name that it was asked for by.
+func (r *report) imageFetched(e slipway.ImageFetched) error {
+	rev, err := r.Revision(r.d.ID, e.Revision)
+	if err != nil {
+		return err
+	}
+	if rev.Status != slipway.AwaitingDeploy {
+		return fmt.Errorf("%w: image fetched in %s", slipway.ErrTransition, rev.Status)
+	}
+	rev.Artefact, rev.UpdatedAt = e.Artefact, r.now
+	return wrap("write revision", r.UpdateRevision(&rev, rev.Status))
 }
 
 func (r *report) gatePassed(e slipway.GatePassed) error {

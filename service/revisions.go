@@ -236,6 +236,7 @@ func (s *Service) Redeploy(ctx context.Context, who slipway.Principal, id slipwa
 func (c *change) restore(d *slipway.Deployment, r slipway.Revision) error {
 	d.RevisionConfig = r.Config
 	d.Config.InstallCommand, d.Config.BuildCommand, d.Config.Resources = r.Config.InstallCommand, r.Config.BuildCommand, r.Config.Resources
+	d.Config.AgentServer = r.Config.AgentServer
 	now, err := c.variables(d.Secrets)
 	if err != nil {
 		return err

@@ -248,10 +248,31 @@ func (s *Service) Environment(ctx context.Context, l slipway.Lease, id slipway.R
 			return err
 		}
 		own, err := c.variables(r.Secrets)
+		_, own = slipway.ForBuilds(own)
 		vars = append(hostVariables(d, r), own...)
 		return err
 	})
 	return vars, wrap("read environment", err)
+}
+
+// BuildSecrets implements slipway.Sync.
+func (s *Service) BuildSecrets(ctx context.Context, l slipway.Lease, id slipway.RevisionID) ([]slipway.EnvVar, error) {
+	var secrets []slipway.EnvVar
+	err := s.read(ctx, func(c *change) error {
+		r, err := c.underLease(l, id)
+		if err != nil {
+			return err
+		}
+		own, err := c.variables(r.Secrets)
+		secrets, _ = slipway.ForBuilds(own)
+		return err
+	})
+	return secrets, wrap("read build secrets", err)
+}
+
+// RegistryAuth implements slipway.Sync. No registry is ours yet.
+func (s *Service) RegistryAuth(context.Context, slipway.Lease, slipway.RevisionID) (slipway.RegistryAuth, error) {
+	return slipway.RegistryAuth{}, nil
 }
 
 // resolvable fails a revision whose variables are kept by a cluster: nothing

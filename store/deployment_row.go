@@ -101,30 +101,33 @@ func deployment(r db.Deployment) (slipway.Deployment, error) {
 // sourceConfigRecord has the fields of slipway.SourceConfig, so that one that
 // is added there is missed here by the compiler. Three have columns.
 type sourceConfigRecord struct {
-	IntegrationID  string             `json:"integration_id,omitempty"`
-	RepoURL        string             `json:"-"`
-	RepoBranch     string             `json:"repo_branch,omitempty"`
-	TemplateID     string             `json:"template_id,omitempty"`
-	DeploymentType string             `json:"-"`
-	BuildOnPush    *bool              `json:"build_on_push,omitempty"`
-	CustomURL      string             `json:"custom_url,omitempty"`
-	Resources      *slipway.Resources `json:"resource_spec,omitempty"`
-	ListenerID     string             `json:"-"`
-	K8sNamespace   *string            `json:"k8s_namespace,omitempty"`
-	HasListener    bool               `json:"has_listener,omitempty"`
-	InstallCommand string             `json:"install_command,omitempty"`
-	BuildCommand   string             `json:"build_command,omitempty"`
+	IntegrationID  string              `json:"integration_id,omitempty"`
+	RepoURL        string              `json:"-"`
+	RepoBranch     string              `json:"repo_branch,omitempty"`
+	TemplateID     string              `json:"template_id,omitempty"`
+	DeploymentType string              `json:"-"`
+	BuildOnPush    *bool               `json:"build_on_push,omitempty"`
+	CustomURL      string              `json:"custom_url,omitempty"`
+	Resources      *slipway.Resources  `json:"resource_spec,omitempty"`
+	ListenerID     string              `json:"-"`
+	K8sNamespace   *string             `json:"k8s_namespace,omitempty"`
+	HasListener    bool                `json:"has_listener,omitempty"`
+	InstallCommand string              `json:"install_command,omitempty"`
+	BuildCommand   string              `json:"build_command,omitempty"`
+	AgentServer    slipway.AgentServer `json:"agent_server,omitempty"`
 }
 
 // revisionConfigRecord has the fields of slipway.RevisionConfig.
 type revisionConfigRecord struct {
-	RepoRef        string             `json:"repo_ref,omitempty"`
-	ConfigPath     string             `json:"config_path,omitempty"`
-	ImageURI       string             `json:"image_uri,omitempty"`
-	TarballPath    string             `json:"tarball_path,omitempty"`
-	SourceDigest   string             `json:"source_digest,omitempty"`
-	CommitSHA      string             `json:"commit_sha,omitempty"`
-	InstallCommand string             `json:"install_command,omitempty"`
-	BuildCommand   string             `json:"build_command,omitempty"`
-	Resources      *slipway.Resources `json:"resource_spec,omitempty"`
+	RepoRef        string              `json:"repo_ref,omitempty"`
+	ConfigPath     string              `json:"config_path,omitempty"`
+	ImageURI       string              `json:"image_uri,omitempty"`
+	TarballPath    string              `json:"tarball_path,omitempty"`
+	SourceDigest   string              `json:"source_digest,omitempty"`
+	SourceTree     string              `json:"source_tree,omitempty"`
+	CommitSHA      string              `json:"commit_sha,omitempty"`
+	InstallCommand string              `json:"install_command,omitempty"`
+	BuildCommand   string              `json:"build_command,omitempty"`
+	AgentServer    slipway.AgentServer `json:"agent_server,omitempty"`
+	Resources      *slipway.Resources  `json:"resource_spec,omitempty"`
 }

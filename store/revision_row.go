@@ -91,6 +91,7 @@ type failureRecord struct {
 type artefactRecord struct {
 	Kind    string            `json:"kind"`
 	Digest  string            `json:"digest"`
+	Image   string            `json:"image,omitempty"`
 	Config  string            `json:"config,omitempty"`
 	Runtime map[string]string `json:"runtime,omitempty"`
 }

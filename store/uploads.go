@@ -21,7 +21,7 @@ func (t Tx) UploadByObject(d slipway.DeploymentID, object string) (slipway.Uploa
 
 func (t Tx) UpdateUpload(u slipway.Upload) error {
 	rows, err := t.q.UpdateUpload(t.ctx, db.UpdateUploadParams{
-		ID: string(u.ID), Digest: u.Digest, Size: u.Size, ExpiresAt: micros(u.ExpiresAt),
+		ID: string(u.ID), Digest: u.Digest, Tree: u.Tree, Size: u.Size, ExpiresAt: micros(u.ExpiresAt),
 	})
 	return hit(rows, err, "update upload", u.ID)
 }
@@ -40,6 +40,7 @@ func uploadRow(u slipway.Upload) db.Upload {
 		Size:         u.Size,
 		CreatedAt:    micros(u.CreatedAt),
 		ExpiresAt:    micros(u.ExpiresAt),
+		Tree:         u.Tree,
 	}
 }
 
@@ -49,6 +50,7 @@ func upload(r db.Upload) slipway.Upload {
 		Deployment: slipway.DeploymentID(r.DeploymentID),
 		Object:     r.Object,
 		Digest:     r.Digest,
+		Tree:       r.Tree,
 		Size:       r.Size,
 		CreatedAt:  moment(r.CreatedAt),
 		ExpiresAt:  moment(r.ExpiresAt),

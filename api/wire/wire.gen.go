@@ -643,7 +643,9 @@ type ResourceSpecOutput struct {
 
 // Revision One attempt to change what a deployment runs.
 type Revision struct {
-	CreatedAt Time `json:"created_at"`
+	// Artefact What runs, once it is there.
+	Artefact  *RevisionArtefact `json:"artefact"`
+	CreatedAt Time              `json:"created_at"`
 
 	// DeepagentsVersion Version of the deepagents package in the artefact.
 	DeepagentsVersion *string `json:"deepagents_version"`
@@ -666,6 +668,21 @@ type Revision struct {
 	// StatusMessage Why the revision is where it is.
 	StatusMessage *string `json:"status_message"`
 	UpdatedAt     Time    `json:"updated_at"`
+}
+
+// RevisionArtefact What a revision was built to, or the image that it is.
+type RevisionArtefact struct {
+	// BuiltWith Versions and digests that make the build repeatable: interpreter, tools, agent server, lock.
+	BuiltWith map[string]string `json:"built_with"`
+
+	// Digest Of everything that went into a bundle, or of the image; hexadecimal.
+	Digest string `json:"digest"`
+
+	// Image The image that runs; null for a bundle.
+	Image *string `json:"image"`
+
+	// Kind Kind of agent that runs it.
+	Kind string `json:"kind"`
 }
 
 // RevisionCreateRequest A revision asked for explicitly; one is made even when nothing differs.
@@ -733,6 +750,8 @@ type SecretReference struct {
 
 // SourceConfig Settings of a deployment that outlive its revisions, as they are read back.
 type SourceConfig struct {
+	// AgentServer The server that was asked for; null is LangGraph's own.
+	AgentServer  *string `json:"agent_server"`
 	BuildCommand *string `json:"build_command"`
 
 	// BuildOnPush Whether a push to the branch makes a revision.
@@ -761,6 +780,8 @@ type SourceConfig struct {
 
 // SourceConfigRequest Settings of a deployment that outlive its revisions, as clients send them.
 type SourceConfigRequest struct {
+	// AgentServer The server that is to run an app built from source: LangGraph's own (the default), or Aegra, for Python apps with a PostgreSQL database. A changed value makes a revision.
+	AgentServer  *string `json:"agent_server,omitempty"`
 	BuildCommand *string `json:"build_command,omitempty"`
 
 	// BuildOnPush Whether a push to the branch makes a revision.

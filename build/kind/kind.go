@@ -16,8 +16,9 @@ type Kind interface {
 	Agent() slipway.AgentKind
 	// Fingerprint changes when the same source would be built differently.
 	Fingerprint() string
-	// Accepts says whether it serves such an app.
-	Accepts(appconfig.Config) bool
+	// Accepts says whether it serves such an app by the server asked for, or by
+	// default.
+	Accepts(c appconfig.Config, server slipway.AgentServer) bool
 	// Prepare makes an unpacked source ready to be started, in its folder, and
 	// returns the versions that it settled on. A *slipway.Failure is final,
 	// every other error temporary.
@@ -34,6 +35,7 @@ type App struct {
 	Config         appconfig.Config
 	InstallCommand string // in place of the usual one, "" for that
 	BuildCommand   string // after the installation, "" for none
+	Secrets        []slipway.EnvVar
 }
 
 // Bundle is a finished app. It is read-only and shared.

@@ -42,8 +42,8 @@ type plain struct{}
 func (plain) Agent() slipway.AgentKind {
 	return slipway.AgentKind{Name: "plain", Probe: "/ok", Start: slipway.DefaultDrain, Drain: slipway.DefaultDrain}
 }
-func (plain) Fingerprint() string           { return "plain" }
-func (plain) Accepts(appconfig.Config) bool { return true }
+func (plain) Fingerprint() string                                { return "plain" }
+func (plain) Accepts(appconfig.Config, slipway.AgentServer) bool { return true }
 
 func (plain) Prepare(context.Context, kind.App, io.Writer) (map[string]string, error) {
 	return map[string]string{}, nil

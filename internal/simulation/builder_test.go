@@ -28,6 +28,10 @@ func newBuilder(w *world) *builder {
 
 func (b *builder) Key(r slipway.BuildRequest) string { return "bundle-" + r.SourceDigest }
 
+func (b *builder) Makes(r slipway.BuildRequest) (slipway.ItemKind, string) {
+	return slipway.ItemBundle, b.Key(r)
+}
+
 func (b *builder) Kinds() map[string]slipway.AgentKind { return kinds() }
 
 // lock takes the lock of a key. A channel, so that waiting for it counts as
@@ -114,7 +118,7 @@ func (b *builder) Launch(_ context.Context, a slipway.Artefact) (slipway.Launch,
 	return slipway.Launch{Args: append([]string{"/agent"}, strings.Fields(source)...)}, nil
 }
 
-func (b *builder) RemoveUnless(_ context.Context, key string, shared func() (bool, error)) (bool, error) {
+func (b *builder) RemoveUnless(_ context.Context, _ slipway.ItemKind, key string, shared func() (bool, error)) (bool, error) {
 	defer b.lock(key)()
 	if kept, err := shared(); kept || err != nil {
 		return false, err

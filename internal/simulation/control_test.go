@@ -152,6 +152,18 @@ func (c *control) Environment(ctx context.Context, l slipway.Lease, r slipway.Re
 	})
 }
 
+func (c *control) BuildSecrets(ctx context.Context, l slipway.Lease, r slipway.RevisionID) ([]slipway.EnvVar, error) {
+	return ask(ctx, c, func(ctx context.Context, s *service.Service) ([]slipway.EnvVar, error) {
+		return s.BuildSecrets(ctx, l, r)
+	})
+}
+
+func (c *control) RegistryAuth(ctx context.Context, l slipway.Lease, r slipway.RevisionID) (slipway.RegistryAuth, error) {
+	return ask(ctx, c, func(ctx context.Context, s *service.Service) (slipway.RegistryAuth, error) {
+		return s.RegistryAuth(ctx, l, r)
+	})
+}
+
 func (c *control) Source(ctx context.Context, l slipway.Lease, r slipway.RevisionID) (io.ReadCloser, error) {
 	return ask(ctx, c, func(ctx context.Context, s *service.Service) (io.ReadCloser, error) { return s.Source(ctx, l, r) })
 }

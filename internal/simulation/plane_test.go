@@ -238,6 +238,14 @@ func (m mortalSync) Environment(ctx context.Context, l slipway.Lease, r slipway.
 	return live(m.p, "Environment", func() ([]slipway.EnvVar, error) { return m.control.Environment(ctx, l, r) })
 }
 
+func (m mortalSync) BuildSecrets(ctx context.Context, l slipway.Lease, r slipway.RevisionID) ([]slipway.EnvVar, error) {
+	return live(m.p, "BuildSecrets", func() ([]slipway.EnvVar, error) { return m.control.BuildSecrets(ctx, l, r) })
+}
+
+func (m mortalSync) RegistryAuth(ctx context.Context, l slipway.Lease, r slipway.RevisionID) (slipway.RegistryAuth, error) {
+	return live(m.p, "RegistryAuth", func() (slipway.RegistryAuth, error) { return m.control.RegistryAuth(ctx, l, r) })
+}
+
 func (m mortalSync) Source(ctx context.Context, l slipway.Lease, r slipway.RevisionID) (io.ReadCloser, error) {
 	return live(m.p, "Source", func() (io.ReadCloser, error) { return m.control.Source(ctx, l, r) })
 }
@@ -321,8 +329,8 @@ func (m mortalBuilder) Launch(ctx context.Context, a slipway.Artefact) (slipway.
 	return live(m.p, "Launch", func() (slipway.Launch, error) { return m.builder.Launch(ctx, a) })
 }
 
-func (m mortalBuilder) RemoveUnless(ctx context.Context, key string, shared func() (bool, error)) (bool, error) {
-	return live(m.p, "RemoveUnless", func() (bool, error) { return m.builder.RemoveUnless(ctx, key, shared) })
+func (m mortalBuilder) RemoveUnless(ctx context.Context, kind slipway.ItemKind, key string, shared func() (bool, error)) (bool, error) {
+	return live(m.p, "RemoveUnless", func() (bool, error) { return m.builder.RemoveUnless(ctx, kind, key, shared) })
 }
 
 type mortalRouter struct {

@@ -192,6 +192,7 @@ type Upload struct {
 	Size         int64
 	CreatedAt    int64
 	ExpiresAt    int64
+	Tree         string
 }
 
 type Workspace struct {

@@ -10,7 +10,7 @@ import (
 )
 
 const getUpload = `-- name: GetUpload :one
-SELECT id, deployment_id, object, digest, size, created_at, expires_at FROM uploads WHERE id = $1
+SELECT id, deployment_id, object, digest, size, created_at, expires_at, tree FROM uploads WHERE id = $1
 `
 
 func (q *Queries) GetUpload(ctx context.Context, id string) (Upload, error) {
@@ -24,12 +24,13 @@ func (q *Queries) GetUpload(ctx context.Context, id string) (Upload, error) {
 		&i.Size,
 		&i.CreatedAt,
 		&i.ExpiresAt,
+		&i.Tree,
 	)
 	return i, err
 }
 
 const getUploadByObject = `-- name: GetUploadByObject :one
-SELECT id, deployment_id, object, digest, size, created_at, expires_at FROM uploads WHERE deployment_id = $1 AND object = $2
+SELECT id, deployment_id, object, digest, size, created_at, expires_at, tree FROM uploads WHERE deployment_id = $1 AND object = $2
 `
 
 type GetUploadByObjectParams struct {
@@ -48,13 +49,14 @@ func (q *Queries) GetUploadByObject(ctx context.Context, arg GetUploadByObjectPa
 		&i.Size,
 		&i.CreatedAt,
 		&i.ExpiresAt,
+		&i.Tree,
 	)
 	return i, err
 }
 
 const insertUpload = `-- name: InsertUpload :exec
-INSERT INTO uploads (id, deployment_id, object, digest, size, created_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO uploads (id, deployment_id, object, digest, size, created_at, expires_at, tree)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 `
 
 type InsertUploadParams struct {
@@ -65,6 +67,7 @@ type InsertUploadParams struct {
 	Size         int64
 	CreatedAt    int64
 	ExpiresAt    int64
+	Tree         string
 }
 
 func (q *Queries) InsertUpload(ctx context.Context, arg InsertUploadParams) error {
@@ -76,12 +79,13 @@ func (q *Queries) InsertUpload(ctx context.Context, arg InsertUploadParams) erro
 		arg.Size,
 		arg.CreatedAt,
 		arg.ExpiresAt,
+		arg.Tree,
 	)
 	return err
 }
 
 const listUploads = `-- name: ListUploads :many
-SELECT id, deployment_id, object, digest, size, created_at, expires_at FROM uploads WHERE deployment_id = $1 ORDER BY created_at, id
+SELECT id, deployment_id, object, digest, size, created_at, expires_at, tree FROM uploads WHERE deployment_id = $1 ORDER BY created_at, id
 `
 
 func (q *Queries) ListUploads(ctx context.Context, deploymentID string) ([]Upload, error) {
@@ -101,6 +105,7 @@ func (q *Queries) ListUploads(ctx context.Context, deploymentID string) ([]Uploa
 			&i.Size,
 			&i.CreatedAt,
 			&i.ExpiresAt,
+			&i.Tree,
 		); err != nil {
 			return nil, err
 		}
@@ -116,12 +121,13 @@ func (q *Queries) ListUploads(ctx context.Context, deploymentID string) ([]Uploa
 }
 
 const updateUpload = `-- name: UpdateUpload :execrows
-UPDATE uploads SET digest = $1, size = $2, expires_at = $3
-WHERE id = $4
+UPDATE uploads SET digest = $1, tree = $2, size = $3, expires_at = $4
+WHERE id = $5
 `
 
 type UpdateUploadParams struct {
 	Digest    string
+	Tree      string
 	Size      int64
 	ExpiresAt int64
 	ID        string
@@ -130,6 +136,7 @@ type UpdateUploadParams struct {
 func (q *Queries) UpdateUpload(ctx context.Context, arg UpdateUploadParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, updateUpload,
 		arg.Digest,
+		arg.Tree,
 		arg.Size,
 		arg.ExpiresAt,
 		arg.ID,

@@ -18,6 +18,7 @@ func fullDeployment(w *world) slipway.Deployment {
 			IntegrationID: "i", RepoURL: "https://example.com/r", RepoBranch: "main", TemplateID: "t", DeploymentType: "prod",
 			BuildOnPush: new(true), CustomURL: "https://example.com", Resources: resources(), ListenerID: "l",
 			K8sNamespace: new("ns"), HasListener: true, InstallCommand: "npm ci", BuildCommand: "npm run build",
+			AgentServer: slipway.AgentServerAegra,
 		},
 		RevisionConfig: fullRevisionConfig(),
 		Secrets:        newID[slipway.SecretSetID](), Project: newID[slipway.ProjectID](), Status: slipway.AwaitingDatabase,
@@ -29,8 +30,8 @@ func fullDeployment(w *world) slipway.Deployment {
 
 func fullRevisionConfig() slipway.RevisionConfig {
 	return slipway.RevisionConfig{
-		RepoRef: "main", ConfigPath: "langgraph.json", ImageURI: "img", TarballPath: "obj", SourceDigest: "sum", CommitSHA: "abc",
-		InstallCommand: "npm ci", BuildCommand: "npm run build", Resources: resources(),
+		RepoRef: "main", ConfigPath: "langgraph.json", ImageURI: "img", TarballPath: "obj", SourceDigest: "sum", SourceTree: "tree", CommitSHA: "abc",
+		InstallCommand: "npm ci", BuildCommand: "npm run build", AgentServer: slipway.AgentServerAegra, Resources: resources(),
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 func testUploads(t *testing.T, w *world) {
 	d, other := w.deployment("app", 0), w.deployment("other", 0)
 	u := slipway.Upload{
-		ID: newID[slipway.UploadID](), Deployment: d.ID, Object: "obj", Digest: "d", Size: 1 << 40,
+		ID: newID[slipway.UploadID](), Deployment: d.ID, Object: "obj", Digest: "d", Tree: "t", Size: 1 << 40,
 		CreatedAt: at(1), ExpiresAt: at(2),
 	}
 	filled(t, reflect.ValueOf(u), "Upload")
@@ -28,7 +28,7 @@ func testUploads(t *testing.T, w *world) {
 	absent(w, object(d.ID, "no"))
 	absent(w, func(tx slipway.Tx) (slipway.Upload, error) { return tx.Upload("no") })
 
-	later.Digest, later.Size, later.ExpiresAt = "e", 7, at(9)
+	later.Digest, later.Tree, later.Size, later.ExpiresAt = "e", "f", 7, at(9)
 	w.update(func(tx slipway.Tx) error { return tx.UpdateUpload(later) })
 	list := read(w, func(tx slipway.Tx) ([]slipway.Upload, error) { return tx.ListUploads(d.ID) })
 	equal(t, "uploads", list, []slipway.Upload{u, later})

@@ -65,8 +65,10 @@ func (k *Kind) Agent() slipway.AgentKind {
 // Fingerprint is that of the server and of how dependencies are installed.
 func (k *Kind) Fingerprint() string { return Name + " " + serverVersion() + " " + installVersion }
 
-// Accepts JavaScript and TypeScript.
-func (k *Kind) Accepts(c appconfig.Config) bool { return c.Language == appconfig.JavaScript }
+// Accepts JavaScript and TypeScript, for which there is no other server.
+func (k *Kind) Accepts(c appconfig.Config, server slipway.AgentServer) bool {
+	return c.Language == appconfig.JavaScript && (server == "" || server == slipway.AgentServerLangGraph)
+}
 
 // Prepare installs what the app imports, and the server if it is not there.
 func (k *Kind) Prepare(ctx context.Context, app kind.App, log io.Writer) (map[string]string, error) {
