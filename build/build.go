@@ -198,11 +198,6 @@ func notServed(c appconfig.Config, server slipway.AgentServer) error {
 			failure.New("config", "agent_server_not_served", "The agent server %q does not serve apps in this language.", server),
 			"Leave source_config.agent_server out, or set it to langgraph.")
 	}
-	if c.Language == appconfig.Python {
-		return failure.WithHint(
-			failure.New("config", "python_not_served", "Python apps are not served yet: graph %q is in %s.", c.Graphs[0].Name, c.Graphs[0].File),
-			"JavaScript and TypeScript apps are.")
-	}
 	return failure.New("config", "language_not_served", "No kind of agent serves apps in %q.", c.Language)
 }
 

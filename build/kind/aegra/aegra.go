@@ -30,7 +30,7 @@ var (
 	requires string
 	//go:embed server/requirements.txt
 	lock string
-	//go:embed serve
+	//go:embed all:serve
 	launcher embed.FS
 )
 
