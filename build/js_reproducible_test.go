@@ -43,12 +43,6 @@ func TestBuildsAreReproducible(t *testing.T) {
 const msLockNPM = `{"name": "app", "lockfileVersion": 3, "requires": true, "packages": {"": {"name": "app", "dependencies": {"ms": "2.1.3"}}, "node_modules/ms": {"version": "2.1.3", "integrity": "sha512-6FlzubTLZG3J2a/NVCAleEhjzq5oxgHyaCU9yYXvcLsvoVaHJq/s5xXI6/XXP6tz7R9xAOtHnSO/tXtF3WRTlA=="}}}
 `
 
-func with(files map[string]string, name, text string) map[string]string {
-	files = maps.Clone(files)
-	files[name] = text
-	return files
-}
-
 // freshly builds in a new data folder, and looks at all of it.
 func freshly(t *testing.T, r slipway.BuildRequest) slipway.Artefact {
 	t.Helper()

@@ -141,7 +141,7 @@ func packageOf(w Wanted) string {
 
 // registered is the digest that the registry gives for a version.
 func (p pin) registered(ctx context.Context) (string, error) {
-	answer, err := get(ctx, Registry()+"/"+strings.Replace(p.name, "/", url.PathEscape("/"), 1)+"/"+p.version)
+	answer, err := get(ctx, Registry()+"/"+strings.Replace(p.name, "/", url.PathEscape("/"), 1)+"/"+p.version, "")
 	if err != nil {
 		return "", p.unreachable(ctx, err)
 	}
@@ -213,7 +213,7 @@ const (
 )
 
 // layManager unpacks a manager and lays its commands out for a PATH.
-func layManager(tarball io.Reader, made string) error {
+func layManager(tarball *os.File, made string) error {
 	home, bin := filepath.Join(made, packageDir), filepath.Join(made, "bin")
 	if err := errors.Join(os.Mkdir(home, 0o755), os.Mkdir(bin, 0o755)); err != nil {
 		return err

@@ -4,6 +4,7 @@
 //
 //	GET  /ok            200
 //	GET  /pid           its pid
+//	GET  /birth         what tells it from every other process
 //	GET  /env           names of its variables, one a line
 //	GET  /value?name=   one variable
 //	GET  /stream?n=     n server-sent events, every=<duration> apart
@@ -12,10 +13,13 @@
 //	POST /fork?own=     starts a child that ignores SIGTERM; own=true: in a
 //	                    session of its own. Answers with its pid
 //	POST /exit?code=    ends at once
+//	POST /eat           takes memory until there is none
 package main
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
@@ -121,6 +125,7 @@ func (a *agent) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ok", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /pid", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, os.Getpid()) })
+	mux.HandleFunc("GET /birth", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, birth) })
 	mux.HandleFunc("GET /env", env)
 	mux.HandleFunc("GET /value", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, os.Getenv(r.FormValue("name"))) })
 	mux.HandleFunc("GET /stream", stream)
@@ -128,8 +133,12 @@ func (a *agent) routes() http.Handler {
 	mux.HandleFunc("POST /print", func(_ http.ResponseWriter, r *http.Request) { fmt.Println(r.FormValue("line")) })
 	mux.HandleFunc("POST /fork", fork)
 	mux.HandleFunc("POST /exit", exit)
+	mux.HandleFunc("POST /eat", eat)
 	return mux
 }
+
+// birth is random: in a container every agent has the same pid.
+var birth = rand.Text()
 
 func env(w http.ResponseWriter, _ *http.Request) {
 	for _, pair := range os.Environ() {
@@ -183,6 +192,14 @@ func fork(w http.ResponseWriter, r *http.Request) {
 	_, _ = ready.Read(make([]byte, 1))
 	fmt.Fprint(w, child.Process.Pid)
 }
+
+func eat(http.ResponseWriter, *http.Request) {
+	for {
+		eaten = append(eaten, bytes.Repeat([]byte{1}, 1<<20))
+	}
+}
+
+var eaten [][]byte
 
 func exit(_ http.ResponseWriter, r *http.Request) {
 	code, _ := strconv.Atoi(r.FormValue("code"))
