@@ -195,7 +195,7 @@ func TestRemoveEndsAPush(t *testing.T) {
 	status := make(chan int)
 	go func() {
 		q, _ := http.NewRequest("PATCH", s.url+at, body)
-		q.SetBasicAuth(registry.User, p.token)
+		q.SetBasicAuth(slipway.RegistryUser, p.token)
 		answer, err := s.server.Client().Do(q)
 		if err != nil {
 			status <- 0 // the connection was cut: as good
@@ -230,7 +230,7 @@ func TestACutPushCanBeGoneOnWith(t *testing.T) {
 		close(body.rest)
 	}()
 	q, _ := http.NewRequestWithContext(t.Context(), "PATCH", s.url+at, body)
-	q.SetBasicAuth(registry.User, p.token)
+	q.SetBasicAuth(slipway.RegistryUser, p.token)
 	if _, err := s.server.Client().Do(q); err == nil {
 		t.Fatal("the push was not cut")
 	}

@@ -116,7 +116,7 @@ type pusher struct {
 }
 
 func (s *setting) pusher(d slipway.DeploymentID, image string) pusher {
-	return pusher{s, registry.Repository(d) + "/" + image, s.PushToken(d, s.clock().Add(time.Hour))}
+	return pusher{s, slipway.Repository(d) + "/" + image, s.PushToken(d, s.clock().Add(time.Hour))}
 }
 
 type reply struct {
@@ -159,7 +159,7 @@ func (p pusher) ask(method, path string, body io.Reader, headers ...string) repl
 	q, err := http.NewRequestWithContext(p.s.t.Context(), method, p.s.url+path, body)
 	must(p.s.t, err)
 	if p.token != "" {
-		q.SetBasicAuth(registry.User, p.token)
+		q.SetBasicAuth(slipway.RegistryUser, p.token)
 	}
 	for i := 0; i < len(headers); i += 2 {
 		q.Header.Set(headers[i], headers[i+1])

@@ -7,8 +7,8 @@ import (
 	"github.com/slipwayhq/slipway"
 )
 
-// prefix is the first segment of every repository. No path of the API has it
-// after /v2/, so that both can be served at one address.
+// prefix is the first segment of every repository (slipway.Repository). No path of
+// the API has it after /v2/, so that both can be served at one address.
 const prefix = "registry"
 
 // longest is how long the name of a repository may be, in bytes.
@@ -37,11 +37,7 @@ func parseName(s string) (name, bool) {
 	return name{slipway.DeploymentID(id), image}, true
 }
 
-func (n name) String() string { return Repository(n.deployment) + "/" + n.image }
-
-// Repository is what the names of a deployment's images begin with, without a
-// slash at its end.
-func Repository(d slipway.DeploymentID) string { return prefix + "/" + string(d) }
+func (n name) String() string { return slipway.Repository(n.deployment) + "/" + n.image }
 
 // reference is a name of an image as clients write it, which may lie here.
 type reference struct {

@@ -20,7 +20,7 @@ func (r *Registry) Pin(_ context.Context, d slipway.DeploymentID, uri string) (s
 	case !ok, ref.deployment != d && !r.config.Ours(ref.host):
 		return uri, nil
 	case ref.deployment != d:
-		return "", slipway.Errorf(slipway.CodeInvalid, "Source configuration error: 'source_revision_config.image_uri' %q is not an image of this deployment. Push it to %s/%s/… first.", uri, ref.host, Repository(d))
+		return "", slipway.Errorf(slipway.CodeInvalid, "Source configuration error: 'source_revision_config.image_uri' %q lies in this server's registry, and not under this deployment. Push the image for this deployment, with a token of its own.", uri)
 	}
 	_, digest, err := r.repository(ref.name).loadManifest(ref.at)
 	if _, absent := errors.AsType[*refusal](err); absent {

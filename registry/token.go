@@ -10,9 +10,6 @@ import (
 	"github.com/slipwayhq/slipway"
 )
 
-// User is the name that clients log in with; the token is the password.
-const User = "oauth2accesstoken"
-
 // right is what a token is good for.
 type right string
 
@@ -54,13 +51,13 @@ type grant struct {
 func (r *Registry) authenticate(q *http.Request) (grant, error) {
 	_, password, ok := q.BasicAuth()
 	if !ok {
-		return grant{}, unauthorized("Log in first: docker login -u %s --password-stdin, with a token from POST /v2/deployments/{deployment_id}/push-token.", User)
+		return grant{}, unauthorized("Log in first: docker login -u %s --password-stdin, with a token from POST /v2/deployments/{deployment_id}/push-token.", slipway.RegistryUser)
 	}
 	may, rest, _ := strings.Cut(strings.TrimSpace(password), ".")
 	id, rest, _ := strings.Cut(rest, ".")
 	until, signature, _ := strings.Cut(rest, ".")
 	if !r.config.Signer.Verify(tokenMessage(may, id, until), signature) {
-		return grant{}, unauthorized("This is no token of this server. Get one from POST /v2/deployments/{deployment_id}/push-token and log in with it as %s.", User)
+		return grant{}, unauthorized("This is no token of this server. Get one from POST /v2/deployments/{deployment_id}/push-token and log in with it as %s.", slipway.RegistryUser)
 	}
 	if seconds, err := strconv.ParseInt(until, 10, 64); err != nil || !r.config.Now().Before(time.Unix(seconds, 0)) {
 		return grant{}, unauthorized("This token has expired. Get another from POST /v2/deployments/%s/push-token and log in with it.", id)
@@ -73,7 +70,7 @@ func (r *Registry) authenticate(q *http.Request) (grant, error) {
 func (g grant) check(n name, writes bool) error {
 	switch {
 	case n.deployment != g.deployment:
-		return denied("This token is good for %s/… only.", Repository(g.deployment))
+		return denied("This token is good for %s/… only.", slipway.Repository(g.deployment))
 	case writes && g.may != mayPush:
 		return denied("This token is for pulling only.")
 	}

@@ -14,18 +14,18 @@ import (
 // retryAfter is how long the coordinator waits after something went wrong.
 const retryAfter = 5 * time.Second
 
-// sweepEvery is how often receipts are swept, at most.
+// sweepEvery is how often receipts and the registry are swept, at most.
 const sweepEvery = 10 * time.Minute
 
 // Coordinate ends what has passed its deadline, finishes deletions and sweeps
-// receipts, until ctx ends. Several may run on one store.
+// receipts and the registry, until ctx ends. Several may run on one store.
 func (s *Service) Coordinate(ctx context.Context) {
 	var swept time.Time
 	for ctx.Err() == nil {
 		dying := s.board.Dying()
 		wait, err := s.coordinate(ctx)
 		if now := s.now(); now.Sub(swept) >= sweepEvery {
-			swept, err = now, errors.Join(err, s.sweepReceipts(ctx))
+			swept, err = now, errors.Join(err, s.sweepReceipts(ctx), s.images.Sweep(ctx))
 		}
 		if err != nil && ctx.Err() == nil {
 			s.config.Logger.Error("coordinator", slog.Any("error", err))

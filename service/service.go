@@ -50,6 +50,8 @@ type Config struct {
 	LeaseFor time.Duration
 	// UploadFor is how long the address of an upload is good.
 	UploadFor time.Duration
+	// PushFor is how long a token to push images is good.
+	PushFor time.Duration
 	// Tree returns the digest of the files in an uploaded tarball, so that the
 	// same source is known again however it was packed. nil knows none.
 	Tree func(io.Reader) (string, error)
@@ -72,6 +74,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.ImageLimit, 280*time.Second)
 	orDefault(&c.LeaseFor, 30*time.Second)
 	orDefault(&c.UploadFor, 15*time.Minute)
+	orDefault(&c.PushFor, time.Hour)
 	orDefault(&c.ForceFor, 20*time.Second)
 	if c.Now == nil {
 		c.Now = time.Now
@@ -95,6 +98,7 @@ func orDefault(d *time.Duration, value time.Duration) {
 type Service struct {
 	store  slipway.Store
 	blobs  Blobs
+	images Images
 	sealer Sealer
 	config Config
 	board  *board
@@ -104,8 +108,10 @@ type Service struct {
 
 // New returns a service. Start its Coordinator too, else deadlines pass unseen
 // and deletions do not end.
-func New(store slipway.Store, blobs Blobs, sealer Sealer, config Config) *Service {
-	return &Service{store: store, blobs: blobs, sealer: sealer, config: config.withDefaults(), board: newBoard(), followers: newBoard()}
+func New(store slipway.Store, blobs Blobs, images Images, sealer Sealer, config Config) *Service {
+	return &Service{
+		store: store, blobs: blobs, images: images, sealer: sealer, config: config.withDefaults(), board: newBoard(), followers: newBoard(),
+	}
 }
 
 func (s *Service) now() time.Time { return s.config.Now().UTC().Truncate(time.Microsecond) }
