@@ -73,7 +73,18 @@ func next(w world) step {
 	default:
 		steps = append([]step{keepServing(w)}, append(steps, rollOut(w), clearAway(w, others))...)
 	}
-	return soonest(w, steps...)
+	return soonest(w, append(steps, giveUp(w)...)...)
+}
+
+// giveUp removes what the deployment was found not to need any more.
+func giveUp(w world) []step {
+	var steps []step
+	for _, i := range w.Items {
+		if !i.ReleasedAt.IsZero() {
+			steps = append(steps, step{do: removeItem, item: i, why: "nothing that is kept needs it"})
+		}
+	}
+	return steps
 }
 
 // soonest returns the first step that is work and not put off, else the

@@ -350,7 +350,8 @@ func TestAnImageIsPinned(t *testing.T) {
 	claim, err := p.Acquire(t.Context(), "plane", v.ID)
 	must(t, err)
 	pinned := slipway.Artefact{Kind: "image", Digest: "d", Image: "registry.test/app@sha256:d"}
-	p.report(claim.Lease, slipway.ImageFetched{Revision: r.ID, Artefact: pinned}, slipway.DeployStarted{Revision: r.ID})
+	p.report(claim.Lease, slipway.ItemPlanned{Kind: slipway.ItemImage, Ref: "registry.test/app:latest"},
+		slipway.ImageFetched{Revision: r.ID, Artefact: pinned}, slipway.DeployStarted{Revision: r.ID})
 	if got := p.newest(v); got.Fetches() || got.Artefact.Image != pinned.Image || got.Status != slipway.Deploying {
 		t.Errorf("after it was fetched: %+v", got)
 	}

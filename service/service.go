@@ -27,7 +27,9 @@ type Blobs interface {
 	// stores nothing unless all of it was read.
 	Write(ctx context.Context, folder string, r io.Reader) (size int64, digest string, err error)
 	Open(ctx context.Context, folder, digest string) (io.ReadCloser, error)
-	// DeleteAll removes a folder; one that is not there is removed already.
+	// Delete removes what Write stored; what is not there is removed already.
+	Delete(ctx context.Context, folder, digest string) error
+	// DeleteAll removes a folder, likewise.
 	DeleteAll(ctx context.Context, folder string) error
 }
 
@@ -52,6 +54,9 @@ type Config struct {
 	UploadFor time.Duration
 	// PushFor is how long a token to push images is good.
 	PushFor time.Duration
+	// Retention says how long revisions can be deployed again. Unset, it is the
+	// last five and those that were replaced within three days.
+	Retention slipway.Retention
 	// Tree returns the digest of the files in an uploaded tarball, so that the
 	// same source is known again however it was packed. nil knows none.
 	Tree func(io.Reader) (string, error)
@@ -76,6 +81,11 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.UploadFor, 15*time.Minute)
 	orDefault(&c.PushFor, time.Hour)
 	orDefault(&c.ForceFor, 20*time.Second)
+	orDefault(&c.Retention.For, 72*time.Hour)
+	orDefault(&c.Retention.Sources, 24*time.Hour)
+	if c.Retention.Last == 0 {
+		c.Retention.Last = 5
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
