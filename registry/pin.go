@@ -22,7 +22,7 @@ func (r *Registry) Pin(_ context.Context, d slipway.DeploymentID, uri string) (s
 	case ref.deployment != d:
 		return "", slipway.Errorf(slipway.CodeInvalid, "Source configuration error: 'source_revision_config.image_uri' %q lies in this server's registry, and not under this deployment. Push the image for this deployment, with a token of its own.", uri)
 	}
-	_, digest, err := r.repository(ref.name).loadManifest(ref.at)
+	digest, err := r.repository(ref.name).find(ref.at)
 	if _, absent := errors.AsType[*refusal](err); absent {
 		return "", slipway.Errorf(slipway.CodeInvalid, "Source configuration error: 'source_revision_config.image_uri' %q has not been pushed.", uri)
 	}
@@ -30,6 +30,18 @@ func (r *Registry) Pin(_ context.Context, d slipway.DeploymentID, uri string) (s
 		return "", fmt.Errorf("look up image: %w", err)
 	}
 	return ref.host + "/" + ref.name.String() + "@" + digest, nil
+}
+
+// find returns the digest of a manifest. Somebody is about to count on it: for
+// the grace it is not dropped, though no revision names it yet.
+func (r repository) find(at string) (string, error) {
+	r.refer.RLock()
+	defer r.refer.RUnlock()
+	_, digest, err := r.loadManifest(at)
+	if err == nil {
+		r.disk.touch(r.manifest(hexOf(digest)), r.config.Now())
+	}
+	return digest, err
 }
 
 // Holds says whether an image's name lies below a deployment's prefix here.

@@ -154,6 +154,7 @@ func (r repository) writeManifest(ctx context.Context, m manifest, content []byt
 	if err := r.disk.write(r.manifest(hexOf(digest)), r.upload(newUploadID()), content); err != nil {
 		return "", err
 	}
+	r.disk.touch(r.manifest(hexOf(digest)), r.config.Now())
 	if tag == "" {
 		return digest, nil
 	}

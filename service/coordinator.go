@@ -33,7 +33,7 @@ func (s *Service) Coordinate(ctx context.Context) {
 			swept, err = now, errors.Join(err, s.sweepReceipts(ctx), s.images.Sweep(ctx))
 		}
 		if now := s.now(); now.Sub(released) >= releaseEvery {
-			released, err = now, errors.Join(err, s.release(ctx))
+			released, err = now, errors.Join(err, s.release(ctx), s.retainImages(ctx))
 		}
 		if err != nil && ctx.Err() == nil {
 			s.config.Logger.Error("coordinator", slog.Any("error", err))

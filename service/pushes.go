@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/slipwayhq/slipway"
@@ -21,6 +22,9 @@ type Images interface {
 	Pin(ctx context.Context, d slipway.DeploymentID, uri string) (string, error)
 	// Holds says whether a name is that of an image here which was pushed for d.
 	Holds(d slipway.DeploymentID, uri string) bool
+	// Retain keeps of a deployment's images those with the given digests, and
+	// what was pushed or pinned lately; the others go.
+	Retain(ctx context.Context, d slipway.DeploymentID, digests []string) error
 	// Remove removes all images of a deployment that takes no pushes any more.
 	Remove(context.Context, slipway.DeploymentID) error
 	// Sweep removes what unfinished pushes left.
@@ -105,4 +109,52 @@ func (s *Service) RegistryAuth(ctx context.Context, l slipway.Lease, id slipway.
 		return slipway.RegistryAuth{}, fmt.Errorf("authorise fetching an image: %w", err)
 	}
 	return auth, nil
+}
+
+// retainImages drops the images that were pushed and that no revision which can
+// be deployed again names.
+func (s *Service) retainImages(ctx context.Context) error {
+	var after slipway.DeploymentID
+	for {
+		var page []slipway.Deployment
+		keep := map[slipway.DeploymentID][]string{}
+		err := s.read(ctx, func(c *change) (err error) {
+			page, err = c.DeploymentsAfter(after, releasePage)
+			for _, d := range page {
+				if err == nil && d.Source == slipway.SourceInternalDocker && !d.Deleting() {
+					keep[d.ID], err = c.neededImages(d)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			return wrap("look for images that are needed", err)
+		}
+		for d, digests := range keep {
+			err = errors.Join(err, s.images.Retain(ctx, d, digests))
+		}
+		if err != nil || len(page) < releasePage {
+			return err
+		}
+		after = page[len(page)-1].ID
+	}
+}
+
+// neededImages lists the digests of images that a deployment's revisions need,
+// and that its next one would.
+func (c *change) neededImages(d slipway.Deployment) (digests []string, err error) {
+	revisions, err := c.Tx.ListRevisions(slipway.RevisionFilter{Deployment: d.ID})
+	if err != nil {
+		return nil, fmt.Errorf("read revisions: %w", err)
+	}
+	names := []string{d.RevisionConfig.ImageURI}
+	for _, r := range c.service.config.Retention.Kept(revisions, d.Active, c.now) {
+		names = append(names, r.Config.ImageURI, r.Artefact.Image)
+	}
+	for _, name := range names {
+		if _, digest, pinned := strings.Cut(name, "@"); pinned {
+			digests = append(digests, digest)
+		}
+	}
+	return digests, nil
 }

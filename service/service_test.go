@@ -213,6 +213,7 @@ func TestAnotherWorkspaceSeesNothing(t *testing.T) {
 		"redeploy":  func() error { _, err := p.Redeploy(ctx, other, d.ID, r.ID); return err },
 		"interrupt": func() error { return p.Interrupt(ctx, other, d.ID, r.ID) },
 		"upload":    func() error { _, err := p.NewUpload(ctx, other, d.ID); return err },
+		"push":      func() error { _, err := p.NewPushToken(ctx, other, d.ID); return err },
 		"logs":      func() error { _, _, err := p.Logs(ctx, other, slipway.LogQuery{Deployment: d.ID}); return err },
 	} {
 		if err := call(); slipway.CodeOf(err) != slipway.CodeNotFound || err.Error() != want {
