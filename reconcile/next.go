@@ -264,8 +264,11 @@ func startFailure(w world, i slipway.Instance) *slipway.Failure {
 		f.Code = "crash_loop"
 		how = fmt.Sprintf("%s, %d times in a row", how, i.Crashes+1)
 	}
-	f.Message = fmt.Sprintf("The agent server %s before it served. %s", how, cmp.Or(exit.Reason, "It printed nothing."))
+	f.Message = fmt.Sprintf("The agent server %s before it served. %s", how, lastWords(exit))
 	f.Hint = "The deploy log of the revision shows all that it printed."
+	if t, ok := lastTold(exit.Reason); ok {
+		f.Code, f.Hint = t.Code, cmp.Or(t.Hint, f.Hint)
+	}
 	return f
 }
 

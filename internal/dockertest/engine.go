@@ -1,0 +1,210 @@
+package dockertest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/moby/moby/client"
+)
+
+// Engine is a Docker Engine that runs for tests.
+type Engine struct {
+	dir     string // short: the socket lies in it
+	place   *place
+	daemon  *exec.Cmd
+	ended   chan struct{} // closed when the daemon has ended
+	watcher *exec.Cmd
+	alive   io.Closer // the watcher's standard input
+}
+
+// shared is the engine of this process; it ends with the process.
+var shared = sync.OnceValues(start)
+
+// Shared returns the engine that the tests of this process share. What a test
+// makes in it is the test's to name apart and to remove.
+func Shared(t testing.TB) *Engine {
+	t.Helper()
+	skipShort(t)
+	e, err := shared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// Start starts an engine that the test may stop and start; it is removed with
+// all it made when the test ends.
+func Start(t testing.TB) *Engine {
+	t.Helper()
+	skipShort(t)
+	e, err := start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.close)
+	return e
+}
+
+// skipShort leaves tests out of make test-fast, which needs no engine.
+func skipShort(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts a Docker Engine")
+	}
+}
+
+func start() (*Engine, error) {
+	if err := possible(); err != nil {
+		return nil, err
+	}
+	p, err := take()
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{place: p}
+	if e.dir, err = os.MkdirTemp("", "slipway-docker-"); err != nil {
+		p.lock.Close()
+		return nil, err
+	}
+	if err := e.begin(); err != nil {
+		e.close()
+		return nil, fmt.Errorf("start a Docker Engine for tests in %s: %w", e.dir, err)
+	}
+	return e, nil
+}
+
+func possible() error {
+	for _, program := range []string{"dockerd", "iptables", "ip"} {
+		if _, err := exec.LookPath(program); err != nil {
+			return fmt.Errorf("%w: run scripts/prepare, or install Docker Engine, iptables and iproute2 with your system's packages; the engine need not run", err)
+		}
+	}
+	if os.Getuid() != 0 {
+		return errors.New("a Docker Engine for tests needs root: run these tests as root, or leave them out with -short")
+	}
+	return nil
+}
+
+// begin starts the watcher as soon as there is something to remove.
+func (e *Engine) begin() (err error) {
+	e.watcher = e.place.remover(e.dir, "wait")
+	if e.alive, err = e.watcher.StdinPipe(); err != nil {
+		return err
+	}
+	if err := e.watcher.Start(); err != nil {
+		return err
+	}
+	if err := e.place.settle(e.dir); err != nil {
+		return err
+	}
+	if err := os.WriteFile(e.path("daemon.json"), []byte("{}"), 0o600); err != nil {
+		return err
+	}
+	return e.Up()
+}
+
+func (e *Engine) path(name string) string { return filepath.Join(e.dir, name) }
+
+// Up starts the engine after Down, and returns when it answers. What it
+// held is there again.
+func (e *Engine) Up() error {
+	ready, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram", Name: e.path("notify")})
+	if err != nil {
+		return err
+	}
+	defer os.Remove(e.path("notify"))
+	defer ready.Close()
+	log, err := os.OpenFile(e.path("log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	e.daemon = e.command()
+	e.daemon.Stdout, e.daemon.Stderr = log, log
+	if err := e.daemon.Start(); err != nil {
+		return err
+	}
+	e.ended = make(chan struct{})
+	go func(daemon *exec.Cmd, ended chan struct{}) {
+		_ = daemon.Wait()
+		ready.Close()
+		close(ended)
+	}(e.daemon, e.ended)
+	return e.await(ready)
+}
+
+// command is the engine's. Its folder tells its processes from those of others.
+func (e *Engine) command() *exec.Cmd {
+	cmd := exec.Command(
+		"dockerd", "--host", e.Host(), "--config-file", e.path("daemon.json"),
+		"--data-root", e.path("data"), "--exec-root", e.path("exec"), "--pidfile", e.path("pid"),
+		"--bridge", e.place.name(), "--default-address-pool", "base="+e.place.networks()+",size=28",
+		"--iptables=false", "--ip6tables=false", "--cgroup-parent", "/"+e.place.name(), "--live-restore",
+	)
+	cmd.Dir = e.dir
+	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+e.path("notify"))
+	cmd.ExtraFiles = []*os.File{e.place.lock}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	return cmd
+}
+
+// await returns when the engine says that it is ready.
+func (e *Engine) await(ready *net.UnixConn) error {
+	said := make([]byte, 4096)
+	for {
+		n, err := ready.Read(said)
+		if err != nil {
+			log, _ := os.ReadFile(e.path("log"))
+			return fmt.Errorf("dockerd ended: %s\n%s", e.daemon.ProcessState, tail(log))
+		}
+		if strings.Contains(string(said[:n]), "READY=1") {
+			return nil
+		}
+	}
+}
+
+func tail(log []byte) []byte { return bytes.TrimSpace(log[max(0, len(log)-4000):]) }
+
+// Down stops the engine. Containers go on running.
+func (e *Engine) Down() {
+	_ = e.daemon.Process.Signal(syscall.SIGTERM)
+	<-e.ended
+}
+
+func (e *Engine) close() {
+	if e.alive != nil {
+		_ = e.alive.Close()
+		_ = e.watcher.Wait()
+	}
+	_ = e.place.lock.Close()
+}
+
+// Host is where the engine is reached, as DOCKER_HOST wants it.
+func (e *Engine) Host() string { return "unix://" + e.path("docker.sock") }
+
+// Client returns a client of the engine, closed when the test ends.
+func (e *Engine) Client(t testing.TB) *client.Client {
+	t.Helper()
+	c, err := client.New(client.WithHost(e.Host()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// Environ returns this process's environment for a command that is to use the
+// engine, with a configuration of its own that no login outlives.
+func (e *Engine) Environ(t testing.TB) []string {
+	return append(os.Environ(), "DOCKER_HOST="+e.Host(), "DOCKER_CONFIG="+t.TempDir())
+}
