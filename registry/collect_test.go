@@ -219,6 +219,19 @@ func TestRemoveEndsAPush(t *testing.T) {
 	p.ask("POST", "blobs/uploads/", nil).refused(401, "UNAUTHORIZED")
 }
 
+func TestAPushThatBringsNothingIsCut(t *testing.T) {
+	s := open(t, func(c *registry.Config) { c.Stalled = 20 * time.Millisecond })
+	p := s.pusher(mine, "app")
+	at := p.begin()
+	body := newSlow("some bytes")
+	defer close(body.rest)
+	got := p.ask("PATCH", at, body).refused(408, "BLOB_UPLOAD_INVALID")
+	if !strings.Contains(got.body, "20ms") {
+		t.Errorf("it says %s", got.body)
+	}
+	p.arrives(at, "0-9")
+}
+
 func TestACutPushCanBeGoneOnWith(t *testing.T) {
 	s := open(t)
 	p := s.pusher(mine, "app")

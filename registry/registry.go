@@ -17,6 +17,8 @@ const (
 	// DefaultGrace is how long what nobody refers to is kept for the rest of its
 	// push.
 	DefaultGrace = 24 * time.Hour
+	// DefaultStalled is how long a push may bring nothing before it is cut.
+	DefaultStalled = 2 * time.Minute
 )
 
 // maxManifest is the size of a manifest, in bytes; clients count on 4 MiB.
@@ -38,6 +40,7 @@ type Config struct {
 	Ours    func(host string) bool
 	MaxBlob int64         // bytes of one layer
 	Grace   time.Duration // before what a push left is collected
+	Stalled time.Duration // before a push that brings nothing is cut
 	Now     func() time.Time
 	Logger  *slog.Logger
 }
@@ -63,6 +66,7 @@ func Open(folder string, config Config) (*Registry, error) {
 	}
 	config.MaxBlob = cmp.Or(config.MaxBlob, DefaultMaxBlob)
 	config.Grace = cmp.Or(config.Grace, DefaultGrace)
+	config.Stalled = cmp.Or(config.Stalled, DefaultStalled)
 	if config.Now == nil {
 		config.Now = time.Now
 	}

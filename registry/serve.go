@@ -51,7 +51,7 @@ func (r *Registry) serve(w http.ResponseWriter, q *http.Request) error {
 		}
 		defer leave()
 		var done func()
-		q, done = receiving(ctx, w, q)
+		q, done = r.receiving(ctx, w, q)
 		defer done()
 	}
 	if err := r.alive(q.Context(), g); err != nil { // after entering: what lives now is waited for
