@@ -239,3 +239,36 @@ func TestAnExpiredToken(t *testing.T) {
 		t.Errorf("with an expired token: %s", answer.Status)
 	}
 }
+
+// The vendor's command line pushes an image that is ready, and the revision is
+// of what it pushed, by its digest.
+func TestTheVendorsClientPushesAnImage(t *testing.T) {
+	t.Parallel()
+	e := dockertest.Shared(t)
+	s := serverOn(t, filepath.Join(t.TempDir(), "data"))
+	l, d := s.langgraph(t), dockerOf(t, e)
+	image(t, e, "ready-made:1", 1<<20)
+	push := func() string {
+		cmd := l.command(t.Context(), "--name", "ready-made", "--image", "ready-made:1", "--no-input", "--no-wait")
+		must(t, os.WriteFile(filepath.Join(cmd.Dir, "langgraph.json"), []byte(`{"dependencies":["."],"graphs":{"a":"./a.py:a"}}`), 0o600))
+		cmd.Env = append(cmd.Env, "DOCKER_HOST="+e.Host())
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		r := s.newest(s.named("ready-made"))
+		return deref(r.SourceRevisionConfig.ImageURI)
+	}
+	first := push()
+	if !strings.Contains(first, "/registry/"+s.named("ready-made")+"/ready-made@sha256:") {
+		t.Errorf("the revision is of %s", first)
+	}
+	if digests := d.does("image", "inspect", "--format", "{{.RepoDigests}}", "ready-made:1"); !strings.Contains(digests, first) {
+		t.Errorf("the revision is of %s, pushed were %s", first, digests)
+	}
+	image(t, e, "ready-made:1", 1<<20)
+	if second := push(); second == first {
+		t.Errorf("pushed again, the revision is of %s", second)
+	}
+	s.expectNoErrors(t)
+}
