@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/testsignal"
 	"github.com/slipwayhq/slipway/registry"
 )
 
@@ -213,6 +214,36 @@ func TestRemoveEndsAPush(t *testing.T) {
 		t.Errorf("the push was answered %d", got)
 	}
 	close(body.rest)
+	if left := s.files(); len(left) > 0 {
+		t.Errorf("left: %q", left)
+	}
+	p.ask("POST", "blobs/uploads/", nil).refused(401, "UNAUTHORIZED")
+}
+
+// A removal that is given up, or that two begin at once, is done by the next.
+func TestRemoveIsGivenUp(t *testing.T) {
+	s := open(t)
+	p := s.pusher(mine, "app")
+	at := p.begin()
+	body := newSlow("some bytes")
+	defer close(body.rest)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		q, _ := http.NewRequest("PATCH", s.url+at, body)
+		q.SetBasicAuth(slipway.RegistryUser, p.token)
+		if answer, err := s.server.Client().Do(q); err == nil {
+			answer.Body.Close()
+		}
+	}()
+	<-body.sent
+	p.arrives(at, "0-9")
+	s.kill(mine)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_ = s.Remove(ctx, mine) // done already, or given up
+	<-ended
+	testsignal.Until(t, "another removal", func() bool { return s.Remove(t.Context(), mine) == nil })
 	if left := s.files(); len(left) > 0 {
 		t.Errorf("left: %q", left)
 	}

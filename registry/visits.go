@@ -73,7 +73,21 @@ func (v *visits) leave(d slipway.DeploymentID, at *visit) {
 
 // clear has everybody leave, and lets nobody enter until reopen is called. At
 // most one at a time clears a prefix.
-func (v *visits) clear(ctx context.Context, d slipway.DeploymentID) (reopen func(), err error) {
+func (v *visits) clear(ctx context.Context, d slipway.DeploymentID) (reopen func(), _ error) {
+	at, err := v.close(d)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-at.left:
+		return func() { v.reopen(d) }, nil
+	case <-ctx.Done():
+		go func() { <-at.left; v.reopen(d) }() // closed until the last one has left
+		return nil, ctx.Err()
+	}
+}
+
+func (v *visits) close(d slipway.DeploymentID) (*visit, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	at := v.at(d)
@@ -85,18 +99,11 @@ func (v *visits) clear(ctx context.Context, d slipway.DeploymentID) (reopen func
 	if at.count == 0 {
 		close(at.left)
 	}
-	reopen = func() {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		delete(v.of, d)
-	}
-	v.mu.Unlock()
-	defer v.mu.Lock()
-	select {
-	case <-at.left:
-		return reopen, nil
-	case <-ctx.Done():
-		go func() { <-at.left; reopen() }() // closed until the last one has left
-		return nil, ctx.Err()
-	}
+	return at, nil
+}
+
+func (v *visits) reopen(d slipway.DeploymentID) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.of, d)
 }
