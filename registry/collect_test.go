@@ -341,7 +341,7 @@ func TestSweepAndManifestsAtOnce(t *testing.T) {
 	})
 	p := s.pusher(mine, "app")
 	stored := 0
-	for n := range 60 {
+	for n := range 25 {
 		config, layer := fmt.Appendf(nil, "config %d", n), fmt.Appendf(nil, "layer %d", n)
 		p.blob(config)
 		p.blob(layer)
@@ -359,5 +359,5 @@ func TestSweepAndManifestsAtOnce(t *testing.T) {
 	}
 	stop()
 	sweeper.Wait()
-	t.Logf("%d of 60 manifests were stored", stored)
+	t.Logf("%d of 25 manifests were stored", stored)
 }
