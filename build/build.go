@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -14,16 +15,17 @@ import (
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/build/appconfig"
 	"github.com/slipwayhq/slipway/build/archive"
+	"github.com/slipwayhq/slipway/build/internal/content"
 	"github.com/slipwayhq/slipway/build/internal/durable"
 	"github.com/slipwayhq/slipway/build/internal/failure"
 	"github.com/slipwayhq/slipway/build/kind"
 )
 
-// Build makes the bundle of a request, unless it is there. Log gets lines as
-// they happen. A second build of the same waits for the first.
+// Build makes the bundle of a request, unless it is there, or fetches its image.
+// Log gets lines as they happen. A second build of the same waits for the first.
 func (b *Builder) Build(ctx context.Context, r slipway.BuildRequest, log io.Writer) (slipway.Artefact, error) {
 	if r.Image != "" {
-		return slipway.Artefact{}, noEngine()
+		return b.fetch(ctx, r, log)
 	}
 	key := b.Key(r)
 	unlock, err := b.locks.Lock(ctx, key, func() { fmt.Fprintln(log, "Waiting: another build makes the same") })
@@ -40,13 +42,6 @@ func (b *Builder) Build(ctx context.Context, r slipway.BuildRequest, log io.Writ
 	return b.make(ctx, key, r, log)
 }
 
-// noEngine is for who wants an image run where nothing can.
-func noEngine() error {
-	f := failure.New("fetch", "no_engine", "This server has no container engine to run images.")
-	f.Phase = slipway.PhaseDeploy
-	return failure.WithHint(f, "Start the server with one, or deploy the source, for example with langgraph deploy --remote.")
-}
-
 func (b *Builder) make(ctx context.Context, key string, r slipway.BuildRequest, log io.Writer) (slipway.Artefact, error) {
 	begin := time.Now()
 	work, err := os.MkdirTemp(b.tmp, "build-")
@@ -61,6 +56,10 @@ func (b *Builder) make(ctx context.Context, key string, r slipway.BuildRequest, 
 	fmt.Fprintf(log, "Built bundle %.12s in %.1f s\n", key, time.Since(begin).Seconds())
 	return m.artefact, nil
 }
+
+// runtimeContent is the key of the digest of all that is in a bundle: the same
+// source, built twice, has the same.
+const runtimeContent = "content"
 
 // making is one bundle on its way.
 type making struct {
@@ -104,8 +103,8 @@ func (m *making) check() error {
 		return err
 	}
 	for name, command := range map[string]string{"install_command": m.InstallCommand, "build_command": m.BuildCommand} {
-		if err := checkCommand(name, command); err != nil {
-			return err
+		if err := slipway.CheckCommand(name, command); err != nil { // of a time before it was refused
+			return failure.New("config", "command_refused", "%v", err)
 		}
 	}
 	return nil
@@ -187,7 +186,7 @@ func (m *making) prepare(ctx context.Context) error {
 	defer durable.Discard(scratch)
 	m.artefact.Kind = k.Agent().Name
 	m.artefact.Runtime, err = k.Prepare(ctx, kind.App{
-		Dir: m.app(), Scratch: scratch, Config: m.config,
+		Dir: m.app(), Home: filepath.Join(m.dir(m.artefact.Digest), "app"), Scratch: scratch, Config: m.config,
 		InstallCommand: m.InstallCommand, BuildCommand: m.BuildCommand, Secrets: secrets,
 	}, m.log)
 	return err
@@ -207,7 +206,14 @@ func notServed(c appconfig.Config, server slipway.AgentServer) error {
 	return failure.New("config", "language_not_served", "No kind of agent serves apps in %q.", c.Language)
 }
 
+// publish writes down what the bundle has come to, and puts it in its place.
 func (m *making) publish() error {
+	digest, err := content.Digest(m.app())
+	if err != nil {
+		return err
+	}
+	m.artefact.Runtime = maps.Clone(m.artefact.Runtime)
+	m.artefact.Runtime[runtimeContent] = digest
 	if err := writeDescription(m.bundle, m.artefact); err != nil {
 		return err
 	}

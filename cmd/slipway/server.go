@@ -46,6 +46,7 @@ func newServerCommand() *cobra.Command {
 	flags.DurationVar(&f.Service.Retention.For, "rollback-window", 72*time.Hour, "how long a revision can be deployed again after another took its place")
 	flags.DurationVar(&f.Service.PushFor, "push-token-lifetime", time.Hour, "how long a token to push images is good")
 	flags.IntVar(&f.maxLayer, "max-layer-size", registry.DefaultMaxBlob>>20, "MiB that one layer of a pushed image may have")
+	flags.StringVar(&f.DockerHost, "docker-host", "", "Docker Engine that runs images, such as unix:///var/run/docker.sock (default: "+dockerVariable+", or none)")
 	f.access.register(flags)
 	flags.BoolVar(&f.debug, "debug", false, "log every step of reconciling, with its reason")
 	flags.BoolVar(&f.json, "log-json", false, "log as JSON")
@@ -61,6 +62,7 @@ func runServer(ctx context.Context, f serverFlags) error {
 	}
 	f.MaxLayer = int64(f.maxLayer) << 20
 	f.Database = databaseURL(f.Database)
+	f.DockerHost = cmp.Or(f.DockerHost, os.Getenv(dockerVariable))
 	var err error
 	if f.Access, err = f.access.config(); err != nil {
 		return err
@@ -83,6 +85,10 @@ func runServer(ctx context.Context, f serverFlags) error {
 		return err
 	}
 }
+
+// dockerVariable names the environment variable for the engine. It is not
+// Docker's own, which is set for other reasons.
+const dockerVariable = "SLIPWAY_DOCKER_HOST"
 
 // databaseVariable names the environment variable for what has a password in it.
 const databaseVariable = "SLIPWAY_DATABASE_URL"
