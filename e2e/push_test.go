@@ -240,35 +240,41 @@ func TestAnExpiredToken(t *testing.T) {
 	}
 }
 
-// The vendor's command line pushes an image that is ready, and the revision is
-// of what it pushed, by its digest.
+// The vendor's command line pushes an image that is ready, from one engine; it
+// is fetched by its digest and runs in another.
 func TestTheVendorsClientPushesAnImage(t *testing.T) {
 	t.Parallel()
-	e := dockertest.Shared(t)
-	s := serverOn(t, filepath.Join(t.TempDir(), "data"))
-	l, d := s.langgraph(t), dockerOf(t, e)
-	image(t, e, "ready-made:1", 1<<20)
-	push := func() string {
-		cmd := l.command(t.Context(), "--name", "ready-made", "--image", "ready-made:1", "--no-input", "--no-wait")
-		must(t, os.WriteFile(filepath.Join(cmd.Dir, "langgraph.json"), []byte(`{"dependencies":["."],"graphs":{"a":"./a.py:a"}}`), 0o600))
-		cmd.Env = append(cmd.Env, "DOCKER_HOST="+e.Host())
+	builds, runs := dockertest.Start(t), dockertest.Shared(t)
+	s := onEngine(t, runs)
+	l := s.langgraph(t)
+	app := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(app, "langgraph.json"), []byte(`{"dependencies":["."],"graphs":{"a":"./a.py:a"}}`), 0o600))
+	deploy := func(says string) string {
+		program := map[string][]byte{"program": standin(t)}
+		builds.Import(t, "ready-made:1", program, `ENTRYPOINT ["/program","-print=`+says+`"]`)
+		cmd := l.command(t.Context(), "--name", "ready-made", "--image", "ready-made:1", "--no-input")
+		cmd.Dir = app
+		cmd.Env = append(cmd.Env, "DOCKER_HOST="+builds.Host())
 		out, err := cmd.CombinedOutput()
-		if err != nil {
+		s.deployed = true
+		if err != nil || !strings.Contains(string(out), "Deployment successful!") {
+			s.printLog(t, "")
 			t.Fatalf("%v\n%s", err, out)
 		}
-		r := s.newest(s.named("ready-made"))
-		return deref(r.SourceRevisionConfig.ImageURI)
+		return deref(s.newest(s.named("ready-made")).SourceRevisionConfig.ImageURI)
 	}
-	first := push()
-	if !strings.Contains(first, "/registry/"+s.named("ready-made")+"/ready-made@sha256:") {
+	first := deploy("first")
+	id := s.named("ready-made")
+	if !strings.Contains(first, "/registry/"+id+"/ready-made@sha256:") {
 		t.Errorf("the revision is of %s", first)
 	}
-	if digests := d.does("image", "inspect", "--format", "{{.RepoDigests}}", "ready-made:1"); !strings.Contains(digests, first) {
+	if digests := dockerOf(t, builds).does("image", "inspect", "--format", "{{.RepoDigests}}", "ready-made:1"); !strings.Contains(digests, first) {
 		t.Errorf("the revision is of %s, pushed were %s", first, digests)
 	}
-	image(t, e, "ready-made:1", 1<<20)
-	if second := push(); second == first {
+	if second := deploy("second"); second == first {
 		t.Errorf("pushed again, the revision is of %s", second)
 	}
-	s.expectNoErrors(t)
+	d := &deployment{server: s, id: id, url: s.url + "/d/ready-made"}
+	d.removed(runs)
+	eventually(t, "nothing is left of what was pushed", func() bool { return len(s.kept()) == 0 })
 }
