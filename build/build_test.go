@@ -258,6 +258,6 @@ func TestRemove(t *testing.T) {
 }
 
 func TestLaunchOfUnknownKind(t *testing.T) {
-	_, err := open(t, data(t)).Launch(t.Context(), slipway.Artefact{Kind: "other", Digest: "x"})
-	expectFailure(t, err, "launch", "kind_not_served", "other")
+	_, err := open(t, data(t)).Launch(t.Context(), slipway.Artefact{Kind: "of-tomorrow", Digest: "x"})
+	expectFailure(t, err, "launch", "kind_not_served", "of-tomorrow")
 }
