@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/slipwayhq/slipway/build/appconfig"
+	"github.com/slipwayhq/slipway/build/internal/command"
 	"github.com/slipwayhq/slipway/build/internal/durable"
 	"github.com/slipwayhq/slipway/build/internal/failure"
 	"github.com/slipwayhq/slipway/build/kind"
@@ -49,12 +50,14 @@ type Maker struct {
 	cache  string
 	tools  *toolchain.Toolchains
 	shelf  *shelf.Shelf
+
+	confinement *command.Confinement
 }
 
 // New keeps what is shared below the folder cache and makes it below tmp, on the
 // same file system.
-func New(server Server, cache, tmp string, tools *toolchain.Toolchains) *Maker {
-	return &Maker{server: server, known: parseLock(server.Lock), cache: cache, tools: tools, shelf: shelf.New(tmp)}
+func New(server Server, cache, tmp string, tools *toolchain.Toolchains, confinement *command.Confinement) *Maker {
+	return &Maker{server: server, known: parseLock(server.Lock), cache: cache, tools: tools, shelf: shelf.New(tmp), confinement: confinement}
 }
 
 // Fingerprint changes when the same app would be given another environment.
@@ -69,6 +72,8 @@ type job struct {
 	app     kind.App
 	log     io.Writer
 	scratch string
+	box     *command.Sandbox
+	making  string // folder of packages that are being installed, "" if none are
 	python  toolchain.Python
 	index   toolchain.Index
 	with    installer
@@ -76,7 +81,7 @@ type job struct {
 
 // Prepare gives an app its environment, and returns what it was made with.
 func (m *Maker) Prepare(ctx context.Context, app kind.App, log io.Writer) (map[string]string, error) {
-	j := &job{Maker: m, app: app, log: log, scratch: app.Scratch}
+	j := &job{Maker: m, app: app, log: log, scratch: app.Scratch, box: app.Sandbox}
 	j.warn()
 	if err := j.chooseTools(ctx); err != nil {
 		return nil, err
@@ -200,8 +205,8 @@ func (j *job) remember(memo string, l lock) error {
 	if err := os.MkdirAll(filepath.Dir(memo), 0o755); err != nil {
 		return err
 	}
-	written := filepath.Join(j.scratch, "lock.txt")
-	if err := os.WriteFile(written, []byte(l.String()), 0o644); err != nil {
+	written, err := j.write("lock.txt", l.String())
+	if err != nil {
 		return err
 	}
 	return os.Rename(written, memo)
@@ -279,6 +284,8 @@ func (m *Maker) packages(ctx context.Context, j *job, l lock) (string, error) {
 	}
 	return name, m.shelf.Put(ctx, dir, "the same dependencies are being installed by another build", j.log, func(work string) error {
 		fmt.Fprintf(j.log, "Installing %d packages\n", len(l.pinned)+len(l.direct))
+		j.making = work
+		defer func() { j.making = "" }()
 		site := filepath.Join(work, "site")
 		if err := j.with.install(ctx, l, site); err != nil {
 			return err
@@ -289,7 +296,7 @@ func (m *Maker) packages(ctx context.Context, j *job, l lock) (string, error) {
 		if err := j.compile(ctx, work, dir, site); err != nil {
 			return err
 		}
-		return os.WriteFile(filepath.Join(work, "requirements.txt"), []byte(l.String()), 0o644)
+		return putIn(work, "requirements.txt", []byte(l.String()))
 	})
 }
 
@@ -306,7 +313,7 @@ func (m *Maker) again(ctx context.Context, b kind.Bundle, python toolchain.Pytho
 		return err
 	}
 	defer durable.Discard(scratch)
-	j := &job{Maker: m, log: io.Discard, scratch: scratch, python: python}
+	j := &job{Maker: m, log: io.Discard, scratch: scratch, box: m.confinement.Sandbox(command.Scope{Mark: scratch}), python: python}
 	if j.index, err = toolchain.Indexes(""); err != nil {
 		return err
 	}
@@ -319,7 +326,7 @@ func (m *Maker) again(ctx context.Context, b kind.Bundle, python toolchain.Pytho
 
 // Warm installs what an app comes to that needs nothing more than its server.
 func (m *Maker) Warm(ctx context.Context, scratch string, log io.Writer) error {
-	j := &job{Maker: m, log: log, scratch: scratch}
+	j := &job{Maker: m, log: log, scratch: scratch, box: m.confinement.Sandbox(command.Scope{Mark: scratch})}
 	if err := j.chooseTools(ctx); err != nil {
 		return err
 	}
