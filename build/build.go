@@ -27,9 +27,6 @@ import (
 // Log gets lines as they happen. A second build of the same waits for the first.
 // Nothing that it writes, nor the error, shows what the request calls confidential.
 func (b *Builder) Build(ctx context.Context, r slipway.BuildRequest, log io.Writer) (slipway.Artefact, error) {
-	if r.Image != "" {
-		return b.fetch(ctx, r, log)
-	}
 	masker, err := maskerFor(ctx, r)
 	if err != nil {
 		return slipway.Artefact{}, err
@@ -50,8 +47,11 @@ func maskerFor(ctx context.Context, r slipway.BuildRequest) (*mask.Masker, error
 	return mask.New(values...), err
 }
 
-// once builds what is not there.
+// once fetches an image, or builds what is not there.
 func (b *Builder) once(ctx context.Context, r slipway.BuildRequest, masker *mask.Masker, log io.Writer) (slipway.Artefact, error) {
+	if r.Image != "" {
+		return b.fetch(ctx, r, log)
+	}
 	key := b.Key(r)
 	unlock, err := b.locks.Lock(ctx, key, func() { fmt.Fprintln(log, "Waiting: another build makes the same") })
 	if err != nil {
