@@ -90,7 +90,7 @@ func TestRunReportsSilence(t *testing.T) {
 // When we are killed, so is what we run.
 func TestRunDiesWithUs(t *testing.T) {
 	if pids := os.Getenv("COMMAND_TEST_PIDS"); pids != "" {
-		c := sandboxed(t, command.Limits{}, "echo $$; exec sleep 600")
+		c := in(t, command.Settings{Data: filepath.Dir(pids)}, command.Scope{}, "echo $$; exec sleep 600")
 		c.Line = func(line string) { os.WriteFile(pids, []byte(line), 0o644); fmt.Println("ready") }
 		c.Run(context.Background())
 		return
@@ -117,6 +117,7 @@ func TestRunDiesWithUs(t *testing.T) {
 	pid, _ := strconv.Atoi(string(text))
 	for alive(pid) { // it is init's to reap: wait for that, the test's own limit bounds it
 	}
+	in(t, command.Settings{Data: filepath.Dir(pids)}, command.Scope{}, "") // takes away its control group
 }
 
 func TestKillMarked(t *testing.T) {
