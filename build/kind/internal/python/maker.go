@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/slipwayhq/slipway/build/appconfig"
+	"github.com/slipwayhq/slipway/build/internal/command"
 	"github.com/slipwayhq/slipway/build/internal/durable"
 	"github.com/slipwayhq/slipway/build/internal/failure"
 	"github.com/slipwayhq/slipway/build/kind"
@@ -51,12 +52,16 @@ type Maker struct {
 	tmp    string
 	tools  *toolchain.Toolchains
 	shelf  *shelf.Shelf
+
+	confinement *command.Confinement
 }
 
 // New keeps what is shared below the folder cache and makes it below tmp, on the
 // same file system.
-func New(server Server, cache, tmp string, tools *toolchain.Toolchains) *Maker {
-	return &Maker{server: server, known: parseLock(server.Lock), cache: cache, tmp: tmp, tools: tools, shelf: shelf.New(tmp)}
+func New(server Server, cache, tmp string, tools *toolchain.Toolchains, confinement *command.Confinement) *Maker {
+	return &Maker{
+		server: server, known: parseLock(server.Lock), cache: cache, tmp: tmp, tools: tools, shelf: shelf.New(tmp), confinement: confinement,
+	}
 }
 
 // Fingerprint changes when the same app would be given another environment.
@@ -71,6 +76,8 @@ type job struct {
 	app     kind.App
 	log     io.Writer
 	scratch string
+	box     *command.Sandbox
+	making  string // folder of packages that are being installed, "" if none are
 	python  toolchain.Python
 	index   toolchain.Index
 	with    installer
@@ -78,7 +85,7 @@ type job struct {
 
 // Prepare gives an app its environment, and returns what it was made with.
 func (m *Maker) Prepare(ctx context.Context, app kind.App, log io.Writer) (map[string]string, error) {
-	j := &job{Maker: m, app: app, log: log, scratch: app.Scratch}
+	j := &job{Maker: m, app: app, log: log, scratch: app.Scratch, box: app.Sandbox}
 	j.warn()
 	if err := j.choosePython(ctx); err != nil {
 		return nil, err
@@ -205,10 +212,11 @@ func (j *job) remember(memo string, l lock) error {
 	if err := os.MkdirAll(filepath.Dir(memo), 0o755); err != nil {
 		return err
 	}
-	written, err := os.Create(filepath.Join(j.scratch, "lock.txt"))
+	written, err := os.CreateTemp(j.tmp, "lock-")
 	if err != nil {
 		return err
 	}
+	defer os.Remove(written.Name())
 	_, err = written.WriteString(l.String())
 	if err = errors.Join(err, written.Sync(), written.Close()); err != nil {
 		return err
@@ -288,6 +296,8 @@ func (m *Maker) packages(ctx context.Context, j *job, l lock) (string, error) {
 	}
 	return name, m.shelf.Put(ctx, dir, "the same dependencies are being installed by another build", j.log, func(work string) error {
 		fmt.Fprintf(j.log, "Installing %d packages\n", len(l.pinned)+len(l.direct))
+		j.making = work
+		defer func() { j.making = "" }()
 		site := filepath.Join(work, "site")
 		if err := j.with.install(ctx, l, site); err != nil {
 			return err
@@ -298,7 +308,7 @@ func (m *Maker) packages(ctx context.Context, j *job, l lock) (string, error) {
 		if err := j.compile(ctx, work, dir, site); err != nil {
 			return err
 		}
-		return os.WriteFile(filepath.Join(work, "requirements.txt"), []byte(l.String()), 0o644)
+		return putIn(work, "requirements.txt", []byte(l.String()))
 	})
 }
 
@@ -315,7 +325,7 @@ func (m *Maker) again(ctx context.Context, b kind.Bundle, python toolchain.Pytho
 		return err
 	}
 	defer durable.Discard(scratch)
-	j := &job{Maker: m, log: io.Discard, scratch: scratch, python: python}
+	j := &job{Maker: m, log: io.Discard, scratch: scratch, box: m.confinement.Sandbox(command.Scope{Mark: scratch}), python: python}
 	if j.index, err = toolchain.Indexes(""); err != nil {
 		return err
 	}
