@@ -21,7 +21,7 @@
 // this package's init, which Go runs before those of most other packages: every
 // binary that can start a confined program can be the child, and none, such as
 // that of a test, can run amok by starting itself without knowing. See
-// docs/adr/0003-the-shim-is-the-binary-again.md.
+// docs/adr/0004-the-shim-is-the-binary-again.md.
 //
 // A part of a policy that the machine can not keep is an error, never left out,
 // with one exception: of Landlock, what the kernel has is used. Holds says
