@@ -67,7 +67,7 @@ func TestLoadTakes(t *testing.T) {
 		"null":           {`{"graphs": {"a": "a.ts:a"}, "node_version": null, "env": null}`, 20, "js"},
 		"env object":     {`{"graphs": {"a": "a.ts:a"}, "env": {"A": "1", "B": 2}}`, 20, "js"},
 		"env list":       {`{"graphs": {"a": "a.ts:a"}, "env": []}`, 20, "js"},
-		"python":         {`{"graphs": {"a": "./a.py:graph"}}`, 20, "python"},
+		"python":         {`{"graphs": {"a": "./a.py:graph"}, "dependencies": ["."]}`, 20, "python"},
 		"case of a key":  {`{"graphs": {"a": {"path": "./a.ts:a"}}}`, 20, "js"},
 		"v before":       {`{"graphs": {"a": "./a.ts:a"}, "node_version": "v22"}`, 22, "js"},
 		"python, not us": {`{"graphs": {"a": "./a.ts:a"}, "python_version": "3.12"}`, 20, "js"},

@@ -3,6 +3,7 @@ package appconfig
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -21,11 +22,10 @@ var languages = map[string]Language{
 
 // language of a graph. Python apps may name a module in place of a file.
 func (g Graph) language() Language {
-	ext := path.Ext(g.File)
-	if _, known := languages[ext]; !known && !strings.Contains(g.File, "/") && g.Export != "" {
+	if g.Module != "" {
 		return Python
 	}
-	return languages[ext]
+	return languages[path.Ext(g.File)]
 }
 
 // readLanguage wants one language for all graphs.
@@ -35,7 +35,7 @@ func (c *Config) readLanguage(file) error {
 		switch {
 		case l == "":
 			return failure.WithHint(c.wrong("graph_language", "graph %q is in %s, whose ending is no language that is served", g.Name, g.File),
-				"Graphs are .ts, .tsx, .mts, .cts, .js, .jsx, .mjs or .cjs files.")
+				"Graphs are .py, .ts, .tsx, .mts, .cts, .js, .jsx, .mjs or .cjs files.")
 		case c.Language != "" && c.Language != l:
 			return c.wrong("mixed_languages", "graphs %q and %q are in different languages (%s and %s): an app has one", c.Graphs[0].Name, g.Name, c.Language, l)
 		}
@@ -64,23 +64,35 @@ func (c *Config) readNode(f file) error {
 	return nil
 }
 
-// checkFiles looks for the files of the graphs; Python's may be modules, which
-// are found by importing them.
+// checkFiles looks for the files that are named. Modules of Python are found by
+// importing them.
 func (c *Config) checkFiles(source *os.Root) error {
-	if c.Language == Python {
-		return nil
-	}
 	for _, g := range c.Graphs {
-		if !fs.ValidPath(g.File) {
-			return c.wrong("graph_outside", "graph %q is in %s, which is not inside the source", g.Name, g.File)
+		if g.Module != "" {
+			continue
 		}
-		info, err := source.Stat(g.File)
-		if errors.Is(err, fs.ErrNotExist) || err == nil && info.IsDir() {
-			return failure.WithHint(c.wrong("graph_not_found", "graph %q is in %s, which is not a file in the source", g.Name, g.File), "%s", alike(source, g.File))
+		if err := c.checkFile(source, "graph", fmt.Sprintf("graph %q", g.Name), g.File); err != nil {
+			return err
 		}
-		if err != nil {
-			return unreadable(g.File, err)
-		}
+	}
+	if c.Language == Python {
+		return c.checkPython(source)
+	}
+	return nil
+}
+
+// checkFile wants a file of the source. What begins the code of a failure, said
+// its message.
+func (c *Config) checkFile(source *os.Root, what, said, file string) error {
+	if !fs.ValidPath(file) {
+		return c.wrong(what+"_outside", "%s is in %s, which is not inside the source", said, file)
+	}
+	info, err := source.Stat(file)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.IsDir() {
+		return failure.WithHint(c.wrong(what+"_not_found", "%s is in %s, which is not a file in the source", said, file), "%s", alike(source, file))
+	}
+	if err != nil {
+		return unreadable(file, err)
 	}
 	return nil
 }

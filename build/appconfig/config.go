@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -40,6 +41,8 @@ type Config struct {
 	Graphs   []Graph
 	Language Language
 	Node     int                        // lowest major version that will do, at least MinNode
+	Python   PythonConfig               // of an app in Python
+	Uses     []Use                      // what else of the app is imported, by place
 	EnvFile  string                     // relative to the root, "" if env is not a file
 	Raw      map[string]json.RawMessage // all keys, for what a kind alone knows
 }
@@ -50,9 +53,13 @@ func (c Config) Dir() string { return path.Dir(c.Path) }
 // Graph is one entry of graphs.
 type Graph struct {
 	Name   string
-	File   string // relative to the root of the source
+	File   string // relative to the root of the source, "" if a module is named
+	Module string // of Python, found by importing it: my_agent.graph
 	Export string // "" is the default one
 }
+
+// where the graph is, as messages say it.
+func (g Graph) where() string { return cmp.Or(g.File, g.Module) }
 
 // CheckPath refuses places for the configuration that are not in the source,
 // and returns the place with the default filled in.
@@ -104,11 +111,17 @@ func notFound(root, name string) error {
 	return failure.WithHint(f, "Put a langgraph.json at the root of the source, or set langgraph_config_path.")
 }
 
-// file is langgraph.json as it is written.
+// file is langgraph.json as it is written. What is not read here at all may have
+// any form.
 type file struct {
-	Graphs      map[string]json.RawMessage `json:"graphs"`
-	NodeVersion json.RawMessage            `json:"node_version"`
-	Env         json.RawMessage            `json:"env"`
+	Graphs        map[string]json.RawMessage `json:"graphs"`
+	NodeVersion   json.RawMessage            `json:"node_version"`
+	PythonVersion json.RawMessage            `json:"python_version"`
+	Env           json.RawMessage            `json:"env"`
+	Dependencies  json.RawMessage            `json:"dependencies"`
+	PipConfigFile json.RawMessage            `json:"pip_config_file"`
+	PipInstaller  json.RawMessage            `json:"pip_installer"`
+	Source        json.RawMessage            `json:"source"`
 }
 
 func parse(name string, content []byte) (Config, error) {
@@ -119,7 +132,7 @@ func parse(name string, content []byte) (Config, error) {
 			return c, failure.New(Step, "config_invalid", "%v.", err)
 		}
 	}
-	for _, read := range []func(file) error{c.readGraphs, c.readLanguage, c.readNode, c.readEnv} {
+	for _, read := range []func(file) error{c.readGraphs, c.readLanguage, c.readNode, c.readEnv, c.readPython} {
 		if err := read(f); err != nil {
 			return c, err
 		}
@@ -154,10 +167,20 @@ func (c *Config) readGraph(name string, raw json.RawMessage) (Graph, error) {
 	}
 	file, export, _ := strings.Cut(spec, ":")
 	if file == "" {
-		return Graph{}, c.wrong("config_invalid", `graph %q is not written as "./file.ts:export" or {"path": "./file.ts:export"}`, name)
+		return Graph{}, c.wrong("config_invalid", `graph %q is not written as "./file.ts:export", "./file.py:name" or {"path": …}`, name)
+	}
+	if isModule(file) && export != "" {
+		return Graph{Name: name, Module: file, Export: export}, nil
 	}
 	return Graph{Name: name, File: path.Join(c.Dir(), file), Export: export}, nil
 }
+
+// isModule tells my_agent.graph from a file.
+func isModule(spec string) bool {
+	return languages[path.Ext(spec)] == "" && moduleName.MatchString(spec)
+}
+
+var moduleName = regexp.MustCompile(`^[\pL_][\pL\pN_]*(\.[\pL_][\pL\pN_]*)*$`)
 
 func (c *Config) readEnv(f file) error {
 	var name string
