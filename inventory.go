@@ -25,6 +25,7 @@ type Item struct {
 	Kind       ItemKind
 	Ref        string // names the thing within its kind
 	CreatedAt  time.Time
+	ReleasedAt time.Time // when the deployment gave it up; zero while it needs it
 	RemovedAt  time.Time // zero while it may exist
 	VerifiedAt time.Time // when its absence was seen
 	Attempts   int       // of removing it

@@ -157,9 +157,11 @@ type Instances interface {
 // Inventory of what was made for deployments.
 type Inventory interface {
 	// AddItem writes an item unless it is there; one that was removed is
-	// there again.
+	// there again, and one that was released is needed again.
 	AddItem(Item) error
 	ListItems(DeploymentID) ([]Item, error)
+	// ReleaseItem writes that the deployment does not need an item any more.
+	ReleaseItem(d DeploymentID, kind ItemKind, ref string, at time.Time) error
 	MarkRemoved(d DeploymentID, kind ItemKind, ref string, at time.Time) error
 	MarkStuck(d DeploymentID, kind ItemKind, ref, reason string) error
 	// ItemOwners counts deployments that have the item and have not removed it.
@@ -199,6 +201,7 @@ type Uploads interface {
 	Upload(UploadID) (Upload, error)
 	UploadByObject(d DeploymentID, object string) (Upload, error)
 	UpdateUpload(Upload) error
+	DeleteUpload(UploadID) error
 	ListUploads(DeploymentID) ([]Upload, error)
 }
 

@@ -85,6 +85,14 @@ func (f *Folder) Open(_ context.Context, folder, digest string) (io.ReadCloser, 
 	return file, nil
 }
 
+// Delete removes what Write stored; what is not there is removed already.
+func (f *Folder) Delete(_ context.Context, folder, digest string) error {
+	if err := f.root.Remove(filepath.Join(folder, digest)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("delete blob: %w", err)
+	}
+	return nil
+}
+
 // DeleteAll removes a folder; one that is not there is removed already.
 func (f *Folder) DeleteAll(_ context.Context, folder string) error {
 	if err := f.root.RemoveAll(folder); err != nil {

@@ -73,7 +73,18 @@ func next(w world) step {
 	default:
 		steps = append([]step{keepServing(w)}, append(steps, rollOut(w), clearAway(w, others))...)
 	}
-	return soonest(w, steps...)
+	return soonest(w, append(steps, giveUp(w)...)...)
+}
+
+// giveUp removes what the deployment was found not to need any more.
+func giveUp(w world) []step {
+	var steps []step
+	for _, i := range w.Items {
+		if !i.ReleasedAt.IsZero() {
+			steps = append(steps, step{do: removeItem, item: i, why: "nothing that is kept needs it"})
+		}
+	}
+	return steps
 }
 
 // soonest returns the first step that is work and not put off, else the
@@ -253,8 +264,11 @@ func startFailure(w world, i slipway.Instance) *slipway.Failure {
 		f.Code = "crash_loop"
 		how = fmt.Sprintf("%s, %d times in a row", how, i.Crashes+1)
 	}
-	f.Message = fmt.Sprintf("The agent server %s before it served. %s", how, cmp.Or(exit.Reason, "It printed nothing."))
+	f.Message = fmt.Sprintf("The agent server %s before it served. %s", how, lastWords(exit))
 	f.Hint = "The deploy log of the revision shows all that it printed."
+	if t, ok := lastTold(exit.Reason); ok {
+		f.Code, f.Hint = t.Code, cmp.Or(t.Hint, f.Hint)
+	}
 	return f
 }
 

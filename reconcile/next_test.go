@@ -66,6 +66,11 @@ func (s *scene) deleting(items ...slipway.ItemKind) *scene {
 	return s
 }
 
+func (s *scene) released(bundle string) *scene {
+	s.Items = append(s.Items, slipway.Item{Kind: slipway.ItemBundle, Ref: bundle, ReleasedAt: t0})
+	return s
+}
+
 func (s *scene) building(revision string, done bool) *scene {
 	s.build = &outcome{revision: slipway.RevisionID(revision), done: done}
 	return s
@@ -122,6 +127,17 @@ func TestNext(t *testing.T) {
 		"a build runs":                  {s: newScene().inProgress("r1", slipway.Building, "").building("r1", false), do: rest},
 		"a build has ended":             {s: newScene().inProgress("r1", slipway.Building, "").building("r1", true), do: settle, of: "r1"},
 		"an artefact is there":          {s: newScene().inProgress("r1", slipway.AwaitingDeploy, "shared"), do: deploy, of: "r1"},
+		"an image is to be fetched":     {s: newScene().inProgress("r1", slipway.AwaitingDeploy, ""), do: build, of: "r1"},
+		"an image is being fetched":     {s: newScene().inProgress("r1", slipway.AwaitingDeploy, "").building("r1", false), do: rest},
+		"an image was fetched":          {s: newScene().inProgress("r1", slipway.AwaitingDeploy, "").building("r1", true), do: settle, of: "r1"},
+		"what was given up goes last": {
+			s:  newScene().active("r1", "shared").instance("i1", "r1", serving, running).released("old"),
+			do: removeItem, of: "bundle",
+		},
+		"what serves comes before what was given up": {
+			s:  newScene().active("r1", "shared").instance("i1", "r1", serving, exited).released("old"),
+			do: crashed, of: "i1",
+		},
 		"what serves crashes during a build": {
 			s:  newScene().active("r1", "shared").instance("i1", "r1", serving, exited).inProgress("r2", slipway.Building, "").building("r2", false),
 			do: crashed, of: "i1",

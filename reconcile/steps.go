@@ -222,7 +222,7 @@ func healthAfter(i slipway.Instance) slipway.Health {
 	if i.Crashes >= crashLoop {
 		h.State = slipway.Unhealthy
 	}
-	h.Reason = fmt.Sprintf("The agent server %s (%d in a row). %s", describe(i.Exit), i.Crashes, i.Exit.Reason)
+	h.Reason = fmt.Sprintf("The agent server %s (%d in a row). %s", describe(i.Exit), i.Crashes, lastWords(i.Exit))
 	return h
 }
 

@@ -17,15 +17,22 @@ const retryAfter = 5 * time.Second
 // sweepEvery is how often receipts are swept, at most.
 const sweepEvery = 10 * time.Minute
 
-// Coordinate ends what has passed its deadline, finishes deletions and sweeps
-// receipts, until ctx ends. Several may run on one store.
+// releaseEvery is how often what is not needed any more is looked for. What is
+// kept is kept for days.
+const releaseEvery = time.Hour
+
+// Coordinate ends what has passed its deadline, finishes deletions, sweeps
+// receipts and gives up what is not needed any more, until ctx ends. Several may run on one store.
 func (s *Service) Coordinate(ctx context.Context) {
-	var swept time.Time
+	var swept, released time.Time
 	for ctx.Err() == nil {
 		dying := s.board.Dying()
 		wait, err := s.coordinate(ctx)
 		if now := s.now(); now.Sub(swept) >= sweepEvery {
 			swept, err = now, errors.Join(err, s.sweepReceipts(ctx))
+		}
+		if now := s.now(); now.Sub(released) >= releaseEvery {
+			released, err = now, errors.Join(err, s.release(ctx))
 		}
 		if err != nil && ctx.Err() == nil {
 			s.config.Logger.Error("coordinator", slog.Any("error", err))

@@ -108,16 +108,18 @@ func (c *change) apply(d *slipway.Deployment, ch slipway.Change) error {
 
 // takeSource makes the deployment's next revision one of what was given: an
 // internal deployment has an upload or an image, and never both.
-func (c *change) takeSource(d *slipway.Deployment, source slipway.Source, ch slipway.Change) (err error) {
+func (c *change) takeSource(d *slipway.Deployment, source slipway.Source, ch slipway.Change) error {
 	if ch.TarballPath != nil {
-		if d.RevisionConfig.SourceDigest, err = c.uploaded(d.ID, *ch.TarballPath); err != nil {
+		u, err := c.uploaded(d.ID, *ch.TarballPath)
+		if err != nil {
 			return err
 		}
+		d.RevisionConfig.SourceDigest, d.RevisionConfig.SourceTree = u.Digest, u.Tree
 	}
 	set(&d.RevisionConfig.TarballPath, ch.TarballPath)
 	set(&d.RevisionConfig.ImageURI, ch.ImageURI)
 	if !source.Uploads() {
-		d.RevisionConfig.TarballPath, d.RevisionConfig.SourceDigest = "", ""
+		d.RevisionConfig.TarballPath, d.RevisionConfig.SourceDigest, d.RevisionConfig.SourceTree = "", "", ""
 	} else {
 		d.RevisionConfig.ImageURI = ""
 	}
@@ -242,19 +244,19 @@ func (c *change) revisionSource(d *slipway.Deployment, ch slipway.Change) (slipw
 
 var errNoSuchUpload = slipway.Errorf(slipway.CodeInvalid, "Source configuration error: 'source_revision_config.source_tarball_path' must be the object_path of an upload made for this deployment.")
 
-// uploaded returns the digest of an upload. It refuses any path but one that was
+// uploaded returns an upload by its object path. It refuses any path but one that was
 // handed out for this deployment and has been filled (contract §5).
-func (c *change) uploaded(d slipway.DeploymentID, object string) (string, error) {
+func (c *change) uploaded(d slipway.DeploymentID, object string) (slipway.Upload, error) {
 	u, err := c.UploadByObject(d, object)
 	switch {
 	case errors.Is(err, slipway.ErrNoRow):
-		return "", errNoSuchUpload
+		return u, errNoSuchUpload
 	case err != nil:
-		return "", fmt.Errorf("look up upload: %w", err)
+		return u, fmt.Errorf("look up upload: %w", err)
 	case u.Digest == "":
-		return "", slipway.Errorf(slipway.CodeInvalid, "Source configuration error: nothing has been uploaded to %s yet.", object)
+		return u, slipway.Errorf(slipway.CodeInvalid, "Source configuration error: nothing has been uploaded to %s yet.", object)
 	}
-	return u.Digest, nil
+	return u, nil
 }
 
 // checkRevisable refuses a revision that has nothing to be made of.

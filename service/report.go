@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/slipwayhq/slipway"
 )
@@ -74,7 +75,7 @@ func (r *report) take(e slipway.Event) error {
 	case slipway.ItemPlanned:
 		return r.AddItem(slipway.Item{Deployment: r.d.ID, Kind: e.Kind, Ref: e.Ref, CreatedAt: r.now})
 	case slipway.ItemRemoved:
-		return r.MarkRemoved(r.d.ID, e.Kind, e.Ref, r.now)
+		return r.itemRemoved(e)
 	case slipway.ItemStuck:
 		return r.MarkStuck(r.d.ID, e.Kind, e.Ref, e.Reason)
 	}
@@ -229,6 +230,26 @@ func (r *report) instanceGone(e slipway.InstanceGone) error {
 	return r.MarkRemoved(r.d.ID, slipway.ItemInstance, string(e.Instance), r.now)
 }
 
+// itemRemoved writes that a thing is gone, unless it was planned again since it
+// was given up: then it is made again, or was not removed.
+func (r *report) itemRemoved(e slipway.ItemRemoved) error {
+	if !r.d.Deleting() {
+		needed, err := r.needs(r.d.ID, e.Kind, e.Ref)
+		if err != nil || needed {
+			return err
+		}
+	}
+	return r.MarkRemoved(r.d.ID, e.Kind, e.Ref, r.now)
+}
+
+// needs says whether a deployment has an item that it has not given up.
+func (c *change) needs(d slipway.DeploymentID, kind slipway.ItemKind, ref string) (bool, error) {
+	items, err := c.ListItems(d)
+	return slices.ContainsFunc(items, func(i slipway.Item) bool {
+		return i.Kind == kind && i.Ref == ref && i.ReleasedAt.IsZero() && i.RemovedAt.IsZero()
+	}), wrap("read inventory", err)
+}
+
 // Disown implements slipway.Sync. Counting the owners and leaving them is one
 // transaction: of two that leave at once, the second is the last.
 func (s *Service) Disown(ctx context.Context, l slipway.Lease, kind slipway.ItemKind, ref string) (shared bool, err error) {
@@ -236,23 +257,31 @@ func (s *Service) Disown(ctx context.Context, l slipway.Lease, kind slipway.Item
 		if err := c.CheckLease(l); err != nil {
 			return err
 		}
-		owners, err := c.ItemOwners(kind, ref)
-		if shared = owners > 1; err != nil || !shared {
-			return err
-		}
-		return c.disown(l.Deployment, kind, ref)
+		shared, err = c.disown(l.Deployment, kind, ref)
+		return err
 	})
 	return shared, wrap("disown item", err)
 }
 
-func (c *change) disown(id slipway.DeploymentID, kind slipway.ItemKind, ref string) error {
+// disown says whether an item is to stay: others have it, or the deployment
+// needs it after all.
+func (c *change) disown(id slipway.DeploymentID, kind slipway.ItemKind, ref string) (stays bool, err error) {
 	d, err := c.Deployment(id)
 	if err != nil {
-		return err
+		return false, err
+	}
+	if !d.Deleting() {
+		if needed, err := c.needs(id, kind, ref); err != nil || needed {
+			return needed, err
+		}
+	}
+	owners, err := c.ItemOwners(kind, ref)
+	if err != nil || owners <= 1 {
+		return false, err
 	}
 	r := report{change: c, d: &d}
 	if err := r.take(slipway.ItemRemoved{Kind: kind, Ref: ref}); err != nil {
-		return err
+		return false, err
 	}
-	return r.close()
+	return true, r.close()
 }

@@ -215,8 +215,8 @@ func (s *Service) Redeploy(ctx context.Context, who slipway.Principal, id slipwa
 		if err != nil {
 			return "", err
 		}
-		if old.Builds() {
-			return "", slipway.Errorf(slipway.CodeInvalid, "Revision ID %s was never built and cannot be redeployed.", r)
+		if err := c.redeployable(old); err != nil {
+			return "", err
 		}
 		if err := c.restore(&d, old); err != nil {
 			return "", err

@@ -273,6 +273,99 @@ func TestRedeployBringsBackWhatTheRevisionWasMadeOf(t *testing.T) {
 	}
 }
 
+// What an app is run by is a setting of its deployment that revisions pin.
+func TestTheAgentServerIsPinned(t *testing.T) {
+	p := newPlane(t)
+	d := p.create("app")
+	aegra := slipway.AgentServerAegra
+	v, err := p.Patch(t.Context(), p.who, d.ID, slipway.Change{AgentServer: &aegra})
+	must(t, err)
+	if v.Newest != nil || v.Config.AgentServer != aegra {
+		t.Errorf("before there is anything to run: %+v", v)
+	}
+	first := p.push(d.ID)
+	if first.Config.AgentServer != aegra {
+		t.Errorf("the first revision is run by %q", first.Config.AgentServer)
+	}
+	revise := func(server slipway.AgentServer) slipway.Revision {
+		p.pass(time.Second)
+		v, err := p.Patch(t.Context(), p.who, d.ID, slipway.Change{AgentServer: &server})
+		must(t, err)
+		return p.newest(v)
+	}
+	if r := revise(aegra); r.ID != first.ID {
+		t.Error("the same value makes a revision")
+	}
+	if r := revise(slipway.AgentServerLangGraph); r.ID == first.ID || r.Config.AgentServer != slipway.AgentServerLangGraph || r.Config.SourceDigest != first.Config.SourceDigest {
+		t.Errorf("another value makes %+v", r)
+	}
+}
+
+// Variables for builds reach builds, by the name without the prefix, and never
+// an agent.
+func TestSecretsOfBuildsAreForBuilds(t *testing.T) {
+	p := newPlane(t)
+	d := p.create("app")
+	for _, name := range []string{"BUILD_SECRET_PATH", "BUILD_SECRET_SLIPWAY_X", "BUILD_SECRET_1"} {
+		if _, err := p.Patch(t.Context(), p.who, d.ID, slipway.Change{Variables: []slipway.EnvVar{{Name: name, Value: "x"}}}); slipway.CodeOf(err) != slipway.CodeInvalid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	_, err := p.Patch(t.Context(), p.who, d.ID, slipway.Change{Variables: []slipway.EnvVar{
+		{Name: "BUILD_SECRET_NPM_TOKEN", Value: "for builds"}, {Name: "TOKEN", Value: "for agents"},
+	}})
+	must(t, err)
+	r := p.push(d.ID)
+	claim, err := p.Acquire(t.Context(), "plane", d.ID)
+	must(t, err)
+	secrets, err := p.BuildSecrets(t.Context(), claim.Lease, r.ID)
+	if want := []slipway.EnvVar{{Name: "NPM_TOKEN", Value: "for builds"}}; err != nil || !slices.Equal(secrets, want) {
+		t.Errorf("a build gets %v, %v", secrets, err)
+	}
+	env, err := p.Environment(t.Context(), claim.Lease, r.ID)
+	must(t, err)
+	has := func(value string) bool {
+		return slices.ContainsFunc(env, func(v slipway.EnvVar) bool { return v.Value == value })
+	}
+	if !has("for agents") || has("for builds") {
+		t.Errorf("an agent gets %v", env)
+	}
+	claim.Lease.Term--
+	if _, err := p.BuildSecrets(t.Context(), claim.Lease, r.ID); !errors.Is(err, slipway.ErrLeaseLost) {
+		t.Errorf("without the lease: %v", err)
+	}
+}
+
+// What an image was when it was fetched is what runs, and what comes back.
+func TestAnImageIsPinned(t *testing.T) {
+	p := newPlane(t)
+	v, err := p.Create(t.Context(), p.who, slipway.NewDeployment{
+		Name: "app", Source: slipway.SourceExternalDocker, Revision: slipway.RevisionConfig{ImageURI: "registry.test/app:latest"},
+	})
+	must(t, err)
+	r := p.newest(v)
+	if !r.Fetches() || r.Status != slipway.AwaitingDeploy {
+		t.Fatalf("the revision is %+v", r)
+	}
+	claim, err := p.Acquire(t.Context(), "plane", v.ID)
+	must(t, err)
+	pinned := slipway.Artefact{Kind: "image", Digest: "d", Image: "registry.test/app@sha256:d"}
+	p.report(claim.Lease, slipway.ItemPlanned{Kind: slipway.ItemImage, Ref: "registry.test/app:latest"},
+		slipway.ImageFetched{Revision: r.ID, Artefact: pinned}, slipway.DeployStarted{Revision: r.ID})
+	if got := p.newest(v); got.Fetches() || got.Artefact.Image != pinned.Image || got.Status != slipway.Deploying {
+		t.Errorf("after it was fetched: %+v", got)
+	}
+	if _, err := p.Report(t.Context(), claim.Lease, slipway.ImageFetched{Revision: r.ID}); !errors.Is(err, slipway.ErrTransition) {
+		t.Errorf("fetched again: %v", err)
+	}
+	p.pass(time.Second)
+	again, err := p.Redeploy(t.Context(), p.who, v.ID, r.ID)
+	must(t, err)
+	if got := p.newest(again); got.Fetches() || got.Artefact.Image != pinned.Image {
+		t.Errorf("deployed again: %+v", got)
+	}
+}
+
 func TestReferencesNeedACluster(t *testing.T) {
 	p := newPlane(t)
 	d := p.create("app")

@@ -27,7 +27,9 @@ type Blobs interface {
 	// stores nothing unless all of it was read.
 	Write(ctx context.Context, folder string, r io.Reader) (size int64, digest string, err error)
 	Open(ctx context.Context, folder, digest string) (io.ReadCloser, error)
-	// DeleteAll removes a folder; one that is not there is removed already.
+	// Delete removes what Write stored; what is not there is removed already.
+	Delete(ctx context.Context, folder, digest string) error
+	// DeleteAll removes a folder, likewise.
 	DeleteAll(ctx context.Context, folder string) error
 }
 
@@ -50,6 +52,12 @@ type Config struct {
 	LeaseFor time.Duration
 	// UploadFor is how long the address of an upload is good.
 	UploadFor time.Duration
+	// Retention says how long revisions can be deployed again. Unset, it is the
+	// last five and those that were replaced within three days.
+	Retention slipway.Retention
+	// Tree returns the digest of the files in an uploaded tarball, so that the
+	// same source is known again however it was packed. nil knows none.
+	Tree func(io.Reader) (string, error)
 	// ForceFor is how long a forced deletion waits for its end. It lies below
 	// what clients wait for an answer (contract §1).
 	ForceFor time.Duration
@@ -70,6 +78,11 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.LeaseFor, 30*time.Second)
 	orDefault(&c.UploadFor, 15*time.Minute)
 	orDefault(&c.ForceFor, 20*time.Second)
+	orDefault(&c.Retention.For, 72*time.Hour)
+	orDefault(&c.Retention.Sources, 24*time.Hour)
+	if c.Retention.Last == 0 {
+		c.Retention.Last = 5
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}

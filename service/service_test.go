@@ -1,9 +1,11 @@
 package service_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -50,7 +52,7 @@ func newPlane(t *testing.T) *plane {
 	p.store = store
 	p.Service = service.New(store, blobs, ring, service.Config{
 		URL: func(slug string) string { return "http://slipway.test/d/" + slug }, Now: p.clock,
-		Forget: func() { p.forgotten++ },
+		Forget: func() { p.forgotten++ }, Tree: treeOf,
 	})
 	must(t, p.Bootstrap(t.Context(), func(string) error { return nil }))
 	must(t, store.View(t.Context(), func(tx slipway.Tx) error {
@@ -59,6 +61,13 @@ func newPlane(t *testing.T) *plane {
 		return err
 	}))
 	return p
+}
+
+// treeOf stands for the digest of a source's files: its first line, packed how
+// it may be; nothing for what is no tarball.
+func treeOf(r io.Reader) (string, error) {
+	line, err := bufio.NewReader(io.LimitReader(r, 1<<20)).ReadString('\n')
+	return "tree of " + line, err
 }
 
 func (p *plane) clock() time.Time {
@@ -492,6 +501,25 @@ func TestUploadsAreOneUseAndOwned(t *testing.T) {
 	must(t, p.Delete(t.Context(), p.who, d.ID, false))
 	if err := p.ReceiveUpload(t.Context(), dead.ID, strings.NewReader("x")); slipway.CodeOf(err) != slipway.CodeNotFound {
 		t.Errorf("after deletion: %v", err)
+	}
+}
+
+func TestTheSameFilesAreKnownAgain(t *testing.T) {
+	p := newPlane(t)
+	d := p.create("app")
+	revise := func(content string) slipway.RevisionConfig {
+		object := p.upload(d.ID, content)
+		p.pass(time.Second)
+		v, err := p.Patch(t.Context(), p.who, d.ID, slipway.Change{TarballPath: &object})
+		must(t, err)
+		return p.newest(v).Config
+	}
+	first, again, other := revise("files\npacked once"), revise("files\npacked twice"), revise("unreadable")
+	if first.SourceTree != "tree of files\n" || again.SourceTree != first.SourceTree || again.SourceDigest == first.SourceDigest {
+		t.Errorf("the same files packed twice: %+v, %+v", first, again)
+	}
+	if other.SourceTree != "" || other.SourceDigest == "" {
+		t.Errorf("what is no tarball is built all the same, to say so: %+v", other)
 	}
 }
 

@@ -50,7 +50,9 @@ func (s *Service) ReceiveUpload(ctx context.Context, id slipway.UploadID, body i
 	if err != nil {
 		return wrap("receive upload", err)
 	}
-	size, digest, err := s.blobs.Write(ctx, uploadFolder(u.Deployment), &limited{r: body, left: slipway.MaxUpload})
+	body, tree := s.watchTree(&limited{r: body, left: slipway.MaxUpload})
+	size, digest, err := s.blobs.Write(ctx, uploadFolder(u.Deployment), body)
+	files := tree()
 	if err != nil {
 		return wrap("store upload", err)
 	}
@@ -58,7 +60,7 @@ func (s *Service) ReceiveUpload(ctx context.Context, id slipway.UploadID, body i
 		if err := c.fillable(u.ID, &u); err != nil {
 			return err
 		}
-		u.Size, u.Digest = size, digest
+		u.Size, u.Digest, u.Tree = size, digest, files
 		return c.UpdateUpload(u)
 	})
 	if slipway.CodeOf(err) == slipway.CodeNotFound { // deleted meanwhile: leave nothing
@@ -67,6 +69,29 @@ func (s *Service) ReceiveUpload(ctx context.Context, id slipway.UploadID, body i
 		}
 	}
 	return wrap("complete upload", err)
+}
+
+// watchTree computes the digest of the files in a tarball while it is read. The
+// digest is there once reading has ended: "" for what is no tarball that can be
+// built, which the build will explain.
+func (s *Service) watchTree(body io.Reader) (same io.Reader, tree func() string) {
+	if s.config.Tree == nil {
+		return body, func() string { return "" }
+	}
+	from, to := io.Pipe()
+	digest := make(chan string, 1)
+	go func() {
+		tree, err := s.config.Tree(from)
+		if err != nil {
+			tree = ""
+		}
+		_, _ = io.Copy(io.Discard, from) // what it did not want
+		digest <- tree
+	}()
+	return io.TeeReader(body, to), func() string {
+		to.Close()
+		return <-digest
+	}
 }
 
 func uploadFolder(d slipway.DeploymentID) string { return "uploads/" + string(d) }

@@ -16,6 +16,13 @@ func (t Tx) ListItems(d slipway.DeploymentID) ([]slipway.Item, error) {
 	return many(rows, err, sure(item), "list items of", d)
 }
 
+func (t Tx) ReleaseItem(d slipway.DeploymentID, kind slipway.ItemKind, ref string, at time.Time) error {
+	rows, err := t.q.ReleaseItem(t.ctx, db.ReleaseItemParams{
+		DeploymentID: string(d), Kind: string(kind), Ref: ref, At: micros(at),
+	})
+	return hit(rows, err, "release "+string(kind), ref)
+}
+
 func (t Tx) MarkRemoved(d slipway.DeploymentID, kind slipway.ItemKind, ref string, at time.Time) error {
 	rows, err := t.q.MarkItemRemoved(t.ctx, db.MarkItemRemovedParams{
 		DeploymentID: string(d), Kind: string(kind), Ref: ref, At: micros(at),
@@ -41,6 +48,7 @@ func itemRow(i slipway.Item) db.Inventory {
 		Kind:         string(i.Kind),
 		Ref:          i.Ref,
 		CreatedAt:    micros(i.CreatedAt),
+		ReleasedAt:   micros(i.ReleasedAt),
 		RemovedAt:    micros(i.RemovedAt),
 		VerifiedAt:   micros(i.VerifiedAt),
 		Attempts:     int64(i.Attempts),
@@ -54,6 +62,7 @@ func item(r db.Inventory) slipway.Item {
 		Kind:       slipway.ItemKind(r.Kind),
 		Ref:        r.Ref,
 		CreatedAt:  moment(r.CreatedAt),
+		ReleasedAt: moment(r.ReleasedAt),
 		RemovedAt:  moment(r.RemovedAt),
 		VerifiedAt: moment(r.VerifiedAt),
 		Attempts:   int(r.Attempts),

@@ -26,6 +26,11 @@ func (t Tx) UpdateUpload(u slipway.Upload) error {
 	return hit(rows, err, "update upload", u.ID)
 }
 
+func (t Tx) DeleteUpload(id slipway.UploadID) error {
+	rows, err := t.q.DeleteUpload(t.ctx, string(id))
+	return hit(rows, err, "delete upload", id)
+}
+
 func (t Tx) ListUploads(d slipway.DeploymentID) ([]slipway.Upload, error) {
 	rows, err := t.q.ListUploads(t.ctx, string(d))
 	return many(rows, err, sure(upload), "list uploads of", d)

@@ -54,16 +54,44 @@ func Unpack(r io.Reader, dir string, o Options) (Summary, error) {
 		return Summary{}, err
 	}
 	defer root.Close()
+	return read(r, disk{root}, o)
+}
+
+// read passes what is in a tarball to where it goes, under the limits.
+func read(r io.Reader, to target, o Options) (Summary, error) {
 	packed := &counter{r: r}
 	zipped, err := unzip(packed)
 	if err != nil {
 		return Summary{}, err
 	}
-	u := &unpacking{root: root, Options: o, packed: packed, content: zipped}
+	u := &unpacking{to: to, Options: o, packed: packed, content: zipped}
 	if err := u.all(); err != nil {
 		return Summary{}, u.explain(err)
 	}
 	return u.done, nil
+}
+
+// target is where files and folders go: their names are clean and lie inside.
+type target interface {
+	folder(name string) error
+	file(name string, perm fs.FileMode, content io.Reader) (size int64, err error)
+}
+
+// disk is a folder that is filled.
+type disk struct{ *os.Root }
+
+func (d disk) folder(name string) error { return d.MkdirAll(name, 0o755) }
+
+func (d disk) file(name string, perm fs.FileMode, content io.Reader) (int64, error) {
+	if err := d.MkdirAll(path.Dir(name), 0o755); err != nil {
+		return 0, err
+	}
+	file, err := d.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+	if err != nil {
+		return 0, err
+	}
+	n, err := io.Copy(file, content)
+	return n, errors.Join(err, file.Close())
 }
 
 func unzip(packed *counter) (*gzip.Reader, error) {
@@ -80,7 +108,7 @@ func unzip(packed *counter) (*gzip.Reader, error) {
 
 type unpacking struct {
 	Options
-	root    *os.Root
+	to      target
 	packed  *counter
 	content io.Reader
 	entry   string // being read
@@ -157,7 +185,7 @@ func (u *unpacking) folder(name string) error {
 	if name == "." || u.Keep != nil {
 		return nil
 	}
-	return u.clash(u.root.MkdirAll(name, 0o755))
+	return u.clash(u.to.folder(name))
 }
 
 func (u *unpacking) file(name string, h *tar.Header, content io.Reader) error {
@@ -170,21 +198,10 @@ func (u *unpacking) file(name string, h *tar.Header, content io.Reader) error {
 	if u.Keep != nil && !u.Keep(name) {
 		return nil
 	}
-	if err := u.root.MkdirAll(path.Dir(name), 0o755); err != nil {
-		return u.clash(err)
-	}
-	return u.write(name, mode(h.FileInfo().Mode()), content)
-}
-
-func (u *unpacking) write(name string, perm fs.FileMode, content io.Reader) error {
-	file, err := u.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
-	if err != nil {
-		return u.clash(err)
-	}
-	n, err := io.Copy(file, content)
+	n, err := u.to.file(name, mode(h.FileInfo().Mode()), content)
 	u.done.Files++
 	u.done.Bytes += n
-	return errors.Join(err, file.Close())
+	return u.clash(err)
 }
 
 // mode keeps whether a file can be executed, and nothing else.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/slipwayhq/slipway/api/wire"
 	"github.com/slipwayhq/slipway/client"
@@ -19,6 +20,7 @@ type deployOptions struct {
 	connection
 	dir, name, config    string
 	env                  []string
+	source               wire.SourceConfigRequest
 	noWait, json, detail bool
 }
 
@@ -42,12 +44,24 @@ func newDeployCommand() *cobra.Command {
 	flags.StringVar(&o.name, "name", "", "name of the deployment (the folder's unless set)")
 	flags.StringVar(&o.config, "config", "langgraph.json", "the app's configuration, within DIR")
 	flags.StringArrayVar(&o.env, "env", nil, "set a variable of the agent, as `K=V`; may be given again")
+	registerSource(flags, &o.source)
 	flags.BoolVar(&wait, "wait", true, "wait until the revision serves or fails")
 	flags.BoolVar(&o.noWait, "no-wait", false, "leave as soon as the server has accepted it")
 	flags.BoolVarP(&o.detail, "verbose", "v", false, "show the build log as it comes")
 	flags.BoolVar(&o.json, "json", false, "print the deployment as JSON at the end; progress goes to standard error")
 	cmd.MarkFlagsMutuallyExclusive("wait", "no-wait")
 	return cmd
+}
+
+// registerSource adds the settings that say how the app is built and run. What is
+// not given is not sent, and stays as it is.
+func registerSource(flags *pflag.FlagSet, c *wire.SourceConfigRequest) {
+	text := func(field **string, name, usage string) {
+		flags.Func(name, usage, func(value string) error { *field = &value; return nil })
+	}
+	text(&c.AgentServer, "agent-server", "`server` that runs the app: langgraph (unless set), or aegra for Python apps on PostgreSQL")
+	text(&c.InstallCommand, "install-command", "`command` that installs dependencies, in place of the usual one")
+	text(&c.BuildCommand, "build-command", "`command` that is run after the dependencies are installed")
 }
 
 func (o *deployOptions) run(ctx context.Context, out, errs io.Writer) error {
@@ -95,7 +109,7 @@ func (o *deployOptions) rollout() (*rollout, error) {
 		return nil, err
 	}
 	c, err := o.client()
-	return &rollout{client: c, name: name, config: config, env: env}, err
+	return &rollout{client: c, name: name, config: config, env: env, source: o.source}, err
 }
 
 var notInName = regexp.MustCompile(`[^a-z0-9]+`)

@@ -18,6 +18,7 @@ type rollout struct {
 	name   string
 	config string // langgraph.json within the app
 	env    []wire.Secret
+	source wire.SourceConfigRequest
 }
 
 // ensure finds the deployment, or makes it.
@@ -29,7 +30,7 @@ func (r *rollout) ensure(ctx context.Context) (d wire.Deployment, made bool, err
 	if !client.IsNotFound(err) {
 		return d, false, fmt.Errorf("look for deployment %s: %w", r.name, err)
 	}
-	d, err = r.client.CreateDeployment(ctx, wire.DeploymentCreateRequest{Name: r.name, Source: string(slipway.SourceInternalSource), Secrets: r.env})
+	d, err = r.client.CreateDeployment(ctx, wire.DeploymentCreateRequest{Name: r.name, Source: string(slipway.SourceInternalSource), SourceConfig: r.source, Secrets: r.env})
 	if err != nil {
 		return d, false, fmt.Errorf("create deployment %s: %w", r.name, err)
 	}
@@ -54,6 +55,7 @@ func (r *rollout) revise(ctx context.Context, d wire.Deployment, app *client.Arc
 	out, err := r.client.PatchDeployment(ctx, d.ID, wire.DeploymentPatchRequest{
 		RevisionSource:       new(string(slipway.SourceInternalSource)),
 		SourceRevisionConfig: &wire.SourceRevisionConfigRequest{LanggraphConfigPath: &r.config, SourceTarballPath: &place.ObjectPath},
+		SourceConfig:         &r.source,
 		Secrets:              r.variables(d),
 	})
 	if err != nil {

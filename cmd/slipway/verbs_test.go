@@ -153,6 +153,23 @@ func TestDeploy(t *testing.T) {
 	}
 }
 
+// Settings are sent when they are given, with the creation and with a change.
+func TestDeploySettings(t *testing.T) {
+	f := fakeControl(t, "")
+	dir := app(t)
+	for range 2 {
+		f.asked = nil
+		if got := slipwayWith(t.Context(), "", "deploy", dir, "--agent-server", "aegra", "--build-command", "npm run build", "--no-wait"); got.code != 0 {
+			t.Fatal(got)
+		}
+		contains(t, "requests", strings.Join(f.asked, "\n"), `"agent_server":"aegra","build_command":"npm run build"`)
+	}
+	f.asked = nil
+	if got := slipwayWith(t.Context(), "", "deploy", dir, "--no-wait"); got.code != 0 || strings.Contains(strings.Join(f.asked, ""), "agent_server") {
+		t.Errorf("%+v, asked %q", got, f.asked)
+	}
+}
+
 // Variables go with the creation; later ones are added to those that stay.
 func TestDeployVariables(t *testing.T) {
 	f := fakeControl(t, "")

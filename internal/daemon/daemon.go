@@ -23,6 +23,7 @@ import (
 	"github.com/slipwayhq/slipway/api"
 	"github.com/slipwayhq/slipway/blob"
 	"github.com/slipwayhq/slipway/build"
+	"github.com/slipwayhq/slipway/build/archive"
 	"github.com/slipwayhq/slipway/build/kind"
 	"github.com/slipwayhq/slipway/driver/process"
 	"github.com/slipwayhq/slipway/gateway"
@@ -163,6 +164,7 @@ func (s *Server) openControl(ctx context.Context) error {
 	}
 	config := s.config.Service
 	config.Logger = s.config.Logger
+	config.Tree = archive.Tree
 	if s.config.Database != "" {
 		config.FollowEvery = cmp.Or(config.FollowEvery, followEvery)
 	}

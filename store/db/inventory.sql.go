@@ -10,12 +10,12 @@ import (
 )
 
 const addItem = `-- name: AddItem :exec
-INSERT INTO inventory (deployment_id, kind, ref, created_at, removed_at, verified_at, attempts, last_error)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO inventory (deployment_id, kind, ref, created_at, removed_at, verified_at, attempts, last_error, released_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (deployment_id, kind, ref) DO UPDATE SET
     created_at = excluded.created_at, removed_at = excluded.removed_at, verified_at = excluded.verified_at,
-    attempts = excluded.attempts, last_error = excluded.last_error
-WHERE inventory.removed_at <> 0
+    attempts = excluded.attempts, last_error = excluded.last_error, released_at = excluded.released_at
+WHERE inventory.removed_at <> 0 OR inventory.released_at <> 0
 `
 
 type AddItemParams struct {
@@ -27,6 +27,7 @@ type AddItemParams struct {
 	VerifiedAt   int64
 	Attempts     int64
 	LastError    string
+	ReleasedAt   int64
 }
 
 func (q *Queries) AddItem(ctx context.Context, arg AddItemParams) error {
@@ -39,6 +40,7 @@ func (q *Queries) AddItem(ctx context.Context, arg AddItemParams) error {
 		arg.VerifiedAt,
 		arg.Attempts,
 		arg.LastError,
+		arg.ReleasedAt,
 	)
 	return err
 }
@@ -60,7 +62,7 @@ func (q *Queries) CountItemOwners(ctx context.Context, arg CountItemOwnersParams
 }
 
 const listItems = `-- name: ListItems :many
-SELECT deployment_id, kind, ref, created_at, removed_at, verified_at, attempts, last_error FROM inventory WHERE deployment_id = $1 ORDER BY created_at, kind, ref
+SELECT deployment_id, kind, ref, created_at, removed_at, verified_at, attempts, last_error, released_at FROM inventory WHERE deployment_id = $1 ORDER BY created_at, kind, ref
 `
 
 func (q *Queries) ListItems(ctx context.Context, deploymentID string) ([]Inventory, error) {
@@ -81,6 +83,7 @@ func (q *Queries) ListItems(ctx context.Context, deploymentID string) ([]Invento
 			&i.VerifiedAt,
 			&i.Attempts,
 			&i.LastError,
+			&i.ReleasedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -137,6 +140,31 @@ type MarkItemStuckParams struct {
 func (q *Queries) MarkItemStuck(ctx context.Context, arg MarkItemStuckParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, markItemStuck,
 		arg.LastError,
+		arg.DeploymentID,
+		arg.Kind,
+		arg.Ref,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const releaseItem = `-- name: ReleaseItem :execrows
+UPDATE inventory SET released_at = $1
+WHERE deployment_id = $2 AND kind = $3 AND ref = $4
+`
+
+type ReleaseItemParams struct {
+	At           int64
+	DeploymentID string
+	Kind         string
+	Ref          string
+}
+
+func (q *Queries) ReleaseItem(ctx context.Context, arg ReleaseItemParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, releaseItem,
+		arg.At,
 		arg.DeploymentID,
 		arg.Kind,
 		arg.Ref,

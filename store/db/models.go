@@ -100,6 +100,7 @@ type Inventory struct {
 	VerifiedAt   int64
 	Attempts     int64
 	LastError    string
+	ReleasedAt   int64
 }
 
 type Listener struct {

@@ -9,6 +9,18 @@ import (
 	"context"
 )
 
+const deleteUpload = `-- name: DeleteUpload :execrows
+DELETE FROM uploads WHERE id = $1
+`
+
+func (q *Queries) DeleteUpload(ctx context.Context, id string) (int64, error) {
+	result, err := q.db.ExecContext(ctx, deleteUpload, id)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const getUpload = `-- name: GetUpload :one
 SELECT id, deployment_id, object, digest, size, created_at, expires_at, tree FROM uploads WHERE id = $1
 `

@@ -14,3 +14,6 @@ WHERE id = sqlc.arg(id);
 
 -- name: ListUploads :many
 SELECT * FROM uploads WHERE deployment_id = $1 ORDER BY created_at, id;
+
+-- name: DeleteUpload :execrows
+DELETE FROM uploads WHERE id = $1;

@@ -11,7 +11,7 @@ func testInventory(t *testing.T, w *world) {
 	d, other := w.deployment("app", 0), w.deployment("other", 0)
 	full := slipway.Item{
 		Deployment: d.ID, Kind: slipway.ItemBundle, Ref: "digest", CreatedAt: at(1),
-		RemovedAt: at(2), VerifiedAt: at(3), Attempts: 4, LastError: "busy",
+		ReleasedAt: at(1.5), RemovedAt: at(2), VerifiedAt: at(3), Attempts: 4, LastError: "busy",
 	}
 	filled(t, reflect.ValueOf(full), "Item")
 	items := func() []slipway.Item {
@@ -36,6 +36,15 @@ func testInventory(t *testing.T, w *world) {
 	add(slipway.Item{Deployment: other.ID, Kind: slipway.ItemState, Ref: "digest", CreatedAt: at(5)})
 	equal(t, "owners", owners(), 2)
 
+	release := func(tx slipway.Tx) error { return tx.ReleaseItem(d.ID, slipway.ItemBundle, "digest", at(6)) }
+	w.update(release)
+	released := again
+	released.ReleasedAt = at(6)
+	equal(t, "released", items(), []slipway.Item{released})
+	equal(t, "owners, one of whom gave it up", owners(), 2)
+	add(again)
+	equal(t, "needed again", items(), []slipway.Item{again})
+
 	stuck := func(tx slipway.Tx) error { return tx.MarkStuck(d.ID, slipway.ItemBundle, "digest", "in use\x00") }
 	w.update(stuck)
 	w.update(stuck)
@@ -47,6 +56,7 @@ func testInventory(t *testing.T, w *world) {
 	again.RemovedAt, again.VerifiedAt, again.LastError = at(7), at(8), ""
 	equal(t, "removed", items(), []slipway.Item{again})
 	equal(t, "owners left", owners(), 1)
+	w.refused(slipway.ErrNoRow, func(tx slipway.Tx) error { return tx.ReleaseItem(d.ID, slipway.ItemState, "no", at(1)) })
 	w.refused(slipway.ErrNoRow, func(tx slipway.Tx) error { return tx.MarkRemoved(d.ID, slipway.ItemState, "no", at(1)) })
 	w.refused(slipway.ErrNoRow, func(tx slipway.Tx) error { return tx.MarkStuck(d.ID, slipway.ItemState, "no", "") })
 }

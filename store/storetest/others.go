@@ -36,6 +36,9 @@ func testUploads(t *testing.T, w *world) {
 	w.refused(nil, func(tx slipway.Tx) error {
 		return tx.InsertUpload(slipway.Upload{ID: newID[slipway.UploadID](), Deployment: d.ID, Object: "obj"})
 	})
+	w.update(func(tx slipway.Tx) error { return tx.DeleteUpload(u.ID) })
+	absent(w, object(d.ID, "obj"))
+	w.refused(slipway.ErrNoRow, func(tx slipway.Tx) error { return tx.DeleteUpload(u.ID) })
 }
 
 func testProjects(t *testing.T, w *world) {

@@ -5,7 +5,7 @@
 // What it is told, by environment alone, is listed in serve/settings.mjs.
 //
 //   loading ──load()──▶ loaded ──start()──▶ serving ──SIGTERM──▶ draining ──▶ exit 0
-//      └──────── any failure: one line "slipway: failed to start: …" ──▶ exit 1
+//      └──────── any failure, explained as serve/failure.mjs says ──▶ exit 1
 //
 // Promises:
 //   - load() opens no state and no port, so a loaded process may wait beside one that serves;

@@ -122,6 +122,14 @@ async function refuses(env, pattern) {
   assert.equal(await launcher.ended, 1, launcher.output + launcher.errors);
   const line = launcher.errors.split("\n").find((text) => text.startsWith("slipway: failed to start: "));
   assert.match(line ?? "", pattern, launcher.errors);
+  return toldBy(launcher);
+}
+
+/** What the launcher tells a machine, in the last line that it writes. */
+function toldBy({ errors }) {
+  const last = errors.trimEnd().split("\n").at(-1);
+  assert.match(last, /^slipway: failure: /);
+  return JSON.parse(last.slice("slipway: failure: ".length));
 }
 
 const says = (text, more = {}) => ({ input: { messages: [{ role: "user", content: text }], ...more } });
@@ -218,6 +226,38 @@ const refusals = {
 for (const [what, [files, line]] of Object.entries(refusals)) {
   test(`refuses ${what}`, () => refuses({ appDir: app(files) }, line));
 }
+
+const graph = (path) => JSON.stringify({ graphs: { a: `${path}:a` } });
+const diagnoses = {
+  "no JSON": [{ "langgraph.json": "{" }, "config_invalid", /^config: .*langgraph\.json is not JSON/],
+  "no file": [{ "langgraph.json": graph("./b.ts") }, "graph_not_found", /^graph "a": no such file: \.\/b\.ts/, /packed/],
+  "no such export": [{ "langgraph.json": graph("./graph.js") }, "graph_not_found", /exports hello$/, /Export it/],
+  "no graph": [{ "graph.js": "export const hello = 1" }, "graph_invalid", /is not a graph$/, /Export a graph/],
+  "TypeScript that does not parse": [{ "langgraph.json": graph("./a.ts"), "a.ts": "let ok;\nconst = ;" }, "syntax_error", /^graph "a": a\.ts:2:6: /],
+  "JavaScript that does not parse": [{ "graph.js": "let ok;\nconst = ;" }, "syntax_error", /^graph "hello": graph\.js:2: Unexpected token '='$/],
+  "a file of its own that does not parse": [{ "graph.js": 'import "./b.ts"', "b.ts": "let ok;\nlet ok2 = );" }, "syntax_error", /^graph "hello": b\.ts:2:10: /],
+  "a package that is not installed": [{ "graph.js": 'import "left-pad"' }, "missing_dependency", /^graph "hello": graph\.js imports left-pad, which is not installed$/, /^Add left-pad to the dependencies/],
+  "a part of a scoped package": [{ "graph.js": 'import "@a/b/c.js"' }, "missing_dependency", /imports @a\/b, which is not installed/, /^Add @a\/b /],
+  "a package that CommonJS requires": [{ "graph.js": 'import "./b.cjs"', "b.cjs": 'require("left-pad")' }, "missing_dependency", /b\.cjs imports left-pad, which is not installed/, /^Add left-pad/],
+  "a file of its own that is not there": [{ "graph.js": 'import "./none.js"' }, "module_not_found", /graph\.js imports none\.js, which does not exist/],
+  "a name that another module lacks": [{ "graph.js": 'import { nope } from "./b.mjs";\nexport const hello = nope;', "b.mjs": "export const a = 1" }, "import_error", /b\.mjs' does not provide an export named 'nope'/, /Look at the name/],
+  "code that throws": [{ "graph.js": 'const key = undefined;\n\nexport const hello = key.length;' }, "import_error", /^graph "hello": graph\.js:3:\d+: TypeError: Cannot read properties of undefined/],
+  "TypeScript that throws": [{ "langgraph.json": graph("./a.ts"), "a.ts": 'interface Long {\n  text: string;\n}\nthrow new Error("no key for the model");' }, "import_error", /^graph "a": a\.ts:4:\d+: no key for the model$/],
+};
+for (const [what, [files, code, message, hint]] of Object.entries(diagnoses)) {
+  test(`explains ${what}`, async () => {
+    const told = await refuses({ appDir: app(files) }, /./);
+    assert.equal(told.code, code, JSON.stringify(told));
+    assert.match(told.message, message);
+    assert.match(told.hint ?? "", hint ?? /^$|./);
+  });
+}
+
+test("what is told fits into what a driver keeps", async () => {
+  const told = await refuses({ appDir: app({ "graph.js": `throw new Error("\\u0001".repeat(10_000))` }) }, /./);
+  assert.equal(told.code, "import_error");
+  assert.ok(JSON.stringify(told).length < 8_000);
+});
 
 test("refuses a port in use, and says which", async () => {
   const other = createServer().listen(0, "127.0.0.1");

@@ -5,13 +5,17 @@ import { existsSync, readFileSync } from "node:fs";
 import { extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
-import { Mistake, step } from "./failure.mjs";
+import { Mistake, loading, step } from "./failure.mjs";
 import { warn } from "./log.mjs";
 import { locateServer } from "./server.mjs";
 
+const BAD_CONFIG = { code: "config_invalid" };
+const NO_GRAPH = { code: "graph_not_found" };
+const NOT_A_GRAPH = { code: "graph_invalid", hint: "Export a graph, compiled or not, or a function that makes one." };
 const SOURCES = [".ts", ".mts", ".cts", ".tsx", ".js", ".mjs", ".cjs", ".jsx"];
 
 export async function loadApp(settings, loadServer) {
+  loading({ dir: settings.appDir });
   const config = await step("config", () => readConfig(settings));
   const sources = sourcesOf(config, settings.baseDir);
   const location = await step("server", () => locateServer(settings));
@@ -28,9 +32,9 @@ export async function loadApp(settings, loadServer) {
 function readConfig({ configFile }) {
   const config = parseConfig(configFile);
   const graphs = Object.entries(config?.graphs ?? {});
-  if (graphs.length === 0) throw new Mistake(`${configFile} names no graphs`);
+  if (graphs.length === 0) throw new Mistake(`${configFile} names no graphs`, BAD_CONFIG);
   for (const [id, graph] of graphs) {
-    if (typeof pathOf(graph) !== "string") throw new Mistake(`${configFile}: graph "${id}" has no path`);
+    if (typeof pathOf(graph) !== "string") throw new Mistake(`${configFile}: graph "${id}" has no path`, BAD_CONFIG);
   }
   return config;
 }
@@ -40,12 +44,12 @@ function parseConfig(file) {
   try {
     text = readFileSync(file, "utf8");
   } catch (cause) {
-    throw new Mistake(cause.code === "ENOENT" ? `no such file: ${file}` : cause.message);
+    throw new Mistake(cause.code === "ENOENT" ? `no such file: ${file}` : cause.message, BAD_CONFIG);
   }
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new Mistake(`${file} is not JSON: ${cause.message}`);
+    throw new Mistake(`${file} is not JSON: ${cause.message}`, BAD_CONFIG);
   }
 }
 
@@ -64,15 +68,19 @@ function sourcesOf(config, baseDir) {
 }
 
 function checkFile({ path, file }) {
-  if (!existsSync(file)) throw new Mistake(`no such file: ${path} (looked for ${file})`);
-  if (!SOURCES.includes(extname(path))) throw new Mistake(`${path} is neither JavaScript nor TypeScript`);
+  if (!existsSync(file)) throw new Mistake(`no such file: ${path} (looked for ${file})`, { ...NO_GRAPH, hint: "Look at the path, and that the file was packed." });
+  if (!SOURCES.includes(extname(path))) throw new Mistake(`${path} is neither JavaScript nor TypeScript`, BAD_CONFIG);
 }
 
 /** Imports by the same URL as the server will, so that it finds the module loaded. */
 async function loadSource({ path, symbol, file, check }) {
+  loading({ file });
   const module = await import(pathToFileURL(file).toString());
   const value = await module[symbol];
-  if (value == null) throw new Mistake(`${path} does not export "${symbol}"; it exports ${namesOf(module)}`);
+  if (value == null) {
+    const hint = "Export it, or name another export after the colon in the configuration.";
+    throw new Mistake(`${path} does not export "${symbol}"; it exports ${namesOf(module)}`, { ...NO_GRAPH, hint });
+  }
   check(value, { path, symbol });
 }
 
@@ -81,12 +89,12 @@ const namesOf = (module) => Object.keys(module).filter((name) => name !== "modul
 /** A graph is compiled, can be compiled, or is a function that makes one for each run. */
 function checkGraph(value, { path, symbol }) {
   if (typeof value === "function" || typeof value.invoke === "function") return;
-  if (typeof value.compile !== "function") throw new Mistake(`"${symbol}" of ${path} is not a graph`);
+  if (typeof value.compile !== "function") throw new Mistake(`"${symbol}" of ${path} is not a graph`, NOT_A_GRAPH);
   value.compile();
 }
 
 function checkAuth(value, { path, symbol }) {
-  if (!("~handlerCache" in value)) throw new Mistake(`"${symbol}" of ${path} is not an Auth`);
+  if (!("~handlerCache" in value)) throw new Mistake(`"${symbol}" of ${path} is not an Auth`, { code: "auth_invalid" });
 }
 
 /** What is in the environment already wins: the deployment's own settings and secrets. */
