@@ -19,11 +19,11 @@ import (
 	"github.com/slipwayhq/slipway/build/kind"
 )
 
-// Build makes the bundle of a request, unless it is there. Log gets lines as
-// they happen. A second build of the same waits for the first.
+// Build makes the bundle of a request, unless it is there, or fetches its image.
+// Log gets lines as they happen. A second build of the same waits for the first.
 func (b *Builder) Build(ctx context.Context, r slipway.BuildRequest, log io.Writer) (slipway.Artefact, error) {
 	if r.Image != "" {
-		return slipway.Artefact{}, noEngine()
+		return b.fetch(ctx, r, log)
 	}
 	key := b.Key(r)
 	unlock, err := b.locks.Lock(ctx, key, func() { fmt.Fprintln(log, "Waiting: another build makes the same") })
@@ -38,13 +38,6 @@ func (b *Builder) Build(ctx context.Context, r slipway.BuildRequest, log io.Writ
 		return a, err
 	}
 	return b.make(ctx, key, r, log)
-}
-
-// noEngine is for who wants an image run where nothing can.
-func noEngine() error {
-	f := failure.New("fetch", "no_engine", "This server has no container engine to run images.")
-	f.Phase = slipway.PhaseDeploy
-	return failure.WithHint(f, "Start the server with one, or deploy the source, for example with langgraph deploy --remote.")
 }
 
 func (b *Builder) make(ctx context.Context, key string, r slipway.BuildRequest, log io.Writer) (slipway.Artefact, error) {

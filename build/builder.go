@@ -21,6 +21,7 @@ import (
 	"github.com/slipwayhq/slipway/build/kind"
 	"github.com/slipwayhq/slipway/build/kind/js"
 	"github.com/slipwayhq/slipway/build/toolchain"
+	"github.com/slipwayhq/slipway/internal/engine"
 )
 
 // format is raised when bundles are laid out differently.
@@ -33,6 +34,8 @@ type Options struct {
 	Kinds []func(cache, tmp string) kind.Kind
 	// StartLimit replaces that of every kind, unless it is 0.
 	StartLimit time.Duration
+	// Engine fetches images; nil where there is none.
+	Engine *engine.Engine
 	// Search lists programs that may be Node; nil looks at the usual places.
 	Search func() []string
 }
@@ -41,6 +44,7 @@ type Options struct {
 type Builder struct {
 	bundles, tmp string
 	startLimit   time.Duration
+	engine       *engine.Engine
 	js           *js.Kind
 	kinds        []kind.Kind
 	locks        keylock.Locks // by digest of a bundle
@@ -54,7 +58,7 @@ func Open(o Options) (*Builder, error) {
 		return nil, err
 	}
 	cache := filepath.Join(dir, "cache")
-	b := &Builder{bundles: filepath.Join(dir, "bundles"), tmp: filepath.Join(dir, "tmp"), startLimit: o.StartLimit}
+	b := &Builder{bundles: filepath.Join(dir, "bundles"), tmp: filepath.Join(dir, "tmp"), startLimit: o.StartLimit, engine: o.Engine}
 	for _, dir := range []string{b.bundles, cache} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, err
@@ -110,9 +114,12 @@ func (b *Builder) Warm(ctx context.Context, log io.Writer) error { return b.js.W
 
 // Kinds lists the kinds of agent by name.
 func (b *Builder) Kinds() map[string]slipway.AgentKind {
-	kinds := make(map[string]slipway.AgentKind, len(b.kinds))
+	agents := []slipway.AgentKind{imageAgent}
 	for _, k := range b.kinds {
-		agent := k.Agent()
+		agents = append(agents, k.Agent())
+	}
+	kinds := make(map[string]slipway.AgentKind, len(agents))
+	for _, agent := range agents {
 		if b.startLimit > 0 {
 			agent.Start = b.startLimit
 		}

@@ -48,6 +48,9 @@ func (b *Builder) read(digest string) (slipway.Artefact, error) {
 
 // Launch says how an artefact is started.
 func (b *Builder) Launch(ctx context.Context, a slipway.Artefact) (slipway.Launch, error) {
+	if a.Kind == imageAgent.Name {
+		return slipway.Launch{}, nil // it says itself how it is started
+	}
 	k := b.kindNamed(a.Kind)
 	if k == nil {
 		return slipway.Launch{}, launchFailure("kind_not_served", "No agent of kind %q is served here.", a.Kind)
@@ -87,10 +90,9 @@ func (b *Builder) Remove(ctx context.Context, digest string) error {
 // RemoveUnless takes a bundle away if shared says no, and says whether it did.
 // No build of the same bundle begins or ends between the question and the deed:
 // who needs a bundle writes that down first and then calls Build.
-// What was to be an image was never fetched here.
 func (b *Builder) RemoveUnless(ctx context.Context, kind slipway.ItemKind, digest string, shared func() (bool, error)) (removed bool, err error) {
 	if kind == slipway.ItemImage {
-		return false, nil
+		return b.removeImage(ctx, digest, shared)
 	}
 	if sum, err := hex.DecodeString(digest); err != nil || len(sum) != 32 {
 		return false, fmt.Errorf("bundle %q has no digest for a name", digest)

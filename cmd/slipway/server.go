@@ -41,6 +41,7 @@ func newServerCommand() *cobra.Command {
 	flags.IntVar(&f.Builds, "builds", 2, "builds that run at once")
 	flags.IntVar(&f.Service.Retention.Last, "keep-revisions", 5, "deployed revisions of each deployment that can be deployed again in any case")
 	flags.DurationVar(&f.Service.Retention.For, "rollback-window", 72*time.Hour, "how long a revision can be deployed again after another took its place")
+	flags.StringVar(&f.DockerHost, "docker-host", "", "Docker Engine that runs images, such as unix:///var/run/docker.sock (default: "+dockerVariable+", or none)")
 	f.access.register(flags)
 	flags.BoolVar(&f.debug, "debug", false, "log every step of reconciling, with its reason")
 	flags.BoolVar(&f.json, "log-json", false, "log as JSON")
@@ -52,6 +53,7 @@ func runServer(ctx context.Context, f serverFlags) error {
 		return usagef("--agent-ports %q: want first-last, such as 20000-29999", f.ports)
 	}
 	f.Database = databaseURL(f.Database)
+	f.DockerHost = cmp.Or(f.DockerHost, os.Getenv(dockerVariable))
 	var err error
 	if f.Access, err = f.access.config(); err != nil {
 		return err
@@ -74,6 +76,10 @@ func runServer(ctx context.Context, f serverFlags) error {
 		return err
 	}
 }
+
+// dockerVariable names the environment variable for the engine. It is not
+// Docker's own, which is set for other reasons.
+const dockerVariable = "SLIPWAY_DOCKER_HOST"
 
 // databaseVariable names the environment variable for what has a password in it.
 const databaseVariable = "SLIPWAY_DATABASE_URL"

@@ -30,11 +30,18 @@ type World struct {
 	// Open opens a driver on this world and returns how to close it without
 	// touching its agents. What one driver started, the next one finds.
 	Open func(t testing.TB) (slipway.Driver, func())
-	// Agent returns the argv of a stand-in with these flags.
+	// Agent returns the argv of a stand-in with these flags; of an image, what
+	// its command is given.
 	Agent func(flags ...string) []string
+	// Image is the image of the stand-in, and BrokenImage one whose command,
+	// /nonexistent/agent, it lacks; "" where no images are run.
+	Image, BrokenImage string
 	// Processes says that agents are the real stand-in, with variables, a pid
 	// and children.
 	Processes bool
+	// PID returns the number on this machine of a process that an agent knows
+	// by another; nil if it is the same.
+	PID func(t testing.TB, w slipway.Workload, pid string) string
 	// Folder returns where an instance lies on this machine; nil if nowhere.
 	Folder func(slipway.DeploymentID, slipway.InstanceID) string
 	// State returns where a deployment's state lies on this machine; nil if
@@ -203,6 +210,7 @@ func (p *place) workload(flags ...string) slipway.Workload {
 		Deployment: newID[slipway.DeploymentID](),
 		Revision:   newID[slipway.RevisionID](),
 		Attempt:    1,
+		Image:      p.world.Image,
 		Args:       p.world.Agent(flags...),
 		Port:       FreePort(p.T),
 	}

@@ -88,12 +88,12 @@ func exitsEnd(p *place) {
 func adoption(p *place) {
 	w := p.workload()
 	before := p.serve(w)
-	pid := p.pid(before)
+	birth := p.birth(before)
 	p.reopen()
 	if o := p.inspect(w); o != before {
 		p.Fatalf("after a restart %+v, before %+v", o, before)
 	}
-	if o := p.apply(w); o != before || p.pid(o) != pid {
+	if o := p.apply(w); o != before || p.birth(o) != birth {
 		p.Errorf("applied after a restart: %+v", o)
 	}
 	if !p.listens(w) {
@@ -169,7 +169,7 @@ func stopKills(p *place) {
 func stopTakesChildren(p *place) {
 	w := p.workload()
 	o := p.serve(w)
-	children := []string{p.post(o, "/fork"), p.post(o, "/fork?own=true")}
+	children := []string{p.fork(w, o, "/fork"), p.fork(w, o, "/fork?own=true")}
 	p.stop(w, time.Minute)
 	for _, pid := range children {
 		p.gone(pid)
@@ -182,12 +182,24 @@ func stopTakesChildren(p *place) {
 func crashTakesChildren(p *place) {
 	w := p.workload()
 	o := p.serve(w)
-	children := []string{p.post(o, "/fork"), p.post(o, "/fork?own=true")}
+	children := []string{p.fork(w, o, "/fork"), p.fork(w, o, "/fork?own=true")}
 	p.post(o, "/exit?code=3")
 	p.exited(w)
 	for _, pid := range children {
 		p.gone(pid)
 	}
+}
+
+// fork has an agent start a child, and returns its pid here.
+func (p *place) fork(w slipway.Workload, o slipway.Observed, path string) string {
+	pid := p.post(o, path)
+	if p.world.PID != nil {
+		pid = p.world.PID(p, w, pid)
+	}
+	if _, err := os.Stat("/proc/" + pid + "/stat"); pid == "" || err != nil {
+		p.Fatalf("no child: %v", err)
+	}
+	return pid
 }
 
 // gone checks that a process does not run: at most a zombie is left of it.

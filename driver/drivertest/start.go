@@ -31,22 +31,23 @@ func startsAndServes(p *place) {
 func applyIsIdempotent(p *place) {
 	w := p.workload()
 	first := p.serve(w)
-	pid := p.pid(first)
+	birth := p.birth(first)
 	for range 3 {
 		if again := p.apply(w); again != first {
 			p.Errorf("applied again: %+v, want %+v", again, first)
 		}
 	}
-	if p.pid(first) != pid {
+	if p.birth(first) != birth {
 		p.Error("applied again, it was started again")
 	}
 }
 
-func (p *place) pid(o slipway.Observed) string {
+// birth tells a process from every other.
+func (p *place) birth(o slipway.Observed) string {
 	if !p.world.Processes {
 		return ""
 	}
-	return p.get(o, "/pid")
+	return p.get(o, "/birth")
 }
 
 func applyAtOnce(p *place) {
@@ -91,8 +92,10 @@ func muteAgent(p *place) {
 
 func startFails(p *place) {
 	w := p.workload()
-	good := w.Args
-	w.Args = []string{"/nonexistent/agent"}
+	good := w
+	if w.Args, w.Image = []string{"/nonexistent/agent"}, p.world.BrokenImage; w.Image != "" {
+		w.Args = nil
+	}
 	_, err := p.driver.Apply(p.Context(), w)
 	f := p.failure(err, "cannot_start")
 	if !strings.Contains(f.Message, "/nonexistent/agent") {
@@ -101,8 +104,7 @@ func startFails(p *place) {
 	if o := p.inspect(w); o.Phase == slipway.PhaseRunning {
 		p.Errorf("it runs: %+v", o)
 	}
-	w.Args = good
-	p.serve(w)
+	p.serve(good)
 }
 
 // failure checks that an error is final and for the caller.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/driver/internal/reason"
 	"github.com/slipwayhq/slipway/driver/process/internal/procfs"
 )
 
@@ -64,7 +65,7 @@ func (d *Driver) adoptOne(folder string, claims []claim) error {
 		return finish(claims)
 	}
 	env, _ := procfs.Environ(r.pid)
-	in.begin(r, in.state, secretsOf(agentVars(env)))
+	in.begin(r, in.state, reason.Secrets(agentVars(env)))
 	d.watch(in, r)
 	return nil
 }

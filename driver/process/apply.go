@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/driver/internal/reason"
 	"github.com/slipwayhq/slipway/driver/process/internal/procfs"
 )
 
@@ -81,7 +82,7 @@ func (d *Driver) launch(in *instance, w slipway.Workload) error {
 		return err
 	}
 	d.at(StepRecorded)
-	in.begin(r, s, secretsOf(w.Env))
+	in.begin(r, s, reason.Secrets(w.Env))
 	d.watch(in, r)
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/driver/internal/ids"
 )
 
 // Delete removes the folder of a stopped instance. It refuses while anything of
@@ -35,7 +36,7 @@ func (d *Driver) Delete(ctx context.Context, id slipway.DeploymentID, i slipway.
 // Purge removes the folder of a deployment. It refuses while anything of the
 // deployment runs.
 func (d *Driver) Purge(ctx context.Context, id slipway.DeploymentID) error {
-	if err := checkDeployment(id); err != nil {
+	if err := ids.CheckDeployment(id); err != nil {
 		return err
 	}
 	// Out of the way by one rename: large states take long to remove.

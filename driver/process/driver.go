@@ -13,6 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/driver/internal/exits"
+	"github.com/slipwayhq/slipway/driver/internal/ids"
 	"github.com/slipwayhq/slipway/driver/process/internal/procfs"
 )
 
@@ -30,7 +32,7 @@ type Driver struct {
 	close    context.CancelFunc
 	watchers sync.WaitGroup
 	shut     func() error
-	exits    exits
+	exits    *exits.Exits
 
 	// folders is held for reading while a process is being started, for
 	// writing while folders above an instance's are removed.
@@ -63,6 +65,7 @@ func Open(root string, options ...Option) (*Driver, error) {
 		instances: map[slipway.InstanceID]*instance{},
 	}
 	d.alive, d.close = context.WithCancel(context.Background())
+	d.exits = exits.Until(d.alive)
 	d.shut = sync.OnceValue(d.letGo)
 	for _, option := range options {
 		option(d)
@@ -121,8 +124,13 @@ func (d *Driver) letGo() error {
 	}
 	d.mu.Unlock()
 	d.watchers.Wait()
+	d.exits.Wait()
 	return d.lock.Close()
 }
+
+// Exits reports deployments with an ended instance until ctx ends or the driver
+// is closed; then the channel is closed.
+func (d *Driver) Exits(ctx context.Context) <-chan slipway.DeploymentID { return d.exits.Listen(ctx) }
 
 var errClosed = errors.New("process: driver is closed")
 
@@ -139,7 +147,7 @@ func (d *Driver) find(id slipway.DeploymentID, i slipway.InstanceID) (*instance,
 	in := d.instances[i]
 	d.mu.Unlock()
 	if in == nil {
-		return nil, checkIDs(id, i) // of one that is known they are good
+		return nil, ids.Check(id, i) // of one that is known they are good
 	}
 	if in.deployment != id {
 		return nil, fmt.Errorf("process: instance %s belongs to deployment %s, not %s", i, in.deployment, id)

@@ -1,12 +1,12 @@
 package process
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/driver/internal/ids"
 )
 
 const (
@@ -15,23 +15,6 @@ const (
 	outputFile = "output.log"
 	instances  = "instances"
 )
-
-var uuid = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
-
-// checkIDs refuses what must not become the name of a folder.
-func checkIDs(d slipway.DeploymentID, i slipway.InstanceID) error {
-	if !uuid.MatchString(string(i)) {
-		return fmt.Errorf("process: bad instance id %q", i)
-	}
-	return checkDeployment(d)
-}
-
-func checkDeployment(d slipway.DeploymentID) error {
-	if !uuid.MatchString(string(d)) {
-		return fmt.Errorf("process: bad deployment id %q", d)
-	}
-	return nil
-}
 
 func (d *Driver) deploymentFolder(id slipway.DeploymentID) string {
 	return filepath.Join(d.root, string(id))
@@ -46,7 +29,7 @@ func (d *Driver) owner(folder string) (slipway.DeploymentID, slipway.InstanceID,
 	above, i := filepath.Split(folder)
 	above = filepath.Dir(filepath.Clean(above))
 	id, instance := slipway.DeploymentID(filepath.Base(above)), slipway.InstanceID(i)
-	ok := checkIDs(id, instance) == nil && d.instanceFolder(id, instance) == folder
+	ok := ids.Check(id, instance) == nil && d.instanceFolder(id, instance) == folder
 	return id, instance, ok
 }
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/slipwayhq/slipway/driver/internal/reason"
 )
 
 // sweepPatience bounds the wait for stragglers that not even SIGKILL ends soon;
@@ -54,7 +56,7 @@ func (d *Driver) conclude(in *instance, r *run) {
 	d.at(StepExitRecorded)
 	r.close()
 	close(r.ended)
-	d.exits.send(in.deployment)
+	d.exits.Send(in.deployment)
 }
 
 // ending says how a process ended. At is now: it was noticed at once.
@@ -84,7 +86,7 @@ func (in *instance) recordExit(e exit, at func(string)) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	s := in.state
-	e.Reason = cmp.Or(lastLines(in.output(), s.Offset, in.secrets), "It wrote nothing.")
+	e.Reason = cmp.Or(reason.LastLines(in.output(), s.Offset, in.secrets), "It wrote nothing.")
 	if e.Code == -1 {
 		e.Reason = "Its exit code is unknown: the server was restarted meanwhile. Last lines:\n" + e.Reason
 	}

@@ -25,8 +25,8 @@ import (
 	"github.com/slipwayhq/slipway/build"
 	"github.com/slipwayhq/slipway/build/archive"
 	"github.com/slipwayhq/slipway/build/kind"
-	"github.com/slipwayhq/slipway/driver/process"
 	"github.com/slipwayhq/slipway/gateway"
+	"github.com/slipwayhq/slipway/internal/engine"
 	"github.com/slipwayhq/slipway/listener"
 	"github.com/slipwayhq/slipway/reconcile"
 	"github.com/slipwayhq/slipway/secret"
@@ -58,13 +58,15 @@ type Config struct {
 	Ports      slipway.PortRange // for agents
 	StartLimit time.Duration     // replaces that of every agent kind, unless 0
 	Builds     int               // at once
+	DockerHost string            // of the engine that runs images, such as unix:///var/run/docker.sock; "" for none
 	Logger     *slog.Logger
 	Service    service.Config // limits; what is unset has its default
 	Access     access.Config  // limits of keys, and the issuer of tokens
 
 	// Kinds are asked before those that are built in.
 	Kinds []func(cache, tmp string) kind.Kind
-	// OpenDriver opens what runs agents, below a folder; nil for processes.
+	// OpenDriver opens what runs agents, below a folder; nil for processes, and
+	// containers in the engine.
 	OpenDriver func(root string) (slipway.Driver, error)
 }
 
@@ -81,6 +83,7 @@ type Server struct {
 	lock     *os.File
 	store    slipway.Store
 	blobs    *blob.Folder
+	engine   *engine.Engine // nil for none
 	driver   slipway.Driver
 	service  *service.Service
 	gateway  *gateway.Gateway
@@ -199,21 +202,19 @@ func (s *Server) split(control http.Handler) http.Handler {
 }
 
 func (s *Server) openData(context.Context) error {
-	open := s.config.OpenDriver
-	if open == nil {
-		open = func(root string) (slipway.Driver, error) { return process.Open(root) }
-	}
-	var err error
-	if s.driver, err = open(filepath.Join(s.config.Data, "deployments")); err != nil {
-		return fmt.Errorf("open driver: %w", err)
-	}
-	builder, err := build.Open(build.Options{Dir: s.config.Data, Kinds: s.config.Kinds, StartLimit: s.config.StartLimit})
-	if err != nil {
-		return fmt.Errorf("open builder: %w", err)
-	}
 	owner, err := identity(s.config.Data)
 	if err != nil {
 		return err
+	}
+	if err := s.openEngine(); err != nil {
+		return err
+	}
+	if s.driver, err = s.openDriver(owner); err != nil {
+		return fmt.Errorf("open driver: %w", err)
+	}
+	builder, err := build.Open(build.Options{Dir: s.config.Data, Kinds: s.config.Kinds, StartLimit: s.config.StartLimit, Engine: s.engine})
+	if err != nil {
+		return fmt.Errorf("open builder: %w", err)
 	}
 	outputs := listener.NewOutputs(s.service, s.driver, s.config.Logger, time.Now)
 	reconciler := reconcile.New(s.service, s.driver, builder, s.gateway, outputs, reconcile.Config{
@@ -265,6 +266,9 @@ func (s *Server) close() error {
 	}
 	if c, ok := s.driver.(interface{ Close() error }); ok {
 		errs = append(errs, c.Close())
+	}
+	if s.engine != nil {
+		errs = append(errs, s.engine.Close())
 	}
 	if s.store != nil {
 		errs = append(errs, s.store.Close())

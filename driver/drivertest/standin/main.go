@@ -4,6 +4,7 @@
 //
 //	GET  /ok            200
 //	GET  /pid           its pid
+//	GET  /birth         what tells it from every other process
 //	GET  /env           names of its variables, one a line
 //	GET  /value?name=   one variable
 //	GET  /stream?n=     n server-sent events, every=<duration> apart
@@ -16,6 +17,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
@@ -121,6 +123,7 @@ func (a *agent) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ok", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /pid", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, os.Getpid()) })
+	mux.HandleFunc("GET /birth", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, birth) })
 	mux.HandleFunc("GET /env", env)
 	mux.HandleFunc("GET /value", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, os.Getenv(r.FormValue("name"))) })
 	mux.HandleFunc("GET /stream", stream)
@@ -130,6 +133,9 @@ func (a *agent) routes() http.Handler {
 	mux.HandleFunc("POST /exit", exit)
 	return mux
 }
+
+// birth is random: in a container every agent has the same pid.
+var birth = rand.Text()
 
 func env(w http.ResponseWriter, _ *http.Request) {
 	for _, pair := range os.Environ() {

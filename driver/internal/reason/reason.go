@@ -1,4 +1,5 @@
-package process
+// Package reason quotes what an instance printed last, as why it ended.
+package reason
 
 import (
 	"bytes"
@@ -13,14 +14,15 @@ import (
 )
 
 const (
-	reasonLines  = 20
-	reasonBytes  = 4 << 10
-	reasonWindow = 64 << 10 // read for it: a secret before the cut must be seen whole
-	shortest     = 7        // shorter values are words, not secrets
+	lines    = 20
+	bytesMax = 4 << 10
+	window   = 64 << 10 // read for it: a secret before the cut must be seen whole
+	shortest = 7        // shorter values are words, not secrets
 )
 
-// lastLines quotes the end of what an attempt wrote, secrets masked.
-func lastLines(path string, from int64, secrets []string) string {
+// LastLines quotes the end of what an attempt, which began at from, wrote to a
+// file; secrets are masked. It is "" if the attempt wrote nothing.
+func LastLines(path string, from int64, secrets []string) string {
 	f, err := os.Open(path)
 	if err != nil {
 		return ""
@@ -30,7 +32,7 @@ func lastLines(path string, from int64, secrets []string) string {
 	if err != nil {
 		return ""
 	}
-	begin := max(from, size-reasonWindow)
+	begin := max(from, size-window)
 	text, _ := io.ReadAll(io.NewSectionReader(f, begin, size-begin))
 	if begin > from {
 		_, text, _ = bytes.Cut(text, []byte("\n"))
@@ -41,14 +43,14 @@ func lastLines(path string, from int64, secrets []string) string {
 // quote keeps the last lines that say something.
 func quote(text string) string {
 	text = strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "\uFFFD")
-	var lines []string
+	var said []string
 	for line := range strings.Lines(text) {
 		if line = strings.TrimRight(line, " \t\r\n"); line != "" {
-			lines = append(lines, line)
+			said = append(said, line)
 		}
 	}
-	text = strings.Join(lines[max(0, len(lines)-reasonLines):], "\n")
-	cut := max(0, len(text)-reasonBytes)
+	text = strings.Join(said[max(0, len(said)-lines):], "\n")
+	cut := max(0, len(text)-bytesMax)
 	for cut < len(text) && !utf8.RuneStart(text[cut]) {
 		cut++
 	}
@@ -62,9 +64,9 @@ func mask(text string, secrets []string) string {
 	return text
 }
 
-// secretsOf lists what must not be quoted: each value, and each line of one.
+// Secrets lists what must not be quoted: each value, and each line of one.
 // Longest first, since one may hold another.
-func secretsOf(vars []slipway.EnvVar) []string {
+func Secrets(vars []slipway.EnvVar) []string {
 	var secrets []string
 	for _, v := range vars {
 		if v.Public || v.Name == "PATH" || v.Name == "LANG" {

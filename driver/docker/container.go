@@ -1,0 +1,161 @@
+package docker
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/client"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/driver/internal/reason"
+	"github.com/slipwayhq/slipway/internal/engine"
+)
+
+// Labels that say what a container is to us.
+const (
+	labelOwner      = "slipway.owner"
+	labelDeployment = "slipway.deployment"
+	labelInstance   = "slipway.instance"
+	labelRevision   = "slipway.revision"
+	labelAttempt    = "slipway.attempt"
+	labelPort       = "slipway.port"
+	labelSecrets    = "slipway.secrets" // names of the variables that must not be quoted
+)
+
+// portInside is where an agent is told to listen.
+var portInside = network.MustParsePort("8000/tcp")
+
+// Of what a container prints the engine keeps the last 30 MB: so much may be
+// printed while no server runs to read it.
+var logConfig = container.LogConfig{Type: "local", Config: map[string]string{"max-size": "10m", "max-file": "3"}}
+
+func name(i slipway.InstanceID) string { return "slipway-" + string(i) }
+
+// look is a container of ours as the engine describes it.
+type look struct {
+	id         string
+	deployment slipway.DeploymentID
+	instance   slipway.InstanceID
+	attempt    int
+	port       string
+	stopSignal string
+	secrets    []string // to be masked in what is quoted
+	state      *container.State
+}
+
+// inspect looks at the container of an instance, nil if it has none.
+func (d *Driver) inspect(ctx context.Context, in *instance) (*look, error) {
+	found, err := d.Engine.ContainerInspect(ctx, name(in.id), client.ContainerInspectOptions{})
+	if engine.NotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("inspect container: %w", d.Engine.Explain(err))
+	}
+	c := found.Container
+	if c.Config == nil || c.State == nil || c.Config.Labels[labelOwner] != d.Owner || c.Config.Labels[labelInstance] != string(in.id) {
+		return nil, fmt.Errorf("the container named %s is none of this installation's: remove or rename it", name(in.id))
+	}
+	return newLook(c), nil
+}
+
+func newLook(c container.InspectResponse) *look {
+	labels := c.Config.Labels
+	attempt, _ := strconv.Atoi(labels[labelAttempt])
+	return &look{
+		id: c.ID, deployment: slipway.DeploymentID(labels[labelDeployment]), instance: slipway.InstanceID(labels[labelInstance]),
+		attempt: attempt, port: labels[labelPort], stopSignal: c.Config.StopSignal,
+		secrets: secrets(c.Config), state: c.State,
+	}
+}
+
+// secrets are the values of the variables that were given as secrets.
+func secrets(c *container.Config) []string {
+	var vars []slipway.EnvVar
+	names := strings.Split(c.Labels[labelSecrets], ",")
+	for _, pair := range c.Env {
+		if name, value, _ := strings.Cut(pair, "="); slices.Contains(names, name) {
+			vars = append(vars, slipway.EnvVar{Name: name, Value: value})
+		}
+	}
+	return reason.Secrets(vars)
+}
+
+// running says whether anything of the container is alive.
+func (l *look) running() bool { return l != nil && l.state.Running }
+
+// ended says whether the container ran and ended: one that was only created
+// never ran.
+func (l *look) ended() bool {
+	return l != nil && !l.state.Running && (l.state.Status == container.StateExited || l.state.Status == container.StateDead)
+}
+
+func (l *look) address() string { return net.JoinHostPort("127.0.0.1", l.port) }
+
+// finished is when the container ended.
+func (l *look) finished() time.Time {
+	at, _ := time.Parse(time.RFC3339Nano, l.state.FinishedAt)
+	return at.UTC()
+}
+
+// create makes the container of an attempt.
+func (d *Driver) create(ctx context.Context, w slipway.Workload) (id string, err error) {
+	made, err := d.Engine.ContainerCreate(ctx, client.ContainerCreateOptions{
+		Name: name(w.Instance),
+		Config: &container.Config{
+			Image: w.Image, Cmd: w.Args, Env: environment(w), Labels: d.labels(w),
+			ExposedPorts: network.PortSet{portInside: {}},
+		},
+		HostConfig: &container.HostConfig{
+			PortBindings: network.PortMap{portInside: {{
+				HostIP: netip.MustParseAddr("127.0.0.1"), HostPort: strconv.Itoa(w.Port),
+			}}},
+			LogConfig:     logConfig,
+			RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled},
+			SecurityOpt:   []string{"no-new-privileges"},
+			CapDrop:       []string{"ALL"},
+		},
+	})
+	return made.ID, err
+}
+
+// environment is the deployment's variables, and ours over them.
+func environment(w slipway.Workload) []string {
+	ours := []slipway.EnvVar{
+		{Name: "HOST", Value: "0.0.0.0"},
+		{Name: "PORT", Value: strconv.Itoa(int(portInside.Num()))},
+		{Name: "SLIPWAY_INSTANCE", Value: string(w.Instance)},
+		{Name: "SLIPWAY_ATTEMPT", Value: strconv.Itoa(w.Attempt)},
+	}
+	var env []string
+	for _, v := range slices.Concat(w.Env, ours) { // the last of a name counts
+		env = append(env, v.Name+"="+v.Value)
+	}
+	return env
+}
+
+func (d *Driver) labels(w slipway.Workload) map[string]string {
+	var secrets []string
+	for _, v := range w.Env {
+		if !v.Public {
+			secrets = append(secrets, v.Name)
+		}
+	}
+	return map[string]string{
+		labelOwner:      d.Owner,
+		labelDeployment: string(w.Deployment),
+		labelInstance:   string(w.Instance),
+		labelRevision:   string(w.Revision),
+		labelAttempt:    strconv.Itoa(w.Attempt),
+		labelPort:       strconv.Itoa(w.Port),
+		labelSecrets:    strings.Join(secrets, ","),
+	}
+}

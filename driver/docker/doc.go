@@ -1,0 +1,34 @@
+// Package docker runs instances as containers of a Docker Engine.
+//
+// # What it promises
+//
+// A container is known by its labels, so that a new server adopts what an old
+// one started. What has not our installation's labels is never touched.
+//
+// An instance has one container at a time, named for it: the engine itself keeps
+// two of one instance from being made. The next attempt's takes the place of the
+// last one's, once its output is read.
+//
+// An instance has a folder, made before its container and removed after it, so
+// that without a folder there is nothing to ask the engine about: instances of
+// other drivers do not wait for an engine that is down.
+//
+//	folder → container created → started → ended → removed → folder removed
+//	            └ left by a death: replaced by the next Apply
+//
+// # What a container gets
+//
+// Its image's command, the deployment's variables, and from us HOST, PORT (8000,
+// published on 127.0.0.1 at the instance's port), SLIPWAY_INSTANCE and
+// SLIPWAY_ATTEMPT. It has no capabilities, gains no privileges, and sees no
+// folder of the machine; what it writes goes with it. Values of variables are in
+// the engine's description of the container, but in no label, log or error.
+//
+// # Output
+//
+// The engine keeps what a container prints, bounded. A follower copies it into
+// the instance's folder, where offsets name the same bytes over attempts and
+// restarts: beside the output lies a mark, written after each message, that says
+// how far the engine's log has been copied. Bytes behind the mark were never
+// shown to anybody, and are dropped and copied again.
+package docker

@@ -1,0 +1,99 @@
+package docker_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/client"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/driver/docker"
+	"github.com/slipwayhq/slipway/driver/drivertest"
+	"github.com/slipwayhq/slipway/internal/dockertest"
+	"github.com/slipwayhq/slipway/internal/engine"
+)
+
+const standin = "github.com/slipwayhq/slipway/driver/drivertest/standin"
+
+func TestSuite(t *testing.T) {
+	e := dockertest.Shared(t)
+	image := e.Image(t, "standin", standin)
+	broken := e.Import(t, "broken", map[string][]byte{"program": nil}, `ENTRYPOINT ["/nonexistent/agent"]`)
+	drivertest.Run(t, func(t *testing.T) drivertest.World {
+		w := world(t, e)
+		w.Image, w.BrokenImage = image, broken
+		return w
+	})
+}
+
+// world is an installation of its own on an engine.
+func world(t *testing.T, e *dockertest.Engine) drivertest.World {
+	root, owner := t.TempDir(), slipway.NewID[string](time.Now())
+	t.Cleanup(func() { removeContainers(t, e, owner) })
+	return drivertest.World{
+		Open: func(t testing.TB) (slipway.Driver, func()) {
+			d := open(t, e.Host(), root, owner)
+			return d, func() { d.Close() }
+		},
+		Agent:     func(flags ...string) []string { return flags },
+		Processes: true,
+		PID:       func(t testing.TB, w slipway.Workload, pid string) string { return outside(t, e, w, pid) },
+	}
+}
+
+func open(t testing.TB, host, root, owner string) *docker.Driver {
+	t.Helper()
+	e, err := engine.Open(host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	d, err := docker.Open(docker.Config{Engine: e, Owner: owner, Root: root, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func removeContainers(t *testing.T, e *dockertest.Engine, owner string) {
+	c, ctx := e.Client(t), context.Background()
+	list, err := c.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: make(client.Filters).Add("label", "slipway.owner="+owner)})
+	if err != nil {
+		t.Error(err)
+	}
+	for _, found := range list.Items {
+		if _, err := c.ContainerRemove(ctx, found.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// outside finds a process of a container by its number inside.
+func outside(t testing.TB, e *dockertest.Engine, w slipway.Workload, pid string) string {
+	t.Helper()
+	c, err := e.Client(t).ContainerInspect(t.Context(), "slipway-"+string(w.Instance), client.ContainerInspectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := filepath.Glob("/proc/[0-9]*/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range all {
+		status, _ := os.ReadFile(path)
+		groups, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "cgroup"))
+		_, numbers, _ := strings.Cut(string(status), "\nNSpid:")
+		numbers, _, _ = strings.Cut(numbers, "\n")
+		if f := strings.Fields(numbers); len(f) == 2 && f[1] == pid && strings.Contains(string(groups), c.Container.ID) {
+			return f[0]
+		}
+	}
+	t.Fatal(fmt.Errorf("process %s of container %s is not on this machine", pid, c.Container.ID))
+	return ""
+}

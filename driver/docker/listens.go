@@ -1,0 +1,74 @@
+package docker
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/slipwayhq/slipway"
+)
+
+// Listens says whether the agent itself listens where its port leads to: the
+// port is the engine's from the start on, and says nothing. Where the engine's
+// processes can not be looked at, a running container is taken at its word.
+func (d *Driver) Listens(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID) (bool, error) {
+	in, err := d.find(id, i)
+	if in == nil || err != nil {
+		return false, err
+	}
+	l, err := d.inspect(ctx, in)
+	if err != nil || !l.running() {
+		return false, err
+	}
+	if !visible(l) {
+		return true, nil
+	}
+	for _, table := range []string{"tcp", "tcp6"} {
+		sockets, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", l.state.Pid, table))
+		if err == nil && listed(string(sockets), portInside.Num()) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// visible says whether the container's process is one of this machine, and not
+// another's with the same number.
+func visible(l *look) bool {
+	groups, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", l.state.Pid))
+	return err == nil && strings.Contains(string(groups), l.id)
+}
+
+// listening is the state of a socket that listens, in the kernel's tables.
+const listening = "0A"
+
+// listed looks for a socket that listens on a port for all, or at least for who
+// comes over the network.
+func listed(table string, port uint16) bool {
+	suffix := fmt.Sprintf(":%04X", port)
+	for line := range strings.Lines(table) {
+		f := strings.Fields(line)
+		if len(f) < 4 || f[3] != listening {
+			continue
+		}
+		if address, ok := strings.CutSuffix(f[1], suffix); ok && !loopback(address) {
+			return true
+		}
+	}
+	return false
+}
+
+// loopback tells addresses that only the container itself reaches, as the tables
+// write them: in words of the machine's byte order.
+func loopback(address string) bool {
+	raw, err := hex.DecodeString(address)
+	switch {
+	case err != nil:
+		return true
+	case len(raw) == 4:
+		return raw[3] == 127
+	}
+	return address == "00000000000000000000000001000000" || strings.HasPrefix(address, "0000000000000000FFFF0000") && raw[15] == 127
+}

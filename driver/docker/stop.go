@@ -1,0 +1,118 @@
+package docker
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/engine"
+)
+
+// Stop asks a container to drain, once in its life, and kills it when the grace,
+// counted from then, is over. If ctx ends first, it goes on draining.
+func (d *Driver) Stop(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID, grace time.Duration) error {
+	in, err := d.find(id, i)
+	if in == nil || err != nil {
+		return err
+	}
+	for {
+		l, err := d.inspect(ctx, in)
+		if err != nil || !l.running() {
+			return err
+		}
+		left, err := d.term(ctx, in, l, grace)
+		if err != nil {
+			return err
+		}
+		draining, cancel := context.WithTimeout(ctx, left)
+		err = d.wait(draining, l)
+		cancel()
+		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+			_, err = d.kill(ctx, in, l)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// asked is term.json: who was asked to end, and when.
+type asked struct {
+	Container string    `json:"container"`
+	At        time.Time `json:"at"`
+}
+
+// term asks a container to end, unless that was done before, and returns what is
+// left of its grace. That it is done is written down first: a second signal
+// would cut the draining short.
+func (d *Driver) term(ctx context.Context, in *instance, l *look, grace time.Duration) (time.Duration, error) {
+	if err := in.turn.take(ctx); err != nil {
+		return 0, err
+	}
+	defer in.turn.leave()
+	path := filepath.Join(in.folder, "term.json")
+	var before asked
+	if text, err := os.ReadFile(path); err == nil && json.Unmarshal(text, &before) == nil && before.Container == l.id {
+		return min(grace, time.Until(before.At.Add(grace))), nil
+	}
+	now := asked{Container: l.id, At: time.Now()}
+	text, err := json.Marshal(now)
+	if err == nil {
+		err = os.WriteFile(path+".next", text, 0o600)
+	}
+	if err == nil {
+		err = os.Rename(path+".next", path)
+	}
+	if err != nil { // a full disk must not keep an agent alive
+		d.Logger.Warn("a stop could not be written down", "instance", in.id, "error", err)
+	}
+	_, err = d.Engine.ContainerKill(ctx, l.id, client.ContainerKillOptions{Signal: cmp.Or(l.stopSignal, "SIGTERM")})
+	return grace, d.unlessEnded("ask container to end", err)
+}
+
+// unlessEnded passes over that a container ended or went before something was
+// done to it.
+func (d *Driver) unlessEnded(doing string, err error) error {
+	if err == nil || engine.NotFound(err) || errdefs.IsConflict(err) {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", doing, d.Engine.Explain(err))
+}
+
+// kill ends a container at once, and returns how it looks then.
+func (d *Driver) kill(ctx context.Context, in *instance, l *look) (*look, error) {
+	_, err := d.Engine.ContainerKill(ctx, l.id, client.ContainerKillOptions{Signal: "SIGKILL"})
+	if err := d.unlessEnded("kill container", err); err != nil {
+		return nil, err
+	}
+	if err := d.wait(ctx, l); err != nil {
+		return nil, err
+	}
+	return d.inspect(ctx, in)
+}
+
+// wait returns when nothing of a container runs.
+func (d *Driver) wait(ctx context.Context, l *look) error {
+	wait := d.Engine.ContainerWait(ctx, l.id, client.ContainerWaitOptions{Condition: container.WaitConditionNotRunning})
+	select {
+	case <-wait.Result:
+		return nil
+	case err := <-wait.Error:
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return d.unlessEnded("wait for container", err)
+	case <-d.alive.Done():
+		return errClosed
+	}
+}
