@@ -19,7 +19,8 @@ import (
 	"github.com/slipwayhq/slipway/build/kind"
 )
 
-// Build makes the bundle of a request, unless it is there, or fetches its image.
+// Build makes the bundle or image of a request, unless it is there, or fetches its
+// image.
 // Log gets lines as they happen. A second build of the same waits for the first.
 func (b *Builder) Build(ctx context.Context, r slipway.BuildRequest, log io.Writer) (slipway.Artefact, error) {
 	if r.Image != "" {
@@ -31,6 +32,9 @@ func (b *Builder) Build(ctx context.Context, r slipway.BuildRequest, log io.Writ
 		return slipway.Artefact{}, err
 	}
 	defer unlock()
+	if b.imagesOnly {
+		return b.make(ctx, key, r, log)
+	}
 	if a, err := b.read(key); !errors.Is(err, os.ErrNotExist) {
 		if err == nil {
 			fmt.Fprintf(log, "Nothing has changed: using bundle %.12s, which is there\n", key)
@@ -51,11 +55,14 @@ func (b *Builder) make(ctx context.Context, key string, r slipway.BuildRequest, 
 	if err := m.all(ctx); err != nil {
 		return slipway.Artefact{}, err
 	}
+	if b.imagesOnly {
+		return m.artefact, nil
+	}
 	fmt.Fprintf(log, "Built bundle %.12s in %.1f s\n", key, time.Since(begin).Seconds())
 	return m.artefact, nil
 }
 
-// making is one bundle on its way.
+// making is one bundle or image on its way.
 type making struct {
 	*Builder
 	slipway.BuildRequest
@@ -165,6 +172,9 @@ func graphs(c appconfig.Config) string {
 }
 
 func (m *making) prepare(ctx context.Context) error {
+	if m.imagesOnly {
+		return m.image(ctx)
+	}
 	k := m.kindOf(m.config, m.AgentServer)
 	if k == nil {
 		return notServed(m.config, m.AgentServer)
@@ -201,6 +211,9 @@ func notServed(c appconfig.Config, server slipway.AgentServer) error {
 }
 
 func (m *making) publish() error {
+	if m.imagesOnly {
+		return nil // the engine has it
+	}
 	if err := writeDescription(m.bundle, m.artefact); err != nil {
 		return err
 	}

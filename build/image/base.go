@@ -35,7 +35,7 @@ const (
 	defaultPython = "3.11"
 	// labelServer of a base image tells what its name does not: "true", it
 	// brings an agent server, or "false".
-	labelServer = "dev.slipway.agent-server"
+	labelServer = "slipway.agent-server"
 )
 
 // vendors tells the images that bring a server by their names, wherever they are

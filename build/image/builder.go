@@ -33,26 +33,31 @@ const RuntimeBase = "base"
 // Options of a builder.
 type Options struct {
 	Engine *engine.Engine
-	// Installation tells our images from those of another server that uses the
-	// same engine: letters and digits.
-	Installation string
-	Bases        Bases
+	// Owner tells our images from those of another server that uses the same
+	// engine.
+	Owner string
+	Bases Bases
 }
 
 // Builder makes images in one engine.
 type Builder struct {
 	Options
+	installation string // of the owner, in names and labels
 	// builds are on while it is held to read: who removes what failed builds
 	// left must not meet one.
 	builds sync.RWMutex
+	swept  sync.Once // what an earlier server left
 }
 
 // New returns a builder. Nothing is sent until it is used.
-func New(o Options) *Builder { return &Builder{Options: o} }
+func New(o Options) *Builder {
+	sum := sha256.Sum256([]byte(o.Owner))
+	return &Builder{Options: o, installation: hex.EncodeToString(sum[:6])}
+}
 
 // App is a source on its way to be an image.
 type App struct {
-	Key            string // names all that goes into the image but its base
+	Key            string // names all that goes into the image but its base: 64 hex digits
 	Dir            string // the unpacked source
 	Config         appconfig.Config
 	Server         slipway.AgentServer
@@ -69,13 +74,14 @@ func (b *Builder) Fingerprint() string {
 
 // Build makes the image of an app, unless it is there.
 func (b *Builder) Build(ctx context.Context, a App, log io.Writer) (slipway.Artefact, error) {
+	b.swept.Do(func() { b.sweepAfter(ctx) })
 	base, err := b.fetchBase(ctx, a.Config, log)
 	if err != nil {
 		return slipway.Artefact{}, err
 	}
 	names := secretNames(a.Secrets)
 	tag := b.tag(a.Key, base, names)
-	artefact := slipway.Artefact{Kind: Kind, Config: a.Config.Path, Runtime: map[string]string{RuntimeBase: base.pinned}}
+	artefact := slipway.Artefact{Kind: Kind, Digest: a.Key, Config: a.Config.Path, Runtime: map[string]string{RuntimeBase: base.pinned}}
 	if artefact.Image, err = b.find(ctx, tag); err == nil && artefact.Image != "" {
 		fmt.Fprintf(log, "Nothing has changed: using image %s, which is there\n", tag)
 		return artefact, nil
@@ -89,7 +95,7 @@ func (b *Builder) Build(ctx context.Context, a App, log io.Writer) (slipway.Arte
 	}
 	r, err := plan(app{
 		config: a.Config, files: os.DirFS(a.Dir), server: a.Server, base: base,
-		install: a.InstallCommand, build: a.BuildCommand, secrets: names, mounts: kit, owner: b.Installation,
+		install: a.InstallCommand, build: a.BuildCommand, secrets: names, mounts: kit, owner: b.installation,
 	})
 	if err != nil {
 		return slipway.Artefact{}, err
@@ -166,7 +172,7 @@ var hintOfBase = map[string]string{
 
 // repository of the images of one key. It names no registry.
 func (b *Builder) repository(key string) string {
-	return "slipway-" + b.Installation + "/" + key[:40]
+	return "slipway-" + b.installation + "/" + key[:40]
 }
 
 // tag names an image by all that it is made of.
@@ -190,11 +196,6 @@ func (b *Builder) find(ctx context.Context, tag string) (id string, err error) {
 	return image.ID, nil
 }
 
-// Has says whether the engine holds an image.
-func (b *Builder) Has(ctx context.Context, image string) (bool, error) {
-	return b.Engine.Has(ctx, image)
-}
-
 // Remove removes the images of a key. One that a container still runs loses its
 // names, and is removed by Sweep once it does not.
 func (b *Builder) Remove(ctx context.Context, key string) error {
@@ -212,7 +213,7 @@ func (b *Builder) Sweep(ctx context.Context) error {
 	return b.removeAll(ctx, make(client.Filters).Add("label", b.owned()).Add("dangling", "true"))
 }
 
-func (b *Builder) owned() string { return labelOwner + "=" + b.Installation }
+func (b *Builder) owned() string { return labelOwner + "=" + b.installation }
 
 func (b *Builder) removeAll(ctx context.Context, filters client.Filters) error {
 	found, err := b.Engine.ImageList(ctx, client.ImageListOptions{Filters: filters})

@@ -103,7 +103,7 @@ func (b *Builder) refused(j job, err error) error {
 func (b *Builder) options(ctx context.Context, j job) (_ client.ImageBuildOptions, end func(), err error) {
 	o := client.ImageBuildOptions{
 		Tags: []string{j.tag}, Dockerfile: dockerfileName, Remove: true, ForceRemove: true,
-		Labels:  map[string]string{labelOwner: b.Installation, labelKey: j.Key},
+		Labels:  map[string]string{labelOwner: b.installation, labelKey: j.Key},
 		Version: build.BuilderV1,
 	}
 	if !j.kit {

@@ -1,7 +1,8 @@
 package image
 
-// Labels of images that are ours.
+// Labels of images that are ours. Containers have the labels of their images, so
+// these are none that a driver goes by.
 const (
-	labelOwner = "dev.slipway.installation"
-	labelKey   = "dev.slipway.key"
+	labelOwner = "slipway.image.owner"
+	labelKey   = "slipway.image.key"
 )

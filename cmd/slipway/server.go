@@ -18,6 +18,7 @@ type serverFlags struct {
 	daemon.Config
 	access accessFlags
 	ports  string
+	images imageFlags
 	debug  bool
 	json   bool
 }
@@ -42,6 +43,7 @@ func newServerCommand() *cobra.Command {
 	flags.IntVar(&f.Service.Retention.Last, "keep-revisions", 5, "deployed revisions of each deployment that can be deployed again in any case")
 	flags.DurationVar(&f.Service.Retention.For, "rollback-window", 72*time.Hour, "how long a revision can be deployed again after another took its place")
 	flags.StringVar(&f.DockerHost, "docker-host", "", "Docker Engine that runs images, such as unix:///var/run/docker.sock (default: "+dockerVariable+", or none)")
+	f.images.register(flags)
 	f.access.register(flags)
 	flags.BoolVar(&f.debug, "debug", false, "log every step of reconciling, with its reason")
 	flags.BoolVar(&f.json, "log-json", false, "log as JSON")
@@ -55,6 +57,9 @@ func runServer(ctx context.Context, f serverFlags) error {
 	f.Database = databaseURL(f.Database)
 	f.DockerHost = cmp.Or(f.DockerHost, os.Getenv(dockerVariable))
 	var err error
+	if f.Images, err = f.images.bases(f.DockerHost); err != nil {
+		return err
+	}
 	if f.Access, err = f.access.config(); err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/slipwayhq/slipway/blob"
 	"github.com/slipwayhq/slipway/build"
 	"github.com/slipwayhq/slipway/build/archive"
+	"github.com/slipwayhq/slipway/build/image"
 	"github.com/slipwayhq/slipway/build/kind"
 	"github.com/slipwayhq/slipway/gateway"
 	"github.com/slipwayhq/slipway/internal/engine"
@@ -59,6 +60,7 @@ type Config struct {
 	StartLimit time.Duration     // replaces that of every agent kind, unless 0
 	Builds     int               // at once
 	DockerHost string            // of the engine that runs images, such as unix:///var/run/docker.sock; "" for none
+	Images     *image.Bases      // sources are made into images on these, by that engine; nil for bundles
 	Logger     *slog.Logger
 	Service    service.Config // limits; what is unset has its default
 	Access     access.Config  // limits of keys, and the issuer of tokens
@@ -212,7 +214,10 @@ func (s *Server) openData(context.Context) error {
 	if s.driver, err = s.openDriver(owner); err != nil {
 		return fmt.Errorf("open driver: %w", err)
 	}
-	builder, err := build.Open(build.Options{Dir: s.config.Data, Kinds: s.config.Kinds, StartLimit: s.config.StartLimit, Engine: s.engine})
+	builder, err := build.Open(build.Options{
+		Dir: s.config.Data, Kinds: s.config.Kinds, StartLimit: s.config.StartLimit,
+		Engine: s.engine, Owner: owner, Images: s.config.Images,
+	})
 	if err != nil {
 		return fmt.Errorf("open builder: %w", err)
 	}
