@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/build/internal/failure"
 )
 
@@ -50,7 +51,7 @@ const (
 )
 
 // explain makes the failure of a build that the engine ended.
-func (r *recipe) explain(o outcome) error {
+func (r *recipe) explain(o outcome) *slipway.Failure {
 	name := r.stepOf(o.said.step)
 	code, hint := "build_failed", ""
 	if name == stepInstall || name == stepServer {
@@ -78,7 +79,7 @@ func (r *recipe) explain(o outcome) error {
 func (r *recipe) stepOf(told string) string {
 	for _, s := range r.steps {
 		first, _, _ := strings.Cut(s.instruction, "\n")
-		if first = strings.TrimSpace(first); first != "" && strings.Contains(told, first) {
+		if first = strings.TrimSpace(strings.TrimSuffix(first, `\`)); first != "" && strings.Contains(told, first) {
 			return s.name
 		}
 	}

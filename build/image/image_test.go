@@ -39,7 +39,7 @@ func open(t *testing.T, kit bool) *image.Builder {
 	}
 	t.Cleanup(func() { c.Close() })
 	return image.New(image.Options{
-		Engine: &engine.Engine{Client: c}, Installation: "test",
+		Engine: &engine.Engine{Client: c}, Owner: "test",
 		Bases: image.Bases{Python: pythonBase, Node: nodeBase},
 	})
 }

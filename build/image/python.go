@@ -8,6 +8,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/slipwayhq/slipway"
@@ -134,13 +135,13 @@ func (w *writer) requirements() {
 	if len(p.Dependencies) > 0 {
 		args += " -r " + oursDir + "/requirements.txt"
 	}
-	for _, folder := range p.Folders {
+	for i, folder := range p.Folders {
 		file := path.Join(folder, "requirements.txt")
 		content, err := fs.ReadFile(w.files, file)
 		if err != nil || w.isPackage(folder) || namesFiles.Match(content) {
 			continue
 		}
-		name := strings.ReplaceAll(folder, "/", "_") + ".txt"
+		name := strconv.Itoa(i) + ".txt"
 		w.ours[contextOurs+"/folders/"+name] = content
 		args += " -r " + oursDir + "/folders/" + name
 	}
@@ -188,7 +189,9 @@ func (w *writer) folders() error {
 		if _, err := fs.Stat(w.files, path.Join(folder, "__init__.py")); err == nil {
 			folder = path.Dir(folder)
 		}
-		paths = append(paths, path.Join(appDir, folder))
+		if importable := path.Join(appDir, folder); !slices.Contains(paths, importable) {
+			paths = append(paths, importable)
+		}
 	}
 	if len(paths) > 0 {
 		w.run(stepInstall, "printf '%s\\n' "+strings.Join(paths, " ")+` > "$(python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/slipway_app.pth"`)
@@ -198,11 +201,12 @@ func (w *writer) folders() error {
 
 // workspace installs what uv.lock says, and the members where they lie.
 func (w *writer) workspace(ws *appconfig.Workspace) {
-	export := "uv export --frozen --no-dev --no-hashes --quiet --output-file /tmp/requirements.txt"
+	const list = ".slipway-requirements.txt" // beside the members, which it names from there
+	export := "uv export --frozen --no-dev --no-hashes --quiet --output-file " + list
 	if ws.Package != "" {
 		export += " --package " + ws.Package
 	}
-	w.runWithSecrets(stepInstall, "cd "+path.Join(appDir, ws.Root)+" && "+export+" && "+w.pipInstall()+" -r /tmp/requirements.txt && rm /tmp/requirements.txt")
+	w.runWithSecrets(stepInstall, "cd "+path.Join(appDir, ws.Root)+" && "+export+" && "+w.pipInstall()+" -r "+list+" && rm "+list)
 }
 
 // restoreServer puts the server of a base right, in case the app's dependencies
@@ -230,7 +234,8 @@ func (w *writer) interfaces() {
 	w.runWithSecrets(stepInstall, managerOf(w.files, w.config.Dir()).install()+" && tsx /api/langgraph_api/js/build.mts")
 }
 
-// removeTools uninstalls what only installing needs, unless the app keeps it.
+// removeTools uninstalls what only installing needs from the vendor's bases, as
+// their owner does, unless the app keeps it.
 func (w *writer) removeTools() error {
 	tools := []string{"pip", "setuptools", "wheel"}
 	var all bool
@@ -242,6 +247,9 @@ func (w *writer) removeTools() error {
 		if !slices.Contains(tools, tool) {
 			return failure.New("config", "config_invalid", `%s: "keep_pkg_tools" has %q; there are %s.`, w.config.Path, tool, strings.Join(tools, ", "))
 		}
+	}
+	if !w.base.serves {
+		return nil // what is there may be what the server needs
 	}
 	tools = slices.DeleteFunc(tools, func(tool string) bool { return all || slices.Contains(kept, tool) })
 	if len(tools) > 0 {
