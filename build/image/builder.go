@@ -221,7 +221,7 @@ func (b *Builder) removeAll(ctx context.Context, filters client.Filters) error {
 		return b.Engine.Explain(fmt.Errorf("list images: %w", err))
 	}
 	for _, image := range found.Items {
-		names := image.RepoTags
+		names := slices.DeleteFunc(image.RepoTags, func(name string) bool { return strings.HasPrefix(name, "<none>") })
 		if len(names) == 0 {
 			names = []string{image.ID}
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/moby/moby/api/types/build"
@@ -62,7 +61,7 @@ func (b *Builder) runOne(ctx context.Context, j job) (id string, err error) {
 		return "", context.Cause(ctx)
 	}
 	if err != nil {
-		return "", b.refused(j, err)
+		return "", b.refused(err)
 	}
 	defer answer.Body.Close()
 	o, err := follow(ctx, answer.Body, j.log)
@@ -89,12 +88,12 @@ func (b *Builder) confirm(ctx context.Context, tag string) (string, error) {
 
 // refused explains that a build did not begin: the engine has read the
 // Dockerfile by then.
-func (b *Builder) refused(j job, err error) error {
+func (b *Builder) refused(err error) error {
 	if client.IsErrConnectionFailed(err) {
 		return b.Engine.Explain(err)
 	}
-	if strings.Contains(strings.ToLower(err.Error()), "dockerfile parse error") {
-		return j.parseFailure(err)
+	if parseError.MatchString(err.Error()) {
+		return parseFailure(err)
 	}
 	return fmt.Errorf("begin a build: %w", err)
 }

@@ -52,6 +52,9 @@ const (
 
 // explain makes the failure of a build that the engine ended.
 func (r *recipe) explain(o outcome) *slipway.Failure {
+	if parseError.MatchString(o.failed.Message) {
+		return parseFailure(o.failed)
+	}
 	name := r.stepOf(o.said.step)
 	code, hint := "build_failed", ""
 	if name == stepInstall || name == stepServer {
@@ -97,8 +100,10 @@ func quote(o outcome) string {
 	return strings.ToValidUTF8(text[max(0, len(text)-quoteBytes):], "")
 }
 
+var parseError = regexp.MustCompile(`(?i)dockerfile parse error|unknown instruction`)
+
 // parseFailure is of lines that make no Dockerfile: they can only be the app's.
-func (r *recipe) parseFailure(err error) error {
+func parseFailure(err error) *slipway.Failure {
 	return failure.WithHint(
 		failure.New(stepLines, "dockerfile_invalid", "The Dockerfile is not one: %v", err),
 		"Look at dockerfile_lines in langgraph.json.")
