@@ -13,9 +13,11 @@
 //	POST /fork?own=     starts a child that ignores SIGTERM; own=true: in a
 //	                    session of its own. Answers with its pid
 //	POST /exit?code=    ends at once
+//	POST /eat           takes memory until there is none
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -131,6 +133,7 @@ func (a *agent) routes() http.Handler {
 	mux.HandleFunc("POST /print", func(_ http.ResponseWriter, r *http.Request) { fmt.Println(r.FormValue("line")) })
 	mux.HandleFunc("POST /fork", fork)
 	mux.HandleFunc("POST /exit", exit)
+	mux.HandleFunc("POST /eat", eat)
 	return mux
 }
 
@@ -189,6 +192,14 @@ func fork(w http.ResponseWriter, r *http.Request) {
 	_, _ = ready.Read(make([]byte, 1))
 	fmt.Fprint(w, child.Process.Pid)
 }
+
+func eat(http.ResponseWriter, *http.Request) {
+	for {
+		eaten = append(eaten, bytes.Repeat([]byte{1}, 1<<20))
+	}
+}
+
+var eaten [][]byte
 
 func exit(_ http.ResponseWriter, r *http.Request) {
 	code, _ := strconv.Atoi(r.FormValue("code"))

@@ -1,0 +1,209 @@
+package engine_test
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/moby/moby/client"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/dockertest"
+	"github.com/slipwayhq/slipway/internal/engine"
+)
+
+// open returns a client of the tests' engine, and a registry for it.
+func open(t *testing.T) (*engine.Engine, *dockertest.Registry) {
+	t.Helper()
+	e, err := engine.Open(dockertest.Shared(t).Host())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	return e, dockertest.NewRegistry(t)
+}
+
+func fetch(t *testing.T, e *engine.Engine, ref string, auth slipway.RegistryAuth) (engine.Image, string) {
+	t.Helper()
+	var log bytes.Buffer
+	image, err := e.Fetch(t.Context(), ref, auth, &log)
+	if err != nil {
+		t.Fatalf("fetch %s: %v\n%s", ref, err, log.String())
+	}
+	return image, log.String()
+}
+
+// tags lists the names of an image, without those that begin with a digest.
+func tags(t *testing.T, e *engine.Engine, image string) []string {
+	t.Helper()
+	found, err := e.ImageInspect(t.Context(), image)
+	if engine.NotFound(err) {
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found.RepoTags
+}
+
+func has(t *testing.T, e *engine.Engine, image string) bool {
+	t.Helper()
+	has, err := e.Has(t.Context(), image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return has
+}
+
+// What a tag names is pinned when it is fetched: whoever takes the tag later
+// does not change what runs.
+func TestFetchPins(t *testing.T) {
+	e, r := open(t)
+	ref := r.Host + "/team/app:latest"
+	first := r.Publish(t, "team/app", "latest", []byte("first"))
+	one, log := fetch(t, e, ref, slipway.RegistryAuth{})
+	if one.Name != r.Host+"/team/app@"+first || "sha256:"+one.Digest != first {
+		t.Errorf("fetched %+v, want %s", one, first)
+	}
+	if !strings.Contains(log, "Pulling "+one.Name) {
+		t.Errorf("it said %q", log)
+	}
+	if _, log = fetch(t, e, ref, slipway.RegistryAuth{}); strings.Contains(log, "Pulling") {
+		t.Errorf("it pulled again: %q", log)
+	}
+	second := r.Publish(t, "team/app", "latest", []byte("second"))
+	two, _ := fetch(t, e, ref, slipway.RegistryAuth{})
+	if "sha256:"+two.Digest != second || !has(t, e, one.Name) {
+		t.Errorf("then %+v, want %s, and the first is there: %v", two, second, has(t, e, one.Name))
+	}
+	byDigest, _ := fetch(t, e, one.Name, slipway.RegistryAuth{})
+	if byDigest != one {
+		t.Errorf("by its digest %+v, want %+v", byDigest, one)
+	}
+}
+
+// Remove gives up what was fetched by a reference, and nothing else.
+func TestRemove(t *testing.T) {
+	e, r := open(t)
+	r.Publish(t, "app", "one", []byte("same"))
+	r.Publish(t, "app", "two", []byte("same"))
+	image, _ := fetch(t, e, r.Host+"/app:one", slipway.RegistryAuth{})
+	fetch(t, e, r.Host+"/app:two", slipway.RegistryAuth{})
+	if got := tags(t, e, image.Name); len(got) != 2 {
+		t.Fatalf("it is held by %v", got)
+	}
+	mine := r.Host + "/app:mine"
+	if _, err := e.ImageTag(t.Context(), client.ImageTagOptions{Source: image.Name, Target: mine}); err != nil {
+		t.Fatal(err)
+	}
+	for _, ref := range []string{r.Host + "/app:one", r.Host + "/app:two", r.Host + "/app:two", "Not A Name"} {
+		if err := e.Remove(t.Context(), ref); err != nil {
+			t.Fatal(err)
+		}
+		if got := tags(t, e, mine); !strings.Contains(strings.Join(got, " "), mine) {
+			t.Fatalf("a tag of somebody else went: %v", got)
+		}
+	}
+	if got := tags(t, e, mine); len(got) != 1 {
+		t.Errorf("left: %v", got)
+	}
+	if _, err := e.ImageRemove(t.Context(), mine, client.ImageRemoveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	fetch(t, e, r.Host+"/app:one", slipway.RegistryAuth{})
+	if err := e.Remove(t.Context(), r.Host+"/app:one"); err != nil {
+		t.Fatal(err)
+	}
+	if has(t, e, image.Name) {
+		t.Errorf("%s is still there, as %v", image.Name, tags(t, e, image.Name))
+	}
+}
+
+func TestFetchWithCredentials(t *testing.T) {
+	e, r := open(t)
+	r.Username, r.Password = "oauth2accesstoken", "canary-of-a-token"
+	digest := r.Publish(t, "private", "1", []byte("private"))
+	ref := r.Host + "/private:1"
+	image, log := fetch(t, e, ref, slipway.RegistryAuth{Username: r.Username, Password: r.Password})
+	if "sha256:"+image.Digest != digest || strings.Contains(log, "canary") {
+		t.Errorf("fetched %+v: %s", image, log)
+	}
+	for _, auth := range []slipway.RegistryAuth{{}, {Username: r.Username, Password: "canary-that-is-wrong"}} {
+		_, err := e.Fetch(t.Context(), r.Host+"/private:2", auth, new(bytes.Buffer))
+		f := failure(t, err, "image_denied")
+		if strings.Contains(f.Message, "canary") {
+			t.Errorf("the password is in %q", f.Message)
+		}
+	}
+}
+
+func failure(t *testing.T, err error, code string) *slipway.Failure {
+	t.Helper()
+	f, ok := errors.AsType[*slipway.Failure](err)
+	if !ok || f.Code != code || f.Phase != slipway.PhaseDeploy || f.Step != "fetch" || f.Hint == "" {
+		t.Fatalf("got %#v (%v), want a failure %s", err, err, code)
+	}
+	return f
+}
+
+func TestFetchFails(t *testing.T) {
+	e, r := open(t)
+	for ref, code := range map[string]string{
+		r.Host + "/nobody/knows:1":                                 "image_not_found",
+		r.Host + "/nobody/knows@sha256:" + strings.Repeat("0", 64): "image_not_found",
+		"Not A Name": "bad_reference",
+	} {
+		_, err := e.Fetch(t.Context(), ref, slipway.RegistryAuth{}, new(bytes.Buffer))
+		if f := failure(t, err, code); !strings.Contains(f.Message, strings.SplitN(ref, "@", 2)[0]) {
+			t.Errorf("the image is not named: %s", f.Message)
+		}
+	}
+	gone := dockertest.NewRegistry(t)
+	gone.Host = "127.0.0.1:1"
+	_, err := e.Fetch(t.Context(), gone.Host+"/app:1", slipway.RegistryAuth{}, new(bytes.Buffer))
+	if _, final := errors.AsType[*slipway.Failure](err); err == nil || final {
+		t.Errorf("a registry that does not answer: %#v, want one more try", err)
+	}
+}
+
+// What the engine has and no registry gives is run as it is, and outlives its
+// name.
+func TestFetchLocal(t *testing.T) {
+	d := dockertest.Shared(t)
+	e, r := open(t)
+	for _, name := range []string{r.Host + "/built/here:1", "only-built-here"} {
+		id := d.Import(t, name, map[string][]byte{"program": []byte(name)})
+		image, log := fetch(t, e, name, slipway.RegistryAuth{})
+		if image.Name != id || "sha256:"+image.Digest != id || !strings.Contains(log, "that the engine has") {
+			t.Errorf("fetched %+v, want %s: %s", image, id, log)
+		}
+		d.Import(t, name, map[string][]byte{"program": []byte("another")})
+		if _, err := e.ImagePrune(t.Context(), client.ImagePruneOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if !has(t, e, id) {
+			t.Error("it went with its name")
+		}
+		if err := e.Remove(t.Context(), name); err != nil || has(t, e, id) {
+			t.Errorf("removed: %v, it is there: %v", err, has(t, e, id))
+		}
+	}
+}
+
+func TestEngineDown(t *testing.T) {
+	d := dockertest.Start(t)
+	e, err := engine.Open(d.Host())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	d.Down()
+	_, fetched := e.Fetch(t.Context(), "127.0.0.1:1/app:1", slipway.RegistryAuth{}, new(bytes.Buffer))
+	_, asked := e.Has(t.Context(), "app")
+	for _, err := range []error{fetched, asked, e.Remove(t.Context(), "app")} {
+		if _, final := errors.AsType[*slipway.Failure](err); final || err == nil || !strings.Contains(err.Error(), "does not answer") {
+			t.Errorf("got %#v (%v)", err, err)
+		}
+	}
+}
