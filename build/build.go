@@ -190,7 +190,7 @@ func (m *making) prepare(ctx context.Context) error {
 	defer durable.Discard(scratch)
 	m.artefact.Kind = k.Agent().Name
 	m.artefact.Runtime, err = k.Prepare(ctx, kind.App{
-		Dir: m.app(), Scratch: scratch, Config: m.config,
+		Dir: m.app(), Home: filepath.Join(m.dir(m.artefact.Digest), "app"), Scratch: scratch, Config: m.config,
 		InstallCommand: m.InstallCommand, BuildCommand: m.BuildCommand, Secrets: secrets,
 	}, m.log)
 	return err

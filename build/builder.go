@@ -20,7 +20,9 @@ import (
 	"github.com/slipwayhq/slipway/build/internal/durable"
 	"github.com/slipwayhq/slipway/build/internal/keylock"
 	"github.com/slipwayhq/slipway/build/kind"
+	"github.com/slipwayhq/slipway/build/kind/aegra"
 	"github.com/slipwayhq/slipway/build/kind/js"
+	"github.com/slipwayhq/slipway/build/kind/langgraphpy"
 	"github.com/slipwayhq/slipway/build/toolchain"
 	"github.com/slipwayhq/slipway/internal/engine"
 )
@@ -83,7 +85,7 @@ func Open(o Options) (*Builder, error) {
 		b.kinds = append(b.kinds, open(cache, b.tmp))
 	}
 	b.js = js.New(cache, b.tmp, tools)
-	b.kinds = append(b.kinds, b.js)
+	b.kinds = append(b.kinds, b.js, langgraphpy.New(cache, b.tmp, tools), aegra.New(cache, b.tmp, tools))
 	return b, nil
 }
 

@@ -31,6 +31,7 @@ type Kind interface {
 // App is a source on its way to be a bundle.
 type App struct {
 	Dir            string // its root; moved elsewhere, at the same depth, when it is finished
+	Home           string // where Dir will be then
 	Scratch        string // for temporary things, on the same file system
 	Config         appconfig.Config
 	InstallCommand string // in place of the usual one, "" for that

@@ -39,7 +39,7 @@ func (p pin) url() string {
 
 func (t *Toolchains) bringNode(ctx context.Context, p pin, log io.Writer) (Node, error) {
 	home := filepath.Join(t.dir, "node-"+p.version)
-	err := t.bring(ctx, p, home, log, func(tarball io.Reader, made string) error {
+	err := t.bring(ctx, p, home, log, func(tarball *os.File, made string) error {
 		_, err := archive.Unpack(tarball, made, archive.Options{Strip: 1, Keep: func(name string) bool {
 			return slices.Contains([]string{"bin/node", "LICENSE"}, name)
 		}})
@@ -69,7 +69,7 @@ const (
 
 // unpackNPM lays npm out as a Node brings it along, so that its bin folder can
 // be put in a PATH.
-func unpackNPM(tarball io.Reader, made string) error {
+func unpackNPM(tarball *os.File, made string) error {
 	home, bin := filepath.Join(made, npmHome), filepath.Join(made, "bin")
 	if err := errors.Join(os.MkdirAll(home, 0o755), os.MkdirAll(bin, 0o755)); err != nil {
 		return err
@@ -85,9 +85,17 @@ func unpackNPM(tarball io.Reader, made string) error {
 	return errors.Join(errs...)
 }
 
-// bring puts a package in its place, unless it is there. One brings at a time.
-func (t *Toolchains) bring(ctx context.Context, p pin, home string, log io.Writer, unpack func(tarball io.Reader, made string) error) error {
-	unlock, err := t.locks.Lock(ctx, home, func() { fmt.Fprintf(log, "Waiting for %s %s, which is being brought\n", p.name, p.version) })
+// parcel is a file of a registry, known by its digest.
+type parcel interface {
+	// label is its name and version, for people.
+	label() string
+	// download writes it, verified, and goes back to its beginning.
+	download(ctx context.Context, to *os.File) error
+}
+
+// bring puts a parcel in its place, unless it is there. One brings at a time.
+func (t *Toolchains) bring(ctx context.Context, p parcel, home string, log io.Writer, unpack func(file *os.File, made string) error) error {
+	unlock, err := t.locks.Lock(ctx, home, func() { fmt.Fprintf(log, "Waiting for %s, which is being brought\n", p.label()) })
 	if err != nil {
 		return err
 	}
@@ -100,10 +108,10 @@ func (t *Toolchains) bring(ctx context.Context, p pin, home string, log io.Write
 		return err
 	}
 	defer durable.Discard(work)
-	return failure.During(Step, p.install(ctx, work, home, log, unpack))
+	return failure.During(Step, install(ctx, p, work, home, log, unpack))
 }
 
-func (p pin) install(ctx context.Context, work, home string, log io.Writer, unpack func(io.Reader, string) error) error {
+func install(ctx context.Context, p parcel, work, home string, log io.Writer, unpack func(*os.File, string) error) error {
 	begin := time.Now()
 	tarball, err := os.Create(filepath.Join(work, "tarball"))
 	if err != nil {
@@ -120,13 +128,15 @@ func (p pin) install(ctx context.Context, work, home string, log io.Writer, unpa
 	if err := unpack(tarball, made); err != nil {
 		return err
 	}
-	fmt.Fprintf(log, "Brought %s %s in %.1f s\n", p.name, p.version, time.Since(begin).Seconds())
+	fmt.Fprintf(log, "Brought %s in %.1f s\n", p.label(), time.Since(begin).Seconds())
 	return durable.Publish(made, home)
 }
 
+func (p pin) label() string { return p.name + " " + p.version }
+
 // download writes the tarball, verified, and goes back to its beginning.
 func (p pin) download(ctx context.Context, to *os.File) error {
-	answer, err := get(ctx, p.url())
+	answer, err := get(ctx, p.url(), "")
 	if err != nil {
 		return p.unreachable(ctx, err)
 	}
@@ -183,10 +193,13 @@ func (p pin) shown() string {
 	return p.name + " " + p.version
 }
 
-func get(ctx context.Context, address string) (*http.Response, error) {
+func get(ctx context.Context, address, accept string) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, err
+	}
+	if accept != "" {
+		request.Header.Set("Accept", accept)
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.ResponseHeaderTimeout = 30 * time.Second

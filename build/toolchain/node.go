@@ -50,6 +50,9 @@ type Toolchains struct {
 	search   func() []string
 	locks    keylock.Locks
 
+	searchPython, searchUV func() []string
+	memory                 memory
+
 	mu  sync.Mutex
 	ran map[string]ran    // by path of the candidate
 	npm map[string]string // npm-cli.js by path of Node
@@ -67,6 +70,8 @@ type Options struct {
 	Tmp string // on the same file system
 	// Search lists programs that may be Node; nil looks at the usual places.
 	Search func() []string
+	// SearchPython and SearchUV do the same for Python and uv.
+	SearchPython, SearchUV func() []string
 }
 
 // New looks at nothing yet.
@@ -74,7 +79,16 @@ func New(o Options) *Toolchains {
 	if o.Search == nil {
 		o.Search = UsualPlaces
 	}
-	return &Toolchains{dir: o.Dir, tmp: o.Tmp, search: o.Search, ran: map[string]ran{}, npm: map[string]string{}}
+	if o.SearchPython == nil {
+		o.SearchPython = UsualPythons
+	}
+	if o.SearchUV == nil {
+		o.SearchUV = UsualUVs
+	}
+	return &Toolchains{
+		dir: o.Dir, tmp: o.Tmp, search: o.Search, ran: map[string]ran{}, npm: map[string]string{},
+		searchPython: o.SearchPython, searchUV: o.SearchUV, memory: memory{said: map[string]answer{}},
+	}
 }
 
 // UsualPlaces are programs on this machine that may be Node.

@@ -33,3 +33,13 @@ func nodeFor(least int) (pin, bool) {
 	}
 	return pin{}, false
 }
+
+// uvPins are whole builds of uv by architecture, linked so that they run with
+// any libc.
+var uvPins = map[string]wheel{
+	"amd64": {"uv", "0.13.9", "uv-0.13.9-py3-none-musllinux_1_1_x86_64.whl", "2c45530751517d6c3bbc69a19473f6effe47cce047bede01ffd8af7ea7b36b25"},
+	"arm64": {"uv", "0.13.9", "uv-0.13.9-py3-none-manylinux_2_17_aarch64.manylinux2014_aarch64.musllinux_1_1_aarch64.whl", "5435c5ce14a56431208ca0996416d310f1598e8c2c8ba707688985a16bb82dbe"},
+}
+
+// pipPin runs on every Python that agent servers run on.
+var pipPin = wheel{"pip", "26.3", "pip-26.3-py3-none-any.whl", "f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13"}

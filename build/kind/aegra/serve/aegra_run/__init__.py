@@ -1,0 +1,1 @@
+"""What Aegra needs to be run by Slipway."""

@@ -1,0 +1,205 @@
+package python
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/slipwayhq/slipway/build/internal/command"
+	"github.com/slipwayhq/slipway/build/internal/failure"
+)
+
+// installOwn makes the app's own packages importable where they lie.
+func (j *job) installOwn(ctx context.Context, s surveyed, l lock) error {
+	site := filepath.Join(j.app.Dir, ownFolder, "site")
+	if err := os.MkdirAll(site, 0o755); err != nil {
+		return err
+	}
+	folders, err := j.projects(s, l)
+	if err != nil {
+		return err
+	}
+	if len(folders) > 0 {
+		fmt.Fprintf(j.log, "Installing the app's own packages: %s\n", strings.Join(folders, ", "))
+		if err := j.with.link(ctx, folders, site); err != nil {
+			return err
+		}
+	}
+	for _, f := range s.Folders {
+		if f.Kind != projectFolder {
+			if err := j.place(f, site); err != nil {
+				return err
+			}
+		}
+	}
+	if err := errors.Join(
+		tidy(site),
+		relocate(site, j.app.Dir, j.app.Home),
+		os.WriteFile(filepath.Join(j.app.Dir, ownFolder, "requirements.txt"), []byte(l.String()), 0o644),
+	); err != nil {
+		return err
+	}
+	return j.compile(ctx, j.app.Dir, j.app.Home, j.app.Dir)
+}
+
+// projects are folders that have to be installed: those that are listed, and
+// those that a listed one names as its dependency.
+func (j *job) projects(s surveyed, l lock) ([]string, error) {
+	var folders []string
+	for _, f := range s.Folders {
+		if f.Kind == projectFolder {
+			folders = append(folders, f.Folder)
+		}
+	}
+	for _, place := range l.local {
+		if !filepath.IsAbs(place) {
+			place = filepath.Join(j.app.Dir, j.app.Config.Dir(), place)
+		}
+		folder, err := filepath.Rel(j.app.Dir, place)
+		if err != nil || !filepath.IsLocal(folder) {
+			return nil, fail("dependency_outside", "A dependency lies in %s, which is not inside the source.", place)
+		}
+		if !slices.Contains(folders, folder) {
+			folders = append(folders, folder)
+		}
+	}
+	slices.Sort(folders)
+	return folders, nil
+}
+
+// place lets a folder that is no project be imported: what it holds, or itself
+// if it is a package. It gets a name for importlib.metadata, as elsewhere.
+func (j *job) place(f folder, site string) error {
+	if f.Kind == packageFolder && f.Folder != "." {
+		target, err := filepath.Rel(site, filepath.Join(j.app.Dir, f.Folder))
+		if err != nil {
+			return err
+		}
+		if err := os.Symlink(target, filepath.Join(site, f.Name)); err != nil {
+			return fail("name_taken", "The folder %s can not be imported as %s: another one has that name.", f.Folder, f.Name)
+		}
+	} else {
+		// By its name, so that two folders do not share a file.
+		file := filepath.Join(site, "slipway-"+strings.ReplaceAll(f.Folder, "/", "-")+".pth")
+		if err := os.WriteFile(file, []byte(filepath.Join(j.app.Dir, f.Folder)+"\n"), 0o644); err != nil {
+			return err
+		}
+	}
+	return describe(site, f.Name)
+}
+
+// describe writes the metadata of a folder that has none.
+func describe(site, name string) error {
+	dir := filepath.Join(site, strings.ReplaceAll(normalised(name), "-", "_")+"-0.1.dist-info")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	metadata := fmt.Sprintf("Metadata-Version: 2.1\nName: %s\nVersion: 0.1\n", name)
+	return errors.Join(
+		os.WriteFile(filepath.Join(dir, "METADATA"), []byte(metadata), 0o644),
+		os.WriteFile(filepath.Join(dir, "INSTALLER"), []byte("slipway\n"), 0o644),
+		os.WriteFile(filepath.Join(dir, "RECORD"), nil, 0o644),
+	)
+}
+
+// leftovers of installers say when and by which command, not what.
+var leftovers = []string{".lock", "uv_cache.json", "uv_build.json", "REQUESTED"}
+
+// tidy removes from a site what differs from one installation to the next.
+func tidy(site string) error {
+	return filepath.WalkDir(site, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && entry.Name() == "__pycache__" {
+			return errors.Join(os.RemoveAll(file), fs.SkipDir)
+		}
+		inside := strings.HasSuffix(filepath.Dir(file), ".dist-info") || filepath.Dir(file) == site
+		if inside && entry.Type().IsRegular() && slices.Contains(leftovers, entry.Name()) {
+			return os.Remove(file)
+		}
+		return nil
+	})
+}
+
+// relocate rewrites places of the app in its site to where it will be, and the
+// records of what was rewritten or removed.
+func relocate(site, from, to string) error {
+	var records []string
+	err := filepath.WalkDir(site, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		if entry.Name() == "RECORD" {
+			records = append(records, file)
+			return nil
+		}
+		content, err := os.ReadFile(file)
+		if err != nil || !bytes.Contains(content, []byte(from)) {
+			return err
+		}
+		return os.WriteFile(file, bytes.ReplaceAll(content, []byte(from), []byte(to)), 0o644)
+	})
+	if err != nil {
+		return err
+	}
+	for _, record := range records {
+		if err := rerecord(site, record); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rerecord writes a RECORD anew for the files of it that are there.
+func rerecord(site, record string) error {
+	content, err := os.ReadFile(record)
+	if err != nil {
+		return err
+	}
+	var lines []string
+	for line := range strings.Lines(string(content)) {
+		name, _, _ := strings.Cut(strings.TrimSpace(line), ",")
+		file, err := os.ReadFile(filepath.Join(site, name))
+		switch {
+		case errors.Is(err, fs.ErrNotExist) || name == "":
+			continue
+		case err != nil:
+			return err
+		case path.Base(name) == "RECORD":
+			lines = append(lines, name+",,\n")
+		default:
+			sum := sha256.Sum256(file)
+			lines = append(lines, fmt.Sprintf("%s,sha256=%s,%d\n", name, base64.RawURLEncoding.EncodeToString(sum[:]), len(file)))
+		}
+	}
+	slices.Sort(lines)
+	return os.WriteFile(record, []byte(strings.Join(lines, "")), 0o644)
+}
+
+// compile lays the byte code of a folder beside its source, for the place where
+// it will be: what is read-only later would be compiled at each start. Byte code
+// is not compared with its source any more, which does not change. A file that
+// does not compile is nobody's concern unless it is imported.
+func (j *job) compile(ctx context.Context, from, to, dir string) error {
+	code, err := command.Command{
+		Args: []string{
+			j.python.Path, "-I", "-S", "-m", "compileall", "-q", "-q", "-f", "-j", "2", "--invalidation-mode", "unchecked-hash",
+			"-s", from, "-p", to, "-x", `/(node_modules|\.git)/`, dir,
+		},
+		Dir: dir, Env: append(j.environment(nil), "PYTHONHASHSEED=0"), Mark: j.scratch, Line: func(string) {},
+	}.Run(ctx)
+	if err == nil && code > 1 {
+		err = failure.New(stepInstall, "compile_failed", "Python ended with %d when it compiled what was installed.", code)
+	}
+	return err
+}

@@ -1,0 +1,89 @@
+package python
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/slipwayhq/slipway/build/internal/command"
+	"github.com/slipwayhq/slipway/build/internal/durable"
+	"github.com/slipwayhq/slipway/build/toolchain"
+)
+
+// patience with a silent program before the log says that it is at work.
+const patience = 10 * time.Second
+
+// trust in what a program may run. Each has caches of its own, so that code of
+// an app can not lay anything in the way of another app.
+type trust string
+
+const (
+	ours trust = "ours" // a package manager, and nothing of what it fetches
+	apps trust = "apps" // code of the app, or of a package that has to be built
+)
+
+// fetch runs a package manager that runs no code but its own.
+func (j *job) fetch(ctx context.Context, dir string, args ...string) (*output, error) {
+	return j.run(ctx, ours, dir, args)
+}
+
+// build runs a package manager that runs code of the app or of packages.
+func (j *job) build(ctx context.Context, dir string, args ...string) (*output, error) {
+	return j.run(ctx, apps, dir, args)
+}
+
+func (j *job) run(ctx context.Context, who trust, dir string, args []string) (*output, error) {
+	tmp := filepath.Join(j.scratch, ".tmp")
+	if err := os.MkdirAll(tmp, 0o755); err != nil {
+		return nil, err
+	}
+	defer durable.Discard(tmp)
+	env, err := j.toolEnvironment(who, tmp)
+	if err != nil {
+		return nil, err
+	}
+	said := new(output)
+	c := command.Command{
+		Args: args, Dir: dir, Env: env, Mark: tmp,
+		Line: func(line string) {
+			if said.add(line) {
+				fmt.Fprintln(j.log, line)
+			}
+		},
+		Patience: patience,
+		Silent: func(since time.Duration) {
+			fmt.Fprintf(j.log, "Still at work after %.0f s\n", since.Seconds())
+		},
+	}
+	said.exit, err = c.Run(ctx)
+	return said, err
+}
+
+// toolEnvironment gives a tool a home and caches of ours, so that nothing
+// depends on who runs the server, and nothing is left in their home.
+func (j *job) toolEnvironment(who trust, tmp string) ([]string, error) {
+	home := filepath.Join(j.cache, "python-tools", string(who))
+	if err := os.MkdirAll(home, 0o700); err != nil {
+		return nil, err
+	}
+	env := j.environment([]string{
+		"HOME=" + home, "TMPDIR=" + tmp, "UV_CACHE_DIR=" + filepath.Join(home, "uv"), "PIP_CACHE_DIR=" + filepath.Join(home, "pip"),
+		"UV_PYTHON_DOWNLOADS=never", "UV_NO_PROGRESS=1", "UV_NO_MANAGED_PYTHON=0", "NO_COLOR=1", "UV_LINK_MODE=copy",
+		"PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_INPUT=1", "PIP_ROOT_USER_ACTION=ignore", "PIP_PROGRESS_BAR=off", "PIP_RETRIES=2",
+		"PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "SOURCE_DATE_EPOCH=315532800", // the earliest time of a zip file
+	})
+	if j.app.Config.Python.PipConfig != "" {
+		env = append(env, "PIP_CONFIG_FILE="+filepath.Join(j.app.Dir, j.app.Config.Python.PipConfig))
+	}
+	env = append(env, j.index.Environment()...)
+	for _, v := range j.app.Secrets {
+		env = append(env, v.Name+"="+v.Value)
+	}
+	return env, nil
+}
+
+func (j *job) environment(more []string) []string {
+	return toolchain.Environment(filepath.Dir(j.python.Path), j.scratch, more...)
+}

@@ -1,0 +1,126 @@
+"""Runs an ASGI app by uvicorn, from the first signal to the last answer."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import time
+
+import uvicorn
+
+from . import failure
+from .failure import Mistake
+from .log import error, info
+
+ANSWER_GRACE = 2  # seconds that answers under way get once nothing more is taken
+
+
+class Watched:
+    """The app, with what its start raised kept."""
+
+    def __init__(self, app):
+        self.app, self.raised = app, None
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "lifespan":
+            return await self.app(scope, receive, send)
+        try:
+            await self.app(scope, receive, send)
+        except BaseException as raised:
+            self.raised = self.raised or raised
+            raise
+
+
+class Server(uvicorn.Server):
+    """Leaves signals to us."""
+
+    @contextlib.contextmanager
+    def capture_signals(self):
+        yield
+
+    def install_signal_handlers(self):
+        pass
+
+
+def claim_port(settings):
+    """Bound before anything is started, so that a taken port is found out first."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((settings.host, settings.port))
+    except OSError as taken:
+        raise Mistake(f"{settings.host}:{settings.port}: {taken.strerror}", code="port_in_use") from None
+    sock.set_inheritable(False)
+    return sock
+
+
+class Life:
+    """From the start of an app to its end. started is called when it serves; drain is awaited at
+    SIGTERM while everything is still answered."""
+
+    def __init__(self, app, sock, settings, drain, log_config, began, started=lambda: None):
+        self.app, self.sock, self.settings, self.drain, self.began = Watched(app), sock, settings, drain, began
+        self.started = started
+        config = uvicorn.Config(
+            self.app, access_log=False, lifespan="on", log_config=log_config, timeout_graceful_shutdown=ANSWER_GRACE,
+            server_header=False,
+        )
+        self.server, self.stopping = Server(config), None
+
+    def run(self):
+        try:
+            with asyncio.Runner(loop_factory=loop_factory()) as runner:
+                runner.run(self._run())
+        except SystemExit as exit:
+            if self.server.started:
+                raise
+            return failure.explain(self.app.raised or exit)
+        if not self.server.started:
+            if self.stopping:
+                return 0
+            return failure.explain(self.app.raised or RuntimeError("the server ended by itself"))
+        if self.app.raised and not self.stopping:
+            error("the server ended by itself", error=repr(self.app.raised))
+            return 2
+        return 0
+
+    async def _run(self):
+        self.stop_wanted = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._on_signal, number)
+        ending = asyncio.create_task(self._end())
+        await self.server.serve(sockets=[self.sock])
+        ending.cancel()
+
+    def _on_signal(self, number):
+        name = signal.Signals(number).name
+        if self.stopping:
+            return info("already stopping", signal=name)
+        self.stopping = name
+        info("stopping", signal=name)
+        self.stop_wanted.set()
+
+    async def _end(self):
+        while not self.server.started:
+            if self.stopping:
+                os._exit(0)  # nothing was answered yet, and nothing was changed
+            await asyncio.sleep(0.01)
+        self.started()
+        info("serving", address=f"{self.settings.host}:{self.settings.port}", pid=os.getpid(), start_ms=round((time.monotonic() - self.began) * 1000))
+        await self.stop_wanted.wait()
+        try:
+            await self.drain()
+        except Exception as wrong:
+            error("the drain went wrong", error=repr(wrong))
+        self.server.should_exit = True
+
+
+def loop_factory():
+    with contextlib.suppress(ImportError):
+        import uvloop
+
+        return uvloop.new_event_loop
+    return None
+

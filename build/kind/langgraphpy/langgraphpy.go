@@ -1,0 +1,76 @@
+// Package langgraphpy is the kind of agent that LangGraph's Python server runs
+// with its state in memory and files: what `langgraph dev` runs.
+package langgraphpy
+
+import (
+	"context"
+	"embed"
+	"io"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/build/appconfig"
+	"github.com/slipwayhq/slipway/build/kind"
+	"github.com/slipwayhq/slipway/build/kind/internal/python"
+	"github.com/slipwayhq/slipway/build/toolchain"
+)
+
+// Name of the kind.
+const Name = "langgraph-py"
+
+const drain = 30 * time.Second
+
+// What the server is: pins, and a lock of all that they need.
+var (
+	//go:embed server/requirements.in
+	requires string
+	//go:embed server/requirements.txt
+	lock string
+	//go:embed serve
+	launcher embed.FS
+)
+
+// Kind of LangGraph's Python server.
+type Kind struct {
+	maker    *python.Maker
+	launcher *python.Launcher
+}
+
+// New keeps what is shared below the folder cache and makes it below tmp, on the
+// same file system.
+func New(cache, tmp string, tools *toolchain.Toolchains) *Kind {
+	return &Kind{
+		maker: python.New(python.Server{
+			Name: "LangGraph's Python server", Packages: []string{"langgraph-api", "langgraph-runtime-inmem"},
+			Requires: requires, Lock: lock, Least: appconfig.MinPython,
+		}, cache, tmp, tools),
+		launcher: python.NewLauncher(Name, launcher, cache, tmp),
+	}
+}
+
+// Agent says how the server is run. Its state is files that it rewrites whole:
+// no two instances at once.
+func (k *Kind) Agent() slipway.AgentKind {
+	return slipway.AgentKind{
+		Name: Name, Probe: "/ok", Exclusive: true, StartFailure: 1,
+		Start: 120 * time.Second, Drain: drain,
+	}
+}
+
+// Fingerprint is that of the server and of how dependencies are installed.
+func (k *Kind) Fingerprint() string { return Name + " " + k.maker.Fingerprint() }
+
+// Accepts Python, by default.
+func (k *Kind) Accepts(c appconfig.Config, server slipway.AgentServer) bool {
+	return c.Language == appconfig.Python && (server == "" || server == slipway.AgentServerLangGraph)
+}
+
+// Prepare installs what the app imports and the server beside it.
+func (k *Kind) Prepare(ctx context.Context, app kind.App, log io.Writer) (map[string]string, error) {
+	return k.maker.Prepare(ctx, app, log)
+}
+
+// Launch starts the app by the launcher of today.
+func (k *Kind) Launch(ctx context.Context, b kind.Bundle) (slipway.Launch, error) {
+	return k.maker.Launch(ctx, b, k.launcher, drain)
+}

@@ -1,0 +1,1 @@
+"""LangGraph's runtime in memory, kept safe on disk."""

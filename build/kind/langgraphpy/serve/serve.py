@@ -1,0 +1,74 @@
+"""Runs one app by LangGraph's Python server with its runtime in memory.
+
+    python -S -s -P serve.py
+
+Promises:
+  - /ok answers only after the state is open, checked and swept of runs that a hard kill left;
+  - exit 0 only when all state is on disk; nothing that was answered is missing from it;
+  - the app's folder is never written to by the launcher or the server.
+May die at any instruction: the state folder then holds what was there at most a few seconds
+before (inmem/state.py), and the next start frees its lock.
+"""
+
+import os
+import sys
+
+sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+
+from slipway_serve import app  # noqa: E402
+from slipway_serve.failure import Mistake, step  # noqa: E402
+from slipway_serve.lock import take_lock  # noqa: E402
+from slipway_serve.settings import read_settings  # noqa: E402
+from slipway_serve.start import main  # noqa: E402
+
+
+def prepare(settings, config):
+    """What the server reads when it is imported."""
+    os.environ.update(
+        MIGRATIONS_PATH="__inmem",
+        DATABASE_URI=":memory:",
+        REDIS_URI="fake",
+        LANGGRAPH_RUNTIME_EDITION="inmem",
+        LANGGRAPH_DISABLE_FILE_PERSISTENCE="false",
+        N_JOBS_PER_WORKER=str(settings.workers),
+        PORT=str(settings.port),
+    )
+    # Blocking code is slow, not forbidden: here nobody is about to change it.
+    os.environ.setdefault("LANGGRAPH_ALLOW_BLOCKING", "true")
+    os.environ.setdefault("LANGGRAPH_API_URL", f"http://{settings.host}:{settings.port}")
+    from inmem.settings import server_environment
+
+    os.environ.update(server_environment(config))
+
+
+def start(began):
+    with step("settings"):
+        settings = read_settings(os.environ)
+        if not settings.state_dir:
+            raise Mistake("SLIPWAY_STATE_DIR is not set")
+    with step("config"):
+        app.activate(settings)
+        config = app.read_config(settings)
+        app.apply_environment(config, settings)
+        prepare(settings, config)
+    with step("listen"):
+        from slipway_serve import web
+
+        sock = web.claim_port(settings)
+    with step("lock"):
+        take_lock(settings.state_dir)
+    with step("state"):
+        from inmem import runtime
+
+        memory = runtime.adopt(settings)
+    with step("app"):
+        os.chdir(settings.base_dir)  # where an app finds its own files, as everywhere else
+        asgi = runtime.load_server()
+    with step("graphs"):
+        life = web.Life(asgi, sock, settings, memory.drain, runtime.LOGGING, began)
+        code = life.run()
+    return memory.ended(code)
+
+
+if __name__ == "__main__":
+    main(start)

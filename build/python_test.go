@@ -1,0 +1,206 @@
+package build_test
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/build"
+	"github.com/slipwayhq/slipway/internal/postgrestest"
+)
+
+func TestPythonExample(t *testing.T) {
+	b := realBuilder(t)
+	files := folder(t, "../examples/echo-py")
+	first, _, _ := timed(t, b, request(t, files))
+	if first.Kind != "langgraph-py" || first.Runtime["python"] == "" || !strings.HasPrefix(first.Runtime["server"], "langgraph-api ") || first.Runtime["lock"] == "" || first.Runtime["uv"] == "" {
+		t.Errorf("artefact %+v", first)
+	}
+	serve(t, b, first, "echo")
+
+	files["graph.py"] += "\n# one more line\n"
+	changed, log, took := timed(t, b, request(t, files))
+	if changed.Digest == first.Digest || !strings.Contains(log, "dependencies are unchanged") || changed.Runtime["lock"] != first.Runtime["lock"] {
+		t.Errorf("after a change of a line: %+v, with the log\n%s", changed, log)
+	}
+	if took > 2*time.Second {
+		t.Errorf("a change of a line takes %v", took)
+	}
+}
+
+func pythonExample(t *testing.T, server slipway.AgentServer) (*build.Builder, slipway.Artefact) {
+	t.Helper()
+	b := realBuilder(t)
+	r := request(t, folder(t, "../examples/echo-py"))
+	r.AgentServer = server
+	a, _, _ := timed(t, b, r)
+	return b, a
+}
+
+func TestPythonKeepsItsState(t *testing.T) {
+	b, a := pythonExample(t, "")
+	state := t.TempDir()
+	g := begin(t, b, a, state).serves()
+	thread := g.thread()
+	g.says(thread, "memory", "one")
+	if code := g.terminate(); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+	g = begin(t, b, a, state).serves()
+	if said := g.says(thread, "memory", "two"); said != "you said: one | two" {
+		t.Errorf("after a restart: %q", said)
+	}
+	if code := g.terminate(); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+}
+
+func TestPythonDrains(t *testing.T) {
+	b, a := pythonExample(t, "")
+	state := t.TempDir()
+	g := begin(t, b, a, state).serves()
+	thread := g.thread()
+	id := g.starts(thread, run("slow", "x", object{"delay_ms": 1500}))
+	if code := g.terminate(); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+	if strings.Contains(g.out.String(), "cancelling") {
+		t.Error("the run was cancelled")
+	}
+	g = begin(t, b, a, state).serves()
+	if status := g.status(thread, id); status != "success" {
+		t.Errorf("the run is %s", status)
+	}
+}
+
+func TestPythonCancelsAtTheDrainLimit(t *testing.T) {
+	b, a := pythonExample(t, "")
+	state := t.TempDir()
+	g := begin(t, b, a, state, "SLIPWAY_DRAIN_SECONDS=1").serves()
+	thread := g.thread()
+	id := g.starts(thread, run("slow", "x", object{"delay_ms": 600_000}))
+	if code := g.terminate(); code != 0 || !strings.Contains(g.out.String(), "drain limit reached") {
+		t.Errorf("exit %d", code)
+	}
+	g = begin(t, b, a, state).serves()
+	if status := g.status(thread, id); status != "interrupted" {
+		t.Errorf("the run is %s", status)
+	}
+	if said := g.says(thread, "echo", "y"); !strings.HasPrefix(said, "echo: y") {
+		t.Errorf("the thread is not free: %q", said)
+	}
+}
+
+// Killed while a run is at work, it does that run over at the next start.
+func TestPythonIsKilled(t *testing.T) {
+	b, a := pythonExample(t, "")
+	state := t.TempDir()
+	g := begin(t, b, a, state).serves()
+	thread := g.thread()
+	id := g.starts(thread, run("slow", "x", object{"delay_ms": 4000}))
+	ops := filepath.Join(state, ".langgraph_api", ".langgraph_ops.pckl")
+	for content := ""; !strings.Contains(content, "running"); { // it is flushed every 3 s
+		raw, _ := os.ReadFile(ops)
+		content = string(raw)
+	}
+	g.end(syscall.SIGKILL)
+	g = begin(t, b, a, state).serves()
+	if !strings.Contains(g.out.String(), "freed what a hard kill left behind") || !strings.Contains(g.out.String(), id) {
+		t.Error("it does not say what it freed")
+	}
+	for g.status(thread, id) == "pending" || g.status(thread, id) == "running" {
+	}
+	if status := g.status(thread, id); status != "success" {
+		t.Errorf("the run is %s", status)
+	}
+}
+
+func TestPythonStateIsGuarded(t *testing.T) {
+	b, a := pythonExample(t, "")
+	state := t.TempDir()
+	file := filepath.Join(state, ".langgraph_api", "store.pckl")
+	os.MkdirAll(filepath.Dir(file), 0o755)
+	os.WriteFile(file, []byte("torn"), 0o644)
+	g := begin(t, b, a, state).serves()
+	if kept, err := os.ReadFile(file + ".damaged-1"); string(kept) != "torn" || err != nil || !strings.Contains(g.out.String(), "moved aside") {
+		t.Errorf("a damaged file: %q, %v", kept, err)
+	}
+	begin(t, b, a, state).refuses(1, "state_locked", "is held by process")
+}
+
+func TestPythonFailsToStart(t *testing.T) {
+	b := realBuilder(t)
+	app := func(graph string, more ...string) map[string]string {
+		files := map[string]string{
+			"langgraph.json":   `{"dependencies": ["."], "graphs": {"a": "./a.py:graph"}}`,
+			"requirements.txt": "langchain-core==1.8.3\nlanggraph==1.2.24\n",
+			"a.py":             "from langgraph.graph import StateGraph\n" + graph,
+		}
+		for i := 0; i < len(more); i += 2 {
+			files[more[i]] = more[i+1]
+		}
+		return files
+	}
+	cases := map[string]struct {
+		files         map[string]string
+		code, message string
+	}{
+		"missing package": {app("import absent.thing\ngraph = 1"), "missing_dependency", `a.py:2: No module named 'absent'`},
+		"own module":      {app("import lib.gone\ngraph = 1", "lib/__init__.py", ""), "import_error", `a.py:2: ModuleNotFoundError: No module named 'lib.gone'`},
+		"name":            {app("from json import gone\ngraph = 1"), "import_error", `a.py:2: ImportError: cannot import name 'gone' from 'json'`},
+		"raises":          {app("graph = {}['x']"), "import_error", `a.py:2: KeyError: 'x'`},
+		"no graph":        {app("globals()['other'] = 1"), "graph_not_found", "Could not find graph 'graph'"},
+		"exits":           {app("graph = 1\nraise SystemExit(0)"), "import_error", "a.py:3: SystemExit: 0"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			a, _, _ := timed(t, b, request(t, c.files))
+			begin(t, b, a, t.TempDir()).refuses(1, c.code, c.message)
+		})
+	}
+}
+
+func TestAegra(t *testing.T) {
+	database := postgrestest.Empty(t)
+	b, a := pythonExample(t, slipway.AgentServerAegra)
+	if a.Kind != "aegra" || !strings.HasPrefix(a.Runtime["server"], "aegra-api ") {
+		t.Errorf("artefact %+v", a)
+	}
+	begin(t, b, a, "").refuses(1, "database_missing", "POSTGRES_URI_CUSTOM is not set")
+	begin(t, b, a, "", "POSTGRES_URI_CUSTOM=postgresql://x@127.0.0.1:1/x").refuses(75, "database_unreachable", "PostgreSQL can not be reached")
+
+	uri := "POSTGRES_URI_CUSTOM=" + database
+	one, two := begin(t, b, a, "", uri), begin(t, b, a, "", uri) // both make the tables
+	one.serves()
+	two.serves()
+	expectServes(t, one.address, "/health", "echo")
+	thread := one.thread()
+	one.says(thread, "memory", "one")
+	if said := two.says(thread, "memory", "two"); said != "you said: one | two" {
+		t.Errorf("the other instance: %q", said)
+	}
+	id := one.starts(thread, run("slow", "x", object{"delay_ms": 1500}))
+	if code := one.terminate(); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+	if status := two.status(thread, id); status != "success" {
+		t.Errorf("the run is %s", status)
+	}
+	if code := two.terminate(); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+}
+
+// with is a copy of files with some changed.
+func with(files map[string]string, changes ...string) map[string]string {
+	changed := maps.Clone(files)
+	for i := 0; i < len(changes); i += 2 {
+		changed[changes[i]] = changes[i+1]
+	}
+	return changed
+}
