@@ -68,8 +68,14 @@ type App struct {
 
 // Fingerprint changes when the same source would be built differently.
 func (b *Builder) Fingerprint() string {
-	sum := sha256.Sum256([]byte(langgraphPins + aegraPins + langgraphServe + aegraServe))
-	return strings.Join([]string{Kind, format, js.ServerVersion(), hex.EncodeToString(sum[:4]), b.Bases.Python, b.Bases.Node}, " ")
+	sum := sha256.New()
+	for _, server := range []slipway.AgentServer{slipway.AgentServerLangGraph, slipway.AgentServerAegra} {
+		files := pythonServer(server)
+		for _, name := range sorted(files) {
+			fmt.Fprintf(sum, "%s %d\n%s", name, len(files[name]), files[name])
+		}
+	}
+	return strings.Join([]string{Kind, format, js.ServerVersion(), hex.EncodeToString(sum.Sum(nil)[:8]), b.Bases.Python, b.Bases.Node}, " ")
 }
 
 // Build makes the image of an app, unless it is there.

@@ -41,7 +41,9 @@ func (w *writer) node() error {
 	}
 	w.workdir(w.config.Dir())
 	w.buildNode()
-	w.startNode()
+	if !w.base.serves {
+		w.start(`"node", "` + serverDir + `/serve.mjs"`)
+	}
 	return nil
 }
 
@@ -79,22 +81,6 @@ func (w *writer) buildNode() {
 	case w.base.serves: // some versions of it compile the graphs ahead
 		w.run(stepBuild, "if [ -f /api/langgraph_api/js/build.mts ]; then tsx /api/langgraph_api/js/build.mts; fi")
 	}
-}
-
-// startNode has the image start our server, where the base brings none.
-func (w *writer) startNode() {
-	if w.base.serves {
-		return
-	}
-	w.run(stepFinish, "mkdir -p "+stateDir)
-	for _, variable := range []string{
-		"HOST=0.0.0.0", "PORT=" + port, "SLIPWAY_STATE_DIR=" + stateDir,
-		"SLIPWAY_APP_DIR=" + appDir, "SLIPWAY_CONFIG=" + w.config.Path,
-	} {
-		w.add(stepFinish, "ENV "+variable)
-	}
-	w.add(stepFinish, "EXPOSE "+port)
-	w.add(stepFinish, `CMD ["node", "`+serverDir+`/serve.mjs"]`)
 }
 
 // bringNode installs the server, from our lock.

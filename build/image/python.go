@@ -2,7 +2,6 @@ package image
 
 import (
 	"cmp"
-	_ "embed"
 	"encoding/json"
 	"io/fs"
 	"path"
@@ -14,17 +13,8 @@ import (
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/build/appconfig"
 	"github.com/slipwayhq/slipway/build/internal/failure"
-)
-
-var (
-	//go:embed server/langgraph.txt
-	langgraphPins string
-	//go:embed server/aegra.txt
-	aegraPins string
-	//go:embed server/langgraph.py
-	langgraphServe string
-	//go:embed server/aegra.py
-	aegraServe string
+	"github.com/slipwayhq/slipway/build/kind/aegra"
+	"github.com/slipwayhq/slipway/build/kind/langgraphpy"
 )
 
 // python writes what follows the base and its lines: requirements before the
@@ -50,6 +40,9 @@ func (w *writer) python() error {
 		return err
 	}
 	w.workdir(w.config.Dir())
+	if !w.base.serves {
+		w.start(`"python3", "-s", "-P", "`+serverDir+`/serve.py"`, "PYTHONUNBUFFERED=1")
+	}
 	return nil
 }
 
@@ -79,19 +72,23 @@ func (w *writer) checkPython() error {
 	return nil
 }
 
-// bringPython installs the server and the program that starts it.
+// bringPython installs the server, from our lock, and the program that starts it.
 func (w *writer) bringPython() {
-	pins, serve := langgraphPins, langgraphServe
-	if w.server == slipway.AgentServerAegra {
-		pins, serve = aegraPins, aegraServe
+	for name, content := range pythonServer(w.server) {
+		w.ours[contextServer+"/"+name] = content
 	}
-	w.ours[contextServer+"/requirements.txt"] = []byte(pins)
-	w.ours[contextServer+"/serve.py"] = []byte(serve)
 	w.copy(stepServer, contextServer, serverDir)
 	if w.uv() {
 		w.run(stepServer, pip+" --no-cache-dir uv=="+uvVersion)
 	}
 	w.run(stepServer, w.installer()+" --no-cache-dir -r "+serverDir+"/requirements.txt")
+}
+
+func pythonServer(server slipway.AgentServer) map[string][]byte {
+	if server == slipway.AgentServerAegra {
+		return aegra.ServerFiles()
+	}
+	return langgraphpy.ServerFiles()
 }
 
 // uvVersion is the one that is brought to a base; the vendor's have their own.
@@ -115,7 +112,7 @@ func (w *writer) installer() string {
 func (w *writer) pipInstall() string {
 	constraints := "/api/constraints.txt"
 	if !w.base.serves {
-		constraints = serverDir + "/requirements.txt"
+		constraints = serverDir + "/requirements.in"
 	}
 	command := "PYTHONDONTWRITEBYTECODE=1 " + w.installer() + " --no-cache-dir -c " + constraints
 	if p := w.config.Python.PipConfig; p != "" {
@@ -193,7 +190,11 @@ func (w *writer) folders() error {
 			paths = append(paths, importable)
 		}
 	}
-	if len(paths) > 0 {
+	switch {
+	case len(paths) == 0:
+	case !w.base.serves: // our program puts them there
+		w.add(stepFinish, "ENV SLIPWAY_SITE="+strings.Join(paths, ":"))
+	default:
 		w.run(stepInstall, "printf '%s\\n' "+strings.Join(paths, " ")+` > "$(python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/slipway_app.pth"`)
 	}
 	return nil
@@ -213,10 +214,6 @@ func (w *writer) workspace(ws *appconfig.Workspace) {
 // overwrote a part of it.
 func (w *writer) restoreServer() {
 	if !w.base.serves {
-		w.add(stepFinish, "ENV PORT="+port)
-		w.run(stepFinish, "mkdir -p "+stateDir)
-		w.add(stepFinish, "EXPOSE "+port)
-		w.add(stepFinish, `CMD ["python3", "`+serverDir+`/serve.py"]`)
 		return
 	}
 	w.run(stepFinish, "mkdir -p /api/langgraph_api /api/langgraph_runtime /api/langgraph_license && "+

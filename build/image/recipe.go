@@ -134,3 +134,16 @@ func (w *writer) copy(name, from, to string) { w.add(name, "COPY "+from+"/ "+to+
 
 // workdir is validated before.
 func (w *writer) workdir(dir string) { w.add(stepFinish, "WORKDIR "+path.Join(appDir, dir)) }
+
+// start has an image start our server by a command, where its base brings none.
+func (w *writer) start(command string, more ...string) {
+	w.run(stepFinish, "mkdir -p "+stateDir)
+	for _, variable := range append(more,
+		"HOST=0.0.0.0", "PORT="+port, "SLIPWAY_STATE_DIR="+stateDir,
+		"SLIPWAY_APP_DIR="+appDir, "SLIPWAY_CONFIG="+w.config.Path,
+	) {
+		w.add(stepFinish, "ENV "+variable)
+	}
+	w.add(stepFinish, "EXPOSE "+port)
+	w.add(stepFinish, "CMD ["+command+"]")
+}
