@@ -132,7 +132,7 @@ func (b *Builder) Warm(ctx context.Context, log io.Writer) error { return b.js.W
 
 // Kinds lists the kinds of agent by name.
 func (b *Builder) Kinds() map[string]slipway.AgentKind {
-	agents := []slipway.AgentKind{imageAgent}
+	agents := slices.Clone(imageAgents)
 	for _, k := range b.kinds {
 		agents = append(agents, k.Agent())
 	}

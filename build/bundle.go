@@ -48,7 +48,7 @@ func (b *Builder) read(digest string) (slipway.Artefact, error) {
 
 // Launch says how an artefact is started.
 func (b *Builder) Launch(ctx context.Context, a slipway.Artefact) (slipway.Launch, error) {
-	if a.Kind == imageAgent.Name {
+	if a.Image != "" {
 		return slipway.Launch{}, nil // it says itself how it is started
 	}
 	k := b.kindNamed(a.Kind)

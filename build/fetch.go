@@ -4,16 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/build/image"
 	"github.com/slipwayhq/slipway/internal/engine"
 )
-
-// imageAgent runs what was not built here: an image with an Agent Server in it.
-// It keeps no state of its own, so two may run at once.
-var imageAgent = slipway.AgentKind{Name: image.Kind, Probe: "/ok", Start: 2 * time.Minute, Drain: 30 * time.Second}
 
 // fetch has the engine hold the image of a request, and pins it.
 func (b *Builder) fetch(ctx context.Context, r slipway.BuildRequest, log io.Writer) (slipway.Artefact, error) {
@@ -34,7 +29,7 @@ func (b *Builder) fetch(ctx context.Context, r slipway.BuildRequest, log io.Writ
 		return slipway.Artefact{}, err
 	}
 	fmt.Fprintf(log, "Fetched %s: %s\n", r.Image, fetched.Name)
-	return slipway.Artefact{Kind: imageAgent.Name, Digest: fetched.Digest, Image: fetched.Name}, nil
+	return slipway.Artefact{Kind: image.Kind, Digest: fetched.Digest, Image: fetched.Name}, nil
 }
 
 // removeImage gives up what was fetched by a reference, or made for a key. Of an engine that this

@@ -3,9 +3,18 @@ package build
 import (
 	"context"
 	"errors"
+	"time"
 
+	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/build/image"
 )
+
+// imageAgents run what is in images. They keep no state of their own where they
+// run, so two may at once.
+var imageAgents = []slipway.AgentKind{
+	{Name: image.Kind, Probe: "/ok", Start: 2 * time.Minute, Drain: 30 * time.Second},
+	{Name: image.AegraKind, Probe: "/health", Start: 3 * time.Minute, Drain: 30 * time.Second},
+}
 
 // openImages sets up who makes images, if there is an engine; it removes those
 // of an earlier server even if this one makes bundles.

@@ -24,8 +24,12 @@ import (
 	"github.com/slipwayhq/slipway/internal/engine"
 )
 
-// Kind of every artefact that is an image.
-const Kind = "image"
+// Kinds of artefacts that are images: those of servers that say /ok when they
+// serve, and those that Aegra serves.
+const (
+	Kind      = "image"
+	AegraKind = "image-aegra"
+)
 
 // RuntimeBase is where an artefact records the image that it was built on.
 const RuntimeBase = "base"
@@ -87,7 +91,7 @@ func (b *Builder) Build(ctx context.Context, a App, log io.Writer) (slipway.Arte
 	}
 	names := secretNames(a.Secrets)
 	tag := b.tag(a.Key, base, names)
-	artefact := slipway.Artefact{Kind: Kind, Digest: a.Key, Config: a.Config.Path, Runtime: map[string]string{RuntimeBase: base.pinned}}
+	artefact := slipway.Artefact{Kind: kindOf(a.Server), Digest: a.Key, Config: a.Config.Path, Runtime: map[string]string{RuntimeBase: base.pinned}}
 	if artefact.Image, err = b.find(ctx, tag); err == nil && artefact.Image != "" {
 		fmt.Fprintf(log, "Nothing has changed: using image %s, which is there\n", tag)
 		return artefact, nil
@@ -108,6 +112,13 @@ func (b *Builder) Build(ctx context.Context, a App, log io.Writer) (slipway.Arte
 	}
 	artefact.Image, err = b.run(ctx, job{App: a, recipe: r, tag: tag, kit: kit, log: log})
 	return artefact, err
+}
+
+func kindOf(server slipway.AgentServer) string {
+	if server == slipway.AgentServerAegra {
+		return AegraKind
+	}
+	return Kind
 }
 
 func secretNames(secrets []slipway.EnvVar) []string {
