@@ -47,4 +47,3 @@ func TestSourceBecomesImage(t *testing.T) {
 		return len(list.Items) == 0
 	})
 }
-

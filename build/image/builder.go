@@ -85,33 +85,50 @@ func (b *Builder) Fingerprint() string {
 // Build makes the image of an app, unless it is there.
 func (b *Builder) Build(ctx context.Context, a App, log io.Writer) (slipway.Artefact, error) {
 	b.swept.Do(func() { b.sweepAfter(ctx) })
+	made, err := b.build(ctx, a, log)
+	if err != nil {
+		b.sweepAfter(ctx)
+		return slipway.Artefact{}, err
+	}
+	return made, nil
+}
+
+func (b *Builder) build(ctx context.Context, a App, log io.Writer) (slipway.Artefact, error) {
+	b.builds.RLock()
+	defer b.builds.RUnlock()
 	base, err := b.fetchBase(ctx, a.Config, log)
 	if err != nil {
 		return slipway.Artefact{}, err
 	}
-	names := secretNames(a.Secrets)
-	tag := b.tag(a.Key, base, names)
-	artefact := slipway.Artefact{Kind: kindOf(a.Server), Digest: a.Key, Config: a.Config.Path, Runtime: map[string]string{RuntimeBase: base.pinned}}
-	if artefact.Image, err = b.find(ctx, tag); err == nil && artefact.Image != "" {
+	tag := b.tag(a.Key, base, a.secretNames())
+	made := slipway.Artefact{Kind: kindOf(a.Server), Digest: a.Key, Config: a.Config.Path, Runtime: map[string]string{RuntimeBase: base.pinned}}
+	if made.Image, err = b.find(ctx, tag); err != nil {
+		return made, err
+	}
+	if made.Image != "" {
 		fmt.Fprintf(log, "Nothing has changed: using image %s, which is there\n", tag)
-		return artefact, nil
+		return made, nil
 	}
+	j, err := b.job(ctx, a, base)
 	if err != nil {
-		return slipway.Artefact{}, err
+		return made, err
 	}
+	j.tag, j.log = tag, log
+	made.Image, err = b.run(ctx, j)
+	return made, err
+}
+
+// job plans a build.
+func (b *Builder) job(ctx context.Context, a App, base base) (job, error) {
 	kit, err := b.hasBuildKit(ctx)
 	if err != nil {
-		return slipway.Artefact{}, err
+		return job{}, err
 	}
 	r, err := plan(app{
 		config: a.Config, files: os.DirFS(a.Dir), server: a.Server, base: base,
-		install: a.InstallCommand, build: a.BuildCommand, secrets: names, mounts: kit, owner: b.installation,
+		install: a.InstallCommand, build: a.BuildCommand, secrets: a.secretNames(), mounts: kit, owner: b.installation,
 	})
-	if err != nil {
-		return slipway.Artefact{}, err
-	}
-	artefact.Image, err = b.run(ctx, job{App: a, recipe: r, tag: tag, kit: kit, log: log})
-	return artefact, err
+	return job{App: a, recipe: r, kit: kit}, err
 }
 
 func kindOf(server slipway.AgentServer) string {
@@ -121,9 +138,9 @@ func kindOf(server slipway.AgentServer) string {
 	return Kind
 }
 
-func secretNames(secrets []slipway.EnvVar) []string {
-	names := make([]string, 0, len(secrets))
-	for _, s := range secrets {
+func (a App) secretNames() []string {
+	names := make([]string, 0, len(a.Secrets))
+	for _, s := range a.Secrets {
 		names = append(names, s.Name)
 	}
 	slices.Sort(names)
@@ -156,17 +173,17 @@ func (b *Builder) fetchBase(ctx context.Context, c appconfig.Config, log io.Writ
 	return made, err
 }
 
-// nameBase gives an image that no registry knows a name that says its digest:
-// BuildKit finds none by id.
+// nameBase gives an image that no registry knows a name that says its digest,
+// until the next Sweep: BuildKit finds none by id.
 func (b *Builder) nameBase(ctx context.Context, image engine.Image) (name string, err error) {
-	name = baseRepository + ":" + image.Digest
+	name = b.baseRepository() + ":" + image.Digest
 	if _, err := b.Engine.ImageTag(ctx, client.ImageTagOptions{Source: image.Name, Target: name}); err != nil {
 		return "", b.Engine.Explain(fmt.Errorf("name base image %s: %w", image.Name, err))
 	}
 	return name, nil
 }
 
-const baseRepository = "slipway-base"
+func (b *Builder) baseRepository() string { return "slipway-" + b.installation + "/base" }
 
 // ofBase makes a failure to fetch one of the build.
 func ofBase(reference string, err error) error {
@@ -220,14 +237,33 @@ func (b *Builder) Remove(ctx context.Context, key string) error {
 }
 
 // Sweep removes what has none of our names: what builds left that failed or
-// died, and images that still ran when they were removed. It does nothing while
-// a build is on, whose work it could not tell from theirs.
+// died, and images that still ran when they were removed; and the names that
+// bases were given. It does nothing while a build is on, whose work it could not
+// tell from theirs.
 func (b *Builder) Sweep(ctx context.Context) error {
 	if !b.builds.TryLock() {
 		return nil
 	}
 	defer b.builds.Unlock()
-	return b.removeAll(ctx, make(client.Filters).Add("label", b.owned()).Add("dangling", "true"))
+	return errors.Join(
+		b.removeAll(ctx, make(client.Filters).Add("label", b.owned()).Add("dangling", "true")),
+		b.forgetBases(ctx),
+	)
+}
+
+func (b *Builder) forgetBases(ctx context.Context) error {
+	found, err := b.Engine.ImageList(ctx, client.ImageListOptions{Filters: make(client.Filters).Add("reference", b.baseRepository())})
+	if err != nil {
+		return b.Engine.Explain(fmt.Errorf("list base images: %w", err))
+	}
+	for _, image := range found.Items {
+		for _, name := range image.RepoTags {
+			if strings.HasPrefix(name, b.baseRepository()+":") {
+				err = errors.Join(err, b.remove(ctx, name))
+			}
+		}
+	}
+	return err
 }
 
 func (b *Builder) owned() string { return labelOwner + "=" + b.installation }

@@ -33,18 +33,6 @@ func (b *Builder) hasBuildKit(ctx context.Context) (bool, error) {
 // run builds, and returns the id of the image.
 func (b *Builder) run(ctx context.Context, j job) (id string, err error) {
 	begin := time.Now()
-	id, err = b.runOne(ctx, j)
-	if err != nil {
-		b.sweepAfter(ctx)
-		return "", err
-	}
-	fmt.Fprintf(j.log, "Built image %s in %.1f s\n", j.tag, time.Since(begin).Seconds())
-	return id, nil
-}
-
-func (b *Builder) runOne(ctx context.Context, j job) (id string, err error) {
-	b.builds.RLock()
-	defer b.builds.RUnlock()
 	source, err := openSource(j.Dir, j.hidden)
 	if err != nil {
 		return "", err
@@ -73,7 +61,10 @@ func (b *Builder) runOne(ctx context.Context, j job) (id string, err error) {
 	case o.image == "":
 		return "", fmt.Errorf("the container engine ended a build of %s without a word", j.tag)
 	}
-	return b.confirm(ctx, j.tag)
+	if id, err = b.confirm(ctx, j.tag); err == nil {
+		fmt.Fprintf(j.log, "Built image %s in %.1f s\n", j.tag, time.Since(begin).Seconds())
+	}
+	return id, err
 }
 
 // confirm reads the image's id by its name, which BuildKit may know by another

@@ -115,12 +115,15 @@ func build(t *testing.T, b *image.Builder, a image.App) (slipway.Artefact, strin
 	return made, log.String()
 }
 
+func installation(b *image.Builder) string {
+	sum := sha256.Sum256([]byte(b.Owner))
+	return hex.EncodeToString(sum[:6])
+}
+
 // owned lists the names of a builder's images.
 func owned(t *testing.T, b *image.Builder, c *client.Client) []string {
 	t.Helper()
-	sum := sha256.Sum256([]byte(b.Owner))
-	owner := "slipway.image.owner=" + hex.EncodeToString(sum[:6])
-	list, err := c.ImageList(t.Context(), client.ImageListOptions{Filters: make(client.Filters).Add("label", owner)})
+	list, err := c.ImageList(t.Context(), client.ImageListOptions{Filters: make(client.Filters).Add("label", "slipway.image.owner="+installation(b))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,6 +273,13 @@ func TestCancel(t *testing.T) {
 		}
 		if err := b.Sweep(t.Context()); err != nil {
 			t.Error(err)
+		}
+		bases, err := c.ImageList(t.Context(), client.ImageListOptions{Filters: make(client.Filters).Add("reference", "slipway-"+installation(b)+"/*")})
+		if err != nil || len(bases.Items) > 0 {
+			t.Errorf("names of bases are left: %v, %v", bases.Items, err)
+		}
+		if has, err := b.Engine.Has(t.Context(), shellBase); !has || err != nil {
+			t.Errorf("the base is gone: %v", err)
 		}
 		if got := owned(t, b, c); len(got) != 0 {
 			t.Errorf("left %v", got)

@@ -27,14 +27,18 @@ func (w *writer) python() error {
 		w.bringPython()
 	}
 	w.requirements()
+	early := !w.installsSource()
+	if early {
+		w.restoreServer() // which takes longer than what follows
+	}
 	w.copy(stepInstall, contextApp, appDir)
-	if err := w.folders(); err != nil {
-		return err
+	w.folders()
+	if !early {
+		w.restoreServer()
 	}
 	if err := w.environment(); err != nil {
 		return err
 	}
-	w.restoreServer()
 	w.interfaces()
 	if err := w.removeTools(); err != nil {
 		return err
@@ -165,13 +169,22 @@ func (w *writer) isPackage(folder string) bool {
 	return false
 }
 
+// installsSource says whether the source brings dependencies that are known only
+// once it is there.
+func (w *writer) installsSource() bool {
+	return w.config.Python.Workspace != nil || slices.ContainsFunc(w.config.Python.Folders, func(folder string) bool {
+		content, _ := fs.ReadFile(w.files, path.Join(folder, "requirements.txt"))
+		return w.isPackage(folder) || namesFiles.Match(content)
+	})
+}
+
 // folders makes the app's own folders importable: packages are installed where
 // they lie; others are put on the path, where a folder that is a package itself
 // is found in the one above.
-func (w *writer) folders() error {
+func (w *writer) folders() {
 	if ws := w.config.Python.Workspace; ws != nil {
 		w.workspace(ws)
-		return nil
+		return
 	}
 	var paths []string
 	for _, folder := range w.config.Python.Folders {
@@ -197,7 +210,6 @@ func (w *writer) folders() error {
 	default:
 		w.run(stepInstall, "printf '%s\\n' "+strings.Join(paths, " ")+` > "$(python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/slipway_app.pth"`)
 	}
-	return nil
 }
 
 // workspace installs what uv.lock says, and the members where they lie.
