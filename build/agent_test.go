@@ -161,9 +161,14 @@ func (g *agent) end(with syscall.Signal) int {
 func (g *agent) refuses(exit int, code, message string) {
 	g.Helper()
 	<-g.ended
-	said := g.out.String()
-	_, line, _ := strings.Cut(said, "slipway: failed to start: ")
-	if got := g.cmd.ProcessState.ExitCode(); got != exit || !strings.Contains(said, `slipway: failure {"code": "`+code+`"`) || !strings.Contains(line, message) {
-		g.Errorf("exit %d, said:\n%s", got, said)
+	said := strings.TrimSpace(g.out.String())
+	last := said[strings.LastIndex(said, "\n")+1:]
+	var told struct{ Code, Message, Hint string }
+	told.Code = "nothing"
+	if line, ok := strings.CutPrefix(last, "slipway: failure: "); ok {
+		json.Unmarshal([]byte(line), &told)
+	}
+	if got := g.cmd.ProcessState.ExitCode(); got != exit || told.Code != code || !strings.Contains(told.Message, message) {
+		g.Errorf("exit %d, told %+v, said:\n%s", got, told, said)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/build/appconfig"
 	"github.com/slipwayhq/slipway/build/archive"
+	"github.com/slipwayhq/slipway/build/internal/content"
 	"github.com/slipwayhq/slipway/build/internal/durable"
 	"github.com/slipwayhq/slipway/build/internal/failure"
 	"github.com/slipwayhq/slipway/build/kind"
@@ -62,6 +64,10 @@ func (b *Builder) make(ctx context.Context, key string, r slipway.BuildRequest, 
 	return m.artefact, nil
 }
 
+// runtimeContent is the key of the digest of all that is in a bundle: the same
+// source, built twice, has the same.
+const runtimeContent = "content"
+
 // making is one bundle or image on its way.
 type making struct {
 	*Builder
@@ -104,8 +110,8 @@ func (m *making) check() error {
 		return err
 	}
 	for name, command := range map[string]string{"install_command": m.InstallCommand, "build_command": m.BuildCommand} {
-		if err := checkCommand(name, command); err != nil {
-			return err
+		if err := slipway.CheckCommand(name, command); err != nil { // of a time before it was refused
+			return failure.New("config", "command_refused", "%v", err)
 		}
 	}
 	return nil
@@ -210,10 +216,17 @@ func notServed(c appconfig.Config, server slipway.AgentServer) error {
 	return failure.New("config", "language_not_served", "No kind of agent serves apps in %q.", c.Language)
 }
 
+// publish writes down what the bundle has come to, and puts it in its place.
 func (m *making) publish() error {
 	if m.imagesOnly {
 		return nil // the engine has it
 	}
+	digest, err := content.Digest(m.app())
+	if err != nil {
+		return err
+	}
+	m.artefact.Runtime = maps.Clone(m.artefact.Runtime)
+	m.artefact.Runtime[runtimeContent] = digest
 	if err := writeDescription(m.bundle, m.artefact); err != nil {
 		return err
 	}

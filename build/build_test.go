@@ -157,8 +157,8 @@ func TestBuildFails(t *testing.T) {
 		"no graph file":  {request(t, with(`{"graphs": {"a": "./a.ts:a"}}`)), "config", "graph_not_found", "a.ts"},
 		"python":         {request(t, with(`{"graphs": {"a": "./a.py:a"}}`)), "config", "python_not_served", "a.py"},
 		"config outside": {path(good, "../langgraph.json"), "config", "config_outside", ""},
-		"quote":          {command(good, "echo 'a'"), "config", "command_refused", `build_command is refused: it contains '\''`},
-		"background":     {command(good, "a && b & c"), "config", "command_refused", "single '&'"},
+		"quote":          {command(good, `echo "a"`), "config", "command_refused", `build_command' contains "\""`},
+		"background":     {command(good, "a && b & c"), "config", "command_refused", `contains "&"`},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package build_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -225,8 +226,9 @@ func waitingRequest(t *testing.T) slipway.BuildRequest {
 	return r
 }
 
-// linkCache lends a data folder the servers that were installed already.
-func linkCache(t *testing.T, dir string) {
+// linkCache lends a data folder the servers that were installed already, and
+// more of what is kept.
+func linkCache(t *testing.T, dir string, more ...string) {
 	t.Helper()
 	if err := realBuilder(t).Warm(t.Context(), io.Discard); err != nil {
 		t.Fatal(err)
@@ -234,8 +236,11 @@ func linkCache(t *testing.T, dir string) {
 	if err := os.MkdirAll(filepath.Join(dir, "cache"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(filepath.Join(realDir, "cache", "servers"), filepath.Join(dir, "cache", "servers")); err != nil {
-		t.Fatal(err)
+	for _, name := range append(more, "servers") {
+		kept := filepath.Join(realDir, "cache", name)
+		if err := errors.Join(os.MkdirAll(kept, 0o755), os.Symlink(kept, filepath.Join(dir, "cache", name))); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -151,7 +151,7 @@ func TestPythonFailsToStart(t *testing.T) {
 		code, message string
 	}{
 		"missing package": {app("import absent.thing\ngraph = 1"), "missing_dependency", `a.py:2: No module named 'absent'`},
-		"own module":      {app("import lib.gone\ngraph = 1", "lib/__init__.py", ""), "import_error", `a.py:2: ModuleNotFoundError: No module named 'lib.gone'`},
+		"own module":      {app("import lib.gone\ngraph = 1", "lib/__init__.py", ""), "module_not_found", `a.py:2: ModuleNotFoundError: No module named 'lib.gone'`},
 		"name":            {app("from json import gone\ngraph = 1"), "import_error", `a.py:2: ImportError: cannot import name 'gone' from 'json'`},
 		"raises":          {app("graph = {}['x']"), "import_error", `a.py:2: KeyError: 'x'`},
 		"no graph":        {app("globals()['other'] = 1"), "graph_not_found", "Could not find graph 'graph'"},
@@ -203,4 +203,67 @@ func with(files map[string]string, changes ...string) map[string]string {
 		changed[changes[i]] = changes[i+1]
 	}
 	return changed
+}
+
+// Two packages, the configuration deeper than the root, a file of data.
+func TestMonorepoExample(t *testing.T) {
+	b := realBuilder(t)
+	files := folder(t, "../examples/monorepo-py")
+	r := request(t, files)
+	r.ConfigPath = "agents/assistant/langgraph.json"
+	a, _, _ := timed(t, b, r)
+	g := begin(t, b, a, t.TempDir()).serves()
+	for graph, want := range map[string]string{"assistant": "Hello, you. (shared-lib 1.2.3)", "shout": "YOU!"} {
+		if said := g.says(g.thread(), graph, "you"); said != want {
+			t.Errorf("%s says %q", graph, said)
+		}
+	}
+	g.terminate()
+
+	r = request(t, with(files, "agents/shared-lib/src/shared_lib/phrases.txt", "hello: Hi, {}.\n"))
+	r.ConfigPath = "agents/assistant/langgraph.json"
+	changed, log, took := timed(t, b, r)
+	if took > 3*time.Second || !strings.Contains(log, "dependencies are unchanged") {
+		t.Errorf("a change of a line takes %v", took)
+	}
+	g = begin(t, b, changed, t.TempDir()).serves()
+	if said := g.says(g.thread(), "assistant", "you"); said != "Hi, you. (shared-lib 1.2.3)" {
+		t.Errorf("after a change it says %q", said)
+	}
+}
+
+func TestUVWorkspace(t *testing.T) {
+	b := realBuilder(t)
+	files := folder(t, "testdata/workspace-py")
+	r := request(t, files)
+	r.ConfigPath = "apps/agent/langgraph.json"
+	a, _, _ := timed(t, b, r)
+	g := begin(t, b, a, t.TempDir()).serves()
+	if said := g.says(g.thread(), "echo", "x"); said != "hello" {
+		t.Errorf("it says %q", said)
+	}
+
+	r = request(t, with(files, "apps/agent/pyproject.toml", strings.Replace(files["apps/agent/pyproject.toml"], `"words"`, `"words", "six"`, 1)))
+	r.ConfigPath = "apps/agent/langgraph.json"
+	var log lines
+	_, err := b.Build(t.Context(), r, &log)
+	t.Logf("%v\nlog:\n%s", err, &log)
+	expectFailure(t, err, "install", "lock_stale", "needs to be updated")
+}
+
+// What pip makes is what uv makes: it is the way where uv can not be had.
+func TestPip(t *testing.T) {
+	b := realBuilder(t)
+	files := folder(t, "../examples/monorepo-py")
+	config := "agents/assistant/langgraph.json"
+	r := request(t, with(files, config, strings.Replace(files[config], "{", `{"pip_installer": "pip",`, 1)))
+	r.ConfigPath = config
+	a, _, _ := timed(t, b, r)
+	if a.Runtime["pip"] == "" || a.Runtime["uv"] != "" {
+		t.Errorf("runtime %v", a.Runtime)
+	}
+	g := begin(t, b, a, t.TempDir()).serves()
+	if said := g.says(g.thread(), "assistant", "you"); said != "Hello, you. (shared-lib 1.2.3)" {
+		t.Errorf("it says %q", said)
+	}
 }

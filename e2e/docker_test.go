@@ -200,6 +200,32 @@ func TestContainersOutliveTheServer(t *testing.T) {
 	d.removed(e)
 }
 
+// A server that dies while it deploys an image leaves the next one to finish,
+// with one container.
+func TestServerDiesWhileAnImageIsDeployed(t *testing.T) {
+	t.Parallel()
+	e, registry := dockertest.Shared(t), dockertest.NewRegistry(t)
+	registry.Publish(t, "slow", "1", standin(t), "-listen-after=1s")
+	s := onEngine(t, e)
+	for _, status := range []string{"AWAITING_DEPLOY", "DEPLOYING"} {
+		d := s.image(strings.ToLower(strings.ReplaceAll(status, "_", "-")), registry.Host+"/slow:1")
+		v, err := d.Deployment(t.Context(), d.id)
+		must(t, err)
+		eventually(t, "it is "+status, func() bool {
+			r, err := d.Revision(t.Context(), d.id, *v.LatestRevisionID)
+			must(t, err)
+			return strings.Contains(statuses(r), status)
+		})
+		s.kill()
+		s.start()
+		d.serves()
+		if now := d.containers(e); len(now) != 1 {
+			t.Errorf("killed in %s: containers %v", status, now)
+		}
+		d.removed(e)
+	}
+}
+
 func TestImageIsRefused(t *testing.T) {
 	t.Parallel()
 	e, registry := dockertest.Shared(t), dockertest.NewRegistry(t)

@@ -37,7 +37,7 @@ func checkNew(n *slipway.NewDeployment) error {
 	if err := cmp.Or(slipway.CheckName(n.Name), slipway.CheckVariables(n.Variables), slipway.CheckRefs(n.Refs)); err != nil {
 		return err
 	}
-	if err := cmp.Or(checkConfigPath(&n.Revision.ConfigPath), checkCustomURL(&n.Config.CustomURL), checkSource(n)); err != nil {
+	if err := cmp.Or(checkConfigPath(&n.Revision.ConfigPath), checkCustomURL(&n.Config.CustomURL), checkCommands(&n.Config.InstallCommand, &n.Config.BuildCommand), checkSource(n)); err != nil {
 		return err
 	}
 	if n.Config.Resources != nil {

@@ -46,7 +46,22 @@ func checkChange(ch slipway.Change) error {
 			return err
 		}
 	}
-	return cmp.Or(checkConfigPath(ch.ConfigPath), checkCustomURL(ch.CustomURL), slipway.CheckVariables(ch.Variables))
+	return cmp.Or(checkConfigPath(ch.ConfigPath), checkCustomURL(ch.CustomURL), checkCommands(ch.InstallCommand, ch.BuildCommand), slipway.CheckVariables(ch.Variables))
+}
+
+func checkCommands(install, build *string) error {
+	for _, c := range []struct {
+		name string
+		text *string
+	}{{"install_command", install}, {"build_command", build}} {
+		if c.text == nil {
+			continue
+		}
+		if err := slipway.CheckCommand(c.name, *c.text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkCustomURL keeps to addresses that a browser may be sent to.

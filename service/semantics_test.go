@@ -50,6 +50,8 @@ func TestWhatEachSourceNeeds(t *testing.T) {
 		"image at creation":  {internalSource(func(n *slipway.NewDeployment) { n.Revision.ImageURI = image }), "set it by an update"},
 		"path out of source": {internalSource(func(n *slipway.NewDeployment) { n.Revision.ConfigPath = "../x" }), "must lie within the source"},
 		"custom url":         {internalSource(func(n *slipway.NewDeployment) { n.Config.CustomURL = "javascript:alert(1)" }), "must be an http or https URL"},
+		"install command":    {internalSource(func(n *slipway.NewDeployment) { n.Config.InstallCommand = "npm ci; id" }), `'source_config.install_command' contains ";"`},
+		"build command":      {internalSource(func(n *slipway.NewDeployment) { n.Config.BuildCommand = "npm run x &" }), `'source_config.build_command' contains "&"`},
 		"resources": {internalSource(func(n *slipway.NewDeployment) {
 			n.Config.Resources = &slipway.Resources{Server: slipway.Share{MemoryMB: new(-1)}}
 		}), "resource_spec.memory_mb"},
@@ -107,6 +109,9 @@ func TestImmutablesMayBeRepeatedAndNotChanged(t *testing.T) {
 		if slipway.CodeOf(err) != slipway.CodeInvalid || !strings.Contains(err.Error(), "'source_config."+field+"' cannot be changed") {
 			t.Errorf("%s: %v", field, err)
 		}
+	}
+	if _, err := p.Patch(t.Context(), p.who, d.ID, slipway.Change{BuildCommand: new("a | b")}); slipway.CodeOf(err) != slipway.CodeInvalid || !strings.Contains(err.Error(), "'source_config.build_command' contains") {
+		t.Errorf("a command for a shell: %v", err)
 	}
 	same := slipway.SourceConfig{DeploymentType: "dev", K8sNamespace: new("a")}
 	if _, err := p.Patch(t.Context(), p.who, d.ID, slipway.Change{Immutable: same}); err != nil {

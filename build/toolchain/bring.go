@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,7 +24,8 @@ import (
 // defaultRegistry is npm's own default.
 const defaultRegistry = "https://registry.npmjs.org"
 
-func registry() string {
+// Registry is the npm registry that this machine is to use.
+func Registry() string {
 	for _, name := range []string{"npm_config_registry", "NPM_CONFIG_REGISTRY"} {
 		if set := os.Getenv(name); set != "" {
 			return strings.TrimSuffix(set, "/")
@@ -34,7 +36,7 @@ func registry() string {
 
 // url of a package's tarball: the same form on every registry.
 func (p pin) url() string {
-	return fmt.Sprintf("%s/%s/-/%s-%s.tgz", registry(), p.name, p.name, p.version)
+	return fmt.Sprintf("%s/%s/-/%s-%s.tgz", Registry(), p.name, path.Base(p.name), p.version)
 }
 
 func (t *Toolchains) bringNode(ctx context.Context, p pin, log io.Writer) (Node, error) {
@@ -58,7 +60,7 @@ func (t *Toolchains) bringNode(ctx context.Context, p pin, log io.Writer) (Node,
 func (t *Toolchains) bringNPM(ctx context.Context, log io.Writer) (string, error) {
 	home := filepath.Join(t.dir, "npm-"+npmPin.version)
 	err := t.bring(ctx, npmPin, home, log, unpackNPM)
-	return filepath.Join(home, npmHome, npmCLI), err
+	return home, err
 }
 
 // Where npm lies below the folder of a Node, and its program below that.

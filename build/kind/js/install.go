@@ -1,53 +1,42 @@
 package js
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
-	"strings"
 
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/build/internal/content"
 	"github.com/slipwayhq/slipway/build/internal/durable"
 	"github.com/slipwayhq/slipway/build/kind"
 	"github.com/slipwayhq/slipway/build/toolchain"
 )
 
 // installVersion is raised when the same manifest is to be installed anew.
-const installVersion = "1"
+const installVersion = "2"
 
 const modulesName = "node_modules"
 
-// installed is what an installation came to.
-type installed struct {
-	modules  string            // node_modules, "" if nothing was installed
-	packages map[string]pkg    // by place below node_modules
-	deps     map[string]string // what the manifest asks for
-	lock     string            // digest of the lock file that describes it
+// installation is one app's, on its way.
+type installation struct {
+	k *Kind
+	kind.App
+	project
+	choice
+	node    toolchain.Node
+	manager toolchain.Manager
+	log     io.Writer
 }
 
-// pkg is one entry of npm's own account of a node_modules.
-type pkg struct {
-	Version          string
-	HasInstallScript bool
-}
-
-// record adds to what a revision is built with.
-func (i installed) record(runtime map[string]string) map[string]string {
-	if i.lock != "" {
-		runtime[runtimeLock] = i.lock
-	}
-	return runtime
-}
-
-// install puts node_modules beside the app's package.json.
+// install puts node_modules where the app's graphs find what they import.
 func (k *Kind) install(ctx context.Context, app kind.App, node toolchain.Node, log io.Writer) (installed, error) {
 	m, err := findManifest(app.Dir, app.Config.Dir())
 	if err != nil {
@@ -55,27 +44,50 @@ func (k *Kind) install(ctx context.Context, app kind.App, node toolchain.Node, l
 	}
 	if m == nil {
 		fmt.Fprintln(log, "The source has no package.json: nothing is installed")
-		return installed{}, k.commands(ctx, app, node, app.Dir, log)
+		m = &manifest{dir: app.Dir}
+		return installed{}, k.commands(ctx, app, node, project{app: m, root: m}, &npm, log)
 	}
-	if err := m.dropModules(log); err != nil {
+	i := &installation{k: k, App: app, node: node, log: log}
+	if err := i.settle(ctx, m); err != nil {
 		return installed{}, err
 	}
-	m.warnOfLocks(log)
-	modules := filepath.Join(m.dir, modulesName)
-	if m.local() || app.InstallCommand != "" || app.BuildCommand != "" {
-		err = k.installAlone(ctx, app, m, node, log)
+	if i.local() || app.InstallCommand != "" || app.BuildCommand != "" {
+		err = i.alone(ctx)
 	} else {
-		err = k.link(ctx, m, node, log)
+		err = i.link(ctx)
 	}
 	if err != nil {
 		return installed{}, err
 	}
-	return account(modules, m, log)
+	if err := tidy(app.Dir, log); err != nil {
+		return installed{}, err
+	}
+	return i.account()
+}
+
+// settle finds out what is to be installed and by what.
+func (i *installation) settle(ctx context.Context, m *manifest) (err error) {
+	if i.project, err = findProject(i.Dir, m); err != nil {
+		return err
+	}
+	if i.member != "" {
+		fmt.Fprintf(i.log, "The app is %s of a workspace\n", i.member)
+	}
+	for _, dir := range slices.Compact([]string{i.project.app.dir, i.root.dir}) {
+		if err := dropModules(dir, i.log); err != nil {
+			return err
+		}
+	}
+	if i.choice, err = i.project.choose(i.log); err != nil {
+		return err
+	}
+	i.manager, err = i.k.manager(ctx, i.node, i.project, i.dialect, i.log)
+	return err
 }
 
 // dropModules removes a node_modules that was packed: it is of another machine.
-func (m *manifest) dropModules(log io.Writer) error {
-	modules := filepath.Join(m.dir, modulesName)
+func dropModules(dir string, log io.Writer) error {
+	modules := filepath.Join(dir, modulesName)
 	if !exists(modules) {
 		return nil
 	}
@@ -83,109 +95,140 @@ func (m *manifest) dropModules(log io.Writer) error {
 	return durable.Discard(modules)
 }
 
-func (m *manifest) warnOfLocks(log io.Writer) {
-	if other := m.otherLock(); other != "" && m.lock() == "" {
-		fmt.Fprintf(log, "Warning: npm does not go by %s; versions are chosen by package.json alone\n", other)
+// order of the installation. A lock file is held to where the version of the
+// manager leaves it as it stands.
+func (i *installation) order(production bool) order {
+	locked := i.lock != ""
+	if locked && !i.holds && i.manager.Version != i.wanted.Version {
+		fmt.Fprintf(i.log, "%s is of an older form, which %s %s brings up to date\n", i.lock, i.manager.Name, i.manager.Version)
+		locked = false
 	}
+	return order{locked: locked, production: production, member: i.member, name: i.project.app.name}
+}
+
+// alone installs into the bundle itself: its own folders are linked to, or its
+// own commands write there.
+func (i *installation) alone(ctx context.Context) error {
+	if i.InstallCommand == "" {
+		t, err := i.k.tool(i.manager, i.dialect, dependencies, i.Scratch, i.Secrets, i.root.ownCode() != "", i.log)
+		if err != nil {
+			return err
+		}
+		if err := t.install(ctx, i.root.dir, i.order(i.BuildCommand == ""), i.log); err != nil {
+			return err
+		}
+	}
+	return i.k.commands(ctx, i.App, i.node, i.project, i.dialect, i.log)
 }
 
 // link makes node_modules a link to the folder that all apps with the same
 // dependencies share. Node follows it before it looks for what a package
 // imports, so packages see only each other there, and the app sees them all.
 // The link is relative and stays right when both are moved together.
-func (k *Kind) link(ctx context.Context, m *manifest, node toolchain.Node, log io.Writer) error {
-	files, err := m.installFiles()
+func (i *installation) link(ctx context.Context) error {
+	files, err := i.files()
 	if err != nil {
 		return err
 	}
-	key := dependencyKey(files, node)
-	shared := filepath.Join(k.cache, "js-deps", key)
+	key := i.key(files)
+	shared := filepath.Join(i.k.cache, "js-deps", key)
 	if exists(shared) {
-		fmt.Fprintf(log, "The dependencies are unchanged: using those installed before (%.12s)\n", key)
-	} else if err := k.installShared(ctx, shared, files, node, log); err != nil {
+		fmt.Fprintf(i.log, "The dependencies are unchanged: using those installed before (%.12s)\n", key)
+	} else if err := i.share(ctx, shared, files); err != nil {
 		return err
 	}
-	target, err := filepath.Rel(m.dir, filepath.Join(shared, modulesName))
+	target, err := filepath.Rel(i.root.dir, filepath.Join(shared, modulesName))
 	if err != nil {
 		return err
 	}
-	return os.Symlink(target, filepath.Join(m.dir, modulesName))
+	return os.Symlink(target, filepath.Join(i.root.dir, modulesName))
 }
 
-// installFiles is all that npm gets to see.
-func (m *manifest) installFiles() (map[string][]byte, error) {
-	files := map[string][]byte{manifestName: m.reduced()}
-	for _, name := range []string{m.lock(), ".npmrc"} {
+// files is all that the package manager gets to see.
+func (i *installation) files() (map[string][]byte, error) {
+	files := map[string][]byte{manifestName: i.root.reduced(i.dialect)}
+	for _, name := range append([]string{i.lock}, i.settings...) {
 		if name == "" {
 			continue
 		}
-		content, err := os.ReadFile(filepath.Join(m.dir, name))
+		text, err := os.ReadFile(filepath.Join(i.root.dir, name))
 		if os.IsNotExist(err) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		files[name] = content
+		files[name] = text
 	}
 	return files, nil
 }
 
-// dependencyKey changes with everything that may change what is installed.
-func dependencyKey(files map[string][]byte, node toolchain.Node) string {
+// key changes with everything that may change what is installed. Who has
+// credentials gets nothing from who has none, nor the other way round: the
+// secrets that the files name count too.
+func (i *installation) key(files map[string][]byte) string {
 	sum := sha256.New()
-	fmt.Fprintf(sum, "%s node%d %v\n", installVersion, node.Major(), npmFlags)
+	fmt.Fprintf(sum, "%s node%d %s %s %v\n", installVersion, i.node.Major(), i.name, i.manager.Version, i.dialect.install(order{}))
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		fmt.Fprintf(sum, "%s %d\n%s", name, len(files[name]), files[name])
+	}
+	for _, v := range i.named(files) {
+		fmt.Fprintf(sum, "%s %d\n%s", v.Name, len(v.Value), v.Value)
 	}
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-func (k *Kind) installShared(ctx context.Context, dir string, files map[string][]byte, node toolchain.Node, log io.Writer) error {
-	return k.once(ctx, dir, "the same dependencies are being installed by another build", log, func(work string) error {
-		for name, content := range files {
-			if err := os.WriteFile(filepath.Join(work, name), content, 0o600); err != nil {
+var variable = regexp.MustCompile(`\$\{?(\w+)`)
+
+// named are the secrets that settings name, in the order of their names.
+func (i *installation) named(files map[string][]byte) []slipway.EnvVar {
+	values := map[string]string{}
+	for _, v := range i.Secrets {
+		values[v.Name] = v.Value
+	}
+	var all []slipway.EnvVar
+	for _, file := range i.settings {
+		for _, found := range variable.FindAllSubmatch(files[file], -1) {
+			if value, ok := values[string(found[1])]; ok {
+				all = append(all, slipway.EnvVar{Name: string(found[1]), Value: value})
+				delete(values, string(found[1]))
+			}
+		}
+	}
+	return all
+}
+
+// share installs into a folder for all. Nothing stays there but node_modules,
+// the lock file and a digest of both: credentials have done their work.
+func (i *installation) share(ctx context.Context, dir string, files map[string][]byte) error {
+	return i.k.once(ctx, dir, "the same dependencies are being installed by another build", i.log, func(work string) error {
+		for name, text := range files {
+			if err := os.WriteFile(filepath.Join(work, name), text, 0o600); err != nil {
 				return err
 			}
 		}
-		npm, err := k.npm(ctx, node, dependencies, work, log)
+		t, err := i.k.tool(i.manager, i.dialect, dependencies, work, i.Secrets, false, i.log)
 		if err != nil {
 			return err
 		}
-		if err := npm.install(ctx, work, true, log); err != nil {
+		if err := t.install(ctx, work, i.order(true), i.log); err != nil {
 			return err
 		}
-		// Credentials have done their work; a node_modules is there even if it is empty.
-		return errors.Join(os.RemoveAll(filepath.Join(work, ".npmrc")), os.MkdirAll(filepath.Join(work, modulesName), 0o755))
+		modules := filepath.Join(work, modulesName)
+		if err := os.MkdirAll(modules, 0o755); err != nil { // there even if it is empty
+			return err
+		}
+		return errors.Join(keep(work, append(i.lockFiles, modulesName)), tidy(work, i.log), content.Record(work))
 	})
 }
 
-// account reads what npm wrote down of a node_modules.
-func account(modules string, m *manifest, log io.Writer) (installed, error) {
-	i := installed{modules: modules, deps: m.deps}
-	content, err := os.ReadFile(filepath.Join(modules, ".package-lock.json"))
-	if err != nil {
-		return i, ignoreAbsent(err) // nothing was installed, or not by npm
-	}
-	var lock struct{ Packages map[string]pkg }
-	if err := json.Unmarshal(content, &lock); err != nil {
-		return i, err
-	}
-	i.packages = lock.Packages
-	i.lock = fmt.Sprintf("%x", sha256.Sum256(bytes.TrimSpace(content)))
-	i.warnOfScripts(log)
-	return i, nil
-}
-
-func (i installed) warnOfScripts(log io.Writer) {
-	var names []string
-	for place, p := range i.packages {
-		if p.HasInstallScript {
-			names = append(names, strings.TrimPrefix(place, modulesName+"/"))
+// keep removes all but a few names from a folder.
+func keep(dir string, names []string) error {
+	entries, err := os.ReadDir(dir)
+	for _, entry := range entries {
+		if !slices.Contains(names, entry.Name()) {
+			err = errors.Join(err, durable.Discard(filepath.Join(dir, entry.Name())))
 		}
 	}
-	if len(names) > 0 {
-		slices.Sort(names)
-		fmt.Fprintf(log, "Install scripts of packages are not run; these have one: %s\n", strings.Join(names, ", "))
-	}
+	return err
 }

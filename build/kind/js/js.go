@@ -30,7 +30,9 @@ const Name = "langgraph-js"
 const (
 	runtimeNode   = "node"   // version of Node
 	runtimeServer = "server" // version of the shared server folder
-	runtimeLock   = "lock"   // digest of the lock file that was installed
+	runtimeLock   = "lock"   // SHA-256 of the lock file that was installed, hex
+
+	runtimeManager = "package_manager" // name and version of what installed
 )
 
 const (

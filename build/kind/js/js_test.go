@@ -5,11 +5,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/build/kind"
 	"github.com/slipwayhq/slipway/build/toolchain"
 )
 
@@ -66,26 +66,26 @@ func TestExplain(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			said := output{exit: 1}
+			said := output{speech: npmSpeech, exit: 1}
 			for line := range strings.Lines(c.said) {
 				said.add(strings.TrimSuffix(line, "\n"))
 			}
-			f, ok := errors.AsType[*slipway.Failure](said.explain(dependencies, nil))
+			f, ok := errors.AsType[*slipway.Failure](said.explain("npm can not install the dependencies", true, nil))
 			if !ok || f.Code != c.code || !strings.HasSuffix(f.Message, c.message) && name != "silence" || *f.Exit != 1 || f.Step != "install" {
 				t.Errorf("got %+v", f)
 			}
 		})
 	}
-	if err := new(output).explain(dependencies, nil); err != nil {
+	if err := new(output).explain("x", true, nil); err != nil {
 		t.Errorf("a good end is %v", err)
 	}
-	if err := new(output).explain(dependencies, os.ErrClosed); err != os.ErrClosed {
+	if err := new(output).explain("x", true, os.ErrClosed); err != os.ErrClosed {
 		t.Errorf("another error is %v", err)
 	}
 }
 
 func TestExplainIsShort(t *testing.T) {
-	said := output{exit: 1}
+	said := output{speech: npmSpeech, exit: 1}
 	for range 100 {
 		said.add("npm error " + strings.Repeat("é", 400))
 	}
@@ -130,36 +130,64 @@ func TestManifestIsLocal(t *testing.T) {
 
 // What decides is in the key, what does not is not.
 func TestDependencyKey(t *testing.T) {
-	key := func(node string, files map[string]string) string {
+	key := func(d *dialect, node, manager string, secrets []slipway.EnvVar, files map[string]string) string {
 		m, err := findManifest(write(t, t.TempDir(), files), ".")
 		if err != nil {
 			t.Fatal(err)
 		}
-		seen, err := m.installFiles()
+		i := installation{
+			App:     kind.App{Secrets: secrets},
+			project: project{app: m, root: m},
+			choice:  choice{dialect: d, lock: first(m.dir, d.lockFiles)},
+			node:    toolchain.Node{Version: node}, manager: toolchain.Manager{Version: manager},
+		}
+		seen, err := i.files()
 		if err != nil {
 			t.Fatal(err)
 		}
-		return dependencyKey(seen, toolchain.Node{Version: node})
+		return i.key(seen)
 	}
-	base := key("20.1.0", map[string]string{"package.json": `{"name": "a", "dependencies": {"a": "1"}}`, "package-lock.json": "{}"})
-	same := key("20.2.0", map[string]string{"package.json": "{\"version\": \"2\", \"dependencies\":\n{\"a\":\"1\"}, \"scripts\": {\"x\": \"y\"}}", "package-lock.json": "{}", "src.ts": "x"})
-	if base != same {
-		t.Error("what does not decide changes the key")
+	files := func(more ...string) map[string]string {
+		all := map[string]string{"package.json": `{"dependencies": {"a": "1"}}`, "package-lock.json": "{}"}
+		for n := 0; n < len(more); n += 2 {
+			all[more[n]] = more[n+1]
+		}
+		return all
+	}
+	secret := func(name, value string) []slipway.EnvVar { return []slipway.EnvVar{{Name: name, Value: value}} }
+	const named = "//registry/:_authToken=${NPM_TOKEN}"
+	base := key(&npm, "20.1.0", "10.0.0", nil, files())
+	for name, same := range map[string]string{
+		"what is no dependency": key(&npm, "20.2.0", "10.0.0", nil, files("package.json", "{\"name\": \"a\", \"version\": \"2\", \"dependencies\":\n{\"a\":\"1\"}, \"scripts\": {\"x\": \"y\"}}", "src.ts", "x")),
+		"another's settings":    key(&npm, "20.1.0", "10.0.0", nil, files(".yarnrc.yml", "x: y")),
+		"a secret of no use":    key(&npm, "20.1.0", "10.0.0", secret("NPM_TOKEN", "a"), files()),
+	} {
+		if same != base {
+			t.Errorf("%s changes the key", name)
+		}
 	}
 	others := map[string]string{
-		"node":      key("22.1.0", map[string]string{"package.json": `{"dependencies": {"a": "1"}}`, "package-lock.json": "{}"}),
-		"version":   key("20.1.0", map[string]string{"package.json": `{"dependencies": {"a": "2"}}`, "package-lock.json": "{}"}),
-		"lock":      key("20.1.0", map[string]string{"package.json": `{"dependencies": {"a": "1"}}`, "package-lock.json": "{ }"}),
-		"no lock":   key("20.1.0", map[string]string{"package.json": `{"dependencies": {"a": "1"}}`}),
-		"overrides": key("20.1.0", map[string]string{"package.json": `{"dependencies": {"a": "1"}, "overrides": {"b": "1"}}`, "package-lock.json": "{}"}),
-		"npmrc":     key("20.1.0", map[string]string{"package.json": `{"dependencies": {"a": "1"}}`, "package-lock.json": "{}", ".npmrc": "x=y"}),
+		"":              base,
+		"node":          key(&npm, "22.1.0", "10.0.0", nil, files()),
+		"npm":           key(&npm, "20.1.0", "10.0.1", nil, files()),
+		"pnpm":          key(&pnpm, "20.1.0", "10.0.0", nil, files()),
+		"version":       key(&npm, "20.1.0", "10.0.0", nil, files("package.json", `{"dependencies": {"a": "2"}}`)),
+		"lock":          key(&npm, "20.1.0", "10.0.0", nil, files("package-lock.json", "{ }")),
+		"no lock":       key(&npm, "20.1.0", "10.0.0", nil, map[string]string{"package.json": `{"dependencies": {"a": "1"}}`}),
+		"overrides":     key(&npm, "20.1.0", "10.0.0", nil, files("package.json", `{"dependencies": {"a": "1"}, "overrides": {"b": "1"}}`)),
+		"npmrc":         key(&npm, "20.1.0", "10.0.0", nil, files(".npmrc", "x=y")),
+		"no secret":     key(&npm, "20.1.0", "10.0.0", nil, files(".npmrc", named)),
+		"a secret":      key(&npm, "20.1.0", "10.0.0", secret("NPM_TOKEN", "a"), files(".npmrc", named)),
+		"other secret":  key(&npm, "20.1.0", "10.0.0", secret("NPM_TOKEN", "b"), files(".npmrc", named)),
+		"yarn settings": key(&yarn, "20.1.0", "4.0.0", nil, files(".yarnrc.yml", "x: y")),
+		"yarn":          key(&yarn, "20.1.0", "4.0.0", nil, files()),
 	}
-	seen := []string{base}
+	seen := map[string]string{}
 	for name, other := range others {
-		if slices.Contains(seen, other) {
-			t.Errorf("%s does not change the key", name)
+		if twin, ok := seen[other]; ok {
+			t.Errorf("%q and %q have one key", name, twin)
 		}
-		seen = append(seen, other)
+		seen[other] = name
 	}
 }
 
@@ -168,12 +196,10 @@ func TestWarnOfPeers(t *testing.T) {
 		"node_modules/@langchain/langgraph-api/package.json": `{"peerDependencies": {"@langchain/core": "^1.1.0", "@langchain/langgraph": "^0.2.57 || ^1.0.0", "typescript": "^5"}}`,
 	})
 	app := func(core, langgraph string) installed {
-		return installed{packages: map[string]pkg{
-			"node_modules/@langchain/core": {Version: core}, "node_modules/@langchain/langgraph": {Version: langgraph},
-		}}
+		versions := map[string]string{"@langchain/core": core, "@langchain/langgraph": langgraph, "@langchain/langgraph-api": "1.4.0"}
+		return installed{version: func(name string) string { return versions[name] }}
 	}
 	own := app("0.1.0", "0.1.0")
-	own.packages["node_modules/@langchain/langgraph-api"] = pkg{Version: "1.4.0"}
 	own.deps = map[string]string{"@langchain/langgraph-api": "^1.4.0"}
 	cases := map[string]struct {
 		app  installed

@@ -18,18 +18,20 @@ var shared = []string{"@langchain/core", "@langchain/langgraph"}
 // warnOfPeers says in the log when the app's versions are not those that the
 // server was made for. It may work all the same: the start decides.
 func warnOfPeers(app installed, server string, log io.Writer) {
-	if own, ok := app.packages[filepath.Join(modulesName, serverPackage)]; ok {
-		if _, listed := app.deps[serverPackage]; listed {
-			fmt.Fprintf(log, "The app lists %s itself: its own %s is used\n", serverPackage, own.Version)
-			return
-		}
+	version := app.version
+	if version == nil { // nothing was installed
+		version = func(string) string { return "" }
+	}
+	if _, listed := app.deps[serverPackage]; listed && version(serverPackage) != "" {
+		fmt.Fprintf(log, "The app lists %s itself: its own %s is used\n", serverPackage, version(serverPackage))
+		return
 	}
 	ranges := peerRanges(server)
 	for _, name := range slices.Sorted(maps.Keys(ranges)) {
 		if !slices.Contains(shared, name) {
 			continue
 		}
-		if text := mismatch(name, app.packages[modulesName+"/"+name].Version, ranges[name]); text != "" {
+		if text := mismatch(name, version(name), ranges[name]); text != "" {
 			fmt.Fprintf(log, "Warning: %s\n", text)
 		}
 	}

@@ -68,7 +68,7 @@ func (k *Kind) server(ctx context.Context, node toolchain.Node, log io.Writer) (
 		if err != nil {
 			return err
 		}
-		return npm.install(ctx, work, true, log)
+		return npm.install(ctx, work, order{locked: true, production: true}, log)
 	})
 }
 

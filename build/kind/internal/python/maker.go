@@ -167,11 +167,32 @@ func (j *job) resolve(ctx context.Context, s surveyed) (lock, error) {
 		return lock{}, err
 	}
 	l = l.trust(j.known)
+	if l.local, err = j.unlisted(s, l.local); err != nil {
+		return lock{}, err
+	}
 	return l, j.remember(memo, l)
 }
 
-// remember writes a lock down whole or not at all. Folders of the app are known
-// from its files each time, or it is not remembered.
+// unlisted are the app's own folders that only a package names.
+func (j *job) unlisted(s surveyed, places []string) ([]string, error) {
+	var others []string
+	for _, place := range places {
+		if !filepath.IsAbs(place) {
+			place = filepath.Join(j.app.Dir, j.app.Config.Dir(), place)
+		}
+		name, err := filepath.Rel(j.app.Dir, place)
+		if err != nil || !filepath.IsLocal(name) {
+			return nil, fail("dependency_outside", "A dependency lies in %s, which is not inside the source.", place)
+		}
+		if !slices.ContainsFunc(s.Folders, func(f folder) bool { return f.Folder == name }) {
+			others = append(others, name)
+		}
+	}
+	return others, nil
+}
+
+// remember writes a lock down whole or not at all; one that names folders which
+// the inputs do not know is settled anew each time.
 func (j *job) remember(memo string, l lock) error {
 	if len(l.local) > 0 {
 		return nil
@@ -242,13 +263,7 @@ func (j *job) inputs(s surveyed, r requirements) string {
 	for _, v := range j.app.Secrets {
 		part(v.Name + "=" + v.Value)
 	}
-	if w := j.app.Config.Python.Workspace; w != nil {
-		for _, name := range []string{"pyproject.toml", "uv.lock"} {
-			content, _ := os.ReadFile(filepath.Join(j.app.Dir, w.Root, name)) // the survey has read it
-			part(string(content))
-		}
-		part(s.Package)
-	}
+	part(s.Package + " " + s.Inputs)
 	return hex.EncodeToString(sum.Sum(nil))
 }
 

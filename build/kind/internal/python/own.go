@@ -5,9 +5,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -16,6 +19,7 @@ import (
 
 	"github.com/slipwayhq/slipway/build/internal/command"
 	"github.com/slipwayhq/slipway/build/internal/failure"
+	"github.com/slipwayhq/slipway/build/kind/internal/shelf"
 )
 
 // installOwn makes the app's own packages importable where they lie.
@@ -24,13 +28,9 @@ func (j *job) installOwn(ctx context.Context, s surveyed, l lock) error {
 	if err := os.MkdirAll(site, 0o755); err != nil {
 		return err
 	}
-	folders, err := j.projects(s, l)
-	if err != nil {
-		return err
-	}
-	if len(folders) > 0 {
+	if folders := projects(s, l); len(folders) > 0 {
 		fmt.Fprintf(j.log, "Installing the app's own packages: %s\n", strings.Join(folders, ", "))
-		if err := j.with.link(ctx, folders, site); err != nil {
+		if err := j.link(ctx, s, folders, site); err != nil {
 			return err
 		}
 	}
@@ -42,7 +42,6 @@ func (j *job) installOwn(ctx context.Context, s surveyed, l lock) error {
 		}
 	}
 	if err := errors.Join(
-		tidy(site),
 		relocate(site, j.app.Dir, j.app.Home),
 		os.WriteFile(filepath.Join(j.app.Dir, ownFolder, "requirements.txt"), []byte(l.String()), 0o644),
 	); err != nil {
@@ -52,28 +51,112 @@ func (j *job) installOwn(ctx context.Context, s surveyed, l lock) error {
 }
 
 // projects are folders that have to be installed: those that are listed, and
-// those that a listed one names as its dependency.
-func (j *job) projects(s surveyed, l lock) ([]string, error) {
-	var folders []string
+// those that only a package names as its dependency.
+func projects(s surveyed, l lock) []string {
+	folders := slices.Clone(l.local)
 	for _, f := range s.Folders {
 		if f.Kind == projectFolder {
 			folders = append(folders, f.Folder)
 		}
 	}
-	for _, place := range l.local {
-		if !filepath.IsAbs(place) {
-			place = filepath.Join(j.app.Dir, j.app.Config.Dir(), place)
-		}
-		folder, err := filepath.Rel(j.app.Dir, place)
-		if err != nil || !filepath.IsLocal(folder) {
-			return nil, fail("dependency_outside", "A dependency lies in %s, which is not inside the source.", place)
-		}
-		if !slices.Contains(folders, folder) {
-			folders = append(folders, folder)
+	slices.Sort(folders)
+	return folders
+}
+
+// elsewhere stands for the app's folder in what is kept of its packages.
+const elsewhere = "/slipway-app-folder"
+
+// link installs the app's own packages, or takes what came of it the last time
+// that they were put together in the same way. Their code stays where it is: of
+// an installation there are only names and places.
+func (j *job) link(ctx context.Context, s surveyed, folders []string, site string) error {
+	kept := filepath.Join(j.cache, "python-links", j.layout(s, folders))
+	if shelf.Has(kept) {
+		return copySite(filepath.Join(kept, "site"), site, elsewhere, j.app.Dir)
+	}
+	before, err := files(j.app.Dir)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(j.with.link(ctx, folders, site), tidy(site)); err != nil {
+		return err
+	}
+	made, err := j.left(before)
+	if err != nil || made {
+		return err // it compiled something in its folder
+	}
+	return j.shelf.Put(ctx, kept, "another build keeps the same", io.Discard, func(work string) error {
+		return copySite(site, filepath.Join(work, "site"), j.app.Dir, elsewhere)
+	})
+}
+
+func (j *job) layout(s surveyed, folders []string) string {
+	sum := sha256.New()
+	tool, version := j.with.tool()
+	fmt.Fprintf(sum, "%s 3.%d %s %s %q\n", Format, j.python.Minor(), tool, version, folders)
+	for _, f := range s.Folders {
+		fmt.Fprintf(sum, "%s %s %s\n", f.Folder, f.Layout, f.Inputs)
+	}
+	for _, name := range folders { // one that another one names was not surveyed
+		if !slices.ContainsFunc(s.Folders, func(f folder) bool { return f.Folder == name }) {
+			content, _ := os.ReadFile(filepath.Join(j.app.Dir, name, "pyproject.toml"))
+			names, _ := files(filepath.Join(j.app.Dir, name))
+			fmt.Fprintf(sum, "%s %s %q\n", name, content, slices.Sorted(maps.Keys(names)))
 		}
 	}
-	slices.Sort(folders)
-	return folders, nil
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// files are the names of all that lies below a folder, but for what is ours.
+func files(dir string) (map[string]bool, error) {
+	found := map[string]bool{}
+	err := filepath.WalkDir(dir, func(file string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && entry.Name() == ownFolder {
+			return fs.SkipDir
+		}
+		found[strings.TrimPrefix(file, dir)] = true
+		return err
+	})
+	return found, err
+}
+
+// left removes what a build tool tells itself, and says whether it made anything
+// else.
+func (j *job) left(before map[string]bool) (made bool, err error) {
+	after, err := files(j.app.Dir)
+	if err != nil {
+		return false, err
+	}
+	for _, file := range slices.Sorted(maps.Keys(after)) {
+		switch {
+		case before[file]:
+		case strings.Contains(file, ".egg-info") || strings.Contains(file, "__pycache__"):
+			if err := os.RemoveAll(filepath.Join(j.app.Dir, file)); err != nil {
+				return false, err
+			}
+		default:
+			made = true
+		}
+	}
+	return made, nil
+}
+
+// copySite copies a site with one folder named for another.
+func copySite(from, to, old, new string) error {
+	return filepath.WalkDir(from, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, strings.TrimPrefix(file, from))
+		if entry.IsDir() {
+			return os.MkdirAll(target, 0o755)
+		}
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(target, bytes.ReplaceAll(content, []byte(old), []byte(new)), 0o644)
+	})
 }
 
 // place lets a folder that is no project be imported: what it holds, or itself

@@ -21,6 +21,7 @@ type surveyed struct {
 	Folders []folder
 	Listed  []string // names of packages that the app asks for itself, normalised
 	Package string   // of a workspace: the member that is deployed
+	Inputs  string   // of a workspace: changes when what it requires may
 	Problem *struct{ Code, Message, Hint string }
 }
 
@@ -32,6 +33,7 @@ type folder struct {
 	Dynamic      bool   // only its own code says what it requires
 	Requirements string // of one without a project: its requirements.txt, "" for none
 	Inputs       string // changes when what it requires may
+	Layout       string // of a project: changes when it may be put together differently
 }
 
 type folderKind string

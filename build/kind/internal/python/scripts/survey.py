@@ -101,33 +101,57 @@ def survey_project(source, folder):
         "name": table["name"],
         "dynamic": False,
         "inputs": json.dumps(decisive, sort_keys=True, default=str),
+        "layout": layout(source, folder),
         "listed": names_of(table.get("dependencies", [])),
     }
 
 
 def project(source, folder, name, requires):
     """One whose own code says what it requires: any file of it may decide."""
+    whole = digest(source, folder)
     return {
         "folder": folder,
         "kind": "project",
         "name": name or basename(source, folder),
         "dynamic": True,
-        "inputs": digest(source, folder),
+        "inputs": whole,
+        "layout": whole,
         "listed": names_of(requires or []),
     }
 
 
 def digest(source, folder):
     total = hashlib.sha256()
-    for dir, dirs, files in os.walk(source.path(folder)):
-        dirs[:] = sorted(d for d in dirs if d not in (".git", "__pycache__", "node_modules"))
-        for file in sorted(files):
+    for dir, files in walk(source, folder):
+        for file in files:
             path = os.path.join(dir, file)
-            if os.path.islink(path) or file.endswith(".pyc"):
-                continue
-            with open(path, "rb") as content:
-                total.update(f"{os.path.relpath(path, source.root)}\0{hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode())
+            total.update(f"{os.path.relpath(path, source.root)}\n".encode() + content_of(path))
     return total.hexdigest()
+
+
+def layout(source, folder):
+    """Changes when a package may be put together differently: with the names of its files, and with
+    what the files at its root say."""
+    total = hashlib.sha256()
+    for dir, files in walk(source, folder):
+        for file in files:
+            path = os.path.join(dir, file)
+            total.update(f"{os.path.relpath(path, source.root)}\n".encode())
+            if dir == source.path(folder):
+                total.update(content_of(path))
+    return total.hexdigest()
+
+
+def walk(source, folder):
+    """Folders with their files, in order, without what is not source."""
+    for dir, dirs, files in os.walk(source.path(folder)):
+        dirs[:] = sorted(d for d in dirs if d not in (".git", "__pycache__", "node_modules", ".slipway"))
+        yield dir, sorted(f for f in files if not f.endswith(".pyc") and not os.path.islink(os.path.join(dir, f)))
+
+
+def content_of(path):
+    with open(path, "rb") as content:
+        return hashlib.file_digest(content, "sha256").digest()
 
 
 def requirement_lines(source, name, seen):
@@ -183,9 +207,13 @@ def survey_workspace(source, workspace, config_folder):
         if source.inside(member["path"]) is None:
             raise Problem("dependency_outside", f"{member['name']} lies in {member['path']}, which is not inside the source.")
         if not member["virtual"]:
-            answer.append({"folder": member["path"], "kind": "project", "name": member["name"], "dynamic": True, "inputs": "", "listed": []})
+            answer.append(survey_project(source, member["path"]))
         waiting += [d["name"] for d in member.get("dependencies", [])]
-    return answer, target["name"], [normalised(p["name"]) for p in lock.get("package", [])]
+    for folder in answer:
+        folder["listed"] = [normalised(p["name"]) for p in lock.get("package", [])]
+    # All of them may decide whether the lock is up to date.
+    inputs = [source.text(join(member["path"], "pyproject.toml")) for _, member in sorted(members.items()) if source.inside(member["path"])]
+    return answer, target["name"], "\n".join([*inputs, source.text(join(root, "uv.lock"))])
 
 
 def member_of(members, config_folder):
@@ -313,9 +341,9 @@ def bound_by(node):
 
 def survey(request):
     source = Source(request["root"])
-    answer = {"folders": [], "listed": names_of(request["dependencies"]), "package": ""}
+    answer = {"folders": [], "listed": names_of(request["dependencies"]), "package": "", "inputs": ""}
     if request.get("workspace"):
-        answer["folders"], answer["package"], answer["listed"] = survey_workspace(source, request["workspace"], request["config_folder"])
+        answer["folders"], answer["package"], answer["inputs"] = survey_workspace(source, request["workspace"], request["config_folder"])
     for folder in request["folders"]:
         answer["folders"].append(survey_folder(source, folder))
     for folder in answer["folders"]:

@@ -1,8 +1,10 @@
-"""A start that fails says why so that a person and a machine can read it, last:
+"""A start that fails says why twice: in one line for people, and, as the last that the process
+writes, in one line for the machine that started it:
 
-    <the stack, if it is one of the app's code>
-    slipway: failure {"code": "missing_dependency", "hint": "..."}
     slipway: failed to start: <step>: <message>
+    slipway: failure: {"code": "missing_dependency", "message": "...", "hint": "..."}
+
+The stack, if there is one, stands between them on lines of its own.
 """
 
 import contextlib
@@ -11,7 +13,7 @@ import os
 import sys
 import traceback
 
-LONGEST = 2_000
+LONGEST = 1_200  # the whole line must fit into what a driver keeps of an output
 
 
 FINAL = 1  # another start would fail alike
@@ -54,13 +56,14 @@ def explain(failure, step_name=None):
         return ends
     _State.explained = True
     code, message, hint = classify(cause)
+    text = "; ".join(part.strip() for part in message.strip().splitlines() if part.strip())[:LONGEST]
+    told = {"code": code, "message": text} | ({"hint": hint} if hint else {})
+    sys.stdout.flush()
+    sys.stderr.write(f"slipway: failed to start: {step_name or _State.step}: {text}\n")
     if not isinstance(cause, Mistake):
         cause.__traceback__ = from_app(cause.__traceback__)
         traceback.print_exception(cause, limit=-12)
-    text = "; ".join(part.strip() for part in message.strip().splitlines() if part.strip())[:LONGEST]
-    sys.stdout.flush()
-    sys.stderr.write(f"slipway: failure {json.dumps({'code': code, 'hint': hint[:300]})}\n")
-    sys.stderr.write(f"slipway: failed to start: {step_name or _State.step}: {text}\n")
+    sys.stderr.write(f"slipway: failure: {json.dumps(told)}\n")
     sys.stderr.flush()
     return ends
 
@@ -99,7 +102,7 @@ def classify(cause):
         top = cause.name.split(".")[0]
         if top not in _State.local_names:
             return "missing_dependency", f"{where}No module named {cause.name!r}", f"Add the package that has {top} to the app's dependencies."
-        return "import_error", where + said, "Look at the module's name, and that its file was packed."
+        return "module_not_found", where + said, "Look at the module's name, and that its file was packed."
     if isinstance(cause, ImportError):
         return "import_error", where + said, "Look at the name, and at the version of the package that it is imported from."
     if isinstance(cause, ValueError) and str(cause).startswith(("Could not find graph", "Graph export not found", "Graph file not found")):
