@@ -50,7 +50,6 @@ type Builder struct {
 	// builds are on while it is held to read: who removes what failed builds
 	// left must not meet one.
 	builds sync.RWMutex
-	swept  sync.Once // what an earlier server left
 }
 
 // New returns a builder. Nothing is sent until it is used.
@@ -84,7 +83,7 @@ func (b *Builder) Fingerprint() string {
 
 // Build makes the image of an app, unless it is there.
 func (b *Builder) Build(ctx context.Context, a App, log io.Writer) (slipway.Artefact, error) {
-	b.swept.Do(func() { b.sweepAfter(ctx) })
+	b.sweepAfter(ctx) // an earlier server's, and what was in use when it failed
 	made, err := b.build(ctx, a, log)
 	if err != nil {
 		b.sweepAfter(ctx)
@@ -295,7 +294,7 @@ func (b *Builder) remove(ctx context.Context, name string) error {
 	return b.Engine.Explain(fmt.Errorf("remove image %s: %w", name, err))
 }
 
-// sweepAfter cleans up behind a build that made nothing, though its context may
+// sweepAfter cleans up behind builds that made nothing, though the context may
 // have ended.
 func (b *Builder) sweepAfter(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepWithin)

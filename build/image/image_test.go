@@ -33,8 +33,14 @@ const shellBase = "shell-of-image:1"
 // builder, and a client.
 func open(t *testing.T, kit bool, bases image.Bases) (*image.Builder, *client.Client) {
 	t.Helper()
-	e := dockertest.Shared(t)
-	options := []client.Opt{client.WithHost(e.Host())}
+	c := connect(t, dockertest.Shared(t).Host(), kit)
+	return image.New(image.Options{Engine: &engine.Engine{Client: c}, Owner: t.Name(), Bases: bases}), c
+}
+
+// connect returns a client of an engine, which may seem to have no BuildKit.
+func connect(t *testing.T, host string, kit bool) *client.Client {
+	t.Helper()
+	options := []client.Opt{client.WithHost(host)}
 	if !kit {
 		options = append(options, client.WithHTTPResponseHook(func(r *http.Response) { r.Header.Set("Builder-Version", "1") }))
 	}
@@ -43,7 +49,7 @@ func open(t *testing.T, kit bool, bases image.Bases) (*image.Builder, *client.Cl
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	return image.New(image.Options{Engine: &engine.Engine{Client: c}, Owner: t.Name(), Bases: bases}), c
+	return c
 }
 
 // shell returns a builder on the base with a shell.
@@ -253,8 +259,8 @@ func TestCancel(t *testing.T) {
 		b, c := shell(t, kit)
 		seconds := map[bool]string{true: "98761", false: "98762"}[kit]
 		ctx, cancel := context.WithCancel(t.Context())
-		log := until{line: "\nbegun\n", do: cancel}
-		begin := time.Now()
+		var begin time.Time
+		log := until{line: "\nbegun\n", do: func() { begin = time.Now(); cancel() }}
 		_, err := b.Build(ctx, script(t, "e", "echo begun; sleep "+seconds), &log)
 		if !errors.Is(err, context.Canceled) {
 			t.Fatalf("got %v; log:\n%s", err, log.log.String())
@@ -262,15 +268,7 @@ func TestCancel(t *testing.T) {
 		for running(t, "sleep\x00"+seconds) { // the engine ends it in its own time; the test's limit bounds this
 		}
 		t.Logf("gone after %v", time.Since(begin))
-		for { // likewise the container
-			list, err := c.ContainerList(t.Context(), client.ContainerListOptions{All: true})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(list.Items) == 0 {
-				break
-			}
-		}
+		untilNoContainer(t, c)
 		if err := b.Sweep(t.Context()); err != nil {
 			t.Error(err)
 		}
@@ -285,6 +283,21 @@ func TestCancel(t *testing.T) {
 			t.Errorf("left %v", got)
 		}
 	})
+}
+
+// untilNoContainer waits for the engine to remove the containers of builds that
+// were cancelled; the test's limit bounds this.
+func untilNoContainer(t *testing.T, c *client.Client) {
+	t.Helper()
+	for {
+		list, err := c.ContainerList(t.Context(), client.ContainerListOptions{All: true, Filters: make(client.Filters).Add("label", "slipway.image.owner")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(list.Items) == 0 {
+			return
+		}
+	}
 }
 
 // running says whether any process has such a command line.

@@ -2,7 +2,6 @@ package image
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -151,13 +150,4 @@ func (t *transcript) flush() {
 	line := t.rest
 	t.rest = ""
 	t.line(line)
-}
-
-// decoded is what BuildKit's messages hold: a protocol buffer.
-func decoded(aux json.RawMessage) ([]byte, error) {
-	var text string
-	if err := json.Unmarshal(aux, &text); err != nil {
-		return nil, err
-	}
-	return base64.StdEncoding.DecodeString(text)
 }

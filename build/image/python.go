@@ -27,20 +27,21 @@ func (w *writer) python() error {
 		w.bringPython()
 	}
 	w.requirements()
-	early := !w.installsSource()
-	if early {
-		w.restoreServer() // which takes longer than what follows
+	w.importable()
+	// What comes after the source runs again with each of its changes.
+	if w.installsSource() {
+		w.copy(stepInstall, contextApp, appDir)
+		w.packages()
 	}
-	w.copy(stepInstall, contextApp, appDir)
-	w.folders()
-	if !early {
-		w.restoreServer()
-	}
-	if err := w.environment(); err != nil {
+	w.restoreServer()
+	if err := w.removeTools(); err != nil {
 		return err
 	}
+	if !w.installsSource() {
+		w.copy(stepInstall, contextApp, appDir)
+	}
 	w.interfaces()
-	if err := w.removeTools(); err != nil {
+	if err := w.environment(); err != nil {
 		return err
 	}
 	w.workdir(w.config.Dir())
@@ -178,29 +179,19 @@ func (w *writer) installsSource() bool {
 	})
 }
 
-// folders makes the app's own folders importable: packages are installed where
-// they lie; others are put on the path, where a folder that is a package itself
-// is found in the one above.
-func (w *writer) folders() {
-	if ws := w.config.Python.Workspace; ws != nil {
-		w.workspace(ws)
-		return
-	}
+// importable puts folders that are no packages where Python imports from. One
+// that is a package itself, for importing, is found in the folder above.
+func (w *writer) importable() {
 	var paths []string
 	for _, folder := range w.config.Python.Folders {
 		if w.isPackage(folder) {
-			w.runWithSecrets(stepInstall, w.pipInstall()+" -e "+path.Join(appDir, folder))
 			continue
-		}
-		if content, err := fs.ReadFile(w.files, path.Join(folder, "requirements.txt")); err == nil && namesFiles.Match(content) {
-			dir := path.Join(appDir, folder)
-			w.runWithSecrets(stepInstall, "cd "+dir+" && "+w.pipInstall()+" -r requirements.txt")
 		}
 		if _, err := fs.Stat(w.files, path.Join(folder, "__init__.py")); err == nil {
 			folder = path.Dir(folder)
 		}
-		if importable := path.Join(appDir, folder); !slices.Contains(paths, importable) {
-			paths = append(paths, importable)
+		if place := path.Join(appDir, folder); !slices.Contains(paths, place) {
+			paths = append(paths, place)
 		}
 	}
 	switch {
@@ -209,6 +200,29 @@ func (w *writer) folders() {
 		w.add(stepFinish, "ENV SLIPWAY_SITE="+strings.Join(paths, ":"))
 	default:
 		w.run(stepInstall, "printf '%s\\n' "+strings.Join(paths, " ")+` > "$(python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/slipway_app.pth"`)
+	}
+}
+
+// packages installs what only the source says: requirements that name other files
+// of it, and packages where they lie, at once, since one may want another.
+func (w *writer) packages() {
+	if ws := w.config.Python.Workspace; ws != nil {
+		w.workspace(ws)
+		return
+	}
+	editable := ""
+	for _, folder := range w.config.Python.Folders {
+		dir := path.Join(appDir, folder)
+		content, _ := fs.ReadFile(w.files, path.Join(folder, "requirements.txt"))
+		switch {
+		case w.isPackage(folder):
+			editable += " -e " + dir
+		case namesFiles.Match(content):
+			w.runWithSecrets(stepInstall, "cd "+dir+" && "+w.pipInstall()+" -r requirements.txt")
+		}
+	}
+	if editable != "" {
+		w.runWithSecrets(stepInstall, w.pipInstall()+editable)
 	}
 }
 

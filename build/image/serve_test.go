@@ -5,8 +5,10 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
@@ -48,8 +50,54 @@ func TestServesPython(t *testing.T) {
 			if got := ask(t, run(t, c, made.Image), `{"assistant_id": "echo", "input": {"text": "hello"}}`); got != `{"text":"HELLO"}` {
 				t.Errorf("got %s", got)
 			}
+
+			// A line of code changes, and nothing is installed again.
+			begin := time.Now()
+			changed := app(t, "7", files)
+			if err := os.WriteFile(filepath.Join(changed.Dir, "words", "__init__.py"), []byte("def loud(text: str) -> str:\n    return text * 2\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			made, log := build(t, b, changed)
+			t.Logf("another line of code: %v", time.Since(begin))
+			if installs := strings.Count(log, "pip install"); strings.Count(log, "(unchanged)") < installs || strings.Contains(log, "Installed") {
+				t.Errorf("installed again:\n%s", log)
+			}
+			if got := ask(t, run(t, c, made.Image), `{"assistant_id": "echo", "input": {"text": "hello"}}`); got != `{"text":"hellohello"}` {
+				t.Errorf("got %s", got)
+			}
 		})
 	}
+}
+
+// Packages of the source are installed where they lie, with what they need.
+func TestServesPackages(t *testing.T) {
+	const base = "packages-of-image/langgraph-api:3.12"
+	b, c := open(t, true, image.Bases{Python: base})
+	basetest.Python(t, c, base)
+	for key, of := range map[string]struct{ dir, config, run, want string }{
+		"8": {"testdata/workspace", "agents/one/langgraph.json", `{"assistant_id": "echo", "input": {"text": "hello"}}`, `{"text":"HELLO"}`},
+		"9": {"../../examples/monorepo-py", "agents/assistant/langgraph.json", `{"assistant_id": "shout", "input": {"messages": [{"role": "human", "content": "hello"}]}}`, "HELLO"},
+	} {
+		a := copied(t, key, of.dir, of.config)
+		made, _ := build(t, b, a)
+		if got := ask(t, run(t, c, made.Image), of.run); !strings.Contains(got, of.want) {
+			t.Errorf("%s: got %s", of.dir, got)
+		}
+	}
+}
+
+// copied is an app of the repository.
+func copied(t *testing.T, key, dir, config string) image.App {
+	t.Helper()
+	a := image.App{Key: strings.Repeat(key, 64), Dir: t.TempDir()}
+	if err := os.CopyFS(a.Dir, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if a.Config, err = appconfig.Load(a.Dir, config); err != nil {
+		t.Fatal(err)
+	}
+	return a
 }
 
 // Apps in JavaScript are served by our server, on an image with Node.
@@ -57,15 +105,7 @@ func TestServesNode(t *testing.T) {
 	const base = "node-of-image:20"
 	b, c := open(t, true, image.Bases{Node: base})
 	basetest.Node(t, c, base)
-	a := image.App{Key: strings.Repeat("2", 64), Dir: t.TempDir()}
-	if err := os.CopyFS(a.Dir, os.DirFS("../../examples/echo-js")); err != nil {
-		t.Fatal(err)
-	}
-	var err error
-	if a.Config, err = appconfig.Load(a.Dir, "langgraph.json"); err != nil {
-		t.Fatal(err)
-	}
-	made, _ := build(t, b, a)
+	made, _ := build(t, b, copied(t, "2", "../../examples/echo-js", "langgraph.json"))
 	got := ask(t, run(t, c, made.Image), `{"assistant_id": "echo", "input": {"messages": [{"role": "human", "content": "hello"}]}}`)
 	if !strings.Contains(got, "hello") {
 		t.Errorf("got %s", got)

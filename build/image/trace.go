@@ -1,6 +1,7 @@
 package image
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -127,4 +128,13 @@ func (t *trace) log(message []byte) error {
 		v.lines.last = t.said.last
 	}
 	return err
+}
+
+// decoded is what BuildKit's messages hold: a protocol buffer.
+func decoded(aux json.RawMessage) ([]byte, error) {
+	var text string
+	if err := json.Unmarshal(aux, &text); err != nil {
+		return nil, err
+	}
+	return base64.StdEncoding.DecodeString(text)
 }
