@@ -52,30 +52,35 @@ const (
 
 // explain makes the failure of a build that the engine ended.
 func (r *recipe) explain(o outcome) *slipway.Failure {
-	if parseError.MatchString(o.failed.Message) {
+	exit, ran := o.exitCode()
+	if !ran && parseError.MatchString(o.failed.Message) {
 		return parseFailure(o.failed)
 	}
 	name := r.stepOf(o.said.step)
-	code, hint := "build_failed", ""
-	if name == stepInstall || name == stepServer {
-		code = "install_failed"
-	}
-	exit, ran := o.exitCode()
-	text := strings.Join(append(o.said.last, o.failed.Message), "\n")
-	for _, reason := range reasons {
-		if reason.printed.MatchString(text) {
-			code, hint = reason.code, reason.hint
-			break
-		}
-	}
-	if ran && exit == outOfMemory && code != "disk_full" {
+	code, hint := because(strings.Join(append(o.said.last, o.failed.Message), "\n"))
+	switch {
+	case ran && exit == outOfMemory && code != "disk_full":
 		code, hint = "out_of_memory", "The command was killed: give the container engine more memory, or build with less at once."
+	case code == "" && (name == stepInstall || name == stepServer):
+		code = "install_failed"
+	case code == "":
+		code = "build_failed"
 	}
 	f := failure.New(name, code, "The image can not be built: %s", quote(o))
 	if f.Hint = hint; ran {
 		f.Exit = &exit
 	}
 	return f
+}
+
+// because finds the reason in what was printed, "" if it is none that is known.
+func because(printed string) (code, hint string) {
+	for _, reason := range reasons {
+		if reason.printed.MatchString(printed) {
+			return reason.code, reason.hint
+		}
+	}
+	return "", ""
 }
 
 // stepOf finds the step of an instruction as the engine tells it.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -100,10 +102,13 @@ func app(t *testing.T, key string, files map[string]string) image.App {
 	return image.App{Key: strings.Repeat(key, 64), Dir: dir, Config: c}
 }
 
+// awkward means something to everything on its way into an image.
+const awkward = `{"a": "It's $HOME ${PATH:-x} \\ \" ` + "`id`" + ` \n \u2028 é", "b'": "\\"}`
+
 // script is an app whose installation is a script.
 func script(t *testing.T, key, install string) image.App {
 	a := app(t, key, map[string]string{
-		"langgraph.json": `{"graphs": {"a": "./a.ts:graph"}, "env": {"TOKEN": "env-is-never-baked"}}`,
+		"langgraph.json": `{"graphs": {"a": "./a.ts:graph"}, "store": ` + awkward + `, "env": {"TOKEN": "env-is-never-baked"}}`,
 		"a.ts":           "export const graph = 1", "package.json": "{}", "install.sh": install,
 	})
 	a.InstallCommand = "sh install.sh"
@@ -158,6 +163,7 @@ func TestBuildOnce(t *testing.T) {
 		if env := strings.Join(made.Config.Env, "\n"); !strings.Contains(env, `LANGSERVE_GRAPHS={"a":"./a.ts:graph"}`) || strings.Contains(env, "never-baked") {
 			t.Errorf("environment %s", env)
 		}
+		expectStore(t, made.Config.Env)
 
 		// The same again, by another server too, is no build.
 		again := image.New(b.Options)
@@ -183,6 +189,24 @@ func TestBuildOnce(t *testing.T) {
 			t.Errorf("left %v", got)
 		}
 	})
+}
+
+// expectStore wants a value of the configuration in the environment as it was.
+func expectStore(t *testing.T, env []string) {
+	t.Helper()
+	var want, got any
+	if err := json.Unmarshal([]byte(awkward), &want); err != nil {
+		t.Fatal(err)
+	}
+	for _, variable := range env {
+		if value, ok := strings.CutPrefix(variable, "LANGGRAPH_STORE="); ok {
+			if err := json.Unmarshal([]byte(value), &got); err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("%v; it is %s", err, value)
+			}
+			return
+		}
+	}
+	t.Errorf("it is not in %q", env)
 }
 
 const canary = "canary-8d1f0c"

@@ -35,16 +35,25 @@ func (a app) lines() ([]string, error) {
 	if json.Unmarshal(raw, &lines) != nil {
 		return nil, failure.New("config", "config_invalid", `%s: "dockerfile_lines" is not a list of strings.`, a.config.Path)
 	}
-	for _, line := range lines {
-		if otherBase.MatchString(line) {
-			return nil, failure.WithHint(
-				failure.New("config", "dockerfile_lines_refused", `%s: "dockerfile_lines" has a FROM: %q.`, a.config.Path, line),
-				"Lines are added after the base image's; set base_image to have another.")
-		}
+	if found := otherBase.FindString(whole(strings.Join(lines, "\n"))); found != "" {
+		return nil, failure.WithHint(
+			failure.New("config", "dockerfile_lines_refused", `%s: "dockerfile_lines" has another base image: %q.`, a.config.Path, strings.TrimSpace(found)),
+			"Lines are added after the base image's; set base_image to have another.")
 	}
 	return lines, nil
 }
 
-var otherBase = regexp.MustCompile(`(?im)^\s*(FROM|ONBUILD\s+FROM)\b`)
+var otherBase = regexp.MustCompile(`(?im)^[ \t]*(FROM|ONBUILD[ \t]+FROM)\b.*$`)
+
+// whole are lines as a builder reads them: without comments and empty lines, and
+// with those joined that go on.
+func whole(lines string) string {
+	return goesOn.ReplaceAllString(skipped.ReplaceAllString(lines, ""), "")
+}
+
+var (
+	skipped = regexp.MustCompile(`(?m)^[ \t\r]*(#.*)?\n`)
+	goesOn  = regexp.MustCompile(`\\[ \t\r]*\n`)
+)
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -54,7 +54,7 @@ func (w *writer) python() error {
 // checkPython looks at every name that is going to be written.
 func (w *writer) checkPython() error {
 	type name struct{ what, is string }
-	names := []name{{"The configuration's folder", w.config.Dir()}}
+	names := []name{{"The configuration's place", w.config.Path}}
 	for _, folder := range w.config.Python.Folders {
 		names = append(names, name{"A folder of dependencies", folder})
 	}

@@ -112,7 +112,7 @@ func (w *writer) add(name, instruction string) {
 func (w *writer) run(name, command string) { w.add(name, "RUN "+command) }
 
 // runWithSecrets adds a command that sees the build's secrets, as variables and
-// as the files that were left out of the source. Args is a line of shell.
+// as the files that were left out of the source. It is a line of shell.
 func (w *writer) runWithSecrets(name, command string) {
 	mounts, exports := "", ""
 	for _, secret := range w.secrets {

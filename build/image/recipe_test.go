@@ -81,6 +81,7 @@ func TestPlanRefuses(t *testing.T) {
 		"a folder with two lines":   {`{"dependencies": ["./a\nRUN evil"], "graphs": {"a": "./a.py:a"}}`, nil, nil, "config_invalid"},
 		"a folder of the shell":     {`{"dependencies": ["./$(evil)"], "graphs": {"a": "./a.py:a"}}`, []string{"$(evil)/x"}, nil, "name_refused"},
 		"another base":              {python(`"dockerfile_lines": ["RUN true\n  from scratch"]`), nil, nil, "dockerfile_lines_refused"},
+		"another base in parts":     {python(`"dockerfile_lines": ["F\\", "# a comment", "", "RO\\ \nM scratch", "RUN true"]`), nil, nil, "dockerfile_lines_refused"},
 		"lines that are no list":    {python(`"dockerfile_lines": "RUN true"`), nil, nil, "config_invalid"},
 		"lines that are no strings": {python(`"dockerfile_lines": [1]`), nil, nil, "config_invalid"},
 		"an unknown tool":           {python(`"keep_pkg_tools": ["npm"]`), nil, nil, "config_invalid"},
