@@ -13,6 +13,7 @@ import (
 	"github.com/slipwayhq/slipway/access"
 	"github.com/slipwayhq/slipway/api"
 	"github.com/slipwayhq/slipway/blob"
+	"github.com/slipwayhq/slipway/registry"
 	"github.com/slipwayhq/slipway/secret"
 	"github.com/slipwayhq/slipway/service"
 	"github.com/slipwayhq/slipway/store/sqlite"
@@ -46,9 +47,12 @@ func newMatrix(t *testing.T) *matrix {
 	t.Cleanup(func() { must(t, blobs.Close()) })
 	ring, err := secret.NewKeyring(make([]byte, 32))
 	must(t, err)
+	images, err := registry.Open(t.TempDir(), registry.Config{Signer: ring})
+	must(t, err)
+	t.Cleanup(func() { must(t, images.Close()) })
 	m := &matrix{t: t, tokens: map[string]string{}}
 	m.keys = access.New(store, access.Config{Now: time.Now})
-	m.service = service.New(store, blobs, ring, service.Config{Forget: m.keys.Forget, URL: func(slug string) string { return slug }})
+	m.service = service.New(store, blobs, images, ring, service.Config{Forget: m.keys.Forget, URL: func(slug string) string { return slug }})
 	must(t, m.service.Bootstrap(t.Context(), func(string) error { return nil }))
 	root := slipway.Principal{Organisation: true, Scopes: everyScope}
 	m.own, m.other = m.workspace(root, "own"), m.workspace(root, "other")

@@ -32,6 +32,7 @@ type Control interface {
 	Events(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, after int64) ([]slipway.StatusEvent, error)
 	NewUpload(context.Context, slipway.Principal, slipway.DeploymentID) (slipway.Upload, error)
 	ReceiveUpload(ctx context.Context, id slipway.UploadID, body io.Reader) error
+	NewPushToken(context.Context, slipway.Principal, slipway.DeploymentID) (slipway.PushToken, error)
 	CreateListener(context.Context, slipway.Principal, slipway.Listener) (slipway.Listener, error)
 	GetListener(context.Context, slipway.Principal, slipway.ListenerID) (slipway.Listener, error)
 	ListListeners(ctx context.Context, who slipway.Principal, limit, offset int) ([]slipway.Listener, error)

@@ -137,6 +137,10 @@ func (c *control) Events(ctx context.Context, _ slipway.Principal, _ slipway.Dep
 	return c.events(ctx, after)
 }
 
+func (c *control) NewPushToken(_ context.Context, _ slipway.Principal, d slipway.DeploymentID) (slipway.PushToken, error) {
+	return slipway.PushToken{Deployment: d, Token: "t", ExpiresAt: at}, c.err
+}
+
 func (c *control) NewUpload(context.Context, slipway.Principal, slipway.DeploymentID) (slipway.Upload, error) {
 	return slipway.Upload{ID: otherID, Object: "uploads/x", ExpiresAt: time.Now().Add(time.Minute)}, c.err
 }
@@ -251,7 +255,7 @@ var operations = []request{
 	{"POST", "/v1/projects/" + someID + "/revisions/" + otherID + "/deploy_logs", `{}`, slipway.ScopeRead, 200},
 	{"DELETE", "/v2/deployments?deployment_ids=" + someID, "", slipway.ScopeDelete, 200},
 	{"GET", "/v2/deployments/free-count", "", slipway.ScopeRead, 200},
-	{"POST", "/v2/deployments/" + someID + "/push-token", "", slipway.ScopeDeploy, 400},
+	{"POST", "/v2/deployments/" + someID + "/push-token", "", slipway.ScopeDeploy, 200},
 	{"GET", "/v2/deployments/" + someID + "/revisions/" + otherID + "/logs?type=build", "", slipway.ScopeRead, 200},
 	{"GET", "/v2/deployment-logs?deployment_id=" + someID, "", slipway.ScopeRead, 200},
 	{"GET", "/v2/deployments/" + someID + "/events", "", slipway.ScopeRead, 200},
@@ -519,13 +523,28 @@ func TestLogsByGet(t *testing.T) {
 func TestPushTokens(t *testing.T) {
 	_, s := serve(t)
 	status, _, body := ask(t, s, "POST", "/v2/deployments/"+someID+"/push-token", "all", "")
-	if status != 400 || body != `{"detail":"push token is only available for 'internal_docker' source deployments"}` {
-		t.Errorf("%d %s", status, body)
+	host := strings.TrimPrefix(s.URL, "http://")
+	want := `{"expires_at":"2026-01-02T03:04:05.000006Z","registry_url":"` + host + `/registry/` + someID + `","token":"t","username":"oauth2accesstoken"}`
+	if status != 200 || strings.TrimSpace(body) != want {
+		t.Errorf("%d %s, want %s", status, body, want)
 	}
-	view.Source = slipway.SourceInternalDocker
-	defer func() { view.Source = slipway.SourceInternalSource }()
-	if status, _, body := ask(t, s, "POST", "/v2/deployments/"+someID+"/push-token", "all", ""); status != 501 || body != `{"detail":"Pushing images is not available on this server yet."}` {
-		t.Errorf("%d %s", status, body)
+}
+
+func TestRegistryHost(t *testing.T) {
+	for address, want := range map[string]string{
+		"http://127.0.0.1:8124":          "127.0.0.1:8124",
+		"http://localhost:8124":          "localhost:8124",
+		"http://localhost":               "localhost",
+		"https://slipway.example.com":    "slipway.example.com",
+		"https://slipway.example.com/x/": "slipway.example.com",
+		"https://slipway":                "slipway:443",
+		"http://slipway":                 "slipway:80",
+		"http://[::1]:8124":              "[::1]:8124",
+		"http://[::1]":                   "[::1]",
+	} {
+		if got := api.RegistryHost(address); got != want {
+			t.Errorf("%s: %s, want %s", address, got, want)
+		}
 	}
 }
 

@@ -51,12 +51,18 @@ func (s *server) create(ctx context.Context, name string, app source) (*deployme
 	if err != nil {
 		return nil, err
 	}
-	upload, err := s.UploadURL(ctx, made.ID)
+	d := &deployment{server: s, id: made.ID, name: name}
+	d.tarball, err = d.upload(ctx, app)
+	return d, err
+}
+
+// upload sends a source, and returns its object_path.
+func (d *deployment) upload(ctx context.Context, app source) (string, error) {
+	upload, err := d.UploadURL(ctx, d.id)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	err = s.Upload(ctx, upload.UploadURL, bytes.NewReader(app), int64(len(app)))
-	return &deployment{server: s, id: made.ID, name: name, tarball: upload.ObjectPath}, err
+	return upload.ObjectPath, d.Upload(ctx, upload.UploadURL, bytes.NewReader(app), int64(len(app)))
 }
 
 // rollout is one revision from its PATCH to its end.

@@ -29,6 +29,8 @@ type measure struct {
 var measures = []measure{
 	{"deploy-real", deployReal},
 	{"deploy-standin", deployStandIn},
+	{"redeploy", redeploy},
+	{"intake", intake},
 	{"thousand", thousand},
 	{"idle-one", idleOne},
 	{"binary", binary},

@@ -155,7 +155,7 @@ func TestBuildFails(t *testing.T) {
 		"no config":      {request(t, map[string]string{"a.ts": ""}), "config", "config_not_found", "langgraph.json"},
 		"bad config":     {request(t, with("{\n  oops")), "config", "config_invalid", "langgraph.json:2:3: invalid character 'o'"},
 		"no graph file":  {request(t, with(`{"graphs": {"a": "./a.ts:a"}}`)), "config", "graph_not_found", "a.ts"},
-		"python":         {request(t, with(`{"graphs": {"a": "./a.py:a"}}`)), "config", "python_not_served", "a.py"},
+		"python":         {request(t, with(`{"graphs": {"a": "./a.py:a"}}`)), "config", "no_dependencies", "dependencies"},
 		"config outside": {path(good, "../langgraph.json"), "config", "config_outside", ""},
 		"quote":          {command(good, `echo "a"`), "config", "command_refused", `build_command' contains "\""`},
 		"background":     {command(good, "a && b & c"), "config", "command_refused", `contains "&"`},
@@ -256,6 +256,6 @@ func TestRemove(t *testing.T) {
 }
 
 func TestLaunchOfUnknownKind(t *testing.T) {
-	_, err := open(t, data(t)).Launch(t.Context(), slipway.Artefact{Kind: "aegra", Digest: "x"})
-	expectFailure(t, err, "launch", "kind_not_served", "aegra")
+	_, err := open(t, data(t)).Launch(t.Context(), slipway.Artefact{Kind: "of-tomorrow", Digest: "x"})
+	expectFailure(t, err, "launch", "kind_not_served", "of-tomorrow")
 }

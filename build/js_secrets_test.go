@@ -78,6 +78,9 @@ func TestCredentialsDoNotStay(t *testing.T) {
 			"secret":         {"${NPM_TOKEN}", ""},
 			"secret, itself": {"${NPM_TOKEN}", "node --version"},
 		} {
+			if c.command != "" && manager != "npm@11.0.0" { // the same for all
+				continue
+			}
 			t.Run(manager+" "+name, func(t *testing.T) {
 				files := small(fmt.Sprintf(`{"name": "app", "dependencies": {"ms": "2.1.3"}, "packageManager": %q}`, manager))
 				for name, text := range settings(c.token) {

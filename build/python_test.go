@@ -1,8 +1,15 @@
 package build_test
 
 import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"io/fs"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -194,6 +201,162 @@ func TestAegra(t *testing.T) {
 	if code := two.terminate(); code != 0 {
 		t.Errorf("exit %d", code)
 	}
+}
+
+// What uv and pip say is quoted, and put down to a code.
+func TestPythonInstallFails(t *testing.T) {
+	b := realBuilder(t)
+	denied := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("WWW-Authenticate", "Basic")
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	defer denied.Close()
+	app := func(requirements string, more ...string) map[string]string {
+		return with(map[string]string{
+			"langgraph.json":   `{"python_version": "3.12", "pip_installer": "INSTALLER", "dependencies": ["."], "graphs": {"a": "./a.py:graph"}}`,
+			"requirements.txt": requirements, "a.py": "graph = 1",
+		}, more...)
+	}
+	index := func(address string) map[string]string {
+		files := app("six\n", "pip.conf", "[global]\nindex-url = "+address+"\n")
+		files["langgraph.json"] = strings.Replace(files["langgraph.json"], "{", `{"pip_config_file": "pip.conf",`, 1)
+		return files
+	}
+	project := func(more ...string) map[string]string {
+		files := app("", more...)
+		delete(files, "requirements.txt")
+		return files
+	}
+	cases := map[string]struct {
+		files         map[string]string
+		code, message string
+	}{
+		"no such name":    {app("slipway-has-no-such-package\n"), "dependency_not_found", "slipway-has-no-such-package"},
+		"no such version": {app("six==99.1\n"), "dependency_not_found", "six==99.1"},
+		"conflict":        {app("requests==2.32.3\nurllib3==1.20\n"), "dependency_conflict", "urllib3"},
+		"server":          {app("langgraph<0.4\n"), "version_conflict", "langgraph"},
+		"unreachable":     {index("http://127.0.0.1:1/simple"), "registry_unreachable", "127.0.0.1"},
+		"denied":          {index(denied.URL + "/simple"), "registry_denied", "401"},
+		"no requirement":  {app("six =! 3\n"), "requirements_invalid", "six =! 3"},
+		"broken build": {
+			project("setup.py", "raise RuntimeError('no way to build this')"), "build_failed", "no way to build this",
+		},
+	}
+	for name, c := range cases {
+		installers := []string{"uv", "pip"}
+		if name == "denied" {
+			installers = []string{"uv"} // pip says that it found nothing
+		}
+		for _, installer := range installers {
+			t.Run(name+" with "+installer, func(t *testing.T) {
+				files := maps.Clone(c.files)
+				files["langgraph.json"] = strings.Replace(files["langgraph.json"], "INSTALLER", installer, 1)
+				var log lines
+				_, err := b.Build(t.Context(), request(t, files), &log)
+				t.Logf("%v\nlog:\n%s", err, &log)
+				expectFailure(t, err, "install", c.code, c.message)
+				expectNothing(t, realDir, "tmp")
+			})
+		}
+	}
+}
+
+// What is wrong with the app's own files is found before anything is fetched.
+func TestPythonCheckFails(t *testing.T) {
+	b := realBuilder(t)
+	app := func(a string, more ...string) map[string]string {
+		return with(map[string]string{
+			"langgraph.json": `{"dependencies": ["."], "graphs": {"a": "./src/a.py:graph"}}`, "src/a.py": a,
+		}, more...)
+	}
+	cases := map[string]struct {
+		files               map[string]string
+		step, code, message string
+	}{
+		"syntax":            {app("graph = 1\ndef f(:\n"), "check", "syntax_error", "src/a.py:2: invalid syntax: def f(:"},
+		"syntax elsewhere":  {app("import lib.words\ngraph = 1", "src/lib/__init__.py", "", "src/lib/words.py", "x = [1,\n"), "check", "syntax_error", "src/lib/words.py:1: '[' was never closed"},
+		"syntax of another": {app("try:\n    import lib\nexcept Exception: pass\ngraf = 1", "src/lib.py", "("), "check", "graph_not_found", `graph "a" is graph of src/a.py, which has no such name.`},
+		"pyproject":         {app("graph = 1", "pyproject.toml", "[project\n"), "check", "pyproject_invalid", "pyproject.toml can not be read: "},
+		"requirements":      {app("graph = 1", "requirements.txt", "-r more.txt\n"), "check", "requirements_invalid", "more.txt"},
+		"python": {
+			with(app("graph = 1"), "langgraph.json", `{"python_version": "3.99", "dependencies": ["."], "graphs": {"a": "./src/a.py:graph"}}`),
+			"toolchain", "python_unavailable", "There is no Python 3.99: installed are 3.",
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, err := b.Build(t.Context(), request(t, c.files), io.Discard)
+			t.Log(err)
+			expectFailure(t, err, c.step, c.code, c.message)
+		})
+	}
+}
+
+// Built twice from nothing at the same place, an app and all that it needs are
+// the same to the byte.
+func TestPythonIsReproducible(t *testing.T) {
+	b := realBuilder(t)
+	if _, err := b.List(); err != nil {
+		t.Fatal(err)
+	}
+	r := request(t, folder(t, "../examples/monorepo-py"))
+	r.ConfigPath = "agents/assistant/langgraph.json"
+	timed(t, b, r) // what is fetched lies in the caches of the tools
+	dir := filepath.Join(t.TempDir(), "data")
+	var made [2]map[string]string
+	for i := range made {
+		if err := os.MkdirAll(filepath.Join(dir, "cache"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"python-tools", "toolchains"} {
+			if err := os.Symlink(filepath.Join(realDir, "cache", name), filepath.Join(dir, "cache", name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		timed(t, open(t, dir), r)
+		made[i] = digests(t, dir, "bundles", "cache/python-deps")
+		exec.Command("chmod", "-R", "u+w", dir).Run()
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(made[0]) < 1000 {
+		t.Errorf("compared are %d files", len(made[0]))
+	}
+	for name, digest := range made[0] {
+		if made[1][name] != digest {
+			t.Errorf("%s differs", name)
+		}
+		delete(made[1], name)
+	}
+	for name := range made[1] {
+		t.Errorf("%s is there the second time only", name)
+	}
+}
+
+// digests of the files and links below folders, by name.
+func digests(t *testing.T, dir string, folders ...string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for _, name := range folders {
+		err := filepath.WalkDir(filepath.Join(dir, name), func(file string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			content, err := os.ReadFile(file)
+			if entry.Type()&fs.ModeSymlink != 0 {
+				var target string
+				target, err = os.Readlink(file)
+				content = []byte(target)
+			}
+			found[strings.TrimPrefix(file, dir)] = fmt.Sprintf("%x", sha256.Sum256(content))
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return found
 }
 
 // with is a copy of files with some changed.

@@ -57,6 +57,10 @@ func TestRequests(t *testing.T) {
 			_, err := c.UploadURL(ctx, "d")
 			return err
 		}},
+		{"push token", `{}`, `POST /v2/deployments/d/push-token `, func(c *client.Client) error {
+			_, err := c.PushToken(ctx, "d")
+			return err
+		}},
 		{"create listener", `{}`, `POST /v2/listeners {"compute_config":{"k8s_namespaces":["a"]},"compute_id":"c","compute_type":"k8s"}`, func(c *client.Client) error {
 			_, err := c.CreateListener(ctx, wire.ListenerCreateRequest{ComputeType: "k8s", ComputeID: "c", ComputeConfig: wire.ListenerComputeConfig{K8SNamespaces: &[]string{"a"}}})
 			return err

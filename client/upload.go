@@ -18,6 +18,14 @@ func (c *Client) UploadURL(ctx context.Context, deployment string) (wire.UploadU
 	return out, err
 }
 
+// PushToken asks for what an image is pushed with, for a deployment of the source
+// internal_docker.
+func (c *Client) PushToken(ctx context.Context, deployment string) (wire.PushToken, error) {
+	var out wire.PushToken
+	err := c.post(ctx, deploymentPath(deployment)+"/push-token", nil, &out)
+	return out, err
+}
+
 // Upload sends an archive of size bytes to the address that UploadURL gave. The
 // address authorises itself: no key is sent.
 func (c *Client) Upload(ctx context.Context, address string, archive io.Reader, size int64) error {

@@ -28,11 +28,6 @@ func (s *server) conformance(other, org string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// lacking are the reasons for which a case may not be run here.
-var lacking = []string{
-	"the server says that it takes no pushes (501)",
-}
-
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -47,7 +42,7 @@ func TestConformance(t *testing.T) {
 			for _, m := range r.Mismatches {
 				t.Errorf("%s: %s\nexpected: %s\nseen:     %s", r.Section, m.Request, m.Want, m.Seen)
 			}
-			if r.Outcome == conformance.NotRun && !slices.Contains(lacking, r.Reason) {
+			if r.Outcome == conformance.NotRun {
 				t.Errorf("not run: %s", r.Reason)
 			}
 		})

@@ -48,6 +48,10 @@ func TestBadInputEndsInAReason(t *testing.T) {
 	source, err := os.ReadFile("testdata/plain-js/graph.js")
 	must(t, err)
 
+	told := map[string]string{ // codes that the launcher tells
+		"a graph that throws": "import_error", "a graph without its export": "graph_not_found",
+		"a graph that does not parse": "syntax_error", "a graph that imports what is not installed": "missing_dependency",
+	}
 	for _, c := range []struct {
 		name   string
 		source []byte
@@ -66,6 +70,8 @@ func TestBadInputEndsInAReason(t *testing.T) {
 		}), "BUILD_FAILED", []string{"there-is-no-such-package"}},
 		{"a graph that throws", plain("throw new Error('the moon is full');"), "DEPLOY_FAILED", []string{"graph.js", "the moon is full"}},
 		{"a graph without its export", plain("export const other = 1;"), "DEPLOY_FAILED", []string{"graph"}},
+		{"a graph that does not parse", plain(string(source) + "\nconst = 1;"), "DEPLOY_FAILED", []string{"graph.js:", "Unexpected token"}},
+		{"a graph that imports what is not installed", plain("import 'left-pad';\n" + string(source)), "DEPLOY_FAILED", []string{"graph.js imports left-pad, which is not installed"}},
 		{"an app that never listens", plain("await new Promise((done) => setInterval(done, 2 ** 30));\n" + string(source)), "DEPLOY_FAILED", []string{"20s", "/ok"}},
 		{
 			"its port taken by itself", plain("import { createServer } from 'node:net';\nawait new Promise((done) => createServer().listen(+process.env.PORT, process.env.HOST, done));\n" + string(source)),
@@ -78,6 +84,9 @@ func TestBadInputEndsInAReason(t *testing.T) {
 			r := d.await(d.push(c.source))
 			if r.Status != c.status || r.Failure == nil || r.Failure.Code == "" {
 				t.Fatalf("%s: %q (%+v), want %s", r.Status, deref(r.StatusMessage), r.Failure, c.status)
+			}
+			if code, ok := told[c.name]; ok && (r.Failure.Code != code || code == "missing_dependency" && !strings.Contains(deref(r.Failure.Hint), "Add left-pad")) {
+				t.Errorf("failure %+v, want code %s", r.Failure, code)
 			}
 			for _, want := range c.want {
 				if !strings.Contains(deref(r.StatusMessage), want) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/slipwayhq/slipway/api/wire"
+	"github.com/slipwayhq/slipway/internal/postgrestest"
 )
 
 // source lays an example out as its user has it, changed by edits: path to
@@ -95,15 +96,16 @@ func (l *langgraph) converse(d *deployment, assistant, text string, thread ...st
 // remote is an example that the vendor's command line deploys by a remote build
 // and its Python SDK talks to.
 type remote struct {
-	dir, config string // the folder deployed from; langgraph.json within the source
+	name        string
+	dir, config string // the folder that is uploaded; langgraph.json in it
 	assistant   string
+	edit        string // a file that is changed
 }
 
 // deployRemotely deploys an example, and again after a change of one line, and
 // again as it is; it talks to the agent, which remembers what was said before.
-func deployRemotely(t *testing.T, s *server, app remote, edit string) {
-	l := s.langgraph(t)
-	name, dir := filepath.Base(app.dir), source(t, app.dir, nil)
+func deployRemotely(t *testing.T, s *server, app remote) {
+	l, name, dir := s.langgraph(t), app.name, source(t, app.dir, nil)
 	from := filepath.Join(dir, filepath.Dir(app.config))
 	d, _ := l.deploys(s, from, name, "--remote")
 	first := l.converse(d, app.assistant, "hello")
@@ -112,10 +114,10 @@ func deployRemotely(t *testing.T, s *server, app remote, edit string) {
 	}
 	d.expectBuilt("Read " + app.config)
 
-	path := filepath.Join(dir, edit)
+	path := filepath.Join(dir, app.edit)
 	code, err := os.ReadFile(path)
 	must(t, err)
-	comment := map[string]string{".py": "\n# another line\n", ".ts": "\n// another line\n"}[filepath.Ext(edit)]
+	comment := map[string]string{".py": "\n# another line\n", ".ts": "\n// another line\n"}[filepath.Ext(app.edit)]
 	must(t, os.WriteFile(path, append(code, comment...), 0o644))
 	l.deploys(s, from, name, "--remote")
 	d.expectBuilt("dependencies are unchanged")
@@ -138,7 +140,33 @@ func (d *deployment) expectBuilt(text string) {
 
 func TestRemoteBuildOfJavaScript(t *testing.T) {
 	t.Parallel()
-	deployRemotely(t, newServer(t), remote{echo, "langgraph.json", "echo"}, "src/graph.ts")
+	deployRemotely(t, newServer(t), remote{"echo-js", echo, "langgraph.json", "echo", "src/graph.ts"})
+}
+
+var echoPy = remote{"echo-py", "../examples/echo-py", "langgraph.json", "echo", "graph.py"}
+
+func TestRemoteBuildOfPython(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	deployRemotely(t, s, echoPy)
+	deployRemotely(t, s, remote{"monorepo-py", "../examples/monorepo-py/agents", "assistant/langgraph.json", "assistant", "assistant/assistant/graph.py"})
+}
+
+// The command line sends neither the name of the server that is to run an app
+// nor that of its database: they are settings of the deployment, made before.
+func TestRemoteBuildForAegra(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	_, err := s.CreateDeployment(t.Context(), wire.DeploymentCreateRequest{
+		Name: echoPy.name, Source: "internal_source",
+		SourceConfig: wire.SourceConfigRequest{AgentServer: new("aegra")},
+		Secrets:      []wire.Secret{{Name: "POSTGRES_URI_CUSTOM", Value: postgrestest.Empty(t)}},
+	})
+	must(t, err)
+	deployRemotely(t, s, echoPy)
+	if a := s.newest(s.named(echoPy.name)).Artefact; a == nil || a.Kind != "aegra" {
+		t.Errorf("it is run as %+v", a)
+	}
 }
 
 // The command line asks for the log of a build every three seconds, from where it

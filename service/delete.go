@@ -224,6 +224,9 @@ func (s *Service) finish(ctx context.Context, ids ...slipway.DeploymentID) error
 		if err := s.blobs.DeleteAll(ctx, uploadFolder(id)); err != nil {
 			return fmt.Errorf("delete uploads of %s: %w", id, err)
 		}
+		if err := s.images.Remove(ctx, id); err != nil {
+			return fmt.Errorf("delete images: %w", err)
+		}
 	}
 	return s.change(ctx, func(c *change) error {
 		for _, id := range ids {

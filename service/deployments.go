@@ -16,6 +16,11 @@ func (s *Service) Create(ctx context.Context, who slipway.Principal, n slipway.N
 	if err := checkNew(&n); err != nil {
 		return slipway.DeploymentView{}, err
 	}
+	if n.Revision.ImageURI != "" { // nothing can have been pushed for it yet
+		if _, err := s.images.Pin(ctx, "", n.Revision.ImageURI); err != nil {
+			return slipway.DeploymentView{}, wrap("pin image", err)
+		}
+	}
 	var view slipway.DeploymentView
 	err := s.once(ctx, who, func(c *change) (string, error) {
 		var err error

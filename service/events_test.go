@@ -145,7 +145,7 @@ func TestEventsWake(t *testing.T) {
 func TestEventsOfAnotherServer(t *testing.T) {
 	p := newPlane(t)
 	d := p.create("app")
-	follower := service.New(p.store, nil, nil, service.Config{FollowEvery: 5 * time.Millisecond, URL: func(string) string { return "" }})
+	follower := service.New(p.store, nil, nil, nil, service.Config{FollowEvery: 5 * time.Millisecond, URL: func(string) string { return "" }})
 	told := make(chan error)
 	go func() {
 		_, err := follower.Events(t.Context(), p.who, d.ID, 0)

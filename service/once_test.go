@@ -190,11 +190,11 @@ func (d dying) Update(ctx context.Context, fn func(slipway.Tx) error) error {
 func TestAskedAgainAfterADeath(t *testing.T) {
 	p := newPlane(t)
 	n := slipway.NewDeployment{Name: "app", Source: slipway.SourceInternalSource}
-	doomed := service.New(dying{p.store}, nil, nil, service.Config{Now: p.clock, URL: func(string) string { return "" }})
+	doomed := service.New(dying{p.store}, nil, nil, nil, service.Config{Now: p.clock, URL: func(string) string { return "" }})
 	if _, err := doomed.Create(p.keyed("k", "h"), p.who, n); err == nil {
 		t.Fatal("the server did not die")
 	}
-	next := service.New(p.store, nil, nil, service.Config{Now: p.clock, URL: func(string) string { return "" }})
+	next := service.New(p.store, nil, nil, nil, service.Config{Now: p.clock, URL: func(string) string { return "" }})
 	all, err := next.List(t.Context(), p.who, slipway.DeploymentFilter{})
 	must(t, err)
 	d, err := next.Create(p.keyed("k", "h"), p.who, n)

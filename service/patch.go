@@ -17,6 +17,9 @@ func (s *Service) Patch(ctx context.Context, who slipway.Principal, id slipway.D
 	if err := checkChange(ch); err != nil {
 		return slipway.DeploymentView{}, err
 	}
+	if err := s.pin(ctx, who, id, &ch); err != nil {
+		return slipway.DeploymentView{}, wrap("pin image", err)
+	}
 	var view slipway.DeploymentView
 	err := s.once(ctx, who, func(c *change) (string, error) {
 		d, err := c.live(who, id)

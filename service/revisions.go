@@ -34,6 +34,9 @@ func (s *Service) Revise(ctx context.Context, who slipway.Principal, id slipway.
 	if err := checkChange(ch); err != nil {
 		return slipway.RevisionView{}, err
 	}
+	if err := s.pin(ctx, who, id, &ch); err != nil {
+		return slipway.RevisionView{}, wrap("pin image", err)
+	}
 	var view slipway.RevisionView
 	show := showRevision(who, id, &view)
 	err := s.once(ctx, who, func(c *change) (string, error) {

@@ -52,6 +52,8 @@ type Config struct {
 	LeaseFor time.Duration
 	// UploadFor is how long the address of an upload is good.
 	UploadFor time.Duration
+	// PushFor is how long a token to push images is good.
+	PushFor time.Duration
 	// Retention says how long revisions can be deployed again. Unset, it is the
 	// last five and those that were replaced within three days.
 	Retention slipway.Retention
@@ -77,6 +79,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.ImageLimit, 280*time.Second)
 	orDefault(&c.LeaseFor, 30*time.Second)
 	orDefault(&c.UploadFor, 15*time.Minute)
+	orDefault(&c.PushFor, time.Hour)
 	orDefault(&c.ForceFor, 20*time.Second)
 	orDefault(&c.Retention.For, 72*time.Hour)
 	orDefault(&c.Retention.Sources, 24*time.Hour)
@@ -105,6 +108,7 @@ func orDefault(d *time.Duration, value time.Duration) {
 type Service struct {
 	store  slipway.Store
 	blobs  Blobs
+	images Images
 	sealer Sealer
 	config Config
 	board  *board
@@ -114,8 +118,10 @@ type Service struct {
 
 // New returns a service. Start its Coordinator too, else deadlines pass unseen
 // and deletions do not end.
-func New(store slipway.Store, blobs Blobs, sealer Sealer, config Config) *Service {
-	return &Service{store: store, blobs: blobs, sealer: sealer, config: config.withDefaults(), board: newBoard(), followers: newBoard()}
+func New(store slipway.Store, blobs Blobs, images Images, sealer Sealer, config Config) *Service {
+	return &Service{
+		store: store, blobs: blobs, images: images, sealer: sealer, config: config.withDefaults(), board: newBoard(), followers: newBoard(),
+	}
 }
 
 func (s *Service) now() time.Time { return s.config.Now().UTC().Truncate(time.Microsecond) }

@@ -17,6 +17,7 @@ import (
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/blob"
 	"github.com/slipwayhq/slipway/internal/enginetest"
+	"github.com/slipwayhq/slipway/registry"
 	"github.com/slipwayhq/slipway/secret"
 	"github.com/slipwayhq/slipway/service"
 )
@@ -31,6 +32,8 @@ type plane struct {
 	dir   string
 	store slipway.Store
 	who   slipway.Principal
+
+	images *registry.Registry
 
 	forgotten int // how often who may do what has changed
 
@@ -50,7 +53,12 @@ func newPlane(t *testing.T) *plane {
 	ring, err := secret.NewKeyring(make([]byte, 32))
 	must(t, err)
 	p.store = store
-	p.Service = service.New(store, blobs, ring, service.Config{
+	p.images, err = registry.Open(filepath.Join(p.dir, "registry"), registry.Config{
+		Signer: ring, Now: p.clock, Lives: p.lives, Ours: func(host string) bool { return host == "slipway.test" },
+	})
+	must(t, err)
+	t.Cleanup(func() { must(t, p.images.Close()) })
+	p.Service = service.New(store, blobs, p.images, ring, service.Config{
 		URL: func(slug string) string { return "http://slipway.test/d/" + slug }, Now: p.clock,
 		Forget: func() { p.forgotten++ }, Tree: treeOf,
 	})
@@ -68,6 +76,10 @@ func newPlane(t *testing.T) *plane {
 func treeOf(r io.Reader) (string, error) {
 	line, err := bufio.NewReader(io.LimitReader(r, 1<<20)).ReadString('\n')
 	return "tree of " + line, err
+}
+
+func (p *plane) lives(ctx context.Context, d slipway.DeploymentID) (bool, error) {
+	return p.TakesPushes(ctx, d)
 }
 
 func (p *plane) clock() time.Time {
@@ -201,6 +213,7 @@ func TestAnotherWorkspaceSeesNothing(t *testing.T) {
 		"redeploy":  func() error { _, err := p.Redeploy(ctx, other, d.ID, r.ID); return err },
 		"interrupt": func() error { return p.Interrupt(ctx, other, d.ID, r.ID) },
 		"upload":    func() error { _, err := p.NewUpload(ctx, other, d.ID); return err },
+		"push":      func() error { _, err := p.NewPushToken(ctx, other, d.ID); return err },
 		"logs":      func() error { _, _, err := p.Logs(ctx, other, slipway.LogQuery{Deployment: d.ID}); return err },
 	} {
 		if err := call(); slipway.CodeOf(err) != slipway.CodeNotFound || err.Error() != want {

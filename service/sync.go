@@ -270,11 +270,6 @@ func (s *Service) BuildSecrets(ctx context.Context, l slipway.Lease, id slipway.
 	return secrets, wrap("read build secrets", err)
 }
 
-// RegistryAuth implements slipway.Sync. No registry is ours yet.
-func (s *Service) RegistryAuth(context.Context, slipway.Lease, slipway.RevisionID) (slipway.RegistryAuth, error) {
-	return slipway.RegistryAuth{}, nil
-}
-
 // resolvable fails a revision whose variables are kept by a cluster: nothing
 // here could read them, and an agent without them would fail in a stranger way.
 func (c *change) resolvable(set slipway.SecretSetID) error {

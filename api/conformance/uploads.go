@@ -88,24 +88,3 @@ func (s stalled) Read([]byte) (int, error) {
 	s.t.pause(answerWithin)
 	return 0, io.ErrUnexpectedEOF
 }
-
-func pushCases() []Case {
-	const only = "push token is only available for 'internal_docker' source deployments"
-	return []Case{
-		fact("§2", "other sources get no push token", func(t *T) {
-			for _, d := range []*deployment{t.create(nil), t.createImage(nil)} {
-				t.call(http.MethodPost, d.path()+"/push-token").is(http.StatusBadRequest).has("detail", only)
-			}
-		}),
-		fact("§5", "an internal_docker deployment gets a push token", func(t *T) {
-			d := t.create(object{"source": "internal_docker"})
-			a := t.call(http.MethodPost, d.path()+"/push-token")
-			if a.status == http.StatusNotImplemented {
-				a.says()
-				t.notRun("the server says that it takes no pushes (501)")
-			}
-			a.is(http.StatusOK)
-			t.check(a.text("token") != "" && a.text("registry_url") != "", "a token and a registry_url", "none")
-		}),
-	}
-}

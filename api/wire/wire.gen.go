@@ -523,11 +523,17 @@ type OAuthTokenUpdateRequest struct {
 
 // PushToken How to push an image.
 type PushToken struct {
-	// RegistryURL Prefix of the image's name.
+	// ExpiresAt When the token ends.
+	ExpiresAt Time `json:"expires_at"`
+
+	// RegistryURL Prefix of the image's name; what is before the first slash is the host to log in to.
 	RegistryURL string `json:"registry_url"`
 
-	// Token Password for the user oauth2accesstoken.
+	// Token Password for the user.
 	Token string `json:"token"`
+
+	// Username User to log in as.
+	Username string `json:"username"`
 }
 
 // ResetEvent Data of an event named reset: everything as it is, in place of events that can not be told.

@@ -50,12 +50,18 @@ type Builder struct {
 	// builds are on while it is held to read: who removes what failed builds
 	// left must not meet one.
 	builds sync.RWMutex
+
+	bases *engine.Engine // the same, keeping bases apart from what deployments fetch
+	mu    sync.Mutex
+	held  map[string]engine.Image // what each base's reference named last
 }
 
 // New returns a builder. Nothing is sent until it is used.
 func New(o Options) *Builder {
 	sum := sha256.Sum256([]byte(o.Owner))
-	return &Builder{Options: o, installation: hex.EncodeToString(sum[:6])}
+	b := &Builder{Options: o, installation: hex.EncodeToString(sum[:6]), held: map[string]engine.Image{}}
+	b.bases = &engine.Engine{Client: o.Engine.Client, Owner: b.installation + " bases"}
+	return b
 }
 
 // App is a source on its way to be an image.
@@ -152,10 +158,11 @@ func (b *Builder) fetchBase(ctx context.Context, c appconfig.Config, log io.Writ
 	if err != nil {
 		return base{}, err
 	}
-	image, err := b.Engine.Fetch(ctx, reference, slipway.RegistryAuth{}, log)
+	image, err := b.bases.Fetch(ctx, reference, slipway.RegistryAuth{}, log)
 	if err != nil {
 		return base{}, ofBase(reference, err)
 	}
+	b.hold(reference, image)
 	inspected, err := b.Engine.ImageInspect(ctx, image.Name)
 	if err != nil {
 		return base{}, b.Engine.Explain(fmt.Errorf("inspect base image %s: %w", reference, err))
@@ -170,6 +177,13 @@ func (b *Builder) fetchBase(ctx context.Context, c appconfig.Config, log io.Writ
 		made.from, err = b.nameBase(ctx, image)
 	}
 	return made, err
+}
+
+// hold remembers what a base's reference names now.
+func (b *Builder) hold(reference string, image engine.Image) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.held[reference] = image
 }
 
 // nameBase gives an image that no registry knows a name that says its digest,
@@ -236,8 +250,8 @@ func (b *Builder) Remove(ctx context.Context, key string) error {
 }
 
 // Sweep removes what has none of our names: what builds left that failed or
-// died, and images that still ran when they were removed; and the names that
-// bases were given. It does nothing while a build is on, whose work it could not
+// died, and images that still ran when they were removed; the names that bases
+// were given, and bases that their references do not name any more. It does nothing while a build is on, whose work it could not
 // tell from theirs.
 func (b *Builder) Sweep(ctx context.Context) error {
 	if !b.builds.TryLock() {
@@ -261,6 +275,11 @@ func (b *Builder) forgetBases(ctx context.Context) error {
 				err = errors.Join(err, b.remove(ctx, name))
 			}
 		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for reference, image := range b.held {
+		err = errors.Join(err, b.bases.RemoveOlder(ctx, reference, image))
 	}
 	return err
 }

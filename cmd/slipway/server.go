@@ -12,6 +12,7 @@ import (
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/internal/daemon"
+	"github.com/slipwayhq/slipway/registry"
 )
 
 type serverFlags struct {
@@ -19,8 +20,10 @@ type serverFlags struct {
 	access accessFlags
 	ports  string
 	images imageFlags
-	debug  bool
-	json   bool
+
+	maxLayer int // MiB
+	debug    bool
+	json     bool
 }
 
 func newServerCommand() *cobra.Command {
@@ -42,6 +45,8 @@ func newServerCommand() *cobra.Command {
 	flags.IntVar(&f.Builds, "builds", 2, "builds that run at once")
 	flags.IntVar(&f.Service.Retention.Last, "keep-revisions", 5, "deployed revisions of each deployment that can be deployed again in any case")
 	flags.DurationVar(&f.Service.Retention.For, "rollback-window", 72*time.Hour, "how long a revision can be deployed again after another took its place")
+	flags.DurationVar(&f.Service.PushFor, "push-token-lifetime", time.Hour, "how long a token to push images is good")
+	flags.IntVar(&f.maxLayer, "max-layer-size", registry.DefaultMaxBlob>>20, "MiB that one layer of a pushed image may have")
 	flags.StringVar(&f.DockerHost, "docker-host", "", "Docker Engine that runs images, such as unix:///var/run/docker.sock (default: "+dockerVariable+", or none)")
 	f.images.register(flags)
 	f.access.register(flags)
@@ -54,6 +59,10 @@ func runServer(ctx context.Context, f serverFlags) error {
 	if _, err := fmt.Sscanf(f.ports, "%d-%d", &f.Ports.First, &f.Ports.Last); err != nil || !validPorts(f.Ports) {
 		return usagef("--agent-ports %q: want first-last, such as 20000-29999", f.ports)
 	}
+	if f.maxLayer <= 0 || f.Service.PushFor <= 0 {
+		return usagef("--max-layer-size and --push-token-lifetime must be more than nothing")
+	}
+	f.MaxLayer = int64(f.maxLayer) << 20
 	f.Database = databaseURL(f.Database)
 	f.DockerHost = cmp.Or(f.DockerHost, os.Getenv(dockerVariable))
 	var err error

@@ -30,6 +30,7 @@ import (
 	"github.com/slipwayhq/slipway/internal/engine"
 	"github.com/slipwayhq/slipway/listener"
 	"github.com/slipwayhq/slipway/reconcile"
+	"github.com/slipwayhq/slipway/registry"
 	"github.com/slipwayhq/slipway/secret"
 	"github.com/slipwayhq/slipway/service"
 )
@@ -59,6 +60,7 @@ type Config struct {
 	Ports      slipway.PortRange // for agents
 	StartLimit time.Duration     // replaces that of every agent kind, unless 0
 	Builds     int               // at once
+	MaxLayer   int64             // bytes of one layer of a pushed image; 0 for the registry's own limit
 	DockerHost string            // of the engine that runs images, such as unix:///var/run/docker.sock; "" for none
 	Images     *image.Bases      // sources are made into images on these, by that engine; nil for bundles
 	Logger     *slog.Logger
@@ -85,6 +87,7 @@ type Server struct {
 	lock     *os.File
 	store    slipway.Store
 	blobs    *blob.Folder
+	images   *registry.Registry
 	engine   *engine.Engine // nil for none
 	driver   slipway.Driver
 	service  *service.Service
@@ -167,6 +170,9 @@ func (s *Server) openControl(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.openRegistry(ring); err != nil {
+		return err
+	}
 	config := s.config.Service
 	config.Logger = s.config.Logger
 	config.Tree = archive.Tree
@@ -177,7 +183,7 @@ func (s *Server) openControl(ctx context.Context) error {
 	keys := access.New(s.store, s.config.Access)
 	// The gateway forgets after access: else it could ask for what is not forgotten yet.
 	config.Forget = func() { keys.Forget(); s.gateway.ForgetKeys() }
-	s.service = service.New(s.store, s.blobs, ring, config)
+	s.service = service.New(s.store, s.blobs, s.images, ring, config)
 	s.gateway = gateway.New(gateway.Config{Identifier: keys, KeyTTL: gatewayKeyTTL, Domain: s.config.Domain, Logger: s.config.Logger})
 	stopping, stop := context.WithCancel(context.Background())
 	control, err := api.New(api.Config{
@@ -192,14 +198,35 @@ func (s *Server) openControl(ctx context.Context) error {
 	return s.service.Bootstrap(ctx, func(token string) error { return WriteKey(AdminKeyFile(s.config.Data), token) })
 }
 
-// split sends a request to an agent or to the API.
+func (s *Server) openRegistry(ring *secret.Keyring) (err error) {
+	s.images, err = registry.Open(filepath.Join(s.config.Data, "registry"), registry.Config{
+		Signer: ring, Ours: s.isOwnHost, MaxBlob: s.config.MaxLayer, Logger: s.config.Logger,
+		Lives: func(ctx context.Context, d slipway.DeploymentID) (bool, error) { return s.service.TakesPushes(ctx, d) },
+	})
+	return err
+}
+
+// isOwnHost says whether images with a host in their names lie here.
+func (s *Server) isOwnHost(host string) bool {
+	if host == api.RegistryHost(s.URL()) {
+		return true
+	}
+	name, port, err := net.SplitHostPort(host)
+	loopback := name == "localhost" || net.ParseIP(name).IsLoopback()
+	return err == nil && loopback && port == strconv.Itoa(s.socket.Addr().(*net.TCPAddr).Port)
+}
+
+// split sends a request to an agent, to the registry or to the API.
 func (s *Server) split(control http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.gateway.Matches(r) {
+		switch {
+		case s.gateway.Matches(r):
 			s.gateway.ServeHTTP(w, r)
-			return
+		case registry.Matches(r):
+			s.images.ServeHTTP(w, r)
+		default:
+			control.ServeHTTP(w, r)
 		}
-		control.ServeHTTP(w, r)
 	})
 }
 
@@ -280,6 +307,9 @@ func (s *Server) close() error {
 	}
 	if s.blobs != nil {
 		errs = append(errs, s.blobs.Close())
+	}
+	if s.images != nil {
+		errs = append(errs, s.images.Close())
 	}
 	if s.socket != nil {
 		_ = s.socket.Close() // the HTTP server has, if it ever served

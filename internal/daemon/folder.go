@@ -117,5 +117,5 @@ func NewAdminKey(ctx context.Context, data, url string, n slipway.NewKey, keep f
 		return fmt.Errorf("open store: %w", err)
 	}
 	defer store.Close()
-	return service.New(store, nil, ring, service.Config{}).NewAdminKey(ctx, n, keep)
+	return service.New(store, nil, nil, ring, service.Config{}).NewAdminKey(ctx, n, keep)
 }

@@ -17,6 +17,9 @@ import (
 	"github.com/moby/moby/client"
 )
 
+// prefix begins the names of folders that engines have.
+const prefix = "slipway-docker-"
+
 // Engine is a Docker Engine that runs for tests.
 type Engine struct {
 	dir     string // short: the socket lies in it
@@ -72,7 +75,7 @@ func start() (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{place: p}
-	if e.dir, err = os.MkdirTemp("", "slipway-docker-"); err != nil {
+	if e.dir, err = os.MkdirTemp("", prefix); err != nil {
 		p.lock.Close()
 		return nil, err
 	}

@@ -1,9 +1,11 @@
 package dockertest
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -55,12 +57,18 @@ func (p *place) range4(host, bits int) string {
 	return fmt.Sprintf("10.213.%d.%d/%d", p.n*4+host>>8, host&0xff, bits)
 }
 
+// clear removes what the last engine of the place left, if that was not removed.
 func (p *place) clear() error {
 	left, err := io.ReadAll(p.lock)
-	if err != nil || len(left) == 0 {
+	if err != nil {
 		return err
 	}
-	return p.remover(string(left), "").Run()
+	dir := cmp.Or(string(left), "/"+prefix+"unknown")
+	_, missing := os.Stat(dir)
+	if _, err := net.InterfaceByName(p.name()); err != nil && missing != nil {
+		return nil
+	}
+	return p.remover(dir, "").Run()
 }
 
 // settle says where the engine is, and makes its bridge.

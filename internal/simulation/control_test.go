@@ -31,7 +31,7 @@ type control struct {
 func (c *control) start() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.service = service.New(c.w.store, c.w.blobs, c.w.ring, service.Config{
+	c.service = service.New(c.w.store, c.w.blobs, c.w.images, c.w.ring, service.Config{
 		URL: func(slug string) string { return "http://slipway.test/d/" + slug }, Logger: c.w.log,
 	})
 	c.ctx, c.stop = context.WithCancel(context.Background())

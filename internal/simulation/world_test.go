@@ -18,6 +18,7 @@ import (
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/blob"
 	"github.com/slipwayhq/slipway/driver/fake"
+	"github.com/slipwayhq/slipway/registry"
 	"github.com/slipwayhq/slipway/secret"
 	"github.com/slipwayhq/slipway/store/sqlite"
 )
@@ -32,6 +33,7 @@ type world struct {
 	dir     string
 	store   *watched
 	blobs   *blob.Folder
+	images  *registry.Registry
 	ring    *secret.Keyring
 	control *control
 	builder *builder
@@ -66,6 +68,8 @@ func newWorld(t *testing.T) *world {
 	store, err := sqlite.Open(t.Context(), filepath.Join(w.dir, "slipway.db"))
 	must(t, err)
 	w.store = &watched{Store: store, w: w}
+	w.images, err = registry.Open(filepath.Join(w.dir, "registry"), registry.Config{})
+	must(t, err)
 	w.blobs, err = blob.OpenFolder(filepath.Join(w.dir, "blobs"))
 	must(t, err)
 	w.ring, err = secret.NewKeyring(make([]byte, 32))
@@ -114,6 +118,7 @@ func (w *world) end() {
 	w.fake.Close()
 	must(w.t, w.store.Close())
 	must(w.t, w.blobs.Close())
+	must(w.t, w.images.Close())
 	for _, f := range w.faults {
 		w.t.Error(f)
 	}

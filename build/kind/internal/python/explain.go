@@ -22,8 +22,9 @@ const (
 )
 
 var (
-	beginning = regexp.MustCompile(`^\s*(error|ERROR|× |  × )`)
-	noise     = regexp.MustCompile(`^(\s*$|Using CPython |Resolved \d|Checked in |\[notice\]|\s*(│|╰─▶|\x1b\[31m)?\s*$|WARNING: Running pip as|warning: Skipping file for)`)
+	beginning = regexp.MustCompile(`^\s*(error|ERROR|× |WARNING: Retrying)`)
+	noise     = regexp.MustCompile(`^(\s*$|Using CPython |Resolved \d|Checked in |\[notice\]|warning: Skipping file for|\s*│\s*$` +
+		`|\s*(Collecting|Obtaining|Downloading|Using cached|Building|Created wheel|Stored in|Checking if|Installing|Getting requirements to build|Preparing|Looking in|Requirement already|Successfully|Would install|Attempting|Created temporary|Ignoring|Link requires|Looking at|INFO: pip is looking)\b)`)
 )
 
 // add takes a line, and says whether it is worth showing.
@@ -101,13 +102,12 @@ var explanations = []explanation{
 // wantsBuild says whether nothing but a wheel was missing.
 func (o *output) wantsBuild() bool {
 	text := o.text()
-	return o.exit != 0 && (noWheel.MatchString(text) || pipWithoutWheel.MatchString(text) && !unreachable.MatchString(text))
+	return o.exit != 0 && !unreachable.MatchString(text) && noWheel.MatchString(text)
 }
 
 var (
-	noWheel         = regexp.MustCompile(`no usable wheels|[Bb]uilding (from source|source distributions) is disabled|no compatible wheel|no wheels with a matching|marked as .--no-build.|--no-build|source distribution.* is disabled`)
-	pipWithoutWheel = regexp.MustCompile(`No matching distribution found|ResolutionImpossible`)
-	unreachable     = explanations[3].says
+	noWheel     = regexp.MustCompile(`no usable wheels|[Bb]uilding (from source|source distributions) is disabled|no wheels with a matching|--no-build|No matching distribution found`)
+	unreachable = explanations[3].says
 )
 
 // explain makes a failure of an exit code other than 0; an error that kept the
@@ -141,15 +141,30 @@ func (o *output) quote() string {
 	if len(lines) == 0 {
 		lines = o.last[max(0, len(o.last)-quoteLines):]
 	}
-	var said []string
-	for _, line := range lines {
-		if line = strings.TrimSpace(mark.ReplaceAllString(line, "")); line != "" {
-			said = append(said, line)
-		}
-	}
+	said := withoutStacks(lines)
 	if len(said) == 0 {
 		return "it said nothing"
 	}
 	text := strings.Join(said[:min(len(said), quoteLines)], "\n")
 	return strings.ToValidUTF8(text[:min(len(text), quoteBytes)], "")
+}
+
+var (
+	stackLine = regexp.MustCompile(`^(Traceback \(most recent|[\^~]+$|\[stderr\]|╰─> \[\d+ lines)`)
+	frameLine = regexp.MustCompile(`^File "[^"]*", line \d+`)
+)
+
+// withoutStacks leaves out how a program came to what it says in the end.
+func withoutStacks(lines []string) []string {
+	var said []string
+	code := false // the line after a frame is its code
+	for _, line := range lines {
+		line = strings.TrimSpace(mark.ReplaceAllString(line, ""))
+		frame := frameLine.MatchString(line)
+		if line != "" && !frame && !code && !stackLine.MatchString(line) {
+			said = append(said, line)
+		}
+		code = frame && !strings.Contains(line, `"<string>"`)
+	}
+	return said
 }

@@ -204,7 +204,10 @@ func tidy(site string) error {
 			return err
 		}
 		if entry.IsDir() && entry.Name() == "__pycache__" {
-			return errors.Join(os.RemoveAll(file), fs.SkipDir)
+			if err := os.RemoveAll(file); err != nil {
+				return err
+			}
+			return fs.SkipDir
 		}
 		inside := strings.HasSuffix(filepath.Dir(file), ".dist-info") || filepath.Dir(file) == site
 		if inside && entry.Type().IsRegular() && slices.Contains(leftovers, entry.Name()) {

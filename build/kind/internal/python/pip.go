@@ -23,7 +23,7 @@ type pip struct {
 func (p pip) tool() (string, string) { return "pip", p.found.Version }
 
 func (p pip) args(args ...string) []string {
-	return append([]string{p.python.Path, "-S", p.found.Path, "install", "--quiet"}, args...)
+	return append([]string{p.python.Path, "-S", p.found.Path, "install"}, args...)
 }
 
 // resolve tries the server's own versions first. pip has no preferences, so that

@@ -70,8 +70,8 @@ func (j *job) toolEnvironment(who trust, tmp string) ([]string, error) {
 	}
 	env := j.environment([]string{
 		"HOME=" + home, "TMPDIR=" + tmp, "UV_CACHE_DIR=" + filepath.Join(home, "uv"), "PIP_CACHE_DIR=" + filepath.Join(home, "pip"),
-		"UV_PYTHON_DOWNLOADS=never", "UV_NO_PROGRESS=1", "UV_NO_MANAGED_PYTHON=0", "NO_COLOR=1", "UV_LINK_MODE=copy",
-		"PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_INPUT=1", "PIP_ROOT_USER_ACTION=ignore", "PIP_PROGRESS_BAR=off", "PIP_RETRIES=2",
+		"UV_PYTHON_DOWNLOADS=never", "UV_NO_PROGRESS=1", "NO_COLOR=1", "UV_LINK_MODE=copy",
+		"PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_INPUT=1", "PIP_ROOT_USER_ACTION=ignore", "PIP_PROGRESS_BAR=off", "PIP_RETRIES=2", "UV_HTTP_RETRIES=2",
 		"PYTHONDONTWRITEBYTECODE=1", "PYTHONHASHSEED=0", "SOURCE_DATE_EPOCH=315532800", // the earliest time of a zip file
 	})
 	if j.app.Config.Python.PipConfig != "" {

@@ -92,7 +92,7 @@ func (j *job) attempt(ctx context.Context, dir string, builds bool, args []strin
 		if err != nil || !said.wantsBuild() {
 			return said, err
 		}
-		fmt.Fprintln(j.log, "Some packages have no wheel for this Python: they are built from their source")
+		fmt.Fprintln(j.log, "Trying again with packages that have to be built from their source")
 	}
 	if err := before(); err != nil {
 		return nil, err
