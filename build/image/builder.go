@@ -1,25 +1,18 @@
 package image
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
 	"strings"
 	"sync"
-	"time"
-
-	"github.com/containerd/errdefs"
-	"github.com/moby/moby/client"
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/build/appconfig"
-	"github.com/slipwayhq/slipway/build/internal/failure"
 	"github.com/slipwayhq/slipway/build/kind/js"
 	"github.com/slipwayhq/slipway/internal/engine"
 )
@@ -152,71 +145,6 @@ func (a App) secretNames() []string {
 	return slices.Compact(names)
 }
 
-// fetchBase has the engine hold an app's base, and pins it.
-func (b *Builder) fetchBase(ctx context.Context, c appconfig.Config, log io.Writer) (base, error) {
-	reference, err := b.Bases.reference(c)
-	if err != nil {
-		return base{}, err
-	}
-	image, err := b.bases.Fetch(ctx, reference, slipway.RegistryAuth{}, log)
-	if err != nil {
-		return base{}, ofBase(reference, err)
-	}
-	b.hold(reference, image)
-	inspected, err := b.Engine.ImageInspect(ctx, image.Name)
-	if err != nil {
-		return base{}, b.Engine.Explain(fmt.Errorf("inspect base image %s: %w", reference, err))
-	}
-	var labels map[string]string
-	if inspected.Config != nil {
-		labels = inspected.Config.Labels
-	}
-	fmt.Fprintf(log, "Base image %s: %s\n", reference, image.Name)
-	made := base{reference: reference, pinned: image.Name, digest: image.Digest, from: image.Name, serves: serves(reference, labels)}
-	if strings.HasPrefix(image.Name, "sha256:") {
-		made.from, err = b.nameBase(ctx, image)
-	}
-	return made, err
-}
-
-// hold remembers what a base's reference names now.
-func (b *Builder) hold(reference string, image engine.Image) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.held[reference] = image
-}
-
-// nameBase gives an image that no registry knows a name that says its digest,
-// until the next Sweep: BuildKit finds none by id.
-func (b *Builder) nameBase(ctx context.Context, image engine.Image) (name string, err error) {
-	name = b.baseRepository() + ":" + image.Digest
-	if _, err := b.Engine.ImageTag(ctx, client.ImageTagOptions{Source: image.Name, Target: name}); err != nil {
-		return "", b.Engine.Explain(fmt.Errorf("name base image %s: %w", image.Name, err))
-	}
-	return name, nil
-}
-
-func (b *Builder) baseRepository() string { return "slipway-" + b.installation + "/base" }
-
-// ofBase makes a failure to fetch one of the build.
-func ofBase(reference string, err error) error {
-	f, final := errors.AsType[*slipway.Failure](err)
-	if !final {
-		return fmt.Errorf("base image %s: %w", reference, err)
-	}
-	code := f.Code
-	switch code {
-	case "image_not_found", "image_denied":
-		code = "base_image_not_found"
-	}
-	return failure.WithHint(failure.New(stepBase, code, "The base image is not to be had: %s", f.Message),
-		"%s", cmp.Or(hintOfBase[code], f.Hint))
-}
-
-var hintOfBase = map[string]string{
-	"base_image_not_found": "Look at base_image in langgraph.json and at the server's --base-image-python and --base-image-node.",
-}
-
 // repository of the images of one key. It names no registry.
 func (b *Builder) repository(key string) string {
 	return "slipway-" + b.installation + "/" + key[:40]
@@ -242,83 +170,3 @@ func (b *Builder) find(ctx context.Context, tag string) (id string, err error) {
 	}
 	return image.ID, nil
 }
-
-// Remove removes the images of a key. One that a container still runs loses its
-// names, and is removed by Sweep once it does not.
-func (b *Builder) Remove(ctx context.Context, key string) error {
-	return b.removeAll(ctx, make(client.Filters).Add("label", b.owned(), labelKey+"="+key))
-}
-
-// Sweep removes what has none of our names: what builds left that failed or
-// died, and images that still ran when they were removed; the names that bases
-// were given, and bases that their references do not name any more. It does nothing while a build is on, whose work it could not
-// tell from theirs.
-func (b *Builder) Sweep(ctx context.Context) error {
-	if !b.builds.TryLock() {
-		return nil
-	}
-	defer b.builds.Unlock()
-	return errors.Join(
-		b.removeAll(ctx, make(client.Filters).Add("label", b.owned()).Add("dangling", "true")),
-		b.forgetBases(ctx),
-	)
-}
-
-func (b *Builder) forgetBases(ctx context.Context) error {
-	found, err := b.Engine.ImageList(ctx, client.ImageListOptions{Filters: make(client.Filters).Add("reference", b.baseRepository())})
-	if err != nil {
-		return b.Engine.Explain(fmt.Errorf("list base images: %w", err))
-	}
-	for _, image := range found.Items {
-		for _, name := range image.RepoTags {
-			if strings.HasPrefix(name, b.baseRepository()+":") {
-				err = errors.Join(err, b.remove(ctx, name))
-			}
-		}
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for reference, image := range b.held {
-		err = errors.Join(err, b.bases.RemoveOlder(ctx, reference, image))
-	}
-	return err
-}
-
-func (b *Builder) owned() string { return labelOwner + "=" + b.installation }
-
-func (b *Builder) removeAll(ctx context.Context, filters client.Filters) error {
-	found, err := b.Engine.ImageList(ctx, client.ImageListOptions{Filters: filters})
-	if err != nil {
-		return b.Engine.Explain(fmt.Errorf("list images: %w", err))
-	}
-	for _, image := range found.Items {
-		names := slices.DeleteFunc(image.RepoTags, func(name string) bool { return strings.HasPrefix(name, "<none>") })
-		if len(names) == 0 {
-			names = []string{image.ID}
-		}
-		for _, name := range names {
-			err = errors.Join(err, b.remove(ctx, name))
-		}
-	}
-	return err
-}
-
-// remove takes away a name, and with the last one the image. What is in use, or
-// has others built on it, stays for Sweep.
-func (b *Builder) remove(ctx context.Context, name string) error {
-	_, err := b.Engine.ImageRemove(ctx, name, client.ImageRemoveOptions{Force: true, PruneChildren: true})
-	if err == nil || engine.NotFound(err) || errdefs.IsConflict(err) {
-		return nil
-	}
-	return b.Engine.Explain(fmt.Errorf("remove image %s: %w", name, err))
-}
-
-// sweepAfter cleans up behind builds that made nothing, though the context may
-// have ended.
-func (b *Builder) sweepAfter(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepWithin)
-	defer cancel()
-	b.Sweep(ctx) // what is left now the next one takes
-}
-
-const sweepWithin = 10 * time.Second

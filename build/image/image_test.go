@@ -64,6 +64,11 @@ func shell(t *testing.T, kit bool) (*image.Builder, *client.Client) {
 // importShell makes the base, another one for each text.
 func importShell(t *testing.T, text string) {
 	t.Helper()
+	dockertest.Shared(t).Import(t, shellBase, shellFiles(t, text), "ENV PATH=/bin", "LABEL slipway.agent-server=true")
+}
+
+func shellFiles(t *testing.T, text string) map[string][]byte {
+	t.Helper()
 	path, err := exec.LookPath("busybox")
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +81,7 @@ func importShell(t *testing.T, text string) {
 	for _, name := range []string{"sh", "cat", "mkdir", "sleep", "grep"} {
 		files["bin/"+name] = busybox
 	}
-	dockertest.Shared(t).Import(t, shellBase, files, "ENV PATH=/bin", "LABEL slipway.agent-server=true")
+	return files
 }
 
 func both(t *testing.T, test func(t *testing.T, kit bool)) {
@@ -207,6 +212,43 @@ func expectStore(t *testing.T, env []string) {
 		}
 	}
 	t.Errorf("it is not in %q", env)
+}
+
+// A base of a registry is used by its digest, and another that its tag names
+// later takes its place.
+func TestBaseByDigest(t *testing.T) {
+	both(t, func(t *testing.T, kit bool) {
+		registry := dockertest.NewRegistry(t)
+		reference := registry.Host + "/team/base:1"
+		publish := func(text string) string {
+			return registry.Host + "/team/base@" + registry.PublishFiles(t, "team/base", "1", shellFiles(t, text), map[string]any{
+				"Env": []string{"PATH=/bin"}, "Labels": map[string]string{"slipway.agent-server": "true"},
+			})
+		}
+		b, c := open(t, kit, image.Bases{Node: reference})
+		a := script(t, "8", "cat /text")
+		before := publish("of the first\n")
+		first, log := build(t, b, a)
+		if first.Runtime["base"] != before || !strings.Contains(log, "of the first") || !strings.Contains(log, "FROM "+before) {
+			t.Errorf("made %+v; log:\n%s", first, log)
+		}
+		after := publish("of the second\n")
+		second, log := build(t, b, a)
+		if second.Runtime["base"] != after || second.Image == first.Image || !strings.Contains(log, "of the second") {
+			t.Errorf("made %+v; log:\n%s", second, log)
+		}
+		if err := errors.Join(b.Remove(t.Context(), a.Key), b.Sweep(t.Context())); err != nil {
+			t.Error(err)
+		}
+		for base, want := range map[string]bool{before: false, after: true} {
+			if has, err := b.Engine.Has(t.Context(), base); has != want || err != nil {
+				t.Errorf("%s is there: %v, %v", base, has, err)
+			}
+		}
+		if got := owned(t, b, c); len(got) > 0 {
+			t.Errorf("left %v", got)
+		}
+	})
 }
 
 const canary = "canary-8d1f0c"
