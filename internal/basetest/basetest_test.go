@@ -67,6 +67,30 @@ func TestPythonServes(t *testing.T) {
 	}
 }
 
+// And so does one for JavaScript.
+func TestNodeServes(t *testing.T) {
+	engine := dockertest.Shared(t).Client(t)
+	basetest.NodeServer(t, engine, "base-of-basetest-js:20")
+	build(t, engine, "js-of-basetest", map[string]string{
+		"Dockerfile": "FROM base-of-basetest-js:20\nADD . /deps/app\nWORKDIR /deps/app\nRUN npm i\n" +
+			"ENV LANGSERVE_GRAPHS='{\"echo\": \"./echo.ts:graph\"}'\nWORKDIR /deps/app\n" +
+			"RUN (test ! -f /api/langgraph_api/js/build.mts && echo skipping) || tsx /api/langgraph_api/js/build.mts\n",
+		"package.json":   `{"type": "module", "dependencies": {"@langchain/langgraph": "^1.0.0", "@langchain/core": "^1.0.0"}}`,
+		"langgraph.json": `{"node_version": "20", "graphs": {"echo": "./echo.ts:graph"}}`,
+		"echo.ts":        jsGraph,
+	})
+	run(t, engine, "js-of-basetest")
+}
+
+const jsGraph = `
+import { Annotation, END, START, StateGraph } from "@langchain/langgraph";
+
+const State = Annotation.Root({ text: Annotation<string> });
+export const graph = new StateGraph(State)
+  .addNode("echo", (s) => ({ text: s.text.toUpperCase() }))
+  .addEdge(START, "echo").addEdge("echo", END).compile();
+`
+
 // The others have their tools, and reach their registries from within.
 func TestToolsReachRegistries(t *testing.T) {
 	engine := dockertest.Shared(t).Client(t)
@@ -128,7 +152,7 @@ func run(t *testing.T, engine *client.Client, image string) string {
 			t.Fatal(err)
 		}
 		if !seen.Container.State.Running {
-			t.Fatalf("it has ended with exit code %d", seen.Container.State.ExitCode)
+			t.Fatalf("it has ended with exit code %d: %s", seen.Container.State.ExitCode, printed(t, engine, made.ID))
 		}
 		address := "127.0.0.1:" + seen.Container.NetworkSettings.Ports[port][0].HostPort
 		if answer, err := http.Get("http://" + address + "/ok"); err == nil {
@@ -138,4 +162,18 @@ func run(t *testing.T, engine *client.Client, image string) string {
 			}
 		}
 	}
+}
+
+func printed(t *testing.T, engine *client.Client, id string) []byte {
+	t.Helper()
+	logs, err := engine.ContainerLogs(t.Context(), id, client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer logs.Close()
+	content, err := io.ReadAll(logs)
+	if err != nil {
+		t.Error(err)
+	}
+	return content
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/moby/moby/client"
+
+	"github.com/slipwayhq/slipway/build/kind/js"
 )
 
 const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -34,6 +36,21 @@ func PlainPython(t testing.TB, engine *client.Client, references ...string) {
 	tar, err := files("python-plain", prefix, python(prefix, ""))
 	check(t, err)
 	imported(t, engine, tar, references, `CMD ["python3"]`)
+}
+
+// NodeServer makes an image as the vendor's base images for JavaScript are, with
+// the Agent Server that bundles have, and tags it.
+func NodeServer(t testing.TB, engine *client.Client, references ...string) {
+	t.Helper()
+	node, npm, err := findNode()
+	check(t, err)
+	server, err := js.ServerFiles()
+	check(t, err)
+	tar, err := files("node-server", node+npm+js.ServerVersion(), nodeServer(node, npm, server))
+	check(t, err)
+	entry, err := json.Marshal([]string{"/bin/sh", "-c", serveHere})
+	check(t, err)
+	imported(t, engine, tar, references, "ENTRYPOINT "+string(entry), "EXPOSE 8000")
 }
 
 // Node makes an image of this machine's Node and npm, and tags it.
