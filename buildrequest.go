@@ -20,7 +20,9 @@ type BuildRequest struct {
 	AgentServer    AgentServer
 	// Secrets are the deployment's variables for builds, and RegistryAuth what
 	// an image is fetched with. Both are read when they are needed.
-	Secrets      func(context.Context) ([]EnvVar, error)
+	Secrets func(context.Context) ([]EnvVar, error)
+	// Confidential are values that nothing may show that a build says; nil for none.
+	Confidential func(context.Context) ([]string, error)
 	RegistryAuth func(context.Context) (RegistryAuth, error)
 }
 

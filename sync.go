@@ -74,6 +74,10 @@ type Sync interface {
 	// BuildSecrets returns the variables of a revision that are for its build
 	// alone, in clear and without their prefix. It is called only to build.
 	BuildSecrets(ctx context.Context, l Lease, r RevisionID) ([]EnvVar, error)
+	// Confidential returns the values of all variables of a revision, those of
+	// builds too, which nothing may show that a build says. It is called only
+	// to build.
+	Confidential(ctx context.Context, l Lease, r RevisionID) ([]string, error)
 	// RegistryAuth returns what the image of a revision is fetched with, good
 	// for a short while; zero if the registry is not ours.
 	RegistryAuth(ctx context.Context, l Lease, r RevisionID) (RegistryAuth, error)

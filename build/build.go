@@ -15,16 +15,41 @@ import (
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/build/appconfig"
 	"github.com/slipwayhq/slipway/build/archive"
+	"github.com/slipwayhq/slipway/build/internal/command"
 	"github.com/slipwayhq/slipway/build/internal/content"
 	"github.com/slipwayhq/slipway/build/internal/durable"
 	"github.com/slipwayhq/slipway/build/internal/failure"
 	"github.com/slipwayhq/slipway/build/kind"
+	"github.com/slipwayhq/slipway/internal/mask"
 )
 
 // Build makes the bundle or image of a request, unless it is there, or fetches its
-// image.
-// Log gets lines as they happen. A second build of the same waits for the first.
+// image. Log gets lines as they happen. A second build of the same waits for the
+// first.
+// Nothing that it writes, nor the error, shows what the request calls confidential.
 func (b *Builder) Build(ctx context.Context, r slipway.BuildRequest, log io.Writer) (slipway.Artefact, error) {
+	masker, err := maskerFor(ctx, r)
+	if err != nil {
+		return slipway.Artefact{}, err
+	}
+	masked := masker.Writer(log)
+	a, err := b.once(ctx, r, masker, masked)
+	if end := masked.Flush(); err == nil {
+		err = end
+	}
+	return a, masker.Error(err)
+}
+
+func maskerFor(ctx context.Context, r slipway.BuildRequest) (*mask.Masker, error) {
+	if r.Confidential == nil {
+		return mask.New(), nil
+	}
+	values, err := r.Confidential(ctx)
+	return mask.New(values...), err
+}
+
+// once fetches an image, or builds what is not there.
+func (b *Builder) once(ctx context.Context, r slipway.BuildRequest, masker *mask.Masker, log io.Writer) (slipway.Artefact, error) {
 	if r.Image != "" {
 		return b.fetch(ctx, r, log)
 	}
@@ -35,7 +60,7 @@ func (b *Builder) Build(ctx context.Context, r slipway.BuildRequest, log io.Writ
 	}
 	defer unlock()
 	if b.imagesOnly {
-		return b.make(ctx, key, r, log)
+		return b.make(ctx, key, r, masker, log)
 	}
 	if a, err := b.read(key); !errors.Is(err, os.ErrNotExist) {
 		if err == nil {
@@ -43,17 +68,17 @@ func (b *Builder) Build(ctx context.Context, r slipway.BuildRequest, log io.Writ
 		}
 		return a, err
 	}
-	return b.make(ctx, key, r, log)
+	return b.make(ctx, key, r, masker, log)
 }
 
-func (b *Builder) make(ctx context.Context, key string, r slipway.BuildRequest, log io.Writer) (slipway.Artefact, error) {
+func (b *Builder) make(ctx context.Context, key string, r slipway.BuildRequest, masker *mask.Masker, log io.Writer) (slipway.Artefact, error) {
 	begin := time.Now()
-	work, err := os.MkdirTemp(b.tmp, "build-")
+	work, err := b.passable("build-")
 	if err != nil {
 		return slipway.Artefact{}, failure.During("prepare", err)
 	}
 	defer durable.Discard(work)
-	m := &making{Builder: b, BuildRequest: r, log: log, bundle: work, artefact: slipway.Artefact{Digest: key}}
+	m := &making{Builder: b, BuildRequest: r, log: log, mask: masker, bundle: work, artefact: slipway.Artefact{Digest: key}}
 	if err := m.all(ctx); err != nil {
 		return slipway.Artefact{}, err
 	}
@@ -62,6 +87,16 @@ func (b *Builder) make(ctx context.Context, key string, r slipway.BuildRequest, 
 	}
 	fmt.Fprintf(log, "Built bundle %.12s in %.1f s\n", key, time.Since(begin).Seconds())
 	return m.artefact, nil
+}
+
+// passable makes a folder for what is being made, which others may pass through
+// but not look into: what lies in it can be theirs.
+func (b *Builder) passable(name string) (string, error) {
+	dir, err := os.MkdirTemp(b.tmp, name)
+	if err != nil {
+		return "", err
+	}
+	return dir, os.Chmod(dir, 0o711)
 }
 
 // runtimeContent is the key of the digest of all that is in a bundle: the same
@@ -73,6 +108,7 @@ type making struct {
 	*Builder
 	slipway.BuildRequest
 	log      io.Writer
+	mask     *mask.Masker
 	bundle   string // its folder: as deep below the data folder as it will be
 	artefact slipway.Artefact
 	config   appconfig.Config
@@ -134,6 +170,9 @@ func (m *making) unpack(ctx context.Context) error {
 	if got := hex.EncodeToString(sum.Sum(nil)); got != m.SourceDigest {
 		return fmt.Errorf("source has digest %s, not %s", got, m.SourceDigest)
 	}
+	if err := maskSettings(m.mask, m.app()); err != nil {
+		return err
+	}
 	fmt.Fprintf(m.log, "Unpacked the source: %d files, %s\n", done.Files, size(done.Bytes))
 	return nil
 }
@@ -177,7 +216,7 @@ func graphs(c appconfig.Config) string {
 	return fmt.Sprintf("%d graphs", len(c.Graphs))
 }
 
-func (m *making) prepare(ctx context.Context) error {
+func (m *making) prepare(ctx context.Context) (err error) {
 	if m.imagesOnly {
 		return m.image(ctx)
 	}
@@ -189,15 +228,21 @@ func (m *making) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	scratch, err := os.MkdirTemp(m.tmp, "scratch-")
+	scratch, err := m.passable("scratch-")
 	if err != nil {
 		return err
 	}
 	defer durable.Discard(scratch)
+	box := m.confinement.Sandbox(command.Scope{Mark: m.bundle, Mask: m.mask})
+	defer func() {
+		if end := box.Close(); err == nil {
+			err = end
+		}
+	}()
 	m.artefact.Kind = k.Agent().Name
 	m.artefact.Runtime, err = k.Prepare(ctx, kind.App{
 		Dir: m.app(), Home: filepath.Join(m.dir(m.artefact.Digest), "app"), Scratch: scratch, Config: m.config,
-		InstallCommand: m.InstallCommand, BuildCommand: m.BuildCommand, Secrets: secrets,
+		InstallCommand: m.InstallCommand, BuildCommand: m.BuildCommand, Secrets: secrets, Sandbox: box,
 	}, m.log)
 	return err
 }
@@ -207,11 +252,6 @@ func notServed(c appconfig.Config, server slipway.AgentServer) error {
 		return failure.WithHint(
 			failure.New("config", "agent_server_not_served", "The agent server %q does not serve apps in this language.", server),
 			"Leave source_config.agent_server out, or set it to langgraph.")
-	}
-	if c.Language == appconfig.Python {
-		return failure.WithHint(
-			failure.New("config", "python_not_served", "Python apps are not served yet: graph %q is in %s.", c.Graphs[0].Name, c.Graphs[0].File),
-			"JavaScript and TypeScript apps are.")
 	}
 	return failure.New("config", "language_not_served", "No kind of agent serves apps in %q.", c.Language)
 }

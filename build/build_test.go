@@ -145,6 +145,7 @@ func TestBuildFails(t *testing.T) {
 	with := func(config string) map[string]string { return map[string]string{"langgraph.json": config} }
 	command := func(r slipway.BuildRequest, command string) slipway.BuildRequest { r.BuildCommand = command; return r }
 	path := func(r slipway.BuildRequest, path string) slipway.BuildRequest { r.ConfigPath = path; return r }
+	aegra := func(r slipway.BuildRequest) slipway.BuildRequest { r.AgentServer = slipway.AgentServerAegra; return r }
 	good := request(t, standInFiles)
 	cases := map[string]struct {
 		request             slipway.BuildRequest
@@ -155,7 +156,8 @@ func TestBuildFails(t *testing.T) {
 		"no config":      {request(t, map[string]string{"a.ts": ""}), "config", "config_not_found", "langgraph.json"},
 		"bad config":     {request(t, with("{\n  oops")), "config", "config_invalid", "langgraph.json:2:3: invalid character 'o'"},
 		"no graph file":  {request(t, with(`{"graphs": {"a": "./a.ts:a"}}`)), "config", "graph_not_found", "a.ts"},
-		"python":         {request(t, with(`{"graphs": {"a": "./a.py:a"}}`)), "config", "no_dependencies", "dependencies"},
+		"no python file": {request(t, with(`{"graphs": {"a": "./a.py:a"}, "dependencies": ["."]}`)), "config", "graph_not_found", "a.py"},
+		"other server":   {aegra(request(t, map[string]string{"langgraph.json": `{"graphs": {"a": "./a.ts:a"}}`, "a.ts": ""})), "config", "agent_server_not_served", `"aegra"`},
 		"config outside": {path(good, "../langgraph.json"), "config", "config_outside", ""},
 		"quote":          {command(good, `echo "a"`), "config", "command_refused", `build_command' contains "\""`},
 		"background":     {command(good, "a && b & c"), "config", "command_refused", `contains "&"`},

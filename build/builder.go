@@ -45,7 +45,24 @@ type Options struct {
 	Images *image.Bases
 	// Search lists programs that may be Node; nil looks at the usual places.
 	Search func() []string
+
+	// Users that programs of builds run as, if the server is root.
+	Users Users
+	// Limits of programs of builds; zero for DefaultLimits.
+	Limits Limits
+	// Wrapper starts every program of a build: a program with arguments, to
+	// which what it is to execute is appended.
+	Wrapper []string
 }
+
+// Users is a range of user numbers.
+type Users = command.Users
+
+// Limits of the programs of a build.
+type Limits = command.Limits
+
+// DefaultLimits are those of a server that is told none.
+func DefaultLimits() Limits { return command.DefaultLimits() }
 
 // Builder of one data folder.
 type Builder struct {
@@ -56,6 +73,7 @@ type Builder struct {
 	imagesOnly   bool           // sources become images
 	js           *js.Kind
 	kinds        []kind.Kind
+	confinement  *command.Confinement
 	locks        keylock.Locks // by digest of a bundle
 }
 
@@ -77,6 +95,11 @@ func Open(o Options) (*Builder, error) {
 		return nil, err
 	}
 	command.KillMarked(b.tmp)
+	if b.confinement, err = command.Confine(context.Background(), command.Settings{
+		Data: dir, Users: o.Users, Wrapper: o.Wrapper, Limits: cmp.Or(o.Limits, DefaultLimits()),
+	}); err != nil {
+		return nil, err
+	}
 	if err := durable.Sweep(b.tmp); err != nil {
 		return nil, err
 	}
@@ -84,9 +107,18 @@ func Open(o Options) (*Builder, error) {
 	for _, open := range o.Kinds {
 		b.kinds = append(b.kinds, open(cache, b.tmp))
 	}
-	b.js = js.New(cache, b.tmp, tools)
-	b.kinds = append(b.kinds, b.js, langgraphpy.New(cache, b.tmp, tools), aegra.New(cache, b.tmp, tools))
+	b.js = js.New(cache, b.tmp, tools, b.confinement)
+	b.kinds = append(b.kinds, b.js, langgraphpy.New(cache, b.tmp, tools, b.confinement), aegra.New(cache, b.tmp, tools, b.confinement))
 	return b, nil
+}
+
+// Holds says what builds are held by on this machine, a line each.
+func (b *Builder) Holds() []string {
+	var lines []string
+	for _, h := range b.confinement.Holds() {
+		lines = append(lines, h.String())
+	}
+	return lines
 }
 
 // Makes names what a request comes to.

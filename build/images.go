@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/build/appconfig"
 	"github.com/slipwayhq/slipway/build/image"
 )
 
@@ -35,6 +36,9 @@ func (b *Builder) openImages(o Options) error {
 
 // image has the engine make the app's image.
 func (m *making) image(ctx context.Context) error {
+	if m.AgentServer == slipway.AgentServerAegra && m.config.Language != appconfig.Python {
+		return notServed(m.config, m.AgentServer)
+	}
 	secrets, err := m.Secrets(ctx)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package build_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -27,7 +28,8 @@ func TestBuildImage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := request(t, map[string]string{"langgraph.json": `{"graphs": {"a": "./a.ts:a"}}`, "a.ts": "export const a = 1"})
+	r := request(t, map[string]string{"langgraph.json": `{"graphs": {"a": "./a.ts:a"}, "dockerfile_lines": ["RUN echo canary-5ecret"]}`, "a.ts": "export const a = 1"})
+	r.Confidential = func(context.Context) ([]string, error) { return []string{"canary-5ecret"}, nil }
 	r.InstallCommand, r.BuildCommand = "sh -c true", "sh -c true"
 	kind, ref := images.Makes(r)
 	if kind != slipway.ItemImage || len(ref) != 64 || ref == open(t, data(t)).Key(r) {
@@ -37,6 +39,9 @@ func TestBuildImage(t *testing.T) {
 	a, err := images.Build(t.Context(), r, &log)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, &log)
+	}
+	if !strings.Contains(log.String(), "RUN echo") || strings.Contains(log.String(), "canary") {
+		t.Errorf("the log shows what is confidential, or nothing:\n%s", &log)
 	}
 	if a.Digest != ref || a.Kind != image.Kind || images.Kinds()[a.Kind].Probe != "/ok" {
 		t.Errorf("artefact %+v", a)
@@ -52,6 +57,21 @@ func TestBuildImage(t *testing.T) {
 			t.Errorf("shared %v: removed %v, %v, %v", shared, removed, err, gone)
 		}
 	}
+}
+
+func TestImageOfAegra(t *testing.T) {
+	down, err := engine.Open("unix:///nowhere/docker.sock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := build.Open(build.Options{Dir: data(t), Engine: down, Images: &image.Bases{Node: "node:22"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := request(t, map[string]string{"langgraph.json": `{"graphs": {"a": "./a.ts:a"}}`, "a.ts": ""})
+	r.AgentServer = slipway.AgentServerAegra
+	_, err = b.Build(t.Context(), r, io.Discard)
+	expectFailure(t, err, "config", "agent_server_not_served", "aegra")
 }
 
 func importShell(t *testing.T, e *dockertest.Engine) {

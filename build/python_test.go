@@ -203,6 +203,42 @@ func TestAegra(t *testing.T) {
 	}
 }
 
+// An app that lists the server runs on its own; a package without a wheel is
+// built; a folder without a project is a package by its name.
+func TestPythonOwnServer(t *testing.T) {
+	b := realBuilder(t)
+	a, log, _ := timed(t, b, request(t, map[string]string{
+		"langgraph.json":    `{"dependencies": [".", "./words"], "graphs": {"a": "words.graph:graph"}, "env": ".env", "dockerfile_lines": ["RUN true"]}`,
+		"requirements.txt":  "langgraph-api==0.16.6\nlanggraph\nlangchain-core\ndocopt==0.6.2\n",
+		".env":              "WORD='from a file'\n",
+		"words/__init__.py": "import docopt\n",
+		"words/graph.py": `import importlib.metadata, os
+from langchain_core.messages import AIMessage
+from langgraph.graph import START, MessagesState, StateGraph
+
+def say(state: MessagesState):
+    return {"messages": [AIMessage(os.environ["WORD"] + " " + importlib.metadata.version("words"))]}
+
+graph = StateGraph(MessagesState).add_node(say).add_edge(START, "say")
+`,
+	}))
+	for _, want := range []string{"The app lists langgraph-api itself", "Warning: dockerfile_lines counts for images only", "have to be built from their source"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the log lacks %q", want)
+		}
+	}
+	if a.Runtime["server"] != "langgraph-api 0.16.6" {
+		t.Errorf("runtime %v", a.Runtime)
+	}
+	g := begin(t, b, a, t.TempDir()).serves()
+	if said := g.says(g.thread(), "a", "x"); said != "from a file 0.1" {
+		t.Errorf("it says %q", said)
+	}
+	if code := g.terminate(); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+}
+
 // What uv and pip say is quoted, and put down to a code.
 func TestPythonInstallFails(t *testing.T) {
 	b := realBuilder(t)
@@ -296,9 +332,6 @@ func TestPythonCheckFails(t *testing.T) {
 // the same to the byte.
 func TestPythonIsReproducible(t *testing.T) {
 	b := realBuilder(t)
-	if _, err := b.List(); err != nil {
-		t.Fatal(err)
-	}
 	r := request(t, folder(t, "../examples/monorepo-py"))
 	r.ConfigPath = "agents/assistant/langgraph.json"
 	timed(t, b, r) // what is fetched lies in the caches of the tools
@@ -313,7 +346,18 @@ func TestPythonIsReproducible(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		timed(t, open(t, dir), r)
+		fresh := open(t, dir)
+		a, _, _ := timed(t, fresh, r)
+		if i > 0 { // and once more the packages alone, which a start makes again when they are gone
+			exec.Command("chmod", "-R", "u+w", dir).Run()
+			if err := os.RemoveAll(filepath.Join(dir, "cache", "python-deps")); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := fresh.Launch(t.Context(), a); err != nil {
+				t.Fatal(err)
+			}
+			expectNothing(t, dir, "tmp")
+		}
 		made[i] = digests(t, dir, "bundles", "cache/python-deps")
 		exec.Command("chmod", "-R", "u+w", dir).Run()
 		if err := os.RemoveAll(dir); err != nil {

@@ -74,7 +74,7 @@ func data(t testing.TB) string {
 
 func open(t testing.TB, dir string, kinds ...*standIn) *build.Builder {
 	t.Helper()
-	o := build.Options{Dir: dir}
+	o := build.Options{Dir: dir, Users: users}
 	for _, k := range kinds {
 		o.Kinds = append(o.Kinds, k.open)
 	}

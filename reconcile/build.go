@@ -95,6 +95,9 @@ func (w *worker) request(r *slipway.Revision) slipway.BuildRequest {
 		InstallCommand: r.Config.InstallCommand, BuildCommand: r.Config.BuildCommand,
 		Source:  func(ctx context.Context) (io.ReadCloser, error) { return w.sync.Source(ctx, w.lease, r.ID) },
 		Secrets: func(ctx context.Context) ([]slipway.EnvVar, error) { return w.sync.BuildSecrets(ctx, w.lease, r.ID) },
+		Confidential: func(ctx context.Context) ([]string, error) {
+			return w.sync.Confidential(ctx, w.lease, r.ID)
+		},
 		RegistryAuth: func(ctx context.Context) (slipway.RegistryAuth, error) {
 			return w.sync.RegistryAuth(ctx, w.lease, r.ID)
 		},

@@ -270,6 +270,24 @@ func (s *Service) BuildSecrets(ctx context.Context, l slipway.Lease, id slipway.
 	return secrets, wrap("read build secrets", err)
 }
 
+// Confidential implements slipway.Sync.
+func (s *Service) Confidential(ctx context.Context, l slipway.Lease, id slipway.RevisionID) ([]string, error) {
+	var values []string
+	err := s.read(ctx, func(c *change) error {
+		r, err := c.underLease(l, id)
+		if err != nil {
+			return err
+		}
+		own, err := c.variables(r.Secrets)
+		values = nil
+		for _, v := range own {
+			values = append(values, v.Value)
+		}
+		return err
+	})
+	return values, wrap("read what is confidential", err)
+}
+
 // resolvable fails a revision whose variables are kept by a cluster: nothing
 // here could read them, and an agent without them would fail in a stranger way.
 func (c *change) resolvable(set slipway.SecretSetID) error {

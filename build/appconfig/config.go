@@ -58,9 +58,6 @@ type Graph struct {
 	Export string // "" is the default one
 }
 
-// where the graph is, as messages say it.
-func (g Graph) where() string { return cmp.Or(g.File, g.Module) }
-
 // CheckPath refuses places for the configuration that are not in the source,
 // and returns the place with the default filled in.
 func CheckPath(name string) (string, error) {

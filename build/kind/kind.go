@@ -8,6 +8,7 @@ import (
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/build/appconfig"
+	"github.com/slipwayhq/slipway/build/internal/command"
 )
 
 // Kind of Agent Server.
@@ -37,6 +38,8 @@ type App struct {
 	InstallCommand string // in place of the usual one, "" for that
 	BuildCommand   string // after the installation, "" for none
 	Secrets        []slipway.EnvVar
+	// Sandbox is what every program of the build runs in.
+	Sandbox *command.Sandbox
 }
 
 // Bundle is a finished app. It is read-only and shared.

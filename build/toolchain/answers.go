@@ -51,7 +51,7 @@ func (t *Toolchains) hear(ctx context.Context, path string, args []string) []str
 	var lines []string
 	c := command.Command{
 		Args: slices.Concat([]string{path}, args),
-		Dir:  "/", Env: Environment(filepath.Dir(path), os.TempDir()),
+		Dir:  "/", Env: Environment(filepath.Dir(path), os.TempDir()), As: command.Server,
 		Line: func(line string) { lines = append(lines, line) },
 	}
 	if code, err := c.Run(ctx); err != nil || code != 0 {

@@ -2,6 +2,7 @@ package toolchain
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -12,6 +13,17 @@ var passed = strings.Fields(`
 	NODE_EXTRA_CA_CERTS SSL_CERT_FILE SSL_CERT_DIR
 	npm_config_registry NPM_CONFIG_REGISTRY npm_config_cafile NPM_CONFIG_CAFILE
 	npm_config_userconfig NPM_CONFIG_USERCONFIG`)
+
+// settings are the files that the passed variables name.
+func settings() []string {
+	var files []string
+	for _, name := range passed {
+		if value := os.Getenv(name); filepath.IsAbs(value) {
+			files = append(files, value)
+		}
+	}
+	return files
+}
 
 // Environment for a tool: its folders first in PATH, a home, and the way to the
 // registries.

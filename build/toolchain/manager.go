@@ -188,7 +188,7 @@ func (t *Toolchains) runs(ctx context.Context, m Manager) (Manager, bool) {
 	var said []string
 	c := command.Command{
 		Args: m.Args("--version"),
-		Dir:  "/", Env: Environment(m.Path(), t.tmp, alone...),
+		Dir:  "/", Env: Environment(m.Path(), t.tmp, alone...), As: command.Server,
 		Line: func(line string) { said = append(said, line) },
 	}
 	code, err := c.Run(ctx)

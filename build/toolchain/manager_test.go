@@ -51,7 +51,7 @@ func TestManagers(t *testing.T) {
 			var out []string
 			run := command.Command{
 				Args: []string{"/bin/sh", "-c", m.Name + " --version"}, Dir: tmp,
-				Env:  toolchain.Environment(m.Path(), t.TempDir()),
+				Env: toolchain.Environment(m.Path(), t.TempDir()), As: command.Server,
 				Line: func(line string) { out = append(out, line) },
 			}
 			if code, err := run.Run(t.Context()); code != 0 || err != nil || !slices.Contains(out, c.version) {

@@ -39,6 +39,14 @@ func (n Node) parsed() *semver.Version {
 	return v
 }
 
+// Files are what a confined program needs to read in order to run a Node: it,
+// what came with it, all that is brought, and the settings that the server
+// hands on.
+func (t *Toolchains) Files(n Node) []string {
+	bin := filepath.Dir(n.Path)
+	return append([]string{t.dir, bin, filepath.Join(filepath.Dir(bin), "lib")}, settings()...)
+}
+
 // oldest that the Agent Server runs on.
 var oldest = semver.New(20, 16, 0, "", "")
 
@@ -241,7 +249,7 @@ func (t *Toolchains) ask(ctx context.Context, path string) Node {
 	var lines []string
 	c := command.Command{
 		Args: []string{path, "-p", `process.version + "\n" + process.execPath`},
-		Dir:  "/", Env: Environment(filepath.Dir(path), os.TempDir()),
+		Dir:  "/", Env: Environment(filepath.Dir(path), os.TempDir()), As: command.Server,
 		Line: func(line string) { lines = append(lines, line) },
 	}
 	if code, err := c.Run(ctx); err != nil || code != 0 || len(lines) != 2 {

@@ -38,6 +38,13 @@ func (p Python) parsed() *semver.Version {
 
 func (p Python) String() string { return fmt.Sprintf("Python %s at %s", p.Version, p.Path) }
 
+// PythonFiles are what a confined program needs to read in order to run a
+// Python, and what is brought to install with.
+func (t *Toolchains) PythonFiles(p Python) []string {
+	prefix := filepath.Dir(filepath.Dir(p.Path))
+	return append([]string{t.dir, filepath.Dir(p.Path), filepath.Join(prefix, "lib"), filepath.Join(prefix, "include")}, settings()...)
+}
+
 // askPython prints its version and where it really is, if it has what pip and
 // every agent server need.
 const askPython = `import os, sys

@@ -82,7 +82,7 @@ func TestUsualPythons(t *testing.T) {
 		t.Fatal(err)
 	}
 	var said []string
-	c := command.Command{Args: []string{p.Path, "-V"}, Dir: "/", Line: func(line string) { said = append(said, line) }}
+	c := command.Command{Args: []string{p.Path, "-V"}, Dir: "/", As: command.Server, Line: func(line string) { said = append(said, line) }}
 	if code, err := c.Run(t.Context()); code != 0 || err != nil || !slices.Equal(said, []string{"Python " + p.Version}) {
 		t.Errorf("%v says %q, %d, %v", p, said, code, err)
 	}
@@ -164,7 +164,7 @@ func TestBringFromPyPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	var said []string
-	c := command.Command{Args: []string{p.Path, pip.Path, "--version"}, Dir: "/", Line: func(line string) { said = append(said, line) }}
+	c := command.Command{Args: []string{p.Path, pip.Path, "--version"}, Dir: "/", As: command.Server, Line: func(line string) { said = append(said, line) }}
 	if code, err := c.Run(t.Context()); code != 0 || err != nil || !strings.HasPrefix(strings.Join(said, " "), "pip 26.3 ") {
 		t.Errorf("pip says %q, %d, %v", said, code, err)
 	}

@@ -187,7 +187,7 @@ func TestBring(t *testing.T) {
 	var out []string
 	c := command.Command{
 		Args: []string{"/bin/sh", "-c", "node --version && npm --version && npx --version"},
-		Dir:  tmp, Env: toolchain.Environment(npm.Path(), t.TempDir()),
+		Dir:  tmp, Env: toolchain.Environment(npm.Path(), t.TempDir()), As: command.Server,
 		Line: func(line string) { out = append(out, line) },
 	}
 	if code, err := c.Run(t.Context()); code != 0 || err != nil || len(out) != 3 || out[0] != "v"+n.Version || out[1] != "11.12.1" {

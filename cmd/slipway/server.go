@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,6 +19,7 @@ import (
 type serverFlags struct {
 	daemon.Config
 	access accessFlags
+	builds buildFlags
 	ports  string
 	images imageFlags
 
@@ -45,6 +47,7 @@ func newServerCommand() *cobra.Command {
 	flags.IntVar(&f.Builds, "builds", 2, "builds that run at once")
 	flags.IntVar(&f.Service.Retention.Last, "keep-revisions", 5, "deployed revisions of each deployment that can be deployed again in any case")
 	flags.DurationVar(&f.Service.Retention.For, "rollback-window", 72*time.Hour, "how long a revision can be deployed again after another took its place")
+	f.builds.register(flags)
 	flags.DurationVar(&f.Service.PushFor, "push-token-lifetime", time.Hour, "how long a token to push images is good")
 	flags.IntVar(&f.maxLayer, "max-layer-size", registry.DefaultMaxBlob>>20, "MiB that one layer of a pushed image may have")
 	flags.StringVar(&f.DockerHost, "docker-host", "", "Docker Engine that runs images, such as unix:///var/run/docker.sock (default: "+dockerVariable+", or none)")
@@ -58,6 +61,9 @@ func newServerCommand() *cobra.Command {
 func runServer(ctx context.Context, f serverFlags) error {
 	if _, err := fmt.Sscanf(f.ports, "%d-%d", &f.Ports.First, &f.Ports.Last); err != nil || !validPorts(f.Ports) {
 		return usagef("--agent-ports %q: want first-last, such as 20000-29999", f.ports)
+	}
+	if err := f.takeBuilds(); err != nil {
+		return err
 	}
 	if f.maxLayer <= 0 || f.Service.PushFor <= 0 {
 		return usagef("--max-layer-size and --push-token-lifetime must be more than nothing")
@@ -89,6 +95,15 @@ func runServer(ctx context.Context, f serverFlags) error {
 	case err := <-s.Failed():
 		return err
 	}
+}
+
+func (f *serverFlags) takeBuilds() (err error) {
+	if err := f.builds.check(); err != nil {
+		return err
+	}
+	f.BuildLimit, f.BuildRun = f.builds.limits, strings.Fields(f.builds.wrapper)
+	f.BuildUsers, err = f.builds.users()
+	return err
 }
 
 // dockerVariable names the environment variable for the engine. It is not

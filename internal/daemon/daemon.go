@@ -60,6 +60,9 @@ type Config struct {
 	Ports      slipway.PortRange // for agents
 	StartLimit time.Duration     // replaces that of every agent kind, unless 0
 	Builds     int               // at once
+	BuildUsers build.Users       // that programs of builds run as, if this server is root
+	BuildLimit build.Limits      // of programs of builds; zero for the defaults
+	BuildRun   []string          // program with arguments that starts every program of a build
 	MaxLayer   int64             // bytes of one layer of a pushed image; 0 for the registry's own limit
 	DockerHost string            // of the engine that runs images, such as unix:///var/run/docker.sock; "" for none
 	Images     *image.Bases      // sources are made into images on these, by that engine; nil for bundles
@@ -244,9 +247,13 @@ func (s *Server) openData(context.Context) error {
 	builder, err := build.Open(build.Options{
 		Dir: s.config.Data, Kinds: s.config.Kinds, StartLimit: s.config.StartLimit,
 		Engine: s.engine, Owner: owner, Images: s.config.Images,
+		Users: s.config.BuildUsers, Limits: s.config.BuildLimit, Wrapper: s.config.BuildRun,
 	})
 	if err != nil {
 		return fmt.Errorf("open builder: %w", err)
+	}
+	for _, hold := range builder.Holds() {
+		s.config.Logger.Debug("builds are held", slog.String("by", hold))
 	}
 	outputs := listener.NewOutputs(s.service, s.driver, s.config.Logger, time.Now)
 	reconciler := reconcile.New(s.service, s.driver, builder, s.gateway, outputs, reconcile.Config{

@@ -152,6 +152,12 @@ func (c *control) Environment(ctx context.Context, l slipway.Lease, r slipway.Re
 	})
 }
 
+func (c *control) Confidential(ctx context.Context, l slipway.Lease, r slipway.RevisionID) ([]string, error) {
+	return ask(ctx, c, func(ctx context.Context, s *service.Service) ([]string, error) {
+		return s.Confidential(ctx, l, r)
+	})
+}
+
 func (c *control) BuildSecrets(ctx context.Context, l slipway.Lease, r slipway.RevisionID) ([]slipway.EnvVar, error) {
 	return ask(ctx, c, func(ctx context.Context, s *service.Service) ([]slipway.EnvVar, error) {
 		return s.BuildSecrets(ctx, l, r)

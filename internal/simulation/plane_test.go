@@ -238,6 +238,10 @@ func (m mortalSync) Environment(ctx context.Context, l slipway.Lease, r slipway.
 	return live(m.p, "Environment", func() ([]slipway.EnvVar, error) { return m.control.Environment(ctx, l, r) })
 }
 
+func (m mortalSync) Confidential(ctx context.Context, l slipway.Lease, r slipway.RevisionID) ([]string, error) {
+	return live(m.p, "Confidential", func() ([]string, error) { return m.control.Confidential(ctx, l, r) })
+}
+
 func (m mortalSync) BuildSecrets(ctx context.Context, l slipway.Lease, r slipway.RevisionID) ([]slipway.EnvVar, error) {
 	return live(m.p, "BuildSecrets", func() ([]slipway.EnvVar, error) { return m.control.BuildSecrets(ctx, l, r) })
 }

@@ -17,13 +17,11 @@ import (
 	"github.com/slipwayhq/slipway/build/internal/command"
 )
 
-func run(ctx context.Context, script string) (lines []string, code int, err error) {
-	c := command.Command{
-		Args: []string{"/bin/sh", "-c", script},
-		Dir:  os.TempDir(), Env: []string{"GREETING=hello"},
-		Line: func(line string) { lines = append(lines, line) },
-	}
-	code, err = c.Run(ctx)
+func run(t *testing.T, script string) (lines []string, code int, err error) {
+	c := sandboxed(t, command.Limits{Output: 10 << 20}, script)
+	c.Env = []string{"GREETING=hello"}
+	c.Line = func(line string) { lines = append(lines, line) }
+	code, err = c.Run(t.Context())
 	return lines, code, err
 }
 
@@ -45,7 +43,7 @@ func TestRun(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			lines, code, err := run(t.Context(), c.script)
+			lines, code, err := run(t, c.script)
 			if got := strings.Join(lines, "|"); got != c.lines || code != c.code || err != nil {
 				t.Errorf("got %q, exit %d, %v", got, code, err)
 			}
@@ -54,12 +52,12 @@ func TestRun(t *testing.T) {
 }
 
 func TestRunBoundsOutput(t *testing.T) {
-	lines, _, err := run(t.Context(), "head -c 12000000 /dev/zero | tr '\\0' x; echo; echo end")
+	lines, _, err := run(t, "head -c 12000000 /dev/zero | tr '\\0' x; echo; echo end")
 	size := 0
 	for _, line := range lines {
 		size = max(size, len(line))
 	}
-	if err != nil || size != command.MaxLine || len(lines) > command.MaxOutput/command.MaxLine+1 {
+	if err != nil || size != command.MaxLine || len(lines) > 10<<20/command.MaxLine+1 {
 		t.Errorf("%d lines of up to %d bytes, %v", len(lines), size, err)
 	}
 	if last := lines[len(lines)-1]; last != command.Truncated {
@@ -68,7 +66,7 @@ func TestRunBoundsOutput(t *testing.T) {
 }
 
 func TestRunReportsWhatCanNotStart(t *testing.T) {
-	_, err := command.Command{Args: []string{"/no/such/program"}}.Run(t.Context())
+	_, err := command.Command{Args: []string{"/no/such/program"}, As: command.Server}.Run(t.Context())
 	if !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
@@ -76,16 +74,13 @@ func TestRunReportsWhatCanNotStart(t *testing.T) {
 
 // A command that waits for the second report of its own silence.
 func TestRunReportsSilence(t *testing.T) {
-	heard := filepath.Join(t.TempDir(), "heard")
-	reports := 0
-	c := command.Command{
-		Args: []string{"/bin/sh", "-c", "echo; until test -e " + heard + "; do :; done"},
-		Line: func(string) {}, Patience: 10 * time.Millisecond,
-		Silent: func(since time.Duration) {
-			if reports++; reports == 2 && since >= 20*time.Millisecond {
-				os.WriteFile(heard, nil, 0o644)
-			}
-		},
+	c := sandboxed(t, command.Limits{Output: 10 << 20}, "echo; until test -e heard; do :; done")
+	heard, reports := filepath.Join(c.Dir, "heard"), 0
+	c.Patience = 10 * time.Millisecond
+	c.Silent = func(since time.Duration) {
+		if reports++; reports == 2 && since >= 20*time.Millisecond {
+			os.WriteFile(heard, nil, 0o644)
+		}
 	}
 	if code, err := c.Run(t.Context()); code != 0 || err != nil || reports < 2 {
 		t.Errorf("exit %d, %v, %d reports", code, err, reports)
@@ -95,10 +90,9 @@ func TestRunReportsSilence(t *testing.T) {
 // When we are killed, so is what we run.
 func TestRunDiesWithUs(t *testing.T) {
 	if pids := os.Getenv("COMMAND_TEST_PIDS"); pids != "" {
-		command.Command{
-			Args: []string{"/bin/sh", "-c", "echo $$ > " + pids + "; echo ready; exec sleep 600"},
-			Line: func(line string) { fmt.Println(line) },
-		}.Run(context.Background())
+		c := in(t, command.Settings{Data: filepath.Dir(pids)}, command.Scope{}, "echo $$; exec sleep 600")
+		c.Line = func(line string) { os.WriteFile(pids, []byte(line), 0o644); fmt.Println("ready") }
+		c.Run(context.Background())
 		return
 	}
 	pids := filepath.Join(t.TempDir(), "pids")
@@ -116,58 +110,14 @@ func TestRunDiesWithUs(t *testing.T) {
 	}
 	self.Process.Kill()
 	self.Wait()
-	expectGone(t, pids)
-}
-
-// Cancelled, the command and its children are gone at once, even those that
-// hold its output or ignore a polite signal.
-func TestRunKillsTheGroup(t *testing.T) {
-	pids := filepath.Join(t.TempDir(), "pids")
-	ctx, cancel := context.WithCancel(t.Context())
-	script := `trap '' TERM; sleep 600 & echo $! > ` + pids + `; echo $$ >> ` + pids + `; echo ready; wait`
-	c := command.Command{Args: []string{"/bin/sh", "-c", script}, Line: func(string) { cancel() }}
-	begin := time.Now()
-	_, err := c.Run(ctx)
-	if took := time.Since(begin); took > 2*time.Second || !errors.Is(err, context.Canceled) {
-		t.Errorf("took %v, %v", took, err)
+	text, err := os.ReadFile(pids)
+	if err != nil {
+		t.Fatal(err)
 	}
-	expectGone(t, pids)
-}
-
-// A command that ends leaves nothing of its group behind.
-func TestRunLeavesNobodyBehind(t *testing.T) {
-	pids := filepath.Join(t.TempDir(), "pids")
-	_, code, err := run(t.Context(), `sleep 600 >/dev/null 2>&1 & echo $! > `+pids)
-	if code != 0 || err != nil {
-		t.Fatalf("exit %d, %v", code, err)
+	pid, _ := strconv.Atoi(string(text))
+	for alive(pid) { // it is init's to reap: wait for that, the test's own limit bounds it
 	}
-	expectGone(t, pids)
-}
-
-// Nor does one whose child has left the group and its parents.
-func TestRunFindsThoseWhoHide(t *testing.T) {
-	dir := t.TempDir()
-	hide := `setsid sh -c 'echo $$ > ` + dir + `/pids; sleep 600 & echo $! >> ` + dir + `/pids; echo hidden; wait' & `
-	for name, script := range map[string]string{"ends": hide + "read x < /dev/null; until test -s " + dir + "/pids; do :; done", "is cancelled": hide + "wait"} {
-		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			begin := time.Now()
-			command.Command{
-				Args: []string{"/bin/sh", "-c", script}, Mark: dir + "/" + name,
-				Line: func(string) {
-					if name == "is cancelled" {
-						cancel()
-					}
-				},
-			}.Run(ctx)
-			if took := time.Since(begin); took > 2*time.Second {
-				t.Errorf("took %v", took)
-			}
-			expectGone(t, dir+"/pids")
-			os.Remove(dir + "/pids")
-		})
-	}
+	in(t, command.Settings{Data: filepath.Dir(pids)}, command.Scope{}, "") // takes away its control group
 }
 
 func TestKillMarked(t *testing.T) {
@@ -187,19 +137,6 @@ func TestKillMarked(t *testing.T) {
 	}
 	other.Process.Kill()
 	other.Wait()
-}
-
-func expectGone(t *testing.T, file string) {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for field := range strings.FieldsSeq(string(text)) {
-		pid, _ := strconv.Atoi(field)
-		for alive(pid) { // a killed orphan is init's to reap: wait for that, the test's own limit bounds it
-		}
-	}
 }
 
 func alive(pid int) bool {

@@ -10,12 +10,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// Publish makes a finished folder read-only, writes it through to the disk and
-// gives it its final name. Everybody may read it, whatever the umask.
+// Publish makes a finished folder this user's and read-only, writes it through
+// to the disk and gives it its final name. Everybody may read it, whatever the
+// umask. Whoever made it must be at work in it no longer.
 func Publish(made, final string) error {
 	if err := freeze(made); err != nil {
 		return err
@@ -36,19 +38,38 @@ func Publish(made, final string) error {
 // not be renamed otherwise.
 func freeze(top string) error {
 	return filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.Type()&fs.ModeSymlink != 0 {
+		if err != nil {
 			return err
 		}
 		info, err := entry.Info()
 		if err != nil {
 			return err
 		}
+		if stat, ok := info.Sys().(*syscall.Stat_t); ok && os.Geteuid() == 0 {
+			if stat.Uid == 0 && stat.Nlink > 1 && info.Mode().IsRegular() {
+				return nil // another name of a file from elsewhere, perhaps
+			}
+			if err := takeBack(path, stat); err != nil {
+				return err
+			}
+		}
+		if entry.Type()&fs.ModeSymlink != 0 {
+			return nil
+		}
 		return setMode(path, info.Mode(), frozen(info, path == top))
 	})
 }
 
+// takeBack makes a file root's, as its maker was somebody else.
+func takeBack(path string, stat *syscall.Stat_t) error {
+	if stat.Uid == 0 {
+		return nil
+	}
+	return os.Lchown(path, 0, 0)
+}
+
 func setMode(path string, is, want fs.FileMode) error {
-	if is.Perm() == want {
+	if is&(fs.ModePerm|fs.ModeSetuid|fs.ModeSetgid|fs.ModeSticky) == want {
 		return nil
 	}
 	return os.Chmod(path, want)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/build/appconfig"
+	"github.com/slipwayhq/slipway/build/internal/command"
 	"github.com/slipwayhq/slipway/build/kind"
 	"github.com/slipwayhq/slipway/build/kind/internal/python"
 	"github.com/slipwayhq/slipway/build/toolchain"
@@ -30,7 +31,7 @@ var (
 	requires string
 	//go:embed server/requirements.txt
 	lock string
-	//go:embed serve
+	//go:embed all:serve
 	launcher embed.FS
 )
 
@@ -42,11 +43,11 @@ type Kind struct {
 
 // New keeps what is shared below the folder cache and makes it below tmp, on the
 // same file system.
-func New(cache, tmp string, tools *toolchain.Toolchains) *Kind {
+func New(cache, tmp string, tools *toolchain.Toolchains, confinement *command.Confinement) *Kind {
 	return &Kind{
 		maker: python.New(python.Server{
 			Name: "Aegra", Packages: []string{"aegra-api"}, Requires: requires, Lock: lock, Least: minPython,
-		}, cache, tmp, tools),
+		}, cache, tmp, tools, confinement),
 		launcher: python.NewLauncher(Name, launcher, cache, tmp),
 	}
 }

@@ -32,6 +32,7 @@ func (k *Kind) commands(ctx context.Context, app kind.App, node toolchain.Node, 
 			return err
 		}
 		fmt.Fprintf(log, "$ %s\n", c.text)
+		shell.step = c.step
 		said, err := shell.command(ctx, c.dir, []string{"/bin/sh", "-c", c.text}, log)
 		if err != nil {
 			return err
@@ -51,7 +52,7 @@ func (k *Kind) shell(ctx context.Context, app kind.App, node toolchain.Node, p p
 	if err != nil {
 		return tool{}, err
 	}
-	t, err := k.tool(npmOf, d, dependencies, app.Scratch, app.Secrets, true, log)
+	t, err := k.tool(npmOf, d, dependencies, site{app.Sandbox, app.Dir, app.Scratch}, app.Secrets, true, log)
 	if err != nil {
 		return t, err
 	}

@@ -110,7 +110,7 @@ func (i *installation) order(production bool) order {
 // own commands write there.
 func (i *installation) alone(ctx context.Context) error {
 	if i.InstallCommand == "" {
-		t, err := i.k.tool(i.manager, i.dialect, dependencies, i.Scratch, i.Secrets, i.root.ownCode() != "", i.log)
+		t, err := i.k.tool(i.manager, i.dialect, dependencies, site{i.Sandbox, i.Dir, i.Scratch}, i.Secrets, i.root.ownCode() != "", i.log)
 		if err != nil {
 			return err
 		}
@@ -207,7 +207,7 @@ func (i *installation) share(ctx context.Context, dir string, files map[string][
 				return err
 			}
 		}
-		t, err := i.k.tool(i.manager, i.dialect, dependencies, work, i.Secrets, false, i.log)
+		t, err := i.k.tool(i.manager, i.dialect, dependencies, site{i.Sandbox, work, work}, i.Secrets, false, i.log)
 		if err != nil {
 			return err
 		}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/build/appconfig"
+	"github.com/slipwayhq/slipway/build/internal/command"
 	"github.com/slipwayhq/slipway/build/internal/failure"
 	"github.com/slipwayhq/slipway/build/internal/keylock"
 	"github.com/slipwayhq/slipway/build/kind"
@@ -43,16 +44,17 @@ const (
 
 // Kind of LangGraph's JavaScript server.
 type Kind struct {
-	cache string
-	tmp   string
-	tools *toolchain.Toolchains
-	locks keylock.Locks
+	cache       string
+	tmp         string
+	tools       *toolchain.Toolchains
+	confinement *command.Confinement
+	locks       keylock.Locks
 }
 
 // New keeps what is shared below the folder cache and makes it below tmp, on
 // the same file system.
-func New(cache, tmp string, tools *toolchain.Toolchains) *Kind {
-	return &Kind{cache: cache, tmp: tmp, tools: tools}
+func New(cache, tmp string, tools *toolchain.Toolchains, confinement *command.Confinement) *Kind {
+	return &Kind{cache: cache, tmp: tmp, tools: tools, confinement: confinement}
 }
 
 // Agent says how the server is run. Its state is files that it rewrites whole:

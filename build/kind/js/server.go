@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/slipwayhq/slipway/build/internal/command"
 	"github.com/slipwayhq/slipway/build/internal/durable"
 	"github.com/slipwayhq/slipway/build/toolchain"
 )
@@ -64,7 +65,8 @@ func (k *Kind) server(ctx context.Context, node toolchain.Node, log io.Writer) (
 		if err := writeServer(work); err != nil {
 			return err
 		}
-		npm, err := k.npm(ctx, node, agentServer, work, log)
+		box := k.confinement.Sandbox(command.Scope{Mark: work})
+		npm, err := k.npm(ctx, node, agentServer, site{box, work, work}, log)
 		if err != nil {
 			return err
 		}

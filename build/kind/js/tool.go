@@ -27,8 +27,20 @@ type tool struct {
 	what    string // is installed
 	path    string
 	env     []string // beside PATH, HOME and the way to the registries
+	site    site
+	as      command.Identity
+	step    string   // of the build, "" for install
+	read    []string // files that it needs beside those of the installation
+	cache   string   // shared with other installations, "" for one of its own
 	scratch string   // for its home and temporary files: there only while it runs
 	only    func(context.Context) (unlock func(), err error)
+}
+
+// site is where an installation takes place.
+type site struct {
+	box     *command.Sandbox
+	folder  string // with all that it may change
+	scratch string // that is there while a program runs
 }
 
 // What an installation is of, as failures name it.
@@ -39,11 +51,14 @@ const (
 
 // tool makes a package manager ready. What it keeps is shared with all other
 // installations, unless the app's own code runs in it.
-func (k *Kind) tool(m toolchain.Manager, d *dialect, what, work string, secrets []slipway.EnvVar, code bool, log io.Writer) (tool, error) {
-	t := tool{Manager: m, dialect: d, what: what, path: m.Path(), scratch: filepath.Join(work, ".scratch")}
-	cache := filepath.Join(k.cache, d.name)
+func (k *Kind) tool(m toolchain.Manager, d *dialect, what string, at site, secrets []slipway.EnvVar, code bool, log io.Writer) (tool, error) {
+	t := tool{
+		Manager: m, dialect: d, what: what, path: m.Path(), site: at, as: command.Fetch,
+		read: k.tools.Files(m.Node), cache: filepath.Join(k.cache, d.name), scratch: filepath.Join(at.scratch, ".scratch"),
+	}
+	cache := t.cache
 	if code {
-		cache = filepath.Join(t.scratch, d.name)
+		t.as, t.cache, cache = command.App, "", filepath.Join(t.scratch, d.name)
 	} else if err := os.MkdirAll(cache, 0o700); err != nil {
 		return t, err
 	}
@@ -62,12 +77,12 @@ func (k *Kind) tool(m toolchain.Manager, d *dialect, what, work string, secrets 
 
 // npm is the one that came with Node, with what is installed and where it may
 // work.
-func (k *Kind) npm(ctx context.Context, node toolchain.Node, what, work string, log io.Writer) (tool, error) {
+func (k *Kind) npm(ctx context.Context, node toolchain.Node, what string, at site, log io.Writer) (tool, error) {
 	m, err := k.tools.NPM(ctx, node, log)
 	if err != nil {
 		return tool{}, err
 	}
-	return k.tool(m, &npm, what, work, nil, false, log)
+	return k.tool(m, &npm, what, at, nil, false, log)
 }
 
 // install runs the manager where a manifest lies.
@@ -121,6 +136,7 @@ func (t tool) command(ctx context.Context, dir string, args []string, log io.Wri
 	said := &output{speech: t.speech}
 	c := command.Command{
 		Args: args, Dir: dir, Env: toolchain.Environment(t.path, home, append(slices.Clone(t.env), "TMPDIR="+t.scratch)...), Mark: t.scratch,
+		As: t.as, Step: t.step, In: t.site.box, Read: t.read, Write: []string{t.site.folder, t.scratch},
 		Line: func(line string) {
 			if said.add(line) {
 				fmt.Fprintln(log, line)
@@ -130,6 +146,9 @@ func (t tool) command(ctx context.Context, dir string, args []string, log io.Wri
 		Silent: func(since time.Duration) {
 			fmt.Fprintf(log, "Still at work after %.0f s\n", since.Seconds())
 		},
+	}
+	if t.cache != "" {
+		c.Cache = []string{t.cache}
 	}
 	said.exit, err = c.Run(ctx)
 	return said, err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/build/appconfig"
+	"github.com/slipwayhq/slipway/build/internal/command"
 	"github.com/slipwayhq/slipway/build/kind"
 	"github.com/slipwayhq/slipway/build/kind/internal/python"
 	"github.com/slipwayhq/slipway/build/toolchain"
@@ -26,7 +27,7 @@ var (
 	requires string
 	//go:embed server/requirements.txt
 	lock string
-	//go:embed serve
+	//go:embed all:serve
 	launcher embed.FS
 )
 
@@ -38,12 +39,12 @@ type Kind struct {
 
 // New keeps what is shared below the folder cache and makes it below tmp, on the
 // same file system.
-func New(cache, tmp string, tools *toolchain.Toolchains) *Kind {
+func New(cache, tmp string, tools *toolchain.Toolchains, confinement *command.Confinement) *Kind {
 	return &Kind{
 		maker: python.New(python.Server{
 			Name: "LangGraph's Python server", Packages: []string{"langgraph-api", "langgraph-runtime-inmem"},
 			Requires: requires, Lock: lock, Least: appconfig.MinPython,
-		}, cache, tmp, tools),
+		}, cache, tmp, tools, confinement),
 		launcher: python.NewLauncher(Name, launcher, cache, tmp),
 	}
 }

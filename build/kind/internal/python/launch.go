@@ -31,7 +31,7 @@ type Launcher struct {
 
 // shared files of launchers.
 //
-//go:embed serve
+//go:embed all:serve
 var shared embed.FS
 
 // NewLauncher takes a kind's own files, which lie in a folder "serve". The one

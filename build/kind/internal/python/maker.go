@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/slipwayhq/slipway/build/appconfig"
+	"github.com/slipwayhq/slipway/build/internal/command"
 	"github.com/slipwayhq/slipway/build/internal/durable"
 	"github.com/slipwayhq/slipway/build/internal/failure"
 	"github.com/slipwayhq/slipway/build/kind"
@@ -47,14 +49,19 @@ type Maker struct {
 	server Server
 	known  lock
 	cache  string
+	tmp    string
 	tools  *toolchain.Toolchains
 	shelf  *shelf.Shelf
+
+	confinement *command.Confinement
 }
 
 // New keeps what is shared below the folder cache and makes it below tmp, on the
 // same file system.
-func New(server Server, cache, tmp string, tools *toolchain.Toolchains) *Maker {
-	return &Maker{server: server, known: parseLock(server.Lock), cache: cache, tools: tools, shelf: shelf.New(tmp)}
+func New(server Server, cache, tmp string, tools *toolchain.Toolchains, confinement *command.Confinement) *Maker {
+	return &Maker{
+		server: server, known: parseLock(server.Lock), cache: cache, tmp: tmp, tools: tools, shelf: shelf.New(tmp), confinement: confinement,
+	}
 }
 
 // Fingerprint changes when the same app would be given another environment.
@@ -69,6 +76,8 @@ type job struct {
 	app     kind.App
 	log     io.Writer
 	scratch string
+	box     *command.Sandbox
+	making  string // folder of packages that are being installed, "" if none are
 	python  toolchain.Python
 	index   toolchain.Index
 	with    installer
@@ -76,13 +85,16 @@ type job struct {
 
 // Prepare gives an app its environment, and returns what it was made with.
 func (m *Maker) Prepare(ctx context.Context, app kind.App, log io.Writer) (map[string]string, error) {
-	j := &job{Maker: m, app: app, log: log, scratch: app.Scratch}
+	j := &job{Maker: m, app: app, log: log, scratch: app.Scratch, box: app.Sandbox}
 	j.warn()
-	if err := j.chooseTools(ctx); err != nil {
+	if err := j.choosePython(ctx); err != nil {
 		return nil, err
 	}
 	s, err := j.survey(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := j.chooseInstaller(ctx); err != nil {
 		return nil, err
 	}
 	if err := os.RemoveAll(filepath.Join(app.Dir, ownFolder)); err != nil {
@@ -120,7 +132,8 @@ func (j *job) warn() {
 	}
 }
 
-func (j *job) chooseTools(ctx context.Context) (err error) {
+// choosePython settles where packages come from, too.
+func (j *job) choosePython(ctx context.Context) (err error) {
 	python := j.app.Config.Python
 	if j.python, err = j.tools.Python(ctx, python.Minor, max(j.server.Least, appconfig.MinPython), j.log); err != nil {
 		return err
@@ -129,10 +142,8 @@ func (j *job) chooseTools(ctx context.Context) (err error) {
 	if file != "" {
 		file = filepath.Join(j.app.Dir, file)
 	}
-	if j.index, err = toolchain.Indexes(file); err != nil {
-		return err
-	}
-	return j.chooseInstaller(ctx)
+	j.index, err = toolchain.Indexes(file)
+	return err
 }
 
 // chooseInstaller takes uv if it can be had, unless the app wants pip.
@@ -159,6 +170,7 @@ func (j *job) resolve(ctx context.Context, s surveyed) (lock, error) {
 	r := j.requirements(s)
 	memo := filepath.Join(j.cache, "python-locks", j.inputs(s, r))
 	if content, err := os.ReadFile(memo); err == nil {
+		fmt.Fprintln(j.log, "What the app depends on is unchanged: its versions stay as they were settled")
 		return parseLock(string(content)), nil
 	}
 	fmt.Fprintf(j.log, "Resolving the dependencies of the app and of %s\n", j.server.Name)
@@ -200,11 +212,16 @@ func (j *job) remember(memo string, l lock) error {
 	if err := os.MkdirAll(filepath.Dir(memo), 0o755); err != nil {
 		return err
 	}
-	written := filepath.Join(j.scratch, "lock.txt")
-	if err := os.WriteFile(written, []byte(l.String()), 0o644); err != nil {
+	written, err := os.CreateTemp(j.tmp, "lock-")
+	if err != nil {
 		return err
 	}
-	return os.Rename(written, memo)
+	defer os.Remove(written.Name())
+	_, err = written.WriteString(l.String())
+	if err = errors.Join(err, written.Sync(), written.Close()); err != nil {
+		return err
+	}
+	return os.Rename(written.Name(), memo)
 }
 
 // requirements is what the app asks for, and the server unless the app asks for
@@ -279,6 +296,8 @@ func (m *Maker) packages(ctx context.Context, j *job, l lock) (string, error) {
 	}
 	return name, m.shelf.Put(ctx, dir, "the same dependencies are being installed by another build", j.log, func(work string) error {
 		fmt.Fprintf(j.log, "Installing %d packages\n", len(l.pinned)+len(l.direct))
+		j.making = work
+		defer func() { j.making = "" }()
 		site := filepath.Join(work, "site")
 		if err := j.with.install(ctx, l, site); err != nil {
 			return err
@@ -289,7 +308,7 @@ func (m *Maker) packages(ctx context.Context, j *job, l lock) (string, error) {
 		if err := j.compile(ctx, work, dir, site); err != nil {
 			return err
 		}
-		return os.WriteFile(filepath.Join(work, "requirements.txt"), []byte(l.String()), 0o644)
+		return putIn(work, "requirements.txt", []byte(l.String()))
 	})
 }
 
@@ -301,12 +320,12 @@ func (m *Maker) again(ctx context.Context, b kind.Bundle, python toolchain.Pytho
 	if err != nil {
 		return err
 	}
-	scratch := filepath.Join(m.cache, "python-again", b.Runtime[RuntimeEnvironment])
-	if err := os.MkdirAll(scratch, 0o755); err != nil {
+	scratch, err := os.MkdirTemp(m.tmp, "again-")
+	if err != nil {
 		return err
 	}
 	defer durable.Discard(scratch)
-	j := &job{Maker: m, log: io.Discard, scratch: scratch, python: python}
+	j := &job{Maker: m, log: io.Discard, scratch: scratch, box: m.confinement.Sandbox(command.Scope{Mark: scratch}), python: python}
 	if j.index, err = toolchain.Indexes(""); err != nil {
 		return err
 	}
@@ -314,20 +333,6 @@ func (m *Maker) again(ctx context.Context, b kind.Bundle, python toolchain.Pytho
 		return err
 	}
 	_, err = m.packages(ctx, j, parseLock(string(content)))
-	return err
-}
-
-// Warm installs what an app comes to that needs nothing more than its server.
-func (m *Maker) Warm(ctx context.Context, scratch string, log io.Writer) error {
-	j := &job{Maker: m, log: log, scratch: scratch}
-	if err := j.chooseTools(ctx); err != nil {
-		return err
-	}
-	l, err := j.resolve(ctx, surveyed{})
-	if err != nil {
-		return err
-	}
-	_, err = m.packages(ctx, j, l)
 	return err
 }
 

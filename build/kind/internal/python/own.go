@@ -25,12 +25,19 @@ import (
 // installOwn makes the app's own packages importable where they lie.
 func (j *job) installOwn(ctx context.Context, s surveyed, l lock) error {
 	site := filepath.Join(j.app.Dir, ownFolder, "site")
+	// Code of the app may have run: what it laid here is not gone through.
+	if err := os.RemoveAll(filepath.Join(j.app.Dir, ownFolder)); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(site, 0o755); err != nil {
 		return err
 	}
 	if folders := projects(s, l); len(folders) > 0 {
 		fmt.Fprintf(j.log, "Installing the app's own packages: %s\n", strings.Join(folders, ", "))
 		if err := j.link(ctx, s, folders, site); err != nil {
+			return err
+		}
+		if err := stillFolders(filepath.Dir(site), site); err != nil {
 			return err
 		}
 	}
@@ -43,11 +50,21 @@ func (j *job) installOwn(ctx context.Context, s surveyed, l lock) error {
 	}
 	if err := errors.Join(
 		relocate(site, j.app.Dir, j.app.Home),
-		os.WriteFile(filepath.Join(j.app.Dir, ownFolder, "requirements.txt"), []byte(l.String()), 0o644),
+		putIn(j.app.Dir, filepath.Join(ownFolder, "requirements.txt"), []byte(l.String())),
 	); err != nil {
 		return err
 	}
 	return j.compile(ctx, j.app.Dir, j.app.Home, j.app.Dir)
+}
+
+// stillFolders fails if what was a folder before code of the app ran is none.
+func stillFolders(dirs ...string) error {
+	for _, dir := range dirs {
+		if info, err := os.Lstat(dir); err != nil || !info.IsDir() {
+			return fail("folder_replaced", "The build of the app's own packages has replaced the folder %s.", ownFolder)
+		}
+	}
+	return nil
 }
 
 // projects are folders that have to be installed: those that are listed, and
@@ -172,8 +189,8 @@ func (j *job) place(f folder, site string) error {
 		}
 	} else {
 		// By its name, so that two folders do not share a file.
-		file := filepath.Join(site, "slipway-"+strings.ReplaceAll(f.Folder, "/", "-")+".pth")
-		if err := os.WriteFile(file, []byte(filepath.Join(j.app.Dir, f.Folder)+"\n"), 0o644); err != nil {
+		file := "slipway-" + strings.ReplaceAll(f.Folder, "/", "-") + ".pth"
+		if err := putIn(site, file, []byte(filepath.Join(j.app.Dir, f.Folder)+"\n")); err != nil {
 			return err
 		}
 	}
@@ -182,15 +199,12 @@ func (j *job) place(f folder, site string) error {
 
 // describe writes the metadata of a folder that has none.
 func describe(site, name string) error {
-	dir := filepath.Join(site, strings.ReplaceAll(normalised(name), "-", "_")+"-0.1.dist-info")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
+	dir := strings.ReplaceAll(normalised(name), "-", "_") + "-0.1.dist-info"
 	metadata := fmt.Sprintf("Metadata-Version: 2.1\nName: %s\nVersion: 0.1\n", name)
 	return errors.Join(
-		os.WriteFile(filepath.Join(dir, "METADATA"), []byte(metadata), 0o644),
-		os.WriteFile(filepath.Join(dir, "INSTALLER"), []byte("slipway\n"), 0o644),
-		os.WriteFile(filepath.Join(dir, "RECORD"), nil, 0o644),
+		putIn(site, filepath.Join(dir, "METADATA"), []byte(metadata)),
+		putIn(site, filepath.Join(dir, "INSTALLER"), []byte("slipway\n")),
+		putIn(site, filepath.Join(dir, "RECORD"), nil),
 	)
 }
 
@@ -283,6 +297,7 @@ func (j *job) compile(ctx context.Context, from, to, dir string) error {
 			"-s", from, "-p", to, "-x", `/(node_modules|\.git)/`, dir,
 		},
 		Dir: dir, Env: append(j.environment(nil), "PYTHONHASHSEED=0"), Mark: j.scratch, Line: func(string) {},
+		As: command.Fetch, In: j.box, Read: j.tools.PythonFiles(j.python), Write: j.folders(),
 	}.Run(ctx)
 	if err == nil && code > 1 {
 		err = failure.New(stepInstall, "compile_failed", "Python ended with %d when it compiled what was installed.", code)

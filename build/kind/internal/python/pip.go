@@ -29,10 +29,12 @@ func (p pip) args(args ...string) []string {
 // resolve tries the server's own versions first. pip has no preferences, so that
 // where one does not fit, none is asked for.
 func (p pip) resolve(ctx context.Context, s surveyed, r requirements) (lock, error) {
-	asked, limits := filepath.Join(p.scratch, "requirements.in"), filepath.Join(p.scratch, "constraints.txt")
-	if err := errors.Join(
-		os.WriteFile(asked, []byte(p.file(r)), 0o644), os.WriteFile(limits, []byte(p.constraints(s)), 0o644),
-	); err != nil {
+	asked, err := p.write("requirements.in", p.file(r))
+	if err != nil {
+		return lock{}, err
+	}
+	limits, err := p.write("constraints.txt", p.constraints(s))
+	if err != nil {
 		return lock{}, err
 	}
 	l, err := p.report(ctx, r, "-r", asked, "-c", limits)

@@ -15,14 +15,59 @@ import (
 // patience with a silent program before the log says that it is at work.
 const patience = 10 * time.Second
 
-// trust in what a program may run. Each has caches of its own, so that code of
-// an app can not lay anything in the way of another app.
+// trust in what a program may run. Caches are only for who runs no code of an
+// app: none can lay anything in the way of another.
 type trust string
 
 const (
 	ours trust = "ours" // a package manager, and nothing of what it fetches
 	apps trust = "apps" // code of the app, or of a package that has to be built
 )
+
+func (t trust) identity() command.Identity {
+	if t == ours {
+		return command.Fetch
+	}
+	return command.App
+}
+
+// home of a tool, with its caches: that of an app's code is gone afterwards.
+func (j *job) home(who trust, tmp string) string {
+	if who == ours {
+		return filepath.Join(j.cache, "python-tools", string(who))
+	}
+	return filepath.Join(tmp, "home")
+}
+
+// folders that programs may write to.
+func (j *job) folders() []string {
+	folders := []string{j.scratch}
+	for _, folder := range []string{j.app.Dir, j.making} {
+		if folder != "" {
+			folders = append(folders, folder)
+		}
+	}
+	return folders
+}
+
+// write puts a file into the scratch folder and returns its path.
+func (j *job) write(name, content string) (string, error) {
+	return filepath.Join(j.scratch, name), putIn(j.scratch, name, []byte(content))
+}
+
+// putIn writes a file below a folder in which code of an app may have laid links:
+// none is followed out of it.
+func putIn(dir, name string, content []byte) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if err := root.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
+	return root.WriteFile(name, content, 0o644)
+}
 
 // fetch runs a package manager that runs no code but its own.
 func (j *job) fetch(ctx context.Context, dir string, args ...string) (*output, error) {
@@ -45,8 +90,13 @@ func (j *job) run(ctx context.Context, who trust, dir string, args []string) (*o
 		return nil, err
 	}
 	said := new(output)
+	var caches []string
+	if who == ours {
+		caches = []string{j.home(ours, tmp)}
+	}
 	c := command.Command{
 		Args: args, Dir: dir, Env: env, Mark: tmp,
+		As: who.identity(), In: j.box, Read: j.tools.PythonFiles(j.python), Write: j.folders(), Cache: caches,
 		Line: func(line string) {
 			if said.add(line) {
 				fmt.Fprintln(j.log, line)
@@ -64,7 +114,7 @@ func (j *job) run(ctx context.Context, who trust, dir string, args []string) (*o
 // toolEnvironment gives a tool a home and caches of ours, so that nothing
 // depends on who runs the server, and nothing is left in their home.
 func (j *job) toolEnvironment(who trust, tmp string) ([]string, error) {
-	home := filepath.Join(j.cache, "python-tools", string(who))
+	home := j.home(who, tmp)
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return nil, err
 	}

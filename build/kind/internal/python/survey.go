@@ -97,6 +97,7 @@ func (j *job) survey(ctx context.Context) (surveyed, error) {
 	code, err := command.Command{
 		Args: []string{j.python.Path, "-I", "-S", script, question, answer}, Dir: j.scratch, Env: j.environment(nil), Mark: j.scratch,
 		Line: func(line string) { said = append(append(said, line...), '\n') },
+		As:   command.Fetch, In: j.box, Read: j.tools.PythonFiles(j.python), Write: j.folders(), Step: "check",
 	}.Run(ctx)
 	if err != nil {
 		return surveyed{}, err

@@ -49,8 +49,9 @@ func (u uv) resolve(ctx context.Context, s surveyed, r requirements) (lock, erro
 		}
 		r.files = append(r.files, file)
 	}
-	asked, answer := filepath.Join(u.scratch, "requirements.in"), filepath.Join(u.scratch, "resolved.txt")
-	if err := os.WriteFile(asked, []byte(u.file(r)), 0o644); err != nil {
+	answer := filepath.Join(u.scratch, "resolved.txt")
+	asked, err := u.write("requirements.in", u.file(r))
+	if err != nil {
 		return lock{}, err
 	}
 	args := []string{
@@ -58,7 +59,8 @@ func (u uv) resolve(ctx context.Context, s surveyed, r requirements) (lock, erro
 		"--generate-hashes", "--no-header", "--no-annotate", "--no-emit-build-options", "--quiet",
 	}
 	said, err := u.attempt(ctx, dir, r.built, args, func() error {
-		return os.WriteFile(answer, []byte(u.known.String()), 0o644) // uv keeps what it finds there, if it can
+		_, err := u.write("resolved.txt", u.known.String()) // uv keeps what it finds there, if it can
+		return err
 	})
 	if err = u.explain(said, "resolve the dependencies", err); err != nil {
 		return lock{}, err
@@ -137,8 +139,7 @@ func (u uv) install(ctx context.Context, l lock, site string) error {
 
 // written is a file of a lock.
 func (j *job) written(l lock) (string, error) {
-	file := filepath.Join(j.scratch, "install.txt")
-	return file, os.WriteFile(file, []byte(l.String()), 0o644)
+	return j.write("install.txt", l.String())
 }
 
 func (u uv) link(ctx context.Context, folders []string, site string) error {

@@ -1,0 +1,155 @@
+"""The parts of the launcher that need no server. Run by serve_test.go."""
+
+import os
+import pathlib
+import sys
+import tempfile
+import unittest
+
+here = pathlib.Path(__file__).parent
+sys.path[:0] = [str(here / "serve"), str(here / "../../langgraphpy/serve"), str(here / "../../aegra/serve")]
+
+from aegra_run import database  # noqa: E402
+from inmem import runs, settings as inmem_settings, state  # noqa: E402
+from slipway_serve import app, failure, lock  # noqa: E402
+from slipway_serve.failure import Mistake  # noqa: E402
+from slipway_serve.settings import read_settings  # noqa: E402
+
+
+class Env(unittest.TestCase):
+    def test_file(self):
+        lines = {
+            "A=1": "1",
+            "export A = two words # a comment": "two words",
+            "A='# no $comment'": "# no $comment",
+            'A="line\\nnext \\"x\\""': 'line\nnext "x"',
+            "A=": "",
+            "A=a=b": "a=b",
+            "# A=1": None,
+        }
+        for line, want in lines.items():
+            with tempfile.NamedTemporaryFile("w", suffix=".env") as file:
+                file.write(line + "\n")
+                file.flush()
+                self.assertEqual(app.read_env_file(file.name).get("A"), want, line)
+        self.assertEqual(app.read_env_file("/absent"), {})
+
+    def test_settings(self):
+        with tempfile.TemporaryDirectory() as folder:
+            read = read_settings({"SLIPWAY_APP_DIR": folder, "SLIPWAY_CONFIG": "a/l.json", "PORT": "8000", "SLIPWAY_SITE": "/x:/y"})
+            self.assertEqual((read.base_dir, read.port, read.workers, read.sites), (os.path.realpath(folder) + "/a", 8000, 10, ["/x", "/y"]))
+            for wrong in ({"PORT": "0"}, {"PORT": "x"}, {"SLIPWAY_APP_DIR": "/absent"}):
+                self.assertRaises(Mistake, read_settings, {"SLIPWAY_APP_DIR": folder, **wrong})
+
+    def test_paths(self):
+        self.assertEqual(app.absolute("./src/../a.py:x", "/app"), "/app/a.py:x")
+        self.assertEqual(app.absolute("a.py:x", "/app"), "/app/a.py:x")
+        self.assertEqual(app.absolute("pkg.mod:x", "/app"), "pkg.mod:x")
+
+    def test_server_environment(self):
+        said = inmem_settings.server_environment({"graphs": {"a": "x"}, "http": {"disable_meta": True, "cors": {}}, "auth": None})
+        self.assertEqual(said, {"LANGSERVE_GRAPHS": '{"a": "x"}', "LANGGRAPH_HTTP": '{"cors": {}}'})
+
+
+class Failures(unittest.TestCase):
+    def classified(self, raised):
+        failure.know_app("/app", ["own"])
+        return failure.classify(failure.root(raised))[0]
+
+    def test_codes(self):
+        cases = {
+            "missing_dependency": ModuleNotFoundError("No module named 'x'", name="x.y"),
+            "module_not_found": ModuleNotFoundError("No module named 'own.y'", name="own.y"),
+            "import_error": ImportError("cannot import name 'x'"),
+            "syntax_error": SyntaxError("bad", ("/app/a.py", 3, 1, "x", 3, 2)),
+            "graph_not_found": ValueError("Could not find graph 'g' in 'x'. Please check that: 1. it is"),
+            "start_failed": RuntimeError("x"),
+            "pgvector_missing": RuntimeError('extension "vector" is not available'),
+            "its_own": Mistake("x", code="its_own"),
+        }
+        for code, raised in cases.items():
+            self.assertEqual(self.classified(raised), code)
+
+    def test_wrapped(self):
+        try:
+            try:
+                raise ModuleNotFoundError("No module named 'x'", name="x")
+            except ImportError as inner:
+                raise ImportError("Failed to import app module") from inner
+        except ImportError as outer:
+            self.assertEqual(self.classified(outer), "missing_dependency")
+
+
+class Locks(unittest.TestCase):
+    def test_lock(self):
+        with tempfile.TemporaryDirectory() as folder:
+            claims = pathlib.Path(folder, "launcher.lock")
+            claims.mkdir()
+            parent = os.getppid()
+            (claims / f"{lock.boot_id()}-999999999-1").touch()  # dead
+            (claims / f"otherboot-{parent}-1").touch()
+            (claims / f"{lock.boot_id()}-{parent}-1").touch()  # another process had its number
+            lock.take_lock(folder)
+            self.assertEqual(len(list(claims.iterdir())), 1)
+            (claims / f"{lock.boot_id()}-{parent}-{lock.start_time(parent)}").touch()
+            self.assertRaisesRegex(Mistake, f"held by process {parent}", lock.take_lock, folder)
+
+
+class Table(dict):
+    def __init__(self, filename=""):
+        super().__init__()
+        self.filename = filename
+
+    def sync(self):
+        raise AssertionError("the server writes by itself")
+
+
+class State(unittest.TestCase):
+    def test_tables(self):
+        class PersistentDict(Table):
+            pass
+
+        with tempfile.TemporaryDirectory() as folder:
+            tables = state.Tables(folder)
+            tables.adopt(PersistentDict)
+            table = PersistentDict(filename=".langgraph_api/x.pckl")
+            table["a"] = 1
+            older = tables.cut()
+            table["a"] = 2
+            table.sync()
+            tables.write(older)  # came late
+            again = state.Tables(folder)
+            again.check()
+            with open(table.filename, "rb") as file:
+                self.assertEqual(state.pickle.load(file), {"a": 2})
+            with open(table.filename, "wb") as file:
+                file.write(b"")  # the server would take it for empty
+            again.check()
+            self.assertEqual(os.listdir(again.folder), ["x.pckl.damaged-1"])
+
+    def test_runs(self):
+        records = {
+            "runs": [
+                {"run_id": 1, "thread_id": "a", "status": "running", "created_at": 0},
+                {"run_id": 2, "thread_id": "b", "status": "pending", "created_at": 9},
+                {"run_id": 3, "thread_id": "c", "status": "success", "created_at": 0},
+            ],
+            "threads": [{"thread_id": t, "status": "busy"} for t in "abc"],
+        }
+        self.assertEqual([run["run_id"] for run in runs.busy_runs(records, 5)], [1])
+        self.assertEqual(runs.free_orphans(records, 5), (["1"], ["c"]))
+        self.assertEqual([t["status"] for t in records["threads"]], ["busy", "busy", "error"])
+
+
+class Database(unittest.TestCase):
+    def test_choose(self):
+        env = {"POSTGRES_URI_CUSTOM": "postgres://a/b", "DATABASE_URL": "postgres://app/own", "REDIS_URI_CUSTOM": "redis://r"}
+        database.choose(env)
+        self.assertEqual((env["DATABASE_URL"], env["REDIS_URL"], env["REDIS_BROKER_ENABLED"]), ("postgres://a/b", "redis://r", "true"))
+        for wrong, code in (({}, "database_missing"), ({"POSTGRES_URI_CUSTOM": "mysql://x"}, "database_invalid")):
+            with self.assertRaises(Mistake) as raised:
+                database.choose(wrong)
+            self.assertEqual(raised.exception.code, code)
+
+
+unittest.main()

@@ -1,0 +1,166 @@
+// Package cgroup puts processes into control groups of ours: to bound the memory
+// and the number of a whole tree of them, to know who they are, and to kill them
+// all at once, wherever they hide.
+//
+// Version 2 is used where it has what is needed, else version 1, each for its
+// part where both are mounted. What the machine does not have, or does not let
+// us have, is left out and said by Tree.Missing.
+//
+// A group is a folder below the one that we are in ourselves, named by its
+// owner; Sweep removes those that a former process of the same owner left.
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Controllers that are asked for.
+const (
+	memory = "memory"
+	pids   = "pids"
+	cpu    = "cpuacct" // of version 1; version 2 counts in every group
+)
+
+// Tree is where groups can be made.
+type Tree struct {
+	owner   string
+	unified string            // folder of version 2, "" if there is none
+	holds   map[string]bool   // controllers that unified has
+	v1      map[string]string // folders of version 1, by controller
+	missing map[string]error
+}
+
+// Limits of a group. 0 is none.
+type Limits struct {
+	Memory    int64 // bytes, swap included
+	Processes int64 // threads included
+}
+
+// Open looks where groups can be made. Owner becomes part of their names.
+func Open(owner string) *Tree {
+	t := &Tree{owner: owner, holds: map[string]bool{}, v1: map[string]string{}, missing: map[string]error{}}
+	places, err := locate()
+	for _, controller := range []string{memory, pids, cpu} {
+		t.missing[controller] = fmt.Errorf("the kernel has no such control group: %w", errors.Join(err, fs.ErrNotExist))
+	}
+	if place, ok := places[""]; ok && writable(place) == nil {
+		t.unified = place
+		t.delegate()
+	}
+	for _, controller := range []string{memory, pids, cpu} {
+		place, ok := places[controller]
+		if t.holds[controller] || !ok {
+			continue
+		}
+		if err := writable(place); err != nil {
+			t.missing[controller] = err
+			continue
+		}
+		t.v1[controller] = place
+		delete(t.missing, controller)
+	}
+	return t
+}
+
+// Missing says why memory or processes can not be bounded, or nil if they can.
+func (t *Tree) Missing() (memoryErr, processesErr error) { return t.missing[memory], t.missing[pids] }
+
+// Holds says whether there is any group to put processes into.
+func (t *Tree) Holds() bool { return t.unified != "" || len(t.v1) > 0 }
+
+// writable tries to make a group: modes do not tell.
+func writable(place string) error {
+	made, err := os.MkdirTemp(place, "slipway-try-")
+	if err != nil {
+		return err
+	}
+	return os.Remove(made)
+}
+
+// delegate has version 2 give memory and pids to our groups.
+func (t *Tree) delegate() {
+	has := strings.Fields(read(filepath.Join(t.unified, "cgroup.controllers")))
+	for _, controller := range has {
+		if controller != memory && controller != pids {
+			continue
+		}
+		if err := t.give(controller); err != nil {
+			t.missing[controller] = err
+			continue
+		}
+		t.holds[controller] = true
+		delete(t.missing, controller)
+	}
+	t.holds[cpu] = true // usage_usec is in every cpu.stat
+	delete(t.missing, cpu)
+}
+
+// give passes a controller on. A group other than the root may do that only
+// if it has no processes of its own: where the group is ours to arrange, they
+// move into one below.
+func (t *Tree) give(controller string) error {
+	control := filepath.Join(t.unified, "cgroup.subtree_control")
+	err := write(control, "+"+controller)
+	if !errors.Is(err, unix.EBUSY) {
+		return err
+	}
+	if !t.delegated() {
+		return fmt.Errorf("the group %s is not delegated to this server (systemd: Delegate=yes)", t.unified)
+	}
+	inner := filepath.Join(t.unified, "slipway-server")
+	if err := os.Mkdir(inner, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	for _, pid := range strings.Fields(read(filepath.Join(t.unified, "cgroup.procs"))) {
+		write(filepath.Join(inner, "cgroup.procs"), pid) // one that has ended is no loss
+	}
+	return write(control, "+"+controller)
+}
+
+// delegated is what systemd says of a unit with Delegate=yes.
+func (t *Tree) delegated() bool {
+	for _, name := range []string{"trusted.delegate", "user.delegate"} {
+		value := make([]byte, 8)
+		if n, err := unix.Getxattr(t.unified, name, value); err == nil && string(value[:n]) == "1" {
+			return true
+		}
+	}
+	return false
+}
+
+// read returns a file's text, "" if it can not be read.
+func read(path string) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
+}
+
+func write(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
+}
+
+// field of a file of lines "name value", 0 if it has none.
+func field(path, name string) int64 {
+	for line := range strings.Lines(read(path)) {
+		if key, value, _ := strings.Cut(strings.TrimSpace(line), " "); key == name {
+			n, _ := strconv.ParseInt(value, 10, 64)
+			return n
+		}
+	}
+	return 0
+}

@@ -1,0 +1,126 @@
+package cgroup_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/slipwayhq/slipway/internal/cgroup"
+	"github.com/slipwayhq/slipway/internal/confine"
+)
+
+func tree(t *testing.T) *cgroup.Tree {
+	t.Helper()
+	c := cgroup.Open(fmt.Sprintf("test%d", os.Getpid()))
+	if !c.Holds() {
+		t.Skip("control groups can not be made here")
+	}
+	return c
+}
+
+// in starts a script in a group; it has begun when a line was read.
+func in(t *testing.T, g *cgroup.Group, script string) *confine.Child {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "script")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := confine.Policy{Args: []string{"/bin/sh", "-c", script}, Join: g.Join()}.Start(t.Context(), cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out.Read(make([]byte, 1))
+	return c
+}
+
+func TestGroup(t *testing.T) {
+	tree := tree(t)
+	g, err := tree.New(cgroup.Limits{Memory: 100 << 20, Processes: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := in(t, g, "(setsid env -i /bin/sh -c 'echo x; sleep 600' &); sleep 600")
+	if n := len(g.Processes()); n < 3 {
+		t.Errorf("%d processes", n)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	if err := g.Kill(ctx); err != nil {
+		t.Error(err)
+	}
+	c.Wait()
+	if left := g.Processes(); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+	if err := g.Remove(); err != nil {
+		t.Error(err)
+	}
+	if err := g.Remove(); err != nil {
+		t.Errorf("again: %v", err)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	tree := tree(t)
+	memory, processes := tree.Missing()
+	if memory != nil || processes != nil {
+		t.Skip("memory and processes can not be bounded here: ", memory, processes)
+	}
+	g, err := tree.New(cgroup.Limits{Memory: 50 << 20, Processes: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Remove()
+	if g.OutOfMemory() != 0 || g.Refused() != 0 {
+		t.Errorf("at first: %d killed, %d refused", g.OutOfMemory(), g.Refused())
+	}
+	in(t, g, "head -c 100000000 /dev/zero | tail -c 90000000 | wc -c; echo").Wait()
+	if g.OutOfMemory() == 0 {
+		t.Error("nothing was killed for its memory")
+	}
+	in(t, g, "for i in 1 2 3 4 5 6 7 8; do sleep 0 & done; wait; echo").Wait()
+	if g.Refused() == 0 {
+		t.Error("no process was refused")
+	}
+	if spent, ok := g.CPU(); !ok || spent <= 0 || spent > time.Minute {
+		t.Errorf("processor time %v, %v", spent, ok)
+	}
+}
+
+// What a former process left is killed and taken away; another owner's is not.
+func TestSweep(t *testing.T) {
+	mine := tree(t)
+	other := cgroup.Open(fmt.Sprintf("test%d", os.Getpid()) + "0")
+	kept, err := other.New(cgroup.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kept.Remove()
+	left, err := mine.New(cgroup.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := in(t, left, "echo; exec sleep 600")
+	if err := cgroup.Open(fmt.Sprintf("test%d", os.Getpid())).Sweep(t.Context()); err != nil {
+		t.Error(err)
+	}
+	c.Wait()
+	for _, file := range left.Join() {
+		if _, err := os.Stat(file); err == nil {
+			t.Errorf("%s is left", file)
+		}
+	}
+	for _, file := range kept.Join() {
+		if _, err := os.Stat(file); err != nil {
+			t.Errorf("%s is gone: %v", file, err)
+		}
+	}
+	if len(kept.Join()) == 0 || !strings.HasSuffix(kept.Join()[0], "cgroup.procs") {
+		t.Errorf("joined by %v", kept.Join())
+	}
+}
