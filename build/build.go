@@ -23,8 +23,9 @@ import (
 	"github.com/slipwayhq/slipway/internal/mask"
 )
 
-// Build makes the bundle of a request, unless it is there, or fetches its image.
-// Log gets lines as they happen. A second build of the same waits for the first.
+// Build makes the bundle or image of a request, unless it is there, or fetches its
+// image. Log gets lines as they happen. A second build of the same waits for the
+// first.
 // Nothing that it writes, nor the error, shows what the request calls confidential.
 func (b *Builder) Build(ctx context.Context, r slipway.BuildRequest, log io.Writer) (slipway.Artefact, error) {
 	masker, err := maskerFor(ctx, r)
@@ -58,6 +59,9 @@ func (b *Builder) once(ctx context.Context, r slipway.BuildRequest, masker *mask
 		return slipway.Artefact{}, err
 	}
 	defer unlock()
+	if b.imagesOnly {
+		return b.make(ctx, key, r, masker, log)
+	}
 	if a, err := b.read(key); !errors.Is(err, os.ErrNotExist) {
 		if err == nil {
 			fmt.Fprintf(log, "Nothing has changed: using bundle %.12s, which is there\n", key)
@@ -78,6 +82,9 @@ func (b *Builder) make(ctx context.Context, key string, r slipway.BuildRequest, 
 	if err := m.all(ctx); err != nil {
 		return slipway.Artefact{}, err
 	}
+	if b.imagesOnly {
+		return m.artefact, nil
+	}
 	fmt.Fprintf(log, "Built bundle %.12s in %.1f s\n", key, time.Since(begin).Seconds())
 	return m.artefact, nil
 }
@@ -96,7 +103,7 @@ func (b *Builder) passable(name string) (string, error) {
 // source, built twice, has the same.
 const runtimeContent = "content"
 
-// making is one bundle on its way.
+// making is one bundle or image on its way.
 type making struct {
 	*Builder
 	slipway.BuildRequest
@@ -210,6 +217,9 @@ func graphs(c appconfig.Config) string {
 }
 
 func (m *making) prepare(ctx context.Context) (err error) {
+	if m.imagesOnly {
+		return m.image(ctx)
+	}
 	k := m.kindOf(m.config, m.AgentServer)
 	if k == nil {
 		return notServed(m.config, m.AgentServer)
@@ -248,6 +258,9 @@ func notServed(c appconfig.Config, server slipway.AgentServer) error {
 
 // publish writes down what the bundle has come to, and puts it in its place.
 func (m *making) publish() error {
+	if m.imagesOnly {
+		return nil // the engine has it
+	}
 	digest, err := content.Digest(m.app())
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/build/appconfig"
+	"github.com/slipwayhq/slipway/build/image"
 	"github.com/slipwayhq/slipway/build/internal/command"
 	"github.com/slipwayhq/slipway/build/internal/durable"
 	"github.com/slipwayhq/slipway/build/internal/keylock"
@@ -36,8 +37,12 @@ type Options struct {
 	Kinds []func(cache, tmp string) kind.Kind
 	// StartLimit replaces that of every kind, unless it is 0.
 	StartLimit time.Duration
-	// Engine fetches images; nil where there is none.
+	// Engine fetches and makes images; nil where there is none.
 	Engine *engine.Engine
+	// Owner tells this server's images from those of others in the engine.
+	Owner string
+	// Images has sources made into images on these bases; nil for bundles.
+	Images *image.Bases
 	// Search lists programs that may be Node; nil looks at the usual places.
 	Search func() []string
 
@@ -64,6 +69,8 @@ type Builder struct {
 	bundles, tmp string
 	startLimit   time.Duration
 	engine       *engine.Engine
+	images       *image.Builder // nil without an engine
+	imagesOnly   bool           // sources become images
 	js           *js.Kind
 	kinds        []kind.Kind
 	confinement  *command.Confinement
@@ -83,6 +90,9 @@ func Open(o Options) (*Builder, error) {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, err
 		}
+	}
+	if err := b.openImages(o); err != nil {
+		return nil, err
 	}
 	command.KillMarked(b.tmp)
 	if b.confinement, err = command.Confine(context.Background(), command.Settings{
@@ -116,11 +126,14 @@ func (b *Builder) Makes(r slipway.BuildRequest) (slipway.ItemKind, string) {
 	if r.Image != "" {
 		return slipway.ItemImage, r.Image
 	}
+	if b.imagesOnly {
+		return slipway.ItemImage, b.Key(r)
+	}
 	return slipway.ItemBundle, b.Key(r)
 }
 
 // Key is the digest of all that goes into a build, known before any work: it
-// names the bundle.
+// names the bundle, or with the base that is found then the image.
 func (b *Builder) Key(r slipway.BuildRequest) string {
 	path, err := appconfig.CheckPath(r.ConfigPath)
 	if err != nil {
@@ -136,6 +149,9 @@ func (b *Builder) Key(r slipway.BuildRequest) string {
 }
 
 func (b *Builder) fingerprints() []string {
+	if b.imagesOnly {
+		return []string{b.images.Fingerprint()}
+	}
 	var all []string
 	for _, k := range b.kinds {
 		all = append(all, k.Fingerprint())
@@ -148,7 +164,7 @@ func (b *Builder) Warm(ctx context.Context, log io.Writer) error { return b.js.W
 
 // Kinds lists the kinds of agent by name.
 func (b *Builder) Kinds() map[string]slipway.AgentKind {
-	agents := []slipway.AgentKind{imageAgent}
+	agents := slices.Clone(imageAgents)
 	for _, k := range b.kinds {
 		agents = append(agents, k.Agent())
 	}

@@ -48,7 +48,7 @@ func (b *Builder) read(digest string) (slipway.Artefact, error) {
 
 // Launch says how an artefact is started.
 func (b *Builder) Launch(ctx context.Context, a slipway.Artefact) (slipway.Launch, error) {
-	if a.Kind == imageAgent.Name {
+	if a.Image != "" {
 		return slipway.Launch{}, nil // it says itself how it is started
 	}
 	k := b.kindNamed(a.Kind)
@@ -94,7 +94,7 @@ func (b *Builder) RemoveUnless(ctx context.Context, kind slipway.ItemKind, diges
 	if kind == slipway.ItemImage {
 		return b.removeImage(ctx, digest, shared)
 	}
-	if sum, err := hex.DecodeString(digest); err != nil || len(sum) != 32 {
+	if !isKey(digest) {
 		return false, fmt.Errorf("bundle %q has no digest for a name", digest)
 	}
 	unlock, err := b.locks.Lock(ctx, digest, nil)
@@ -106,6 +106,12 @@ func (b *Builder) RemoveUnless(ctx context.Context, kind slipway.ItemKind, diges
 		return false, err
 	}
 	return true, durable.Remove(b.dir(digest), b.tmp)
+}
+
+// isKey tells what was made here from references, none of which may look so.
+func isKey(ref string) bool {
+	sum, err := hex.DecodeString(ref)
+	return err == nil && len(sum) == 32
 }
 
 // List returns the digests of all bundles, in order.

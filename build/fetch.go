@@ -4,15 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/build/image"
 	"github.com/slipwayhq/slipway/internal/engine"
 )
-
-// imageAgent runs what was not built here: an image with an Agent Server in it.
-// It keeps no state of its own, so two may run at once.
-var imageAgent = slipway.AgentKind{Name: "image", Probe: "/ok", Start: 2 * time.Minute, Drain: 30 * time.Second}
 
 // fetch has the engine hold the image of a request, and pins it.
 func (b *Builder) fetch(ctx context.Context, r slipway.BuildRequest, log io.Writer) (slipway.Artefact, error) {
@@ -28,15 +24,15 @@ func (b *Builder) fetch(ctx context.Context, r slipway.BuildRequest, log io.Writ
 	if err != nil {
 		return slipway.Artefact{}, err
 	}
-	image, err := b.engine.Fetch(ctx, r.Image, auth, log)
+	fetched, err := b.engine.Fetch(ctx, r.Image, auth, log)
 	if err != nil {
 		return slipway.Artefact{}, err
 	}
-	fmt.Fprintf(log, "Fetched %s: %s\n", r.Image, image.Name)
-	return slipway.Artefact{Kind: imageAgent.Name, Digest: image.Digest, Image: image.Name}, nil
+	fmt.Fprintf(log, "Fetched %s: %s\n", r.Image, fetched.Name)
+	return slipway.Artefact{Kind: image.Kind, Digest: fetched.Digest, Image: fetched.Name}, nil
 }
 
-// removeImage gives up what was fetched by a reference. Of an engine that this
+// removeImage gives up what was fetched by a reference, or made for a key. Of an engine that this
 // server does not know any more nothing can be removed.
 func (b *Builder) removeImage(ctx context.Context, ref string, shared func() (bool, error)) (removed bool, err error) {
 	unlock, err := b.locks.Lock(ctx, ref, nil)
@@ -46,6 +42,9 @@ func (b *Builder) removeImage(ctx context.Context, ref string, shared func() (bo
 	defer unlock()
 	if needed, err := shared(); needed || err != nil || b.engine == nil {
 		return false, err
+	}
+	if isKey(ref) {
+		return true, b.images.Remove(ctx, ref)
 	}
 	return true, b.engine.Remove(ctx, ref)
 }

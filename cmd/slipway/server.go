@@ -21,6 +21,7 @@ type serverFlags struct {
 	access accessFlags
 	builds buildFlags
 	ports  string
+	images imageFlags
 
 	maxLayer int // MiB
 	debug    bool
@@ -50,6 +51,7 @@ func newServerCommand() *cobra.Command {
 	flags.DurationVar(&f.Service.PushFor, "push-token-lifetime", time.Hour, "how long a token to push images is good")
 	flags.IntVar(&f.maxLayer, "max-layer-size", registry.DefaultMaxBlob>>20, "MiB that one layer of a pushed image may have")
 	flags.StringVar(&f.DockerHost, "docker-host", "", "Docker Engine that runs images, such as unix:///var/run/docker.sock (default: "+dockerVariable+", or none)")
+	f.images.register(flags)
 	f.access.register(flags)
 	flags.BoolVar(&f.debug, "debug", false, "log every step of reconciling, with its reason")
 	flags.BoolVar(&f.json, "log-json", false, "log as JSON")
@@ -70,6 +72,9 @@ func runServer(ctx context.Context, f serverFlags) error {
 	f.Database = databaseURL(f.Database)
 	f.DockerHost = cmp.Or(f.DockerHost, os.Getenv(dockerVariable))
 	var err error
+	if f.Images, err = f.images.bases(f.DockerHost); err != nil {
+		return err
+	}
 	if f.Access, err = f.access.config(); err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/slipwayhq/slipway/blob"
 	"github.com/slipwayhq/slipway/build"
 	"github.com/slipwayhq/slipway/build/archive"
+	"github.com/slipwayhq/slipway/build/image"
 	"github.com/slipwayhq/slipway/build/kind"
 	"github.com/slipwayhq/slipway/gateway"
 	"github.com/slipwayhq/slipway/internal/engine"
@@ -64,6 +65,7 @@ type Config struct {
 	BuildRun   []string          // program with arguments that starts every program of a build
 	MaxLayer   int64             // bytes of one layer of a pushed image; 0 for the registry's own limit
 	DockerHost string            // of the engine that runs images, such as unix:///var/run/docker.sock; "" for none
+	Images     *image.Bases      // sources are made into images on these, by that engine; nil for bundles
 	Logger     *slog.Logger
 	Service    service.Config // limits; what is unset has its default
 	Access     access.Config  // limits of keys, and the issuer of tokens
@@ -243,7 +245,8 @@ func (s *Server) openData(context.Context) error {
 		return fmt.Errorf("open driver: %w", err)
 	}
 	builder, err := build.Open(build.Options{
-		Dir: s.config.Data, Kinds: s.config.Kinds, StartLimit: s.config.StartLimit, Engine: s.engine,
+		Dir: s.config.Data, Kinds: s.config.Kinds, StartLimit: s.config.StartLimit,
+		Engine: s.engine, Owner: owner, Images: s.config.Images,
 		Users: s.config.BuildUsers, Limits: s.config.BuildLimit, Wrapper: s.config.BuildRun,
 	})
 	if err != nil {

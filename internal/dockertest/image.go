@@ -30,21 +30,9 @@ func (e *Engine) Image(t testing.TB, name, pkg string, args ...string) string {
 // and lines as in a Dockerfile. It returns the image's id.
 func (e *Engine) Import(t testing.TB, name string, files map[string][]byte, lines ...string) string {
 	t.Helper()
-	var layer bytes.Buffer
-	w := tar.NewWriter(&layer)
-	for path, content := range files {
-		if err := w.WriteHeader(&tar.Header{Name: path, Mode: 0o755, Size: int64(len(content))}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Write(content); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	layer := tarOf(t, files)
 	c := e.Client(t)
-	said, err := c.ImageImport(t.Context(), client.ImageImportSource{Source: &layer, SourceName: "-"}, name, client.ImageImportOptions{Changes: lines})
+	said, err := c.ImageImport(t.Context(), client.ImageImportSource{Source: layer, SourceName: "-"}, name, client.ImageImportOptions{Changes: lines})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,6 +45,25 @@ func (e *Engine) Import(t testing.TB, name string, files map[string][]byte, line
 		t.Fatal(err)
 	}
 	return image.ID
+}
+
+// tarOf packs executable files.
+func tarOf(t testing.TB, files map[string][]byte) *bytes.Buffer {
+	t.Helper()
+	var packed bytes.Buffer
+	w := tar.NewWriter(&packed)
+	for path, content := range files {
+		if err := w.WriteHeader(&tar.Header{Name: path, Mode: 0o755, Size: int64(len(content))}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(content); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return &packed
 }
 
 // Program compiles a Go program of this module so that it needs nothing beside.

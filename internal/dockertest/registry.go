@@ -1,7 +1,6 @@
 package dockertest
 
 import (
-	"archive/tar"
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
@@ -48,10 +47,18 @@ func NewRegistry(t testing.TB) *Registry {
 // digest by which it is pulled. The tag is taken from what had it.
 func (r *Registry) Publish(t testing.TB, repository, tag string, program []byte, args ...string) string {
 	t.Helper()
-	layer, sum := layerOf(t, program)
+	return r.PublishFiles(t, repository, tag, map[string][]byte{"program": program}, map[string]any{
+		"Entrypoint": append([]string{"/program"}, args...),
+	})
+}
+
+// PublishFiles makes an image of executable files, by their paths, and of how a
+// container of it is configured; the rest is as Publish does.
+func (r *Registry) PublishFiles(t testing.TB, repository, tag string, files map[string][]byte, container map[string]any) string {
+	t.Helper()
+	layer, sum := layerOf(t, files)
 	config := encode(t, map[string]any{
-		"architecture": runtime.GOARCH, "os": "linux",
-		"config": map[string]any{"Entrypoint": append([]string{"/program"}, args...)},
+		"architecture": runtime.GOARCH, "os": "linux", "config": container,
 		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{sum}},
 	})
 	r.mu.Lock()
@@ -65,23 +72,13 @@ func (r *Registry) Publish(t testing.TB, repository, tag string, program []byte,
 	return digest
 }
 
-func layerOf(t testing.TB, program []byte) (layer []byte, digestOfTar string) {
+func layerOf(t testing.TB, files map[string][]byte) (layer []byte, digestOfTar string) {
 	t.Helper()
-	var archive, packed bytes.Buffer
-	w := tar.NewWriter(&archive)
-	err := w.WriteHeader(&tar.Header{Name: "program", Mode: 0o755, Size: int64(len(program))})
-	if err == nil {
-		_, err = w.Write(program)
-	}
-	if err == nil {
-		err = w.Close()
-	}
-	if err == nil {
-		z := gzip.NewWriter(&packed)
-		_, _ = z.Write(archive.Bytes()) // it is kept in memory
-		err = z.Close()
-	}
-	if err != nil {
+	archive := tarOf(t, files)
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, _ = z.Write(archive.Bytes()) // it is kept in memory
+	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
 	return packed.Bytes(), digestOf(archive.Bytes())

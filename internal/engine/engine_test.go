@@ -121,6 +121,24 @@ func TestRemove(t *testing.T) {
 	}
 }
 
+// Of what a tag has named, only what it names now is kept.
+func TestRemoveOlder(t *testing.T) {
+	e, r := open(t)
+	ref := r.Host + "/base:1"
+	var images []engine.Image
+	for _, content := range []string{"first", "second", "third"} {
+		r.Publish(t, "base", "1", []byte(content))
+		image, _ := fetch(t, e, ref, slipway.RegistryAuth{})
+		images = append(images, image)
+	}
+	if err := e.RemoveOlder(t.Context(), ref, images[2]); err != nil {
+		t.Fatal(err)
+	}
+	if has(t, e, images[0].Name) || has(t, e, images[1].Name) || !has(t, e, images[2].Name) {
+		t.Error("not the last one alone is there")
+	}
+}
+
 // Installations that share an engine do not take images from each other.
 func TestRemoveOfOneOwner(t *testing.T) {
 	e, r := open(t)

@@ -32,7 +32,15 @@ func (e *Engine) prefix(name reference.Named) string {
 
 // Remove gives up all that was fetched by a reference. What nobody else holds by
 // a tag is removed with it; a container that still uses it keeps it.
-func (e *Engine) Remove(ctx context.Context, ref string) error {
+func (e *Engine) Remove(ctx context.Context, ref string) error { return e.remove(ctx, ref, "") }
+
+// RemoveOlder gives up what was fetched by a reference before an image was.
+func (e *Engine) RemoveOlder(ctx context.Context, ref string, than Image) error {
+	return e.remove(ctx, ref, than.Digest[:12])
+}
+
+// remove takes away our tags but the one that ends in keep.
+func (e *Engine) remove(ctx context.Context, ref, keep string) error {
 	name, err := parse(ref)
 	if err != nil {
 		return nil // then nothing was fetched by it
@@ -43,7 +51,7 @@ func (e *Engine) Remove(ctx context.Context, ref string) error {
 	}
 	for _, image := range found.Items {
 		for _, tag := range image.RepoTags {
-			if strings.HasPrefix(tag, e.prefix(name)) {
+			if ours, found := strings.CutPrefix(tag, e.prefix(name)); found && ours != keep {
 				err = errors.Join(err, e.untag(ctx, tag))
 			}
 		}

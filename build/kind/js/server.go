@@ -76,20 +76,12 @@ func (k *Kind) server(ctx context.Context, node toolchain.Node, log io.Writer) (
 
 // writeServer lays the launcher and the manifest side by side.
 func writeServer(dir string) error {
-	for _, name := range embedded() {
-		content, err := serverFiles.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		if path, below := filepath.Split(name); path == "server/" {
-			name = below
-		}
+	files, err := ServerFiles()
+	for name, content := range files {
 		target := filepath.Join(dir, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(target), 0o755), os.WriteFile(target, content, 0o644)); err != nil {
-			return err
-		}
+		err = errors.Join(err, os.MkdirAll(filepath.Dir(target), 0o755), os.WriteFile(target, content, 0o644))
 	}
-	return nil
+	return err
 }
 
 // once makes a shared folder unless it is there: one maker at a time, and in

@@ -1,0 +1,95 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/moby/moby/client"
+
+	"github.com/slipwayhq/slipway/internal/engine"
+)
+
+// Remove removes the images of a key. One that a container still runs loses its
+// names, and is removed by Sweep once it does not.
+func (b *Builder) Remove(ctx context.Context, key string) error {
+	return b.removeAll(ctx, make(client.Filters).Add("label", b.owned(), labelKey+"="+key))
+}
+
+// Sweep removes what has none of our names: what builds left that failed or
+// died, and images that still ran when they were removed; the names that bases
+// were given, and bases that their references do not name any more. It does nothing while a build is on, whose work it could not
+// tell from theirs.
+func (b *Builder) Sweep(ctx context.Context) error {
+	if !b.builds.TryLock() {
+		return nil
+	}
+	defer b.builds.Unlock()
+	return errors.Join(
+		b.removeAll(ctx, make(client.Filters).Add("label", b.owned()).Add("dangling", "true")),
+		b.forgetBases(ctx),
+	)
+}
+
+func (b *Builder) forgetBases(ctx context.Context) error {
+	found, err := b.Engine.ImageList(ctx, client.ImageListOptions{Filters: make(client.Filters).Add("reference", b.baseRepository())})
+	if err != nil {
+		return b.Engine.Explain(fmt.Errorf("list base images: %w", err))
+	}
+	for _, image := range found.Items {
+		for _, name := range image.RepoTags {
+			if strings.HasPrefix(name, b.baseRepository()+":") {
+				err = errors.Join(err, b.remove(ctx, name))
+			}
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for reference, image := range b.held {
+		err = errors.Join(err, b.bases.RemoveOlder(ctx, reference, image))
+	}
+	return err
+}
+
+func (b *Builder) owned() string { return labelOwner + "=" + b.installation }
+
+func (b *Builder) removeAll(ctx context.Context, filters client.Filters) error {
+	found, err := b.Engine.ImageList(ctx, client.ImageListOptions{Filters: filters})
+	if err != nil {
+		return b.Engine.Explain(fmt.Errorf("list images: %w", err))
+	}
+	for _, image := range found.Items {
+		names := slices.DeleteFunc(image.RepoTags, func(name string) bool { return strings.HasPrefix(name, "<none>") })
+		if len(names) == 0 {
+			names = []string{image.ID}
+		}
+		for _, name := range names {
+			err = errors.Join(err, b.remove(ctx, name))
+		}
+	}
+	return err
+}
+
+// remove takes away a name, and with the last one the image. What is in use, or
+// has others built on it, stays for Sweep.
+func (b *Builder) remove(ctx context.Context, name string) error {
+	_, err := b.Engine.ImageRemove(ctx, name, client.ImageRemoveOptions{Force: true, PruneChildren: true})
+	if err == nil || engine.NotFound(err) || errdefs.IsConflict(err) {
+		return nil
+	}
+	return b.Engine.Explain(fmt.Errorf("remove image %s: %w", name, err))
+}
+
+// sweepAfter cleans up behind builds that made nothing, though the context may
+// have ended.
+func (b *Builder) sweepAfter(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepWithin)
+	defer cancel()
+	b.Sweep(ctx) // what is left now the next one takes
+}
+
+const sweepWithin = 10 * time.Second
