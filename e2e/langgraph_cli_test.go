@@ -105,6 +105,7 @@ type langgraph struct {
 	path string
 	key  string
 	host *recorder
+	env  []string // besides what every user has
 }
 
 func (s *server) langgraph(t *testing.T) *langgraph {
@@ -120,6 +121,7 @@ func (l *langgraph) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd.Args = append(cmd.Args, "--host-url", l.host.url, "--api-key", l.key)
 	cmd.Dir = l.t.TempDir()
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + cmd.Dir, "LANGGRAPH_CLI_NO_ANALYTICS=1", "NO_COLOR=1", "NO_PROXY=127.0.0.1", "PYTHONUNBUFFERED=1"}
+	cmd.Env = append(cmd.Env, l.env...)
 	return cmd
 }
 

@@ -114,11 +114,7 @@ func deployRemotely(t *testing.T, s *server, app remote) {
 	}
 	d.expectBuilt("Read " + app.config)
 
-	path := filepath.Join(dir, app.edit)
-	code, err := os.ReadFile(path)
-	must(t, err)
-	comment := map[string]string{".py": "\n# another line\n", ".ts": "\n// another line\n"}[filepath.Ext(app.edit)]
-	must(t, os.WriteFile(path, append(code, comment...), 0o644))
+	appendTo(t, filepath.Join(dir, app.edit))
 	l.deploys(s, from, name, "--remote")
 	d.expectBuilt("dependencies are unchanged")
 	again := l.converse(d, app.assistant, "again", first.Thread)
@@ -128,6 +124,15 @@ func deployRemotely(t *testing.T, s *server, app remote) {
 	l.deploys(s, from, name, "--remote")
 	d.expectBuilt("Nothing has changed")
 	l.host.taken()
+}
+
+// appendTo adds a line to a program that changes nothing but its digest.
+func appendTo(t *testing.T, path string) {
+	t.Helper()
+	code, err := os.ReadFile(path)
+	must(t, err)
+	comment := map[string]string{".py": "\n# another line\n", ".ts": "\n// another line\n"}[filepath.Ext(path)]
+	must(t, os.WriteFile(path, append(code, comment...), 0o644))
 }
 
 // expectBuilt looks for a text in the log of the newest revision's build.
