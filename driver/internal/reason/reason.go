@@ -3,21 +3,19 @@ package reason
 
 import (
 	"bytes"
-	"cmp"
 	"io"
 	"os"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/mask"
 )
 
 const (
 	lines    = 20
 	bytesMax = 4 << 10
 	window   = 64 << 10 // read for it: a secret before the cut must be seen whole
-	shortest = 7        // shorter values are words, not secrets
 )
 
 // LastLines quotes the end of what an attempt, which began at from, wrote to a
@@ -37,7 +35,7 @@ func LastLines(path string, from int64, secrets []string) string {
 	if begin > from {
 		_, text, _ = bytes.Cut(text, []byte("\n"))
 	}
-	return quote(mask(string(text), secrets))
+	return quote(mask.New(secrets...).String(string(text)))
 }
 
 // quote keeps the last lines that say something.
@@ -57,27 +55,13 @@ func quote(text string) string {
 	return text[cut:]
 }
 
-func mask(text string, secrets []string) string {
-	for _, secret := range secrets {
-		text = strings.ReplaceAll(text, secret, "***")
-	}
-	return text
-}
-
-// Secrets lists what must not be quoted: each value, and each line of one.
-// Longest first, since one may hold another.
+// Secrets lists the values that must not be quoted.
 func Secrets(vars []slipway.EnvVar) []string {
 	var secrets []string
 	for _, v := range vars {
-		if v.Public || v.Name == "PATH" || v.Name == "LANG" {
-			continue
-		}
-		for _, part := range append(strings.Split(v.Value, "\n"), v.Value) {
-			if part = strings.TrimSpace(part); len(part) >= shortest {
-				secrets = append(secrets, part)
-			}
+		if !v.Public && v.Name != "PATH" && v.Name != "LANG" {
+			secrets = append(secrets, v.Value)
 		}
 	}
-	slices.SortFunc(secrets, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
-	return slices.Compact(secrets)
+	return secrets
 }
