@@ -66,15 +66,16 @@ func DefaultLimits() Limits { return command.DefaultLimits() }
 
 // Builder of one data folder.
 type Builder struct {
-	bundles, tmp string
-	startLimit   time.Duration
-	engine       *engine.Engine
-	images       *image.Builder // nil without an engine
-	imagesOnly   bool           // sources become images
-	js           *js.Kind
-	kinds        []kind.Kind
-	confinement  *command.Confinement
-	locks        keylock.Locks // by digest of a bundle
+	bundles, cache, tmp string
+
+	startLimit  time.Duration
+	engine      *engine.Engine
+	images      *image.Builder // nil without an engine
+	imagesOnly  bool           // sources become images
+	js          *js.Kind
+	kinds       []kind.Kind
+	confinement *command.Confinement
+	locks       keylock.Locks // by digest of a bundle
 }
 
 // Open makes the folders and sweeps away what a death left: files, and programs
@@ -85,7 +86,7 @@ func Open(o Options) (*Builder, error) {
 		return nil, err
 	}
 	cache := filepath.Join(dir, "cache")
-	b := &Builder{bundles: filepath.Join(dir, "bundles"), tmp: filepath.Join(dir, "tmp"), startLimit: o.StartLimit, engine: o.Engine}
+	b := &Builder{bundles: filepath.Join(dir, "bundles"), cache: cache, tmp: filepath.Join(dir, "tmp"), startLimit: o.StartLimit, engine: o.Engine}
 	for _, dir := range []string{b.bundles, cache} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, err

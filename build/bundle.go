@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/build/internal/durable"
@@ -105,7 +106,11 @@ func (b *Builder) RemoveUnless(ctx context.Context, kind slipway.ItemKind, diges
 	if needed, err := shared(); needed || err != nil {
 		return false, err
 	}
-	return true, durable.Remove(b.dir(digest), b.tmp)
+	if err := durable.Remove(b.dir(digest), b.tmp); err != nil {
+		return false, err
+	}
+	_ = b.removeUnused(time.Now()) // the bundle is gone; what is left is looked for again with the next
+	return true, nil
 }
 
 // isKey tells what was made here from references, none of which may look so.

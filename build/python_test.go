@@ -350,7 +350,7 @@ func TestPythonIsReproducible(t *testing.T) {
 		a, _, _ := timed(t, fresh, r)
 		if i > 0 { // and once more the packages alone, which a start makes again when they are gone
 			exec.Command("chmod", "-R", "u+w", dir).Run()
-			if err := os.RemoveAll(filepath.Join(dir, "cache", "python-deps")); err != nil {
+			if err := os.RemoveAll(filepath.Join(dir, "cache", "dependencies")); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := fresh.Launch(t.Context(), a); err != nil {
@@ -358,7 +358,7 @@ func TestPythonIsReproducible(t *testing.T) {
 			}
 			expectNothing(t, dir, "tmp")
 		}
-		made[i] = digests(t, dir, "bundles", "cache/python-deps")
+		made[i] = digests(t, dir, "bundles", "cache/dependencies")
 		exec.Command("chmod", "-R", "u+w", dir).Run()
 		if err := os.RemoveAll(dir); err != nil {
 			t.Fatal(err)

@@ -27,6 +27,7 @@ import (
 // standIn is a kind that needs nothing, for apps that say so in langgraph.json.
 type standIn struct {
 	prepare func(context.Context, kind.App, io.Writer) error
+	runtime map[string]string // what it says of itself
 }
 
 func (s *standIn) open(string, string) kind.Kind { return s }
@@ -44,7 +45,9 @@ func (s *standIn) Prepare(ctx context.Context, app kind.App, log io.Writer) (map
 	if s.prepare != nil {
 		err = s.prepare(ctx, app, log)
 	}
-	return map[string]string{"stand-in": "1"}, err
+	runtime := map[string]string{"stand-in": "1"}
+	maps.Copy(runtime, s.runtime)
+	return runtime, err
 }
 
 func (s *standIn) Launch(_ context.Context, b kind.Bundle) (slipway.Launch, error) {

@@ -5,6 +5,8 @@ package kind
 import (
 	"context"
 	"io"
+	"os"
+	"time"
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/build/appconfig"
@@ -27,6 +29,23 @@ type Kind interface {
 	// Launch says how a bundle is started. It is quick, unless something that
 	// bundles share has to be made again.
 	Launch(ctx context.Context, b Bundle) (slipway.Launch, error)
+}
+
+// Dependencies is the folder, below that for what bundles share, with a folder
+// for each set of dependencies. Prepare names that of an app under
+// RuntimeDependencies: it is kept as long as a bundle that does so. One that is
+// used for another bundle is marked by Touch first.
+const (
+	Dependencies        = "dependencies"
+	RuntimeDependencies = "dependencies"
+	// OwnDependencies stands there for an app that shares none.
+	OwnDependencies = "own"
+)
+
+// Touch says that a shared folder is in use, though no bundle names it yet.
+func Touch(dir string) error {
+	now := time.Now()
+	return os.Chtimes(dir, now, now)
 }
 
 // App is a source on its way to be a bundle.

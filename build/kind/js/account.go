@@ -1,6 +1,7 @@
 package js
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -9,11 +10,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/slipwayhq/slipway/build/kind"
 )
 
 // installed is what an installation came to.
 type installed struct {
 	manager string            // name and version
+	shared  string            // folder of the dependencies, "" if they are the app's own
 	lock    string            // digest of the lock file, "" without one
 	deps    map[string]string // what the manifest asks for
 	version func(name string) string
@@ -21,6 +25,7 @@ type installed struct {
 
 // record adds to what a revision is built with.
 func (i installed) record(runtime map[string]string) map[string]string {
+	runtime[kind.RuntimeDependencies] = cmp.Or(i.shared, kind.OwnDependencies)
 	for key, value := range map[string]string{runtimeManager: i.manager, runtimeLock: i.lock} {
 		if value != "" {
 			runtime[key] = value
@@ -33,6 +38,7 @@ func (i installed) record(runtime map[string]string) map[string]string {
 func (i *installation) account() (installed, error) {
 	done := installed{
 		manager: i.manager.Name + " " + i.manager.Version,
+		shared:  i.shared,
 		deps:    i.project.app.deps,
 		version: func(name string) string { return installedVersion(i.Dir, i.project.app.dir, name) },
 	}

@@ -33,6 +33,7 @@ type installation struct {
 	choice
 	node    toolchain.Node
 	manager toolchain.Manager
+	shared  string // name of the folder of its dependencies, "" if they are its own
 	log     io.Writer
 }
 
@@ -131,10 +132,15 @@ func (i *installation) link(ctx context.Context) error {
 		return err
 	}
 	key := i.key(files)
-	shared := filepath.Join(i.k.cache, "js-deps", key)
+	i.shared = "js-" + key
+	shared := filepath.Join(i.k.cache, kind.Dependencies, i.shared)
 	if exists(shared) {
 		fmt.Fprintf(i.log, "The dependencies are unchanged: using those installed before (%.12s)\n", key)
-	} else if err := i.share(ctx, shared, files); err != nil {
+		err = kind.Touch(shared)
+	} else {
+		err = i.share(ctx, shared, files)
+	}
+	if err != nil {
 		return err
 	}
 	target, err := filepath.Rel(i.root.dir, filepath.Join(shared, modulesName))

@@ -1,10 +1,10 @@
 // Package python makes environments for apps in Python: what they import, the
 // agent server that runs them, and their own packages.
 //
-//	<cache>/python-locks/<inputs>        which packages an app and its server come to, once resolved
-//	<cache>/python-deps/<lock>/site      those packages, compiled, shared by all apps that come to the same
-//	<app>/.slipway/site                  the app's own packages: names and places, no copies
-//	<app>/.slipway/requirements.txt      its lock, so that what is shared can be made again
+//	<cache>/python-locks/<inputs>            which packages an app and its server come to, once resolved
+//	<cache>/dependencies/python-<lock>/site  those packages, compiled, shared by all apps that come to the same
+//	<app>/.slipway/site                      the app's own packages: names and places, no copies
+//	<app>/.slipway/requirements.txt          its lock, so that what is shared can be made again
 //
 // There is no virtual environment, which would be bound to one path and one
 // patch version of Python. An agent is started by the interpreter alone, without

@@ -90,7 +90,7 @@ func (m *Maker) Launch(ctx context.Context, b kind.Bundle, l *Launcher, drain ti
 	if err != nil {
 		return slipway.Launch{}, err
 	}
-	packages := m.packagesDir(b.Runtime[RuntimeEnvironment])
+	packages := m.packagesDir(b.Runtime[kind.RuntimeDependencies])
 	if !shelf.Has(packages) {
 		if err := m.again(ctx, b, python); err != nil {
 			return slipway.Launch{}, err

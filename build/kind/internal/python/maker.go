@@ -29,10 +29,9 @@ const stepInstall = "install"
 
 // Keys of what a build records.
 const (
-	RuntimePython      = "python"      // version of Python
-	RuntimeServer      = "server"      // version of the agent server's package
-	RuntimeLock        = "lock"        // digest of all packages that were installed, with their digests
-	RuntimeEnvironment = "environment" // name of the folder that holds them
+	RuntimePython = "python" // version of Python
+	RuntimeServer = "server" // version of the agent server's package
+	RuntimeLock   = "lock"   // digest of all packages that were installed, with their digests
 )
 
 // Server is an agent server, which is ours to bring.
@@ -113,7 +112,7 @@ func (m *Maker) Prepare(ctx context.Context, app kind.App, log io.Writer) (map[s
 	}
 	tool, version := j.with.tool()
 	return map[string]string{
-		RuntimePython: j.python.Version, RuntimeLock: l.digest(), RuntimeEnvironment: environment,
+		RuntimePython: j.python.Version, RuntimeLock: l.digest(), kind.RuntimeDependencies: environment,
 		RuntimeServer: m.server.Packages[0] + " " + l.version(m.server.Packages[0]), tool: version,
 	}, nil
 }
@@ -288,11 +287,11 @@ func (j *job) inputs(s surveyed, r requirements) string {
 // its name.
 func (m *Maker) packages(ctx context.Context, j *job, l lock) (string, error) {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s 3.%d %s", Format, j.python.Minor(), l.digest()))
-	name := hex.EncodeToString(sum[:])
+	name := "python-" + hex.EncodeToString(sum[:])
 	dir := m.packagesDir(name)
 	if shelf.Has(dir) {
-		fmt.Fprintf(j.log, "The dependencies are unchanged: using those installed before (%.12s)\n", name)
-		return name, nil
+		fmt.Fprintf(j.log, "The dependencies are unchanged: using those installed before (%x)\n", sum[:6])
+		return name, kind.Touch(dir)
 	}
 	return name, m.shelf.Put(ctx, dir, "the same dependencies are being installed by another build", j.log, func(work string) error {
 		fmt.Fprintf(j.log, "Installing %d packages\n", len(l.pinned)+len(l.direct))
@@ -312,7 +311,9 @@ func (m *Maker) packages(ctx context.Context, j *job, l lock) (string, error) {
 	})
 }
 
-func (m *Maker) packagesDir(name string) string { return filepath.Join(m.cache, "python-deps", name) }
+func (m *Maker) packagesDir(name string) string {
+	return filepath.Join(m.cache, kind.Dependencies, name)
+}
 
 // again makes the packages of a bundle anew that are gone.
 func (m *Maker) again(ctx context.Context, b kind.Bundle, python toolchain.Python) error {
