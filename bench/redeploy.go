@@ -33,6 +33,17 @@ type example struct {
 
 var exampleApps = []example{
 	{"echo-js", examples.EchoJS(), "src/graph.ts", "\n// change %d\n", npmCI},
+	{"echo-py", examples.EchoPy(), "graph.py", "\n# change %d\n", pipInstall},
+}
+
+// pipInstall is a bare installation of the app and of the server that runs it, by
+// the pip of the interpreter that runs the agent, with a cache as npmCI has.
+func pipInstall(ctx context.Context, dir, home string, agent bare) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, agent.args[0], "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-warn-script-location",
+		"--target", filepath.Join(dir, "site"), "-r", "requirements.txt", "langgraph-api", "langgraph-runtime-inmem")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "HOME="+home, "PIP_CACHE_DIR="+filepath.Join(home, "pip"))
+	return cmd
 }
 
 // npmCI is a bare installation by the npm beside the Node that runs the agent.
