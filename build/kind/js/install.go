@@ -207,7 +207,7 @@ func (i *installation) named(files map[string][]byte) []slipway.EnvVar {
 // share installs into a folder for all. Nothing stays there but node_modules,
 // the lock file and a digest of both: credentials have done their work.
 func (i *installation) share(ctx context.Context, dir string, files map[string][]byte) error {
-	return i.k.once(ctx, dir, "the same dependencies are being installed by another build", i.log, func(work string) error {
+	return i.k.shelf.Put(ctx, dir, "the same dependencies are being installed by another build", i.log, func(work string) error {
 		for name, text := range files {
 			if err := os.WriteFile(filepath.Join(work, name), text, 0o600); err != nil {
 				return err

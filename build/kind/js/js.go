@@ -21,6 +21,7 @@ import (
 	"github.com/slipwayhq/slipway/build/internal/failure"
 	"github.com/slipwayhq/slipway/build/internal/keylock"
 	"github.com/slipwayhq/slipway/build/kind"
+	"github.com/slipwayhq/slipway/build/kind/internal/shelf"
 	"github.com/slipwayhq/slipway/build/toolchain"
 )
 
@@ -45,16 +46,16 @@ const (
 // Kind of LangGraph's JavaScript server.
 type Kind struct {
 	cache       string
-	tmp         string
 	tools       *toolchain.Toolchains
 	confinement *command.Confinement
-	locks       keylock.Locks
+	shelf       *shelf.Shelf
+	locks       keylock.Locks // of caches that one may write to at a time
 }
 
 // New keeps what is shared below the folder cache and makes it below tmp, on
 // the same file system.
 func New(cache, tmp string, tools *toolchain.Toolchains, confinement *command.Confinement) *Kind {
-	return &Kind{cache: cache, tmp: tmp, tools: tools, confinement: confinement}
+	return &Kind{cache: cache, tools: tools, shelf: shelf.New(tmp), confinement: confinement}
 }
 
 // Agent says how the server is run. Its state is files that it rewrites whole:

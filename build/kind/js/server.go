@@ -13,10 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"github.com/slipwayhq/slipway/build/internal/command"
-	"github.com/slipwayhq/slipway/build/internal/durable"
 	"github.com/slipwayhq/slipway/build/toolchain"
 )
 
@@ -60,7 +58,7 @@ func (k *Kind) serverDir(version string, node toolchain.Node) string {
 // server returns the shared server folder, made if it is not there.
 func (k *Kind) server(ctx context.Context, node toolchain.Node, log io.Writer) (string, error) {
 	dir := k.serverDir(serverVersion(), node)
-	return dir, k.once(ctx, dir, "the server is being installed by another build", log, func(work string) error {
+	return dir, k.shelf.Put(ctx, dir, "the server is being installed by another build", log, func(work string) error {
 		fmt.Fprintf(log, "Installing LangGraph's JavaScript server %s, once for all apps\n", serverVersion())
 		if err := writeServer(work); err != nil {
 			return err
@@ -82,31 +80,4 @@ func writeServer(dir string) error {
 		err = errors.Join(err, os.MkdirAll(filepath.Dir(target), 0o755), os.WriteFile(target, content, 0o644))
 	}
 	return err
-}
-
-// once makes a shared folder unless it is there: one maker at a time, and in
-// place only when it is whole.
-func (k *Kind) once(ctx context.Context, dir, busy string, log io.Writer, make func(work string) error) error {
-	unlock, err := k.locks.Lock(ctx, dir, func() { fmt.Fprintf(log, "Waiting: %s\n", busy) })
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	if exists(dir) {
-		return nil
-	}
-	begin := time.Now()
-	work, err := os.MkdirTemp(k.tmp, "js-")
-	if err != nil {
-		return err
-	}
-	defer durable.Discard(work)
-	if err := make(work); err != nil {
-		return err
-	}
-	if err := durable.Publish(work, dir); err != nil {
-		return err
-	}
-	fmt.Fprintf(log, "Installed in %.1f s\n", time.Since(begin).Seconds())
-	return nil
 }
