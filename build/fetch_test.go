@@ -20,6 +20,7 @@ func imageRequest(ref string) slipway.BuildRequest {
 }
 
 func TestFetch(t *testing.T) {
+	t.Parallel()
 	e, err := engine.Open(dockertest.Shared(t).Host())
 	if err != nil {
 		t.Fatal(err)
@@ -59,6 +60,7 @@ func TestFetch(t *testing.T) {
 }
 
 func TestFetchWithoutEngine(t *testing.T) {
+	t.Parallel()
 	b, err := build.Open(build.Options{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)

@@ -19,6 +19,7 @@ import (
 // A source becomes an image, which is named before it is made and removed once
 // nobody needs it.
 func TestBuildImage(t *testing.T) {
+	t.Parallel()
 	e := dockertest.Shared(t)
 	importShell(t, e)
 	dir := data(t)
@@ -60,6 +61,7 @@ func TestBuildImage(t *testing.T) {
 }
 
 func TestImageOfAegra(t *testing.T) {
+	t.Parallel()
 	down, err := engine.Open("unix:///nowhere/docker.sock")
 	if err != nil {
 		t.Fatal(err)
@@ -88,6 +90,7 @@ func importShell(t *testing.T, e *dockertest.Engine) {
 }
 
 func TestImagesRefuse(t *testing.T) {
+	t.Parallel()
 	if _, err := build.Open(build.Options{Dir: data(t), Images: &image.Bases{}}); err == nil || !strings.Contains(err.Error(), "--docker-host") {
 		t.Errorf("without an engine: %v", err)
 	}

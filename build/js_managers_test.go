@@ -39,7 +39,7 @@ func TestPackageManagers(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			files := hello(t, name)
-			a, log, _ := timed(t, b, request(t, files))
+			a, log := built(t, b, request(t, files))
 			if !strings.Contains(log, c.ran) || a.Runtime["package_manager"] != c.manager || len(a.Runtime["lock"]) != 64 {
 				t.Errorf("runtime %v", a.Runtime)
 			}
@@ -52,7 +52,7 @@ func TestPackageManagers(t *testing.T) {
 				t.Error("development dependencies are installed")
 			}
 			files["graph.mjs"] += "// one more line\n"
-			again, log, _ := timed(t, b, request(t, files))
+			again, log := built(t, b, request(t, files))
 			if strings.Contains(log, "$ ") || !strings.Contains(log, "dependencies are unchanged") || again.Runtime["lock"] != a.Runtime["lock"] {
 				t.Errorf("after a change of a line: %v", again.Runtime)
 			}
@@ -105,7 +105,7 @@ func TestChoiceOfPackageManager(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			a, log, _ := timed(t, b, request(t, c.files))
+			a, log := built(t, b, request(t, c.files))
 			if got := a.Runtime["package_manager"]; !strings.HasPrefix(got, c.want) || !strings.Contains(log, c.says) {
 				t.Errorf("installed by %s", got)
 			}

@@ -50,7 +50,7 @@ func freshly(t *testing.T, r slipway.BuildRequest) slipway.Artefact {
 	t.Helper()
 	dir := data(t)
 	linkCache(t, dir, "toolchains", "yarn", "pnpm", "bun") // packages, not what is installed
-	a, _, _ := timed(t, open(t, dir), r)
+	a, _ := built(t, open(t, dir), r)
 	app := filepath.Join(dir, "bundles", a.Digest, "app")
 	digest, err := content.Digest(app)
 	if err != nil || digest != a.Runtime["content"] {

@@ -93,7 +93,7 @@ func TestCredentialsDoNotStay(t *testing.T) {
 				linkCache(t, dir, "toolchains")
 				r := request(t, files)
 				r.Secrets, r.BuildCommand = secrets("NPM_TOKEN", canary), c.command
-				a, log, _ := timed(t, open(t, dir), r)
+				a, log := built(t, open(t, dir), r)
 				if !strings.Contains(log, "Left out of the bundle, since credentials may be in it: .npmrc, .yarnrc.yml, bunfig.toml") {
 					t.Error("the log does not say what was left out")
 				}
@@ -129,13 +129,14 @@ func expectNowhere(t *testing.T, dir, canary string) {
 
 // Who has no token gets nothing that another's token brought.
 func TestSharedDependenciesAreTheirsWhoMayHaveThem(t *testing.T) {
+	t.Parallel()
 	b := realBuilder(t)
 	const token = "an0ther-t0ken"
 	registry, _ := private(t, token)
 	files := small(msManifest, ".npmrc", fmt.Sprintf("registry=%s/\n%s/:_authToken=${NPM_TOKEN}\nfetch-retries=0\n", registry, strings.TrimPrefix(registry, "http:")))
 	r := request(t, files)
 	r.Secrets = secrets("NPM_TOKEN", token)
-	timed(t, b, r)
+	built(t, b, r)
 
 	files["a.ts"] = "// somebody else's"
 	r = request(t, files)

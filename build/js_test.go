@@ -54,41 +54,38 @@ func realBuilder(t *testing.T) *build.Builder {
 	return b
 }
 
-func timed(t *testing.T, b *build.Builder, r slipway.BuildRequest) (a slipway.Artefact, log string, took time.Duration) {
+func built(t *testing.T, b *build.Builder, r slipway.BuildRequest) (a slipway.Artefact, log string) {
 	t.Helper()
 	var text lines
 	begin := time.Now()
 	a, err := b.Build(t.Context(), r, &text)
-	took = time.Since(begin)
-	t.Logf("built in %v:\n%s", took, &text)
+	t.Logf("built in %v:\n%s", time.Since(begin), &text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return a, text.String(), took
+	return a, text.String()
 }
 
 func TestExample(t *testing.T) {
+	t.Parallel()
 	b := realBuilder(t)
 	files := folder(t, "../examples/echo-js")
-	first, log, _ := timed(t, b, request(t, files))
+	first, log := built(t, b, request(t, files))
 	if !strings.Contains(log, "$ npm ci ") || first.Kind != "langgraph-js" || first.Runtime["node"] == "" || first.Runtime["server"] == "" || first.Runtime["lock"] == "" {
 		t.Errorf("artefact %+v", first)
 	}
 	serve(t, b, first, "echo")
 
-	again, log, _ := timed(t, b, request(t, files))
+	again, log := built(t, b, request(t, files))
 	if again.Digest != first.Digest || strings.Contains(log, "npm") {
 		t.Errorf("the same again is %s, with the log\n%s", again.Digest, log)
 	}
 
 	files["src/graph.ts"] += "\n// one more line\n"
 	files["package.json"] = strings.Replace(files["package.json"], `"private": true,`, `"private": true, "version": "0.0.2",`, 1)
-	changed, log, took := timed(t, b, request(t, files))
+	changed, log := built(t, b, request(t, files))
 	if changed.Digest == first.Digest || strings.Contains(log, "npm") || !strings.Contains(log, "dependencies are unchanged") {
 		t.Errorf("after a change of a line: %s, with the log\n%s", changed.Digest, log)
-	}
-	if took > 2*time.Second {
-		t.Errorf("a change of a line takes %v", took)
 	}
 	if changed.Runtime["lock"] != first.Runtime["lock"] {
 		t.Error("the lock is another one")
@@ -96,8 +93,9 @@ func TestExample(t *testing.T) {
 }
 
 func TestPlainJavaScriptWithoutLock(t *testing.T) {
+	t.Parallel()
 	b := realBuilder(t)
-	a, log, _ := timed(t, b, request(t, folder(t, "../e2e/testdata/plain-js")))
+	a, log := built(t, b, request(t, folder(t, "../e2e/testdata/plain-js")))
 	if !strings.Contains(log, "$ npm install ") {
 		t.Error("npm install was not run")
 	}
@@ -106,6 +104,7 @@ func TestPlainJavaScriptWithoutLock(t *testing.T) {
 
 // An app that links to a folder of its own, in a folder of a larger source.
 func TestLocalDependency(t *testing.T) {
+	t.Parallel()
 	b := realBuilder(t)
 	r := request(t, map[string]string{
 		"agents/one/langgraph.json":   `{"graphs": {"one": "./graph.mjs:one"}}`,
@@ -117,7 +116,7 @@ func TestLocalDependency(t *testing.T) {
 	})
 	r.ConfigPath = "agents/one/langgraph.json"
 	r.BuildCommand = "node --version && npm --version"
-	a, log, _ := timed(t, b, r)
+	a, log := built(t, b, r)
 	for _, want := range []string{"node_modules of the source is not used", "$ node --version && npm --version"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the log lacks %q", want)
@@ -166,7 +165,7 @@ func TestLockThatDoesNotFit(t *testing.T) {
 		"package.json":      `{"dependencies": {"ms": "2.1.3"}}`,
 		"package-lock.json": `{"name": "x", "lockfileVersion": 3, "requires": true, "packages": {"": {"dependencies": {"ms": "2.1.2"}}}}`,
 	}
-	_, log, _ := timed(t, b, request(t, files))
+	_, log := built(t, b, request(t, files))
 	for _, want := range []string{"npm ci refused the lock file", "the app does not install @langchain/langgraph"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the log lacks %q", want)

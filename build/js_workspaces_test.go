@@ -52,7 +52,7 @@ func TestWorkspaces(t *testing.T) {
 			files := lockedBy(t, name, c.files)
 			r := request(t, files)
 			r.ConfigPath = "apps/agent/langgraph.json"
-			a, log, _ := timed(t, b, r)
+			a, log := built(t, b, r)
 			if !strings.Contains(log, "The app is apps/agent of a workspace") || !strings.Contains(log, c.says) {
 				t.Error("it is not installed as a member of a workspace")
 			}
@@ -158,7 +158,7 @@ func TestCommandsInAWorkspace(t *testing.T) {
 	r.ConfigPath, r.Secrets = "apps/agent/langgraph.json", secrets("NPM_TOKEN", "s3cret")
 	r.InstallCommand = "pwd && yarn install --frozen-lockfile --ignore-scripts"
 	r.BuildCommand = "npm run look && pnpm --version && yarn --version && semver 1.2.3"
-	a, log, _ := timed(t, b, r)
+	a, log := built(t, b, r)
 	for _, want := range []string{"\n1.22.22\n", "\n10.34.9\n", "\n1.2.3\n", "/app\nyarn install", "/app/apps/agent\n", "NPM_TOKEN=s3cret\n"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the log lacks %q", want)

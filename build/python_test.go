@@ -14,7 +14,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/build"
@@ -22,21 +21,19 @@ import (
 )
 
 func TestPythonExample(t *testing.T) {
+	t.Parallel()
 	b := realBuilder(t)
 	files := folder(t, "../examples/echo-py")
-	first, _, _ := timed(t, b, request(t, files))
+	first, _ := built(t, b, request(t, files))
 	if first.Kind != "langgraph-py" || first.Runtime["python"] == "" || !strings.HasPrefix(first.Runtime["server"], "langgraph-api ") || first.Runtime["lock"] == "" || first.Runtime["uv"] == "" {
 		t.Errorf("artefact %+v", first)
 	}
 	serve(t, b, first, "echo")
 
 	files["graph.py"] += "\n# one more line\n"
-	changed, log, took := timed(t, b, request(t, files))
+	changed, log := built(t, b, request(t, files))
 	if changed.Digest == first.Digest || !strings.Contains(log, "dependencies are unchanged") || changed.Runtime["lock"] != first.Runtime["lock"] {
 		t.Errorf("after a change of a line: %+v, with the log\n%s", changed, log)
-	}
-	if took > 2*time.Second {
-		t.Errorf("a change of a line takes %v", took)
 	}
 }
 
@@ -45,11 +42,12 @@ func pythonExample(t *testing.T, server slipway.AgentServer) (*build.Builder, sl
 	b := realBuilder(t)
 	r := request(t, folder(t, "../examples/echo-py"))
 	r.AgentServer = server
-	a, _, _ := timed(t, b, r)
+	a, _ := built(t, b, r)
 	return b, a
 }
 
 func TestPythonKeepsItsState(t *testing.T) {
+	t.Parallel()
 	b, a := pythonExample(t, "")
 	state := t.TempDir()
 	g := begin(t, b, a, state).serves()
@@ -68,6 +66,7 @@ func TestPythonKeepsItsState(t *testing.T) {
 }
 
 func TestPythonDrains(t *testing.T) {
+	t.Parallel()
 	b, a := pythonExample(t, "")
 	state := t.TempDir()
 	g := begin(t, b, a, state).serves()
@@ -86,6 +85,7 @@ func TestPythonDrains(t *testing.T) {
 }
 
 func TestPythonCancelsAtTheDrainLimit(t *testing.T) {
+	t.Parallel()
 	b, a := pythonExample(t, "")
 	state := t.TempDir()
 	g := begin(t, b, a, state, "SLIPWAY_DRAIN_SECONDS=1").serves()
@@ -105,6 +105,7 @@ func TestPythonCancelsAtTheDrainLimit(t *testing.T) {
 
 // Killed while a run is at work, it does that run over at the next start.
 func TestPythonIsKilled(t *testing.T) {
+	t.Parallel()
 	b, a := pythonExample(t, "")
 	state := t.TempDir()
 	g := begin(t, b, a, state).serves()
@@ -128,6 +129,7 @@ func TestPythonIsKilled(t *testing.T) {
 }
 
 func TestPythonStateIsGuarded(t *testing.T) {
+	t.Parallel()
 	b, a := pythonExample(t, "")
 	state := t.TempDir()
 	file := filepath.Join(state, ".langgraph_api", "store.pckl")
@@ -141,6 +143,7 @@ func TestPythonStateIsGuarded(t *testing.T) {
 }
 
 func TestPythonFailsToStart(t *testing.T) {
+	t.Parallel()
 	b := realBuilder(t)
 	app := func(graph string, more ...string) map[string]string {
 		files := map[string]string{
@@ -166,13 +169,14 @@ func TestPythonFailsToStart(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			a, _, _ := timed(t, b, request(t, c.files))
+			a, _ := built(t, b, request(t, c.files))
 			begin(t, b, a, t.TempDir()).refuses(1, c.code, c.message)
 		})
 	}
 }
 
 func TestAegra(t *testing.T) {
+	t.Parallel()
 	database := postgrestest.Empty(t)
 	b, a := pythonExample(t, slipway.AgentServerAegra)
 	if a.Kind != "aegra" || !strings.HasPrefix(a.Runtime["server"], "aegra-api ") {
@@ -206,8 +210,9 @@ func TestAegra(t *testing.T) {
 // An app that lists the server runs on its own; a package without a wheel is
 // built; a folder without a project is a package by its name.
 func TestPythonOwnServer(t *testing.T) {
+	t.Parallel()
 	b := realBuilder(t)
-	a, log, _ := timed(t, b, request(t, map[string]string{
+	a, log := built(t, b, request(t, map[string]string{
 		"langgraph.json":    `{"dependencies": [".", "./words"], "graphs": {"a": "words.graph:graph"}, "env": ".env", "dockerfile_lines": ["RUN true"]}`,
 		"requirements.txt":  "langgraph-api==0.16.6\nlanggraph\nlangchain-core\ndocopt==0.6.2\n",
 		".env":              "WORD='from a file'\n",
@@ -299,6 +304,7 @@ func TestPythonInstallFails(t *testing.T) {
 
 // What is wrong with the app's own files is found before anything is fetched.
 func TestPythonCheckFails(t *testing.T) {
+	t.Parallel()
 	b := realBuilder(t)
 	app := func(a string, more ...string) map[string]string {
 		return with(map[string]string{
@@ -334,7 +340,7 @@ func TestPythonIsReproducible(t *testing.T) {
 	b := realBuilder(t)
 	r := request(t, folder(t, "../examples/monorepo-py"))
 	r.ConfigPath = "agents/assistant/langgraph.json"
-	timed(t, b, r) // what is fetched lies in the caches of the tools
+	built(t, b, r) // what is fetched lies in the caches of the tools
 	dir := filepath.Join(t.TempDir(), "data")
 	var made [2]map[string]string
 	for i := range made {
@@ -347,7 +353,7 @@ func TestPythonIsReproducible(t *testing.T) {
 			}
 		}
 		fresh := open(t, dir)
-		a, _, _ := timed(t, fresh, r)
+		a, _ := built(t, fresh, r)
 		if i > 0 { // and once more the packages alone, which a start makes again when they are gone
 			exec.Command("chmod", "-R", "u+w", dir).Run()
 			if err := os.RemoveAll(filepath.Join(dir, "cache", "dependencies")); err != nil {
@@ -414,11 +420,12 @@ func with(files map[string]string, changes ...string) map[string]string {
 
 // Two packages, the configuration deeper than the root, a file of data.
 func TestMonorepoExample(t *testing.T) {
+	t.Parallel()
 	b := realBuilder(t)
 	files := folder(t, "../examples/monorepo-py")
 	r := request(t, files)
 	r.ConfigPath = "agents/assistant/langgraph.json"
-	a, _, _ := timed(t, b, r)
+	a, _ := built(t, b, r)
 	g := begin(t, b, a, t.TempDir()).serves()
 	for graph, want := range map[string]string{"assistant": "Hello, you. (shared-lib 1.2.3)", "shout": "YOU!"} {
 		if said := g.says(g.thread(), graph, "you"); said != want {
@@ -429,9 +436,9 @@ func TestMonorepoExample(t *testing.T) {
 
 	r = request(t, with(files, "agents/shared-lib/src/shared_lib/phrases.txt", "hello: Hi, {}.\n"))
 	r.ConfigPath = "agents/assistant/langgraph.json"
-	changed, log, took := timed(t, b, r)
-	if took > 3*time.Second || !strings.Contains(log, "dependencies are unchanged") {
-		t.Errorf("a change of a line takes %v", took)
+	changed, log := built(t, b, r)
+	if !strings.Contains(log, "dependencies are unchanged") {
+		t.Errorf("after a change of a line:\n%s", log)
 	}
 	g = begin(t, b, changed, t.TempDir()).serves()
 	if said := g.says(g.thread(), "assistant", "you"); said != "Hi, you. (shared-lib 1.2.3)" {
@@ -440,11 +447,12 @@ func TestMonorepoExample(t *testing.T) {
 }
 
 func TestUVWorkspace(t *testing.T) {
+	t.Parallel()
 	b := realBuilder(t)
 	files := folder(t, "testdata/workspace-py")
 	r := request(t, files)
 	r.ConfigPath = "apps/agent/langgraph.json"
-	a, _, _ := timed(t, b, r)
+	a, _ := built(t, b, r)
 	g := begin(t, b, a, t.TempDir()).serves()
 	if said := g.says(g.thread(), "echo", "x"); said != "hello" {
 		t.Errorf("it says %q", said)
@@ -460,12 +468,13 @@ func TestUVWorkspace(t *testing.T) {
 
 // What pip makes is what uv makes: it is the way where uv can not be had.
 func TestPip(t *testing.T) {
+	t.Parallel()
 	b := realBuilder(t)
 	files := folder(t, "../examples/monorepo-py")
 	config := "agents/assistant/langgraph.json"
 	r := request(t, with(files, config, strings.Replace(files[config], "{", `{"pip_installer": "pip",`, 1)))
 	r.ConfigPath = config
-	a, _, _ := timed(t, b, r)
+	a, _ := built(t, b, r)
 	if a.Runtime["pip"] == "" || a.Runtime["uv"] != "" {
 		t.Errorf("runtime %v", a.Runtime)
 	}
