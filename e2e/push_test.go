@@ -1,8 +1,8 @@
 package e2e_test
 
 import (
-	"errors"
 	"crypto/rand"
+	"errors"
 	"io/fs"
 	"net/http"
 	"os"
