@@ -65,8 +65,8 @@ func runServer(ctx context.Context, f serverFlags) error {
 	if err := f.takeBuilds(); err != nil {
 		return err
 	}
-	if f.maxLayer <= 0 || f.Service.PushFor <= 0 {
-		return usagef("--max-layer-size and --push-token-lifetime must be more than nothing")
+	if f.maxLayer <= 0 || f.Service.PushFor <= 0 || f.Service.Retention.Last <= 0 || f.Service.Retention.For <= 0 {
+		return usagef("--max-layer-size, --push-token-lifetime, --keep-revisions and --rollback-window must be more than nothing")
 	}
 	f.MaxLayer = int64(f.maxLayer) << 20
 	f.Database = databaseURL(f.Database)
