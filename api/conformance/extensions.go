@@ -30,6 +30,13 @@ func extensionCases() []Case {
 			t.delete(d.path(), header("If-Match", `"another"`)).is(http.StatusPreconditionFailed).says()
 			t.delete(d.path(), header("If-Match", d.get().header.Get("ETag"))).is(http.StatusNoContent)
 		}),
+		choice("ext", "the agent server is a setting of the deployment", func(t *T) {
+			d := t.create(object{"source_config": object{"agent_server": "aegra"}})
+			d.get().has("source_config.agent_server", "aegra")
+			t.patch(d.path(), object{"source_config": object{"agent_server": "langgraph"}}).is(http.StatusOK).has("source_config.agent_server", "langgraph")
+			t.patch(d.path(), object{"source_config": object{"agent_server": "another"}}).is(http.StatusUnprocessableEntity)
+			t.check(d.count() == 0, "no revision before there is a source", d.count())
+		}),
 		choice("ext", "events begin with a reset", func(t *T) {
 			d := t.create(nil)
 			t.check(t.firstEvent(d.path()+"/events") == "reset", "an event named reset", t.firstEvent(d.path()+"/events"))
