@@ -33,9 +33,10 @@ simulate: ## let the control loop die at every call and meet many fates; minutes
 	SLIPWAY_SIMULATE=thorough CGO_ENABLED=1 go test -race -timeout 60m ./internal/simulation
 
 .PHONY: fuzz
-fuzz: ## look for requests that break the API; minutes, not in CI
+fuzz: ## look for requests that break the API or the registry; minutes, not in CI
 	go test ./api -run '^$$' -fuzz FuzzHandler -fuzztime 2m
 	for part in Body Query Path; do go test ./api/check -run '^$$' -fuzz "Fuzz$$part" -fuzztime 1m || exit 1; done
+	go test ./registry -run '^$$' -fuzz FuzzRequests -fuzztime 1m -fuzzminimizetime 1x
 
 .PHONY: check
 check: ## check formatting, vet, staticcheck, the contract, and that generated code is current
