@@ -110,8 +110,14 @@ func ignoreGone(err error) error {
 }
 
 // removeUpload removes the bytes of an upload that was given up, unless another
-// upload of the deployment has the same, and says so in the inventory.
+// upload of the deployment has the same, and says so in the inventory. While
+// something is being uploaded, which may be the same, it leaves that to another
+// time.
 func (s *Service) removeUpload(ctx context.Context, u slipway.Upload) error {
+	if !s.receiving.TryLock() {
+		return nil
+	}
+	defer s.receiving.Unlock()
 	shared := false
 	err := s.read(ctx, func(c *change) error {
 		all, err := c.ListUploads(u.Deployment)

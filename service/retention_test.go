@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -113,5 +114,30 @@ func TestWhatIsBuiltAgainIsNeeded(t *testing.T) {
 	}
 	if got := p.given(d.ID); got != nil {
 		t.Errorf("given up: %v", got)
+	}
+}
+
+// An upload that comes while an old one is removed may be of the same bytes, and
+// so be the same file.
+func TestASourceThatComesAgainStays(t *testing.T) {
+	p := newPlane(t)
+	d := p.create("app")
+	old := p.upload(d.ID, "the same")
+	newest := p.push(d.ID)
+	must(t, p.Interrupt(t.Context(), p.who, d.ID, newest.ID)) // while something is in progress, nothing is given up
+	p.pass(48 * time.Hour)
+	u, err := p.NewUpload(t.Context(), p.who, d.ID)
+	must(t, err)
+	body, send := io.Pipe()
+	received := make(chan error, 1)
+	go func() { received <- p.ReceiveUpload(t.Context(), u.ID, body) }()
+	_, err = io.WriteString(send, "the ") // it has begun
+	must(t, err)
+	p.coordinate()
+	testsignal.Until(t, "the old source is given up", func() bool { return slices.Equal(p.given(d.ID), []string{old}) })
+	_, err = io.WriteString(send, "same")
+	must(t, errors.Join(err, send.Close(), <-received))
+	if n := p.uploads(d.ID); n != 2 {
+		t.Errorf("%d sources are kept, want the newest and what came again", n)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/slipwayhq/slipway"
@@ -114,6 +115,9 @@ type Service struct {
 	board  *board
 	// followers is a board of its own: a data plane is not woken by events.
 	followers *board
+	// receiving is held to read while an upload is stored and written down: two
+	// with the same bytes are one file, which must not be removed in between.
+	receiving sync.RWMutex
 }
 
 // New returns a service. Start its Coordinator too, else deadlines pass unseen

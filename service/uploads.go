@@ -50,6 +50,8 @@ func (s *Service) ReceiveUpload(ctx context.Context, id slipway.UploadID, body i
 	if err != nil {
 		return wrap("receive upload", err)
 	}
+	s.receiving.RLock()
+	defer s.receiving.RUnlock()
 	body, tree := s.watchTree(&limited{r: body, left: slipway.MaxUpload})
 	size, digest, err := s.blobs.Write(ctx, uploadFolder(u.Deployment), body)
 	files := tree()
