@@ -45,6 +45,9 @@ func (t *Toolchains) answers(ctx context.Context, path string, args ...string) [
 	return last.lines
 }
 
+// askFor is how long a candidate may take to answer.
+const askFor = 10 * time.Second
+
 func (t *Toolchains) hear(ctx context.Context, path string, args []string) []string {
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
@@ -58,4 +61,10 @@ func (t *Toolchains) hear(ctx context.Context, path string, args []string) []str
 		return nil
 	}
 	return lines
+}
+
+// exists says whether a program is at an absolute path.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return filepath.IsAbs(path) && err == nil
 }

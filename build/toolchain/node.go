@@ -9,11 +9,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/Masterminds/semver/v3"
 
-	"github.com/slipwayhq/slipway/build/internal/command"
 	"github.com/slipwayhq/slipway/build/internal/failure"
 	"github.com/slipwayhq/slipway/build/internal/keylock"
 )
@@ -61,16 +59,9 @@ type Toolchains struct {
 	searchPython, searchUV func() []string
 	memory                 memory
 
-	mu  sync.Mutex
-	ran map[string]ran // by path of the candidate
+	mu sync.Mutex
 	// managers that were found to run, by what was asked for
 	managers map[string]Manager
-}
-
-type ran struct {
-	size int64
-	time time.Time
-	node Node // zero: it does not run
 }
 
 // Options of New.
@@ -95,7 +86,7 @@ func New(o Options) *Toolchains {
 		o.SearchUV = UsualUVs
 	}
 	return &Toolchains{
-		dir: o.Dir, tmp: o.Tmp, search: o.Search, ran: map[string]ran{}, managers: map[string]Manager{},
+		dir: o.Dir, tmp: o.Tmp, search: o.Search, managers: map[string]Manager{},
 		searchPython: o.SearchPython, searchUV: o.SearchUV, memory: memory{said: map[string]answer{}},
 	}
 }
@@ -216,48 +207,19 @@ func (t *Toolchains) nodes(ctx context.Context) []Node {
 	return nodes
 }
 
-// try runs a candidate, once for as long as its file stays the same.
+// askNode has a candidate say its version and where it really is.
+const askNode = `process.version + "\n" + process.execPath`
+
+// try says which Node a candidate is, if it is one that runs. What a shim stands
+// for may go while the shim stays.
 func (t *Toolchains) try(ctx context.Context, path string) (Node, bool) {
-	info, err := os.Stat(path)
-	if err != nil || info.IsDir() {
+	lines := t.answers(ctx, path, "-p", askNode)
+	if len(lines) != 2 || !exists(lines[1]) {
 		return Node{}, false
-	}
-	t.mu.Lock()
-	last, known := t.ran[path]
-	t.mu.Unlock()
-	if !known || last.size != info.Size() || !last.time.Equal(info.ModTime()) {
-		last = ran{size: info.Size(), time: info.ModTime(), node: t.ask(ctx, path)}
-		if ctx.Err() != nil {
-			return Node{}, false
-		}
-		t.mu.Lock()
-		t.ran[path] = last
-		t.mu.Unlock()
-	}
-	if _, err := os.Stat(last.node.Path); err != nil { // what a shim stands for may go
-		return Node{}, false
-	}
-	return last.node, true
-}
-
-const askFor = 10 * time.Second
-
-// ask lets the candidate say its version and where it really is.
-func (t *Toolchains) ask(ctx context.Context, path string) Node {
-	ctx, cancel := context.WithTimeout(ctx, askFor)
-	defer cancel()
-	var lines []string
-	c := command.Command{
-		Args: []string{path, "-p", `process.version + "\n" + process.execPath`},
-		Dir:  "/", Env: Environment(filepath.Dir(path), os.TempDir()), As: command.Server,
-		Line: func(line string) { lines = append(lines, line) },
-	}
-	if code, err := c.Run(ctx); err != nil || code != 0 || len(lines) != 2 {
-		return Node{}
 	}
 	version, isVersion := strings.CutPrefix(lines[0], "v")
-	if _, err := semver.StrictNewVersion(version); !isVersion || err != nil || !filepath.IsAbs(lines[1]) {
-		return Node{}
+	if _, err := semver.StrictNewVersion(version); !isVersion || err != nil {
+		return Node{}, false
 	}
-	return Node{Path: lines[1], Version: version, Brought: strings.HasPrefix(lines[1], t.dir+string(filepath.Separator))}
+	return Node{Path: lines[1], Version: version, Brought: strings.HasPrefix(lines[1], t.dir+string(filepath.Separator))}, true
 }

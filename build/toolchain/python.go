@@ -160,7 +160,7 @@ func (t *Toolchains) pythons(ctx context.Context) []Python {
 	var found []Python
 	for _, path := range t.searchPython() {
 		lines := t.answers(ctx, path, "-I", "-c", askPython)
-		if len(lines) != 2 || !filepath.IsAbs(lines[1]) {
+		if len(lines) != 2 || !exists(lines[1]) {
 			continue
 		}
 		p := Python{Path: lines[1], Version: lines[0]}
