@@ -32,13 +32,13 @@ for (const value of known) {
   say("");
   say("x".repeat(16 * 1024 - 5) + value);
 }
-const reads = (path) => { try { say(path + " tells " + readFileSync(path, "latin1")); } catch (e) { say(path + ": " + e.code); } };
+const reads = (path) => { try { say(path + " tells " + readFileSync(path, "latin1").replaceAll("\n", " ")); } catch (e) { say(path + ": " + e.code); } };
 const parent = (pid) => Number(readFileSync("/proc/" + pid + "/stat", "utf8").split(") ").pop().split(" ")[1]);
 try { for (let pid = process.pid; pid > 1; pid = parent(pid)) reads("/proc/" + pid + "/environ"); } catch (e) { say("parents: " + e.code); }
 for (const path of ["DATA/secret.key", "DATA/admin.key", "DATA/slipway.db", "DATA/slipway.db-wal"]) reads(path);
 try { say("sees " + readdirSync("DATA")); } catch (e) { say("folder: " + e.code); }
 console.error("npm error it knows " + known.join(" "));
-process.exit(1);
+process.exitCode = 1; // exit() would not wait until all is said
 `
 
 // What a build knows and must not tell is found nowhere but in what the app
