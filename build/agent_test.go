@@ -162,11 +162,12 @@ func (g *agent) refuses(exit int, code, message string) {
 	g.Helper()
 	<-g.ended
 	said := strings.TrimSpace(g.out.String())
-	last := said[strings.LastIndex(said, "\n")+1:]
 	var told struct{ Code, Message, Hint string }
 	told.Code = "nothing"
-	if line, ok := strings.CutPrefix(last, "slipway: failure: "); ok {
-		json.Unmarshal([]byte(line), &told)
+	for line := range strings.Lines(said) { // the last one counts: a server's threads may print after it
+		if line, ok := strings.CutPrefix(line, "slipway: failure: "); ok {
+			json.Unmarshal([]byte(line), &told)
+		}
 	}
 	if got := g.cmd.ProcessState.ExitCode(); got != exit || told.Code != code || !strings.Contains(told.Message, message) {
 		g.Errorf("exit %d, told %+v, said:\n%s", got, told, said)

@@ -12,8 +12,8 @@ import (
 //
 //	slipway: failure: {"code": "missing_dependency", "message": "…", "hint": "…"}
 //
-// It is the last line that a launcher prints. What stands before it is for
-// people who read the whole log.
+// The last such line counts: threads of the server may print after it. What
+// else there is is for people who read the whole log.
 const toldMark = "slipway: failure: "
 
 // told is what a launcher says of a start that failed.

@@ -33,7 +33,7 @@ type tool struct {
 	read    []string // files that it needs beside those of the installation
 	cache   string   // shared with other installations, "" for one of its own
 	scratch string   // for its home and temporary files: there only while it runs
-	only    func(context.Context) (unlock func(), err error)
+	only    func(context.Context) (done func(error), err error) // begins an installation, and ends it with how it went
 }
 
 // site is where an installation takes place.
@@ -66,13 +66,36 @@ func (k *Kind) tool(m toolchain.Manager, d *dialect, what string, at site, secre
 		t.env = append(t.env, v.Name+"="+v.Value)
 	}
 	t.env = append(t.env, d.variables(cache)...)
-	t.only = func(context.Context) (func(), error) { return func() {}, nil }
-	if d == &yarn && m.Major() < 2 && !code { // its cache takes one at a time
-		t.only = func(ctx context.Context) (func(), error) {
-			return k.locks.Lock(ctx, cache, func() { fmt.Fprintln(log, "Waiting: another build installs with yarn") })
-		}
+	t.only = func(context.Context) (func(error), error) { return func(error) {}, nil }
+	if d == &yarn && m.Major() < 2 && !code {
+		t.only = func(ctx context.Context) (func(error), error) { return k.classicYarn(ctx, cache, log) }
 	}
 	return t, nil
+}
+
+// classicYarn has one installation at a time use a cache of yarn 1, which takes
+// what another has half written for whole. One that failed or was killed leaves
+// such halves: a mark that stands while one is at work has the next begin with
+// an empty cache.
+func (k *Kind) classicYarn(ctx context.Context, cache string, log io.Writer) (func(error), error) {
+	unlock, err := k.locks.Lock(ctx, cache, func() { fmt.Fprintln(log, "Waiting: another build installs with yarn") })
+	if err != nil {
+		return nil, err
+	}
+	mark := filepath.Join(cache, "at-work")
+	if exists(mark) {
+		err = os.RemoveAll(filepath.Join(cache, yarnCache))
+	}
+	if err = errors.Join(err, os.WriteFile(mark, nil, 0o600)); err != nil {
+		unlock()
+		return nil, fmt.Errorf("make yarn's cache ready: %w", err)
+	}
+	return func(failed error) {
+		defer unlock()
+		if failed == nil {
+			os.Remove(mark)
+		}
+	}, nil
 }
 
 // npm is the one that came with Node, with what is installed and where it may
@@ -86,12 +109,12 @@ func (k *Kind) npm(ctx context.Context, node toolchain.Node, what string, at sit
 }
 
 // install runs the manager where a manifest lies.
-func (t tool) install(ctx context.Context, dir string, o order, log io.Writer) error {
-	unlock, err := t.only(ctx)
+func (t tool) install(ctx context.Context, dir string, o order, log io.Writer) (err error) {
+	done, err := t.only(ctx)
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer func() { done(err) }()
 	o.version = t.Major()
 	for _, args := range t.dialect.install(o) {
 		if err := t.run(ctx, dir, args, log); err != nil {

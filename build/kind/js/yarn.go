@@ -7,6 +7,8 @@ import (
 	"github.com/slipwayhq/slipway/build/toolchain"
 )
 
+const yarnCache = "cache" // the folder of packages within what yarn keeps
+
 // yarn is two programs of one name: up to version 1, and from 2.
 var yarn = dialect{
 	name:      "yarn",
@@ -32,7 +34,7 @@ var yarn = dialect{
 	},
 	variables: func(cache string) []string {
 		return []string{
-			"YARN_CACHE_FOLDER=" + filepath.Join(cache, "cache"), "YARN_GLOBAL_FOLDER=" + filepath.Join(cache, "global"),
+			"YARN_CACHE_FOLDER=" + filepath.Join(cache, yarnCache), "YARN_GLOBAL_FOLDER=" + filepath.Join(cache, "global"),
 			"YARN_NODE_LINKER=node-modules", "YARN_ENABLE_GLOBAL_CACHE=true", "YARN_ENABLE_SCRIPTS=false",
 			"YARN_ENABLE_IMMUTABLE_INSTALLS=false", "YARN_ENABLE_PROGRESS_BARS=false", "YARN_ENABLE_TELEMETRY=0",
 			"YARN_ENABLE_COLORS=false", "YARN_ENABLE_HYPERLINKS=false",
