@@ -33,7 +33,8 @@ type tool struct {
 	read    []string // files that it needs beside those of the installation
 	cache   string   // shared with other installations, "" for one of its own
 	scratch string   // for its home and temporary files: there only while it runs
-	only    func(context.Context) (done func(error), err error) // begins an installation, and ends it with how it went
+	// only begins an installation; done is told how it went.
+	only func(context.Context) (done func(error), err error)
 }
 
 // site is where an installation takes place.
