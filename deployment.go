@@ -54,6 +54,7 @@ type Deployment struct {
 	Latest         RevisionID // newest revision, "" before the first
 	Active         RevisionID // the one that serves, "" before the first
 	Health         Health
+	Running        Running
 	DeleteProject  bool // delete the tracing project too
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
@@ -65,6 +66,36 @@ type Deployment struct {
 	// Version is compared at every write of the row.
 	Version int64
 }
+
+// Running is how the active revision is to run, and how it came to do so. It is
+// decided here, while Config holds what clients ask for.
+type Running struct {
+	Replicas int        // how many instances it is to have; 0 counts as 1
+	Asleep   bool       // it is to have none until a request comes
+	Since    time.Time  // it passed its gate
+	Before   RevisionID // served until then, "" for none: what to go back to
+	Handover *Handover  // in progress, nil for none
+}
+
+// Handover is how far the state of a deployment has come from one instance to
+// the next. Each phase is written down before it begins.
+type Handover struct {
+	From, To InstanceID
+	Phase    HandoverPhase
+	Snapshot string    // name of what the state was before, "" before it is taken
+	Since    time.Time // this phase began
+}
+
+// HandoverPhase names what is being done.
+type HandoverPhase string
+
+const (
+	HandoverWaiting   HandoverPhase = "waiting"      // the new one loads, then both wait for a quiet moment
+	HandoverHolding   HandoverPhase = "holding"      // what writes is held, the old one ends its runs and stops
+	HandoverSnapshot  HandoverPhase = "snapshotting" // nobody has the state open
+	HandoverReleasing HandoverPhase = "releasing"    // the new one opens the state, and is gated
+	HandoverReturning HandoverPhase = "returning"    // it failed: the state is put back, the old one starts
+)
 
 // FreeTypes are the deployment types that count as free (contract §2).
 var FreeTypes = []string{"dev_free", "dev_free_zero"}

@@ -56,6 +56,8 @@ var (
 	// ErrTransition means that an event can not happen in that state; the text
 	// names both.
 	ErrTransition = errors.New("impossible transition")
+	// ErrUntold means that an instance has no way to say what was asked.
+	ErrUntold = errors.New("the instance does not tell")
 	// ErrLeased means that somebody else holds the lease.
 	ErrLeased = errors.New("deployment is leased")
 	// ErrLeaseLost means that a report came under a term that is over.

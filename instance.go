@@ -38,6 +38,8 @@ type Exit struct {
 	Signal string // signal that ended it, "" if none
 	Reason string // last lines of its output, or what else is known
 	At     time.Time
+
+	OutOfMemory bool // it was ended for using more than its limit
 }
 
 // Workload is one attempt of an instance as a driver gets it: fully resolved,
@@ -52,6 +54,28 @@ type Workload struct {
 	Env        []EnvVar
 	Port       int
 	Stateful   bool // the kind owns a state folder, one per deployment
+	StandBy    bool // it loads, and opens its state and port only when it is released
+	Limits     Limits
+}
+
+// Limits bound what an instance may use of its machine. 0 is no limit.
+type Limits struct {
+	CPU       float64 // cores
+	MemoryMB  int
+	Processes int // and threads
+}
+
+// Usage is what an instance uses, with all its processes.
+type Usage struct {
+	CPU    time.Duration // since its attempt began
+	Memory int64         // bytes, resident
+}
+
+// Runs says how the work of an instance stands.
+type Runs struct {
+	Pending, Running int
+	Oldest           time.Duration // how long the oldest pending one has waited
+	Workers          int           // how many can run at once, 0 if that is not known
 }
 
 // Phase is what a driver sees of an instance.
@@ -70,6 +94,7 @@ type Observed struct {
 	Attempt    int
 	Phase      Phase
 	Address    string // host:port it is to listen on, when running
+	StandsBy   bool   // it has loaded, and waits to be released
 	Exit       *Exit  // when exited
 }
 
@@ -84,13 +109,29 @@ type Driver interface {
 	Inspect(ctx context.Context, d DeploymentID, i InstanceID) (Observed, error)
 	// Listens says whether the instance itself, and no stranger, holds its port.
 	Listens(ctx context.Context, d DeploymentID, i InstanceID) (bool, error)
+	// Release lets an instance that stands by open its state and serve. It does
+	// nothing to one that does not.
+	Release(ctx context.Context, d DeploymentID, i InstanceID) error
+	// Usage measures a running instance.
+	Usage(ctx context.Context, d DeploymentID, i InstanceID) (Usage, error)
+	// Runs asks a running instance for its runs; ErrUntold if it has no way to
+	// say.
+	Runs(ctx context.Context, d DeploymentID, i InstanceID) (Runs, error)
 	// Stop asks the instance to drain and ends it at the latest after grace.
 	// It returns when nothing of it runs.
 	Stop(ctx context.Context, d DeploymentID, i InstanceID, grace time.Duration) error
 	// Delete removes a stopped instance and all that it left, but not the
 	// state of its deployment.
 	Delete(ctx context.Context, d DeploymentID, i InstanceID) error
-	// Purge removes what is kept for a deployment without instances: state.
+	// Snapshot copies the state of a deployment, of which no instance has it
+	// open, under a name. One that is there already is left alone.
+	Snapshot(ctx context.Context, d DeploymentID, name string) error
+	// Restore puts a snapshot in the place of the state. The snapshot stays.
+	Restore(ctx context.Context, d DeploymentID, name string) error
+	// Discard removes a snapshot.
+	Discard(ctx context.Context, d DeploymentID, name string) error
+	// Purge removes what is kept for a deployment without instances: state and
+	// its snapshots.
 	Purge(ctx context.Context, d DeploymentID) error
 	// List returns every instance of ours, whoever started it.
 	List(ctx context.Context) ([]Observed, error)
@@ -107,6 +148,9 @@ type AgentKind struct {
 	Probe string // path that answers 200 when it serves
 	// Exclusive kinds own a state folder: two instances never run at once.
 	Exclusive bool
+	// StandsBy says that its launcher can load everything before it opens its
+	// state: a new instance then waits beside the old one.
+	StandsBy bool
 	// StartFailure is the exit code that says that another start would fail
 	// alike; 0 for none.
 	StartFailure int

@@ -9,8 +9,9 @@ type Route struct {
 	Workspace  WorkspaceID
 	Slug       string // the public name
 	State      RouteState
-	Address    string // host:port of the instance, when serving
-	Reason     string // for the caller, when down
+	Addresses  []string // host:port of each instance that serves; of the old one while it hands over
+	Public     bool     // no key is needed
+	Reason     string   // for the caller, when down
 }
 
 // RouteState is what happens to a request.
@@ -22,6 +23,12 @@ const (
 	// RouteHolding lets new requests wait, bounded in number and time; those
 	// that have begun go on.
 	RouteHolding RouteState = "holding"
+	// RouteHandingOver passes on what neither writes nor makes a run, and lets
+	// the rest wait as RouteHolding does.
+	RouteHandingOver RouteState = "handing over"
+	// RouteAsleep asks for the deployment to be woken and lets requests wait
+	// meanwhile.
+	RouteAsleep RouteState = "asleep"
 	// RouteDown answers 503 with the reason.
 	RouteDown RouteState = "down"
 )

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"reflect"
 	"sync"
 	"sync/atomic"
 
@@ -37,11 +38,11 @@ type stay struct {
 func (e *entry) enter(name string) (s stay, ok bool, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	s = stay{e.route.Address, e.changed}
+	s = stay{e.least(), e.changed}
 	switch {
 	case e.gone:
 		return s, false, errUnknown(name)
-	case e.route.State == slipway.RouteHolding:
+	case e.route.State == slipway.RouteHolding, e.route.State == slipway.RouteHandingOver, e.route.State == slipway.RouteAsleep:
 		return s, false, nil
 	case !e.serves():
 		return s, false, errDown(e.route.Reason)
@@ -51,7 +52,19 @@ func (e *entry) enter(name string) (s stay, ok bool, err error) {
 }
 
 func (e *entry) serves() bool {
-	return !e.gone && e.route.State == slipway.RouteServing && e.route.Address != ""
+	return !e.gone && e.route.State == slipway.RouteServing && len(e.route.Addresses) > 0
+}
+
+// least returns the address with the fewest requests in progress, "" if there
+// is none. The caller holds the lock.
+func (e *entry) least() string {
+	best := ""
+	for _, a := range e.route.Addresses {
+		if best == "" || e.busy[a] < e.busy[best] {
+			best = a
+		}
+	}
+	return best
 }
 
 // leave counts a request out, and says whether it was the last of a deployment
@@ -72,7 +85,7 @@ func (e *entry) set(r slipway.Route) (old string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	old = e.route.Slug
-	if r != e.route {
+	if !reflect.DeepEqual(r, e.route) {
 		e.troubled.Store(false)
 	}
 	e.route, e.gone = r, false
@@ -127,8 +140,12 @@ func (e *entry) drained() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	rest := len(e.busy)
-	if e.serves() && e.busy[e.route.Address] > 0 {
-		rest--
+	if e.serves() {
+		for _, a := range e.route.Addresses {
+			if e.busy[a] > 0 {
+				rest--
+			}
+		}
 	}
 	return rest == 0
 }

@@ -104,12 +104,12 @@ func serving(t *testing.T, c gateway.Config, agent http.HandlerFunc) *world {
 	return w
 }
 
-func route(address string) slipway.Route {
-	return slipway.Route{Deployment: id, Workspace: home, Slug: "app", State: slipway.RouteServing, Address: address}
+func route(addresses ...string) slipway.Route {
+	return slipway.Route{Deployment: id, Workspace: home, Slug: "app", State: slipway.RouteServing, Addresses: addresses}
 }
 
 func holding() slipway.Route {
-	r := route("")
+	r := route()
 	r.State = slipway.RouteHolding
 	return r
 }

@@ -179,7 +179,7 @@ func TestIDsComeBeforeSlugs(t *testing.T) {
 	w := serving(t, gateway.Config{}, say("mine"))
 	w.Route(slipway.Route{
 		Deployment: other, Workspace: "away", Slug: string(id),
-		State: slipway.RouteServing, Address: agentAt(t, say("theirs")),
+		State: slipway.RouteServing, Addresses: []string{agentAt(t, say("theirs"))},
 	})
 	w.get("/d/"+string(id)+"/").want(t, 200, "mine")
 }

@@ -25,7 +25,7 @@ func bare(c gateway.Config) *gateway.Gateway {
 func TestDown(t *testing.T) {
 	w := serving(t, gateway.Config{}, echo)
 	for reason, want := range map[string]string{"the agent crashed 5 times": "the agent crashed 5 times", "": "not available"} {
-		r := route("")
+		r := route()
 		r.State, r.Reason = slipway.RouteDown, reason
 		w.Route(r)
 		a := w.get("/d/app/x")
@@ -34,7 +34,7 @@ func TestDown(t *testing.T) {
 			t.Errorf("%v", a.Header)
 		}
 	}
-	w.Route(route("")) // serving nowhere
+	w.Route(route()) // serving nowhere
 	w.get("/d/app/x").want(t, 503, "not available")
 }
 
@@ -180,7 +180,7 @@ func TestBeforeReady(t *testing.T) {
 			go func() { code <- alone(g, "GET", "/d/"+name+"/x", "good").Code }()
 		}
 		synctest.Wait()
-		r := route("")
+		r := route()
 		r.Slug, r.State = "late", slipway.RouteDown
 		g.Route(r)
 		synctest.Wait()

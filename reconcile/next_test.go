@@ -312,7 +312,7 @@ func TestRoutes(t *testing.T) {
 			if ok != (c.want != "") || r.State != c.want {
 				t.Errorf("route is %q (%t), want %q", r.State, ok, c.want)
 			}
-			if r.State == slipway.RouteServing && r.Address == "" || r.State == slipway.RouteDown && r.Reason == "" {
+			if r.State == slipway.RouteServing && len(r.Addresses) == 0 || r.State == slipway.RouteDown && r.Reason == "" {
 				t.Errorf("incomplete route %+v", r)
 			}
 		})

@@ -19,7 +19,7 @@ func routeFor(w world) (slipway.Route, bool) {
 	case w.replacing():
 		return r, true
 	case ok && w.serves(i):
-		r.State, r.Address = slipway.RouteServing, w.seen[i.ID].Address
+		r.State, r.Addresses = slipway.RouteServing, []string{w.seen[i.ID].Address}
 	case ok && i.Crashes >= crashLoop:
 		r.State = slipway.RouteDown
 		r.Reason = fmt.Sprintf("The deployment has crashed %d times in a row.", i.Crashes)

@@ -169,7 +169,7 @@ func (w *worker) answers(ctx context.Context, s step) bool {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	status, err := w.router.Probe(ctx, slipway.Route{
-		Deployment: d.ID, Workspace: d.Workspace, Slug: d.Slug, State: slipway.RouteServing, Address: o.Address,
+		Deployment: d.ID, Workspace: d.Workspace, Slug: d.Slug, State: slipway.RouteServing, Addresses: []string{o.Address},
 	}, kind.Probe)
 	return err == nil && status == http.StatusOK
 }

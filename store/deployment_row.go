@@ -1,6 +1,8 @@
 package store
 
 import (
+	"time"
+
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/store/db"
 )
@@ -32,6 +34,7 @@ func deploymentRow(d slipway.Deployment) db.InsertDeploymentParams {
 		Generation:         d.Generation,
 		Version:            d.Version,
 		ObservedGeneration: d.Observed,
+		Running:            encodeRunning(d.Running),
 	}
 }
 
@@ -61,6 +64,7 @@ func deploymentChange(r db.InsertDeploymentParams) db.UpdateDeploymentParams {
 		UpdatedAt:        r.UpdatedAt,
 		Generation:       r.Generation,
 		Version:          r.Version,
+		Running:          r.Running,
 	}
 }
 
@@ -70,6 +74,10 @@ func deployment(r db.Deployment) (slipway.Deployment, error) {
 		return slipway.Deployment{}, err
 	}
 	revisionConfig, err := decode[revisionConfigRecord](r.RevisionConfig)
+	if err != nil {
+		return slipway.Deployment{}, err
+	}
+	running, err := decodeRunning(r.Running)
 	if err != nil {
 		return slipway.Deployment{}, err
 	}
@@ -89,6 +97,7 @@ func deployment(r db.Deployment) (slipway.Deployment, error) {
 		Latest:         slipway.RevisionID(r.LatestRevisionID),
 		Active:         slipway.RevisionID(r.ActiveRevisionID),
 		Health:         slipway.Health{State: slipway.HealthState(r.HealthState), Reason: r.HealthReason, Since: moment(r.HealthSince)},
+		Running:        running,
 		DeleteProject:  r.DeleteProject,
 		CreatedAt:      moment(r.CreatedAt),
 		UpdatedAt:      moment(r.UpdatedAt),
@@ -96,6 +105,33 @@ func deployment(r db.Deployment) (slipway.Deployment, error) {
 		Observed:       r.ObservedGeneration,
 		Version:        r.Version,
 	}, nil
+}
+
+// runningRecord has the fields of slipway.Running.
+type runningRecord struct {
+	Replicas int                `json:"replicas,omitempty"`
+	Asleep   bool               `json:"asleep,omitempty"`
+	Since    time.Time          `json:"since,omitzero"`
+	Before   slipway.RevisionID `json:"before,omitempty"`
+	Handover *slipway.Handover  `json:"handover,omitempty"`
+}
+
+// encodeRunning leaves the column empty for what has nothing to say, as rows
+// have it that were there before it.
+func encodeRunning(r slipway.Running) string {
+	if r == (slipway.Running{}) {
+		return ""
+	}
+	r.Since = moment(micros(r.Since)) // like all other times
+	return encode(runningRecord(r))
+}
+
+func decodeRunning(text string) (slipway.Running, error) {
+	if text == "" {
+		return slipway.Running{}, nil
+	}
+	record, err := decode[runningRecord](text)
+	return slipway.Running(record), err
 }
 
 // sourceConfigRecord has the fields of slipway.SourceConfig, so that one that

@@ -94,6 +94,8 @@ type exitRecord struct {
 	Signal string    `json:"signal,omitempty"`
 	Reason string    `json:"reason,omitempty"`
 	At     time.Time `json:"at"`
+
+	OutOfMemory bool `json:"out_of_memory,omitempty"`
 }
 
 func exitText(e *slipway.Exit) string {

@@ -51,6 +51,44 @@ func (d *Driver) Listens(ctx context.Context, id slipway.DeploymentID, i slipway
 	return d.images.Listens(ctx, id, i)
 }
 
+// Release lets an instance that stands by serve, where it is.
+func (d *Driver) Release(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID) error {
+	return errors.Join(d.processes.Release(ctx, id, i), d.images.Release(ctx, id, i))
+}
+
+// Usage measures a running instance, where it is.
+func (d *Driver) Usage(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID) (slipway.Usage, error) {
+	u, err := d.processes.Usage(ctx, id, i)
+	if !errors.Is(err, slipway.ErrUntold) {
+		return u, err
+	}
+	return d.images.Usage(ctx, id, i)
+}
+
+// Runs asks a running instance for its runs, where it is.
+func (d *Driver) Runs(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID) (slipway.Runs, error) {
+	r, err := d.processes.Runs(ctx, id, i)
+	if !errors.Is(err, slipway.ErrUntold) {
+		return r, err
+	}
+	return d.images.Runs(ctx, id, i)
+}
+
+// Snapshot copies the state that either keeps for a deployment.
+func (d *Driver) Snapshot(ctx context.Context, id slipway.DeploymentID, name string) error {
+	return errors.Join(d.processes.Snapshot(ctx, id, name), d.images.Snapshot(ctx, id, name))
+}
+
+// Restore puts the snapshots of both back.
+func (d *Driver) Restore(ctx context.Context, id slipway.DeploymentID, name string) error {
+	return errors.Join(d.processes.Restore(ctx, id, name), d.images.Restore(ctx, id, name))
+}
+
+// Discard removes the snapshots of both.
+func (d *Driver) Discard(ctx context.Context, id slipway.DeploymentID, name string) error {
+	return errors.Join(d.processes.Discard(ctx, id, name), d.images.Discard(ctx, id, name))
+}
+
 // Stop ends an instance, where it is.
 func (d *Driver) Stop(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID, grace time.Duration) error {
 	return errors.Join(d.processes.Stop(ctx, id, i, grace), d.images.Stop(ctx, id, i, grace))

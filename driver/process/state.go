@@ -39,6 +39,8 @@ type exit struct {
 	Signal string    `json:"signal,omitempty"`
 	Reason string    `json:"reason"`
 	At     time.Time `json:"at"`
+
+	OutOfMemory bool `json:"out_of_memory,omitempty"`
 }
 
 func (s state) observedExit() *slipway.Exit {

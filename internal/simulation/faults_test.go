@@ -36,7 +36,7 @@ func (w *world) isServing(a *app) func() bool {
 		r, ok := w.plane.router.of(a.id)
 		all, err := w.fake.List(w.t.Context())
 		return ok && err == nil && r.State == slipway.RouteServing && slices.ContainsFunc(all, func(o slipway.Observed) bool {
-			return o.Deployment == a.id && o.Phase == slipway.PhaseRunning && o.Address == r.Address
+			return o.Deployment == a.id && o.Phase == slipway.PhaseRunning && slices.Contains(r.Addresses, o.Address)
 		})
 	}
 }

@@ -49,7 +49,7 @@ func (r *router) Drained(ctx context.Context, _ slipway.DeploymentID) error {
 }
 
 func (r *router) Probe(ctx context.Context, route slipway.Route, _ string) (int, error) {
-	switch r.w.agents.at(route.Address) {
+	switch r.w.agents.at(route.Addresses[0]) {
 	case "", crashes, refuses:
 		return 0, errors.New("connection refused")
 	case mute:

@@ -377,7 +377,10 @@ func (w *world) statuses(a *app) string {
 // address is where the active revision is said to serve.
 func (w *world) address(a *app) string {
 	r, _ := w.plane.router.of(a.id)
-	return r.Address
+	if len(r.Addresses) == 0 {
+		return ""
+	}
+	return r.Addresses[0]
 }
 
 // revive puts a new life in the place of one that is over.
@@ -477,7 +480,7 @@ func (w *world) checkServes(tx slipway.Tx, a *app, d slipway.Deployment) {
 	if err != nil || o.Phase != slipway.PhaseRunning || o.Attempt != instances[0].Attempt {
 		w.fault("%s: the active instance is %+v, %v", a.name, o, err)
 	}
-	if route.State != slipway.RouteServing || route.Address != o.Address {
+	if route.State != slipway.RouteServing || !slices.Equal(route.Addresses, []string{o.Address}) {
 		w.fault("%s: the route is %+v, the instance is at %s", a.name, route, o.Address)
 	}
 	if d.Health.State != slipway.Healthy {

@@ -40,7 +40,7 @@ func (q *Queries) DeleteDeployment(ctx context.Context, id string) (int64, error
 }
 
 const filterDeployments = `-- name: FilterDeployments :many
-SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
+SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
 FROM (
     SELECT l.id FROM deployments l
     WHERE l.workspace_id = $1
@@ -128,6 +128,7 @@ func (q *Queries) FilterDeployments(ctx context.Context, arg FilterDeploymentsPa
 			&i.Deployment.LeaseOwner,
 			&i.Deployment.LeaseTerm,
 			&i.Deployment.LeaseUntil,
+			&i.Deployment.Running,
 			&i.NewestStatus,
 			&i.NewestMessage,
 			&i.VariableNames,
@@ -147,7 +148,7 @@ func (q *Queries) FilterDeployments(ctx context.Context, arg FilterDeploymentsPa
 }
 
 const filterNamedDeployment = `-- name: FilterNamedDeployment :many
-SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
+SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
 FROM (
     SELECT l.id FROM deployments l
     WHERE l.workspace_id = $1 AND l.name = $2
@@ -239,6 +240,7 @@ func (q *Queries) FilterNamedDeployment(ctx context.Context, arg FilterNamedDepl
 			&i.Deployment.LeaseOwner,
 			&i.Deployment.LeaseTerm,
 			&i.Deployment.LeaseUntil,
+			&i.Deployment.Running,
 			&i.NewestStatus,
 			&i.NewestMessage,
 			&i.VariableNames,
@@ -258,7 +260,7 @@ func (q *Queries) FilterNamedDeployment(ctx context.Context, arg FilterNamedDepl
 }
 
 const getDeployment = `-- name: GetDeployment :one
-SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until FROM deployments WHERE id = $1
+SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running FROM deployments WHERE id = $1
 `
 
 func (q *Queries) GetDeployment(ctx context.Context, id string) (Deployment, error) {
@@ -294,12 +296,13 @@ func (q *Queries) GetDeployment(ctx context.Context, id string) (Deployment, err
 		&i.LeaseOwner,
 		&i.LeaseTerm,
 		&i.LeaseUntil,
+		&i.Running,
 	)
 	return i, err
 }
 
 const getDeploymentBySlug = `-- name: GetDeploymentBySlug :one
-SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until FROM deployments WHERE slug = $1 AND slug <> ''
+SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running FROM deployments WHERE slug = $1 AND slug <> ''
 `
 
 func (q *Queries) GetDeploymentBySlug(ctx context.Context, slug string) (Deployment, error) {
@@ -335,12 +338,13 @@ func (q *Queries) GetDeploymentBySlug(ctx context.Context, slug string) (Deploym
 		&i.LeaseOwner,
 		&i.LeaseTerm,
 		&i.LeaseUntil,
+		&i.Running,
 	)
 	return i, err
 }
 
 const getDeploymentView = `-- name: GetDeploymentView :one
-SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
+SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
 FROM deployments d
 LEFT JOIN revisions r ON r.id = d.latest_revision_id
 LEFT JOIN secret_sets s ON s.id = d.secret_set_id
@@ -389,6 +393,7 @@ func (q *Queries) GetDeploymentView(ctx context.Context, id string) (GetDeployme
 		&i.Deployment.LeaseOwner,
 		&i.Deployment.LeaseTerm,
 		&i.Deployment.LeaseUntil,
+		&i.Deployment.Running,
 		&i.NewestStatus,
 		&i.NewestMessage,
 		&i.VariableNames,
@@ -401,9 +406,9 @@ const insertDeployment = `-- name: InsertDeployment :exec
 INSERT INTO deployments (
     id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config,
     secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since,
-    delete_project, created_at, updated_at, generation, version, observed_generation
+    delete_project, created_at, updated_at, generation, version, observed_generation, running
 ) VALUES (
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26
 )
 `
 
@@ -433,6 +438,7 @@ type InsertDeploymentParams struct {
 	Generation         int64
 	Version            int64
 	ObservedGeneration int64
+	Running            string
 }
 
 func (q *Queries) InsertDeployment(ctx context.Context, arg InsertDeploymentParams) error {
@@ -462,12 +468,13 @@ func (q *Queries) InsertDeployment(ctx context.Context, arg InsertDeploymentPara
 		arg.Generation,
 		arg.Version,
 		arg.ObservedGeneration,
+		arg.Running,
 	)
 	return err
 }
 
 const listDeploymentsAfter = `-- name: ListDeploymentsAfter :many
-SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until FROM deployments WHERE id > $1 AND listener_id = ''
+SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running FROM deployments WHERE id > $1 AND listener_id = ''
 ORDER BY id LIMIT CAST($2 AS bigint)
 `
 
@@ -515,6 +522,7 @@ func (q *Queries) ListDeploymentsAfter(ctx context.Context, arg ListDeploymentsA
 			&i.LeaseOwner,
 			&i.LeaseTerm,
 			&i.LeaseUntil,
+			&i.Running,
 		); err != nil {
 			return nil, err
 		}
@@ -530,7 +538,7 @@ func (q *Queries) ListDeploymentsAfter(ctx context.Context, arg ListDeploymentsA
 }
 
 const listDeploymentsInStatus = `-- name: ListDeploymentsInStatus :many
-SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until FROM deployments WHERE status = $1
+SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running FROM deployments WHERE status = $1
 ORDER BY created_at, id LIMIT CAST($2 AS bigint)
 `
 
@@ -578,6 +586,7 @@ func (q *Queries) ListDeploymentsInStatus(ctx context.Context, arg ListDeploymen
 			&i.LeaseOwner,
 			&i.LeaseTerm,
 			&i.LeaseUntil,
+			&i.Running,
 		); err != nil {
 			return nil, err
 		}
@@ -593,7 +602,7 @@ func (q *Queries) ListDeploymentsInStatus(ctx context.Context, arg ListDeploymen
 }
 
 const pageDeployments = `-- name: PageDeployments :many
-SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
+SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
 FROM (
     SELECT l.id, l.workspace_id FROM deployments l
     WHERE l.workspace_id <= $1
@@ -662,6 +671,7 @@ func (q *Queries) PageDeployments(ctx context.Context, arg PageDeploymentsParams
 			&i.Deployment.LeaseOwner,
 			&i.Deployment.LeaseTerm,
 			&i.Deployment.LeaseUntil,
+			&i.Deployment.Running,
 			&i.NewestStatus,
 			&i.NewestMessage,
 			&i.VariableNames,
@@ -681,7 +691,7 @@ func (q *Queries) PageDeployments(ctx context.Context, arg PageDeploymentsParams
 }
 
 const searchDeployments = `-- name: SearchDeployments :many
-SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
+SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
 FROM (
     SELECT l.id FROM deployments l
     WHERE l.workspace_id = $1
@@ -772,6 +782,7 @@ func (q *Queries) SearchDeployments(ctx context.Context, arg SearchDeploymentsPa
 			&i.Deployment.LeaseOwner,
 			&i.Deployment.LeaseTerm,
 			&i.Deployment.LeaseUntil,
+			&i.Deployment.Running,
 			&i.NewestStatus,
 			&i.NewestMessage,
 			&i.VariableNames,
@@ -799,8 +810,8 @@ UPDATE deployments SET
     active_revision_id = $14, health_state = $15,
     health_reason = $16, health_since = $17,
     delete_project = $18, updated_at = $19, generation = $20,
-    version = version + 1
-WHERE id = $21 AND version = $22
+    running = $21, version = version + 1
+WHERE id = $22 AND version = $23
 `
 
 type UpdateDeploymentParams struct {
@@ -824,6 +835,7 @@ type UpdateDeploymentParams struct {
 	DeleteProject    bool
 	UpdatedAt        int64
 	Generation       int64
+	Running          string
 	ID               string
 	Version          int64
 }
@@ -850,6 +862,7 @@ func (q *Queries) UpdateDeployment(ctx context.Context, arg UpdateDeploymentPara
 		arg.DeleteProject,
 		arg.UpdatedAt,
 		arg.Generation,
+		arg.Running,
 		arg.ID,
 		arg.Version,
 	)

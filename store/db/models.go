@@ -61,6 +61,7 @@ type Deployment struct {
 	LeaseOwner         string
 	LeaseTerm          int64
 	LeaseUntil         int64
+	Running            string
 }
 
 type DeploymentEvent struct {

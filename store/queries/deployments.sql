@@ -2,9 +2,9 @@
 INSERT INTO deployments (
     id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config,
     secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since,
-    delete_project, created_at, updated_at, generation, version, observed_generation
+    delete_project, created_at, updated_at, generation, version, observed_generation, running
 ) VALUES (
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26
 );
 
 -- name: GetDeployment :one
@@ -126,7 +126,7 @@ UPDATE deployments SET
     active_revision_id = sqlc.arg(active_revision_id), health_state = sqlc.arg(health_state),
     health_reason = sqlc.arg(health_reason), health_since = sqlc.arg(health_since),
     delete_project = sqlc.arg(delete_project), updated_at = sqlc.arg(updated_at), generation = sqlc.arg(generation),
-    version = version + 1
+    running = sqlc.arg(running), version = version + 1
 WHERE id = sqlc.arg(id) AND version = sqlc.arg(version);
 
 -- name: DeleteDeployment :execrows

@@ -23,7 +23,11 @@ func fullDeployment(w *world) slipway.Deployment {
 		RevisionConfig: fullRevisionConfig(),
 		Secrets:        newID[slipway.SecretSetID](), Project: newID[slipway.ProjectID](), Status: slipway.AwaitingDatabase,
 		Latest: newID[slipway.RevisionID](), Active: newID[slipway.RevisionID](),
-		Health:        slipway.Health{State: slipway.Unhealthy, Reason: "<exit 1>\n", Since: at(1.5)},
+		Health: slipway.Health{State: slipway.Unhealthy, Reason: "<exit 1>\n", Since: at(1.5)},
+		Running: slipway.Running{
+			Replicas: 2, Asleep: true, Since: at(1.25), Before: slipway.NewID[slipway.RevisionID](at(0)),
+			Handover: &slipway.Handover{From: "a", To: "b", Phase: slipway.HandoverSnapshot, Snapshot: "s", Since: at(1)},
+		},
 		DeleteProject: true, CreatedAt: at(1), UpdatedAt: at(2), Generation: 4, Observed: 3, Version: 7,
 	}
 }
