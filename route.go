@@ -43,6 +43,8 @@ type Router interface {
 	// Drained waits until no request is in progress at an address that the
 	// deployment is no longer served at, or ctx ends.
 	Drained(ctx context.Context, d DeploymentID) error
+	// Traffic counts what came for a deployment.
+	Traffic(DeploymentID) Traffic
 	// Probe asks an instance for a path through the public chain, as an
 	// internal principal, whatever the route's state. It returns the HTTP
 	// status, or an error if no answer came.

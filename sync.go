@@ -86,6 +86,8 @@ type Sync interface {
 	// Disown gives an item up if another deployment owns it too, and says
 	// whether one does. The last owner keeps it until the thing is removed.
 	Disown(ctx context.Context, l Lease, kind ItemKind, ref string) (bool, error)
+	// Measured takes samples of the deployments that run here.
+	Measured(ctx context.Context, owner string, samples []Sample) error
 	// Log stores lines; one that is there already is left alone.
 	Log(ctx context.Context, lines []LogLine) error
 	// LogEnd returns the highest offset that is stored of an origin.

@@ -178,6 +178,10 @@ func (c *control) Disown(ctx context.Context, l slipway.Lease, kind slipway.Item
 	return ask(ctx, c, func(ctx context.Context, s *service.Service) (bool, error) { return s.Disown(ctx, l, kind, ref) })
 }
 
+func (c *control) Measured(ctx context.Context, owner string, samples []slipway.Sample) error {
+	return tell(ctx, c, func(ctx context.Context, s *service.Service) error { return s.Measured(ctx, owner, samples) })
+}
+
 func (c *control) Log(ctx context.Context, lines []slipway.LogLine) error {
 	return tell(ctx, c, func(ctx context.Context, s *service.Service) error { return s.Log(ctx, lines) })
 }

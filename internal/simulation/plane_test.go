@@ -258,6 +258,10 @@ func (m mortalSync) Disown(ctx context.Context, l slipway.Lease, kind slipway.It
 	return live(m.p, "Disown", func() (bool, error) { return m.control.Disown(ctx, l, kind, ref) })
 }
 
+func (m mortalSync) Measured(ctx context.Context, owner string, samples []slipway.Sample) error {
+	return do(m.p, "Measured", func() error { return m.control.Measured(ctx, owner, samples) })
+}
+
 func (m mortalSync) Log(ctx context.Context, lines []slipway.LogLine) error {
 	if m.p.isDead() {
 		return errDead
@@ -306,6 +310,22 @@ func (m mortalDriver) Inspect(ctx context.Context, d slipway.DeploymentID, i sli
 
 func (m mortalDriver) Listens(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID) (bool, error) {
 	return live(m.p, "Listens", func() (bool, error) { return m.checked.Listens(ctx, d, i) })
+}
+
+func (m mortalDriver) Release(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID) error {
+	return m.alone("Release", d, func() error { return m.checked.Release(ctx, d, i) })
+}
+
+func (m mortalDriver) Snapshot(ctx context.Context, d slipway.DeploymentID, name string) error {
+	return m.alone("Snapshot", d, func() error { return m.checked.Snapshot(ctx, d, name) })
+}
+
+func (m mortalDriver) Restore(ctx context.Context, d slipway.DeploymentID, name string) error {
+	return m.alone("Restore", d, func() error { return m.checked.Restore(ctx, d, name) })
+}
+
+func (m mortalDriver) Discard(ctx context.Context, d slipway.DeploymentID, name string) error {
+	return m.alone("Discard", d, func() error { return m.checked.Discard(ctx, d, name) })
 }
 
 func (m mortalDriver) Stop(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID, grace time.Duration) error {

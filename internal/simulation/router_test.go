@@ -48,6 +48,9 @@ func (r *router) Drained(ctx context.Context, _ slipway.DeploymentID) error {
 	return sleep(ctx, 2*time.Second)
 }
 
+// Traffic is none.
+func (r *router) Traffic(slipway.DeploymentID) slipway.Traffic { return slipway.Traffic{} }
+
 func (r *router) Probe(ctx context.Context, route slipway.Route, _ string) (int, error) {
 	switch r.w.agents.at(route.Addresses[0]) {
 	case "", crashes, refuses:

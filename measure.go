@@ -1,0 +1,40 @@
+package slipway
+
+import "time"
+
+// Traffic counts the requests to a deployment since the gateway began: it only
+// grows.
+type Traffic struct {
+	Requests uint64                         // that were answered, whatever the answer
+	Errors   uint64                         // of those, with a status from 500 on, or none
+	Latency  [len(LatencyBounds) + 1]uint64 // to the first byte; the last is for what took longer
+	Waiting  int                            // held now
+	InFlight int                            // at an agent now, streams too
+	Last     time.Time                      // a request came, zero for never
+}
+
+// LatencyBounds are the upper bounds that latencies are counted by.
+var LatencyBounds = [...]time.Duration{
+	5 * time.Millisecond, 10 * time.Millisecond, 25 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond,
+	250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2500 * time.Millisecond, 5 * time.Second, 10 * time.Second, 30 * time.Second,
+}
+
+// Sample is what a data plane measured of a deployment over a short while.
+type Sample struct {
+	Deployment DeploymentID
+	At         time.Time
+	Over       time.Duration // what Requests, Errors, Latency and Restarts are of
+	Replicas   int           // that serve
+	CPU        float64       // cores in use, of all instances together
+	Memory     int64         // bytes, of all instances together
+	Restarts   int
+	Requests   uint64
+	Errors     uint64
+	Latency    [len(LatencyBounds) + 1]uint64
+	InFlight   int
+	Waiting    int
+	LastUse    time.Time // a request came, or a run was seen, zero for never
+	RunsKnown  bool      // whether the instances tell of their runs
+	Pending    int
+	Running    int
+}
