@@ -182,6 +182,10 @@ func (c *control) Measured(ctx context.Context, owner string, samples []slipway.
 	return tell(ctx, c, func(ctx context.Context, s *service.Service) error { return s.Measured(ctx, owner, samples) })
 }
 
+func (c *control) Rouse(ctx context.Context, d slipway.DeploymentID) error {
+	return tell(ctx, c, func(ctx context.Context, s *service.Service) error { return s.Rouse(ctx, d) })
+}
+
 func (c *control) Log(ctx context.Context, lines []slipway.LogLine) error {
 	return tell(ctx, c, func(ctx context.Context, s *service.Service) error { return s.Log(ctx, lines) })
 }

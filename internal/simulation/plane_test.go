@@ -258,6 +258,10 @@ func (m mortalSync) Disown(ctx context.Context, l slipway.Lease, kind slipway.It
 	return live(m.p, "Disown", func() (bool, error) { return m.control.Disown(ctx, l, kind, ref) })
 }
 
+func (m mortalSync) Rouse(ctx context.Context, d slipway.DeploymentID) error {
+	return do(m.p, "Rouse", func() error { return m.control.Rouse(ctx, d) })
+}
+
 func (m mortalSync) Measured(ctx context.Context, owner string, samples []slipway.Sample) error {
 	return do(m.p, "Measured", func() error { return m.control.Measured(ctx, owner, samples) })
 }
