@@ -16,7 +16,7 @@ import (
 
 const owner = "local"
 
-var ports = slipway.PortRange{First: 20000, Last: 20019}
+var ports = slipway.PortRange{First: 20000, Last: 20059}
 
 // errDead is what the dead are told; nothing they ask for happens.
 var errDead = errors.New("this process is dead")
