@@ -142,6 +142,7 @@ const (
 	Healthy   HealthState = "healthy"
 	Restarts  HealthState = "restarting"
 	Unhealthy HealthState = "unhealthy"
+	Asleep    HealthState = "asleep" // it is well, and nothing runs
 )
 
 var deploymentName = regexp.MustCompile(`^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$`)

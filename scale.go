@@ -1,6 +1,7 @@
 package slipway
 
 import (
+	"fmt"
 	"math"
 	"time"
 )
@@ -66,6 +67,30 @@ func set[T any](field, given *T) {
 // Replicas is how many instances a revision of this size is to have, of which so
 // many are wished for.
 func (s Size) Replicas(wished int) int { return min(max(wished, s.Min), s.Max) }
+
+// Scale is how many instances a deployment is to have.
+type Scale struct {
+	Min, Max int    // while it is awake
+	Wanted   int    // now
+	Reason   string // why it may not have as many as were asked for
+}
+
+// Scale says how many instances the deployment is to have, by its newest
+// configuration.
+func (d Deployment) Scale() Scale {
+	size := SizeOf(d.Config.DeploymentType, d.Config.Resources)
+	s := Scale{Min: size.Min, Max: size.Max, Wanted: size.Replicas(d.Running.Replicas)}
+	if d.Running.Alone {
+		if asked := size.Min; asked > 1 {
+			s.Reason = fmt.Sprintf("'min_scale' asks for %d replicas, but the agent server keeps its state in files that only one can have open. One on PostgreSQL, such as Aegra, can have more.", asked)
+		}
+		s.Min, s.Max, s.Wanted = 1, 1, 1
+	}
+	if d.Running.Asleep {
+		s.Wanted = 0
+	}
+	return s
+}
 
 // What one instance is to bear (contract §8).
 const (

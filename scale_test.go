@@ -204,3 +204,27 @@ func TestIdle(t *testing.T) {
 		}
 	}
 }
+
+func TestScaleOfADeployment(t *testing.T) {
+	running := func(edit func(*slipway.Deployment)) slipway.Deployment {
+		d := slipway.Deployment{Config: slipway.SourceConfig{DeploymentType: "prod", Resources: server(slipway.Share{MinScale: new(2)})}}
+		edit(&d)
+		return d
+	}
+	for name, c := range map[string]struct {
+		d                   slipway.Deployment
+		least, most, wanted int
+		reason              bool
+	}{
+		"the least":    {running(func(*slipway.Deployment) {}), 2, 10, 2, false},
+		"by load":      {running(func(d *slipway.Deployment) { d.Running.Replicas = 5 }), 2, 10, 5, false},
+		"asleep":       {running(func(d *slipway.Deployment) { d.Running.Asleep = true }), 2, 10, 0, false},
+		"runs once":    {running(func(d *slipway.Deployment) { d.Running.Alone = true }), 1, 1, 1, true},
+		"nobody asked": {running(func(d *slipway.Deployment) { d.Running.Alone, d.Config.Resources = true, nil }), 1, 1, 1, false},
+	} {
+		s := c.d.Scale()
+		if s.Min != c.least || s.Max != c.most || s.Wanted != c.wanted || (s.Reason != "") != c.reason {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+}

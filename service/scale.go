@@ -88,7 +88,7 @@ func (s *Service) rescale(ctx context.Context, of slipway.Deployment, to slipway
 			return err
 		}
 		if d.Running = to; to.Asleep {
-			d.Health = slipway.Health{State: slipway.Healthy, Reason: asleep, Since: c.now}
+			d.Health = slipway.Health{State: slipway.Asleep, Reason: asleep, Since: c.now}
 		}
 		done = true
 		return c.want(&d)
@@ -102,9 +102,8 @@ func (s *Service) rescale(ctx context.Context, of slipway.Deployment, to slipway
 	return err
 }
 
-// asleep is what health says of a deployment that sleeps. It is well: whether it
-// sleeps is told beside it.
-const asleep = "It sleeps, since nobody asked for it. The next request wakes it."
+// asleep is what health says of a deployment that sleeps.
+const asleep = "Nobody asked for it. The next request wakes it."
 
 // decide takes a sample in and says how the deployment is to run, if otherwise
 // than it does.

@@ -123,7 +123,9 @@ func TestWhatIsNotScaled(t *testing.T) {
 	must(t, p.Measured(t.Context(), "test", []slipway.Sample{{Deployment: slipway.NewID[slipway.DeploymentID](p.clock()), CPU: 100}}))
 }
 
-func quiet(s *scaled) slipway.Sample { return slipway.Sample{Replicas: 1, RunsKnown: true, LastUse: s.clock()} }
+func quiet(s *scaled) slipway.Sample {
+	return slipway.Sample{Replicas: 1, RunsKnown: true, LastUse: s.clock()}
+}
 
 func TestSleepAndWaking(t *testing.T) {
 	p := newPlane(t)
@@ -144,7 +146,7 @@ func TestSleepAndWaking(t *testing.T) {
 	if r := s.measure(time.Minute, used); !r.Asleep || !s.due() {
 		t.Fatalf("idle: %+v, due %t", r, s.due())
 	}
-	if d := s.row(); d.Generation == generation || d.Health.State != slipway.Healthy || d.Health.Reason == "" {
+	if d := s.row(); d.Generation == generation || d.Health.State != slipway.Asleep || d.Health.Reason == "" {
 		t.Errorf("asleep: %+v", d)
 	}
 	s.lease = p.acquire(s.id)
@@ -159,7 +161,7 @@ func TestSleepAndWaking(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if d := s.row(); d.Running.Asleep || d.Running.Woken != 1 || d.Health.Reason != "" || !s.due() {
+	if d := s.row(); d.Running.Asleep || d.Running.Woken != 1 || d.Health.State != slipway.Healthy || !s.due() {
 		t.Errorf("woken by several at once: %+v %+v, due %t", d.Running, d.Health, s.due())
 	}
 	if r := s.measure(time.Minute, idle); r.Asleep {

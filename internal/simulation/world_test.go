@@ -546,7 +546,7 @@ func (w *world) checkServes(tx slipway.Tx, a *app, d slipway.Deployment) {
 		!slices.Equal(slices.Sorted(slices.Values(route.Addresses)), addresses) {
 		w.fault("%s: the route is %+v, the instances are at %q", a.name, route, addresses)
 	}
-	if d.Health.State != slipway.Healthy {
+	if d.Health.State != map[bool]slipway.HealthState{true: slipway.Asleep, false: slipway.Healthy}[d.Running.Asleep] {
 		w.fault("%s: its health is %+v", a.name, d.Health)
 	}
 }
