@@ -28,11 +28,11 @@ type observed struct {
 // scale decides by samples how many instances deployments are to have, and which
 // of them are to sleep. It writes only what changes.
 func (s *Service) scale(ctx context.Context, samples []slipway.Sample) error {
-	var all []measured
+	var all []load
 	err := s.read(ctx, func(c *change) error {
 		all = all[:0]
 		for _, m := range samples {
-			found, err := c.measured(m)
+			found, err := c.load(m)
 			if err != nil {
 				return err
 			}
@@ -50,31 +50,31 @@ func (s *Service) scale(ctx context.Context, samples []slipway.Sample) error {
 	return wrap("scale deployments", err)
 }
 
-// measured is a sample with what it was taken of.
-type measured struct {
+// load is a sample with what it was taken of.
+type load struct {
 	sample     slipway.Sample
 	deployment slipway.Deployment
 	size       slipway.Size
 	rests      bool // it serves, and nothing else is going on: the sample tells of its load
 }
 
-func (c *change) measured(m slipway.Sample) (measured, error) {
+func (c *change) load(m slipway.Sample) (load, error) {
 	d, err := c.Deployment(m.Deployment)
 	switch {
 	case errors.Is(err, slipway.ErrNoRow):
-		return measured{sample: m}, nil
+		return load{sample: m}, nil
 	case err != nil:
-		return measured{}, fmt.Errorf("read deployment: %w", err)
+		return load{}, fmt.Errorf("read deployment: %w", err)
 	case d.Deleting() || d.Active == "" || d.Running.Asleep || d.Running.Handover != nil || d.Health.State != slipway.Healthy:
-		return measured{sample: m}, nil
+		return load{sample: m}, nil
 	}
 	open, err := c.OpenRevisions(d.ID)
 	if err != nil || len(open) > 0 {
-		return measured{sample: m}, wrap("read open revisions", err)
+		return load{sample: m}, wrap("read open revisions", err)
 	}
 	active, err := c.Revision(d.ID, d.Active)
 	size := slipway.SizeOf(d.Config.DeploymentType, active.Config.Resources)
-	return measured{sample: m, deployment: d, size: size, rests: true}, wrap("read active revision", err)
+	return load{sample: m, deployment: d, size: size, rests: true}, wrap("read active revision", err)
 }
 
 // rescale writes how a deployment is to run, unless it has changed since that
@@ -107,7 +107,7 @@ const asleep = "Nobody asked for it. The next request wakes it."
 
 // decide takes a sample in and says how the deployment is to run, if otherwise
 // than it does.
-func (s *scaler) decide(m measured, config Config) (to slipway.Running, changes bool) {
+func (s *scaler) decide(m load, config Config) (to slipway.Running, changes bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d := m.deployment
@@ -117,7 +117,7 @@ func (s *scaler) decide(m measured, config Config) (to slipway.Running, changes 
 	}
 	defer func() { s.seen[d.ID] = o }()
 	to = d.Running
-	if since := m.sample.At.Add(-config.SleepAfter); m.size.Sleeps && !o.since.After(since) && m.sample.Idle(since) {
+	if since := m.sample.At.Add(-config.SleepAfter); m.size.Sleeps && m.sample.Replicas > 0 && !o.since.After(since) && m.sample.Idle(since) {
 		to.Replicas, to.Asleep = 0, true
 		return to, true
 	}
