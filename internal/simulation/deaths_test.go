@@ -39,6 +39,10 @@ func sleeping(source string) func(*world, *app) {
 		w.push(a, source)
 		w.settle()
 		w.lull(a)
+		w.settle()
+		if len(w.instances(a)) > 0 {
+			w.fault("%s is awake", a.name)
+		}
 	}
 }
 

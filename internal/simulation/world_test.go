@@ -365,7 +365,7 @@ func (w *world) scale(a *app, n int) {
 
 // lull has nobody ask for a deployment for long.
 func (w *world) lull(a *app) {
-	w.measure(slipway.Sample{Deployment: a.id, RunsKnown: true}, time.Hour)
+	w.measure(slipway.Sample{Deployment: a.id, Replicas: 1, RunsKnown: true}, time.Hour)
 }
 
 // measure reports a sample, and the same after a while.
