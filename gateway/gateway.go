@@ -134,6 +134,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) error {
 	if err := p.enter(r); err != nil {
 		return err
 	}
+	defer finishBody(r)
 	defer p.leave()
 	clearDeadlines(w)
 	interleave(w)
@@ -234,3 +235,12 @@ func clearDeadlines(w http.ResponseWriter) {
 // is quicker than the last look at the body has its connection cut. HTTP/2 knows
 // no such thing, and says so.
 func interleave(w http.ResponseWriter) { _ = http.NewResponseController(w).EnableFullDuplex() }
+
+// finishBody closes a body that nobody has read, as after failed dials. A server
+// whose answers may overtake requests does so only when it has begun to wait for
+// the next request, and then panics (net/http's startBackgroundRead).
+func finishBody(r *http.Request) {
+	if r.Body != nil {
+		_ = r.Body.Close() // of the client, who may have left
+	}
+}

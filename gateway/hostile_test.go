@@ -255,6 +255,24 @@ func TestFailedDialIsBounded(t *testing.T) {
 	wait(t, w.Idle)
 }
 
+// The connection of a client whose request could not be delivered is as good as
+// before.
+func TestFailedDialLeavesTheConnection(t *testing.T) {
+	w := newWorld(t, gateway.Config{DialLimit: time.Millisecond})
+	w.Route(route(nowhere(t)))
+	c := w.dial()
+	defer c.Close()
+	r := bufio.NewReader(c)
+	for i := range 3 {
+		io.WriteString(c, "POST /d/app/x HTTP/1.1\r\nHost: h\r\nX-Api-Key: good\r\nContent-Length: 4\r\n\r\nbody")
+		res, err := http.ReadResponse(r, nil)
+		if err != nil || res.StatusCode != 502 {
+			t.Fatalf("request %d: %v %v", i, res, err)
+		}
+		io.Copy(io.Discard, res.Body)
+	}
+}
+
 func TestFailedDialEndsWithItsDeployment(t *testing.T) {
 	w := newWorld(t, gateway.Config{DialLimit: time.Hour})
 	w.SetReady()
