@@ -18,7 +18,7 @@ import (
 	"github.com/slipwayhq/slipway/gateway"
 )
 
-// recording is an agent that sends on what it received, a request at a time.
+// recording is an agent that sends on what it received whole, a request at a time.
 func recording(t *testing.T) (string, <-chan string) {
 	got := make(chan string, 16)
 	return rawAgent(t, func(c net.Conn, r *bufio.Reader) {
@@ -28,7 +28,9 @@ func recording(t *testing.T) (string, <-chan string) {
 			if err != nil {
 				return
 			}
-			io.ReadAll(req.Body)
+			if _, err := io.ReadAll(req.Body); err != nil {
+				return
+			}
 			got <- head.String()
 			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 		}
