@@ -19,6 +19,7 @@ import (
 type serverFlags struct {
 	daemon.Config
 	access accessFlags
+	edge   gatewayFlags
 	builds buildFlags
 	ports  string
 	images imageFlags
@@ -56,6 +57,7 @@ func newServerCommand() *cobra.Command {
 	flags.StringVar(&f.DockerHost, "docker-host", "", "Docker Engine that runs images, such as unix:///var/run/docker.sock (default: "+dockerVariable+", or none)")
 	f.images.register(flags)
 	f.access.register(flags)
+	f.edge.register(flags)
 	flags.BoolVar(&f.debug, "debug", false, "log every step of reconciling, with its reason")
 	flags.BoolVar(&f.json, "log-json", false, "log as JSON")
 	return c
@@ -84,7 +86,16 @@ func runServer(ctx context.Context, f serverFlags) error {
 	if f.Access, err = f.access.config(); err != nil {
 		return err
 	}
+	if f.Proxies, err = f.edge.trusted(); err != nil {
+		return err
+	}
 	f.Logger = f.logger()
+	log, closeLog, err := f.edge.openLog(context.WithoutCancel(ctx), os.Stdout, f.Logger)
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	f.AccessLog = log
 	_, statErr := os.Stat(daemon.AdminKeyFile(f.Data))
 	s, err := daemon.Start(ctx, f.Config)
 	if err != nil {
