@@ -156,6 +156,13 @@ func (e *entry) isGone() bool {
 	return e.gone
 }
 
+// isCalled says whether a slug is that of the deployment; its id is none.
+func (e *entry) isCalled(slug string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return !e.gone && e.route.Slug == slug
+}
+
 func (e *entry) workspace() slipway.WorkspaceID {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -22,6 +22,7 @@ type serverFlags struct {
 	builds buildFlags
 	ports  string
 	images imageFlags
+	edge   edgeFlags
 
 	maxLayer int // MiB
 	debug    bool
@@ -53,6 +54,7 @@ func newServerCommand() *cobra.Command {
 	flags.StringVar(&f.DockerHost, "docker-host", "", "Docker Engine that runs images, such as unix:///var/run/docker.sock (default: "+dockerVariable+", or none)")
 	f.images.register(flags)
 	f.access.register(flags)
+	f.edge.register(flags)
 	flags.BoolVar(&f.debug, "debug", false, "log every step of reconciling, with its reason")
 	flags.BoolVar(&f.json, "log-json", false, "log as JSON")
 	return c
@@ -65,6 +67,10 @@ func runServer(ctx context.Context, f serverFlags) error {
 	if err := f.takeBuilds(); err != nil {
 		return err
 	}
+	if err := f.edge.check(); err != nil {
+		return err
+	}
+	f.Agents, f.TLS = f.edge.agents, f.edge.tls
 	if f.maxLayer <= 0 || f.Service.PushFor <= 0 || f.Service.Retention.Last <= 0 || f.Service.Retention.For <= 0 {
 		return usagef("--max-layer-size, --push-token-lifetime, --keep-revisions and --rollback-window must be more than nothing")
 	}
