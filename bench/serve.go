@@ -40,13 +40,17 @@ func serve(args []string) error {
 	flags.StringVar(&config.Data, "data", "", "folder")
 	flags.StringVar(&config.Listen, "listen", "", "address")
 	program := flags.String("stand-in", "", "program of the agents")
+	upstream := flags.String("upstream", "", "address that stands for every agent")
 	profiles := flags.String("profiles", "", "folder")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	config.Kinds = []func(string, string) kind.Kind{func(string, string) kind.Kind { return standIn{cmp.Or(*program, "/none")} }}
 	if *program == "" {
-		address, err := answerAll()
+		address, err := *upstream, error(nil)
+		if address == "" {
+			address, err = answerAll()
+		}
 		if err != nil {
 			return err
 		}
