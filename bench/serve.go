@@ -21,6 +21,7 @@ import (
 	"github.com/slipwayhq/slipway/build/appconfig"
 	"github.com/slipwayhq/slipway/build/kind"
 	"github.com/slipwayhq/slipway/driver/fake"
+	"github.com/slipwayhq/slipway/gateway/accesslog"
 	"github.com/slipwayhq/slipway/internal/daemon"
 )
 
@@ -57,6 +58,14 @@ func serve(args []string) error {
 		config.OpenDriver = func(string) (slipway.Driver, error) {
 			return fake.Open(func(slipway.Workload) fake.Behaviour { return fake.Behaviour{Address: address} }), nil
 		}
+	}
+	if *upstream != "" {
+		log, err := accesslog.Open(filepath.Join(config.Data, "access.log"), config.Logger)
+		if err != nil {
+			return err
+		}
+		defer log.Close()
+		config.AccessLog = log
 	}
 	return serveUntilTold(config, *profiles)
 }

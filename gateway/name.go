@@ -13,11 +13,11 @@ func (g *Gateway) Serves(ctx context.Context, host string) error {
 	if !ok || strings.Contains(slug, ".") {
 		return errUnknown(host)
 	}
-	e, err := g.lookup(ctx, &passage{gateway: g, target: target{name: slug}, keyless: true})
+	e, err := g.lookup(ctx, &passage{gateway: g, target: target{name: slug}, keyless: true}, g.table.find(slug))
 	if err != nil {
 		return err
 	}
-	if !e.isCalled(slug) {
+	if e == nil || !e.isCalled(slug) {
 		return errUnknown(slug)
 	}
 	return nil

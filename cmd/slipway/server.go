@@ -19,10 +19,11 @@ import (
 type serverFlags struct {
 	daemon.Config
 	access accessFlags
+	edge   gatewayFlags
 	builds buildFlags
 	ports  string
 	images imageFlags
-	edge   edgeFlags
+	reach  reachFlags
 
 	maxLayer int // MiB
 	debug    bool
@@ -55,6 +56,7 @@ func newServerCommand() *cobra.Command {
 	f.images.register(flags)
 	f.access.register(flags)
 	f.edge.register(flags)
+	f.reach.register(flags)
 	flags.BoolVar(&f.debug, "debug", false, "log every step of reconciling, with its reason")
 	flags.BoolVar(&f.json, "log-json", false, "log as JSON")
 	return c
@@ -67,10 +69,10 @@ func runServer(ctx context.Context, f serverFlags) error {
 	if err := f.takeBuilds(); err != nil {
 		return err
 	}
-	if err := f.edge.check(); err != nil {
+	if err := f.reach.check(); err != nil {
 		return err
 	}
-	f.Agents, f.TLS = f.edge.agents, f.edge.tls
+	f.Agents, f.TLS = f.reach.agents, f.reach.tls
 	if f.maxLayer <= 0 || f.Service.PushFor <= 0 || f.Service.Retention.Last <= 0 || f.Service.Retention.For <= 0 {
 		return usagef("--max-layer-size, --push-token-lifetime, --keep-revisions and --rollback-window must be more than nothing")
 	}
@@ -84,7 +86,16 @@ func runServer(ctx context.Context, f serverFlags) error {
 	if f.Access, err = f.access.config(); err != nil {
 		return err
 	}
+	if f.Proxies, err = f.edge.trusted(); err != nil {
+		return err
+	}
 	f.Logger = f.logger()
+	log, closeLog, err := f.edge.openLog(context.WithoutCancel(ctx), os.Stdout, f.Logger)
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	f.AccessLog = log
 	_, statErr := os.Stat(daemon.AdminKeyFile(f.Data))
 	s, err := daemon.Start(ctx, f.Config)
 	if err != nil {

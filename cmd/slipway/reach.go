@@ -6,13 +6,13 @@ import (
 	"github.com/slipwayhq/slipway/internal/daemon"
 )
 
-// edgeFlags say how a server is reached.
-type edgeFlags struct {
+// reachFlags say how a server is reached.
+type reachFlags struct {
 	agents daemon.Agents
 	tls    daemon.TLS
 }
 
-func (f *edgeFlags) register(flags *pflag.FlagSet) {
+func (f *reachFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.agents.Listen, "gateway-listen", "", "address for agents alone; --listen then serves the API only")
 	flags.StringVar(&f.agents.URL, "gateway-url", "", "where clients reach --gateway-listen (default: as --public-url, with its port)")
 	flags.BoolVar(&f.tls.ACME, "tls", false, "speak TLS, with certificates by ACME for the public name and for <deployment>.<domain>")
@@ -25,7 +25,7 @@ func (f *edgeFlags) register(flags *pflag.FlagSet) {
 }
 
 // check finds flags that say nothing together.
-func (f edgeFlags) check() error {
+func (f reachFlags) check() error {
 	t := f.tls
 	switch {
 	case (t.Cert == "") != (t.Key == ""):
