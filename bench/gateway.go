@@ -45,7 +45,7 @@ func gateway(ctx context.Context, l *lab) ([]row, error) {
 	}
 	some, err = l.listen(ctx, fronts)
 	rows = append(rows, some...)
-	for _, f := range fronts {
+	for _, f := range fronts[:len(fronts)-1] { // the last is the upstream
 		err = firstOf(err, f.stop())
 	}
 	if err != nil {

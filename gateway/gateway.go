@@ -151,7 +151,7 @@ func (g *Gateway) serve(p *passage, w http.ResponseWriter, r *http.Request) erro
 	if err := g.find(p, r); err != nil {
 		return err
 	}
-	r = r.WithContext(withPassage(r.Context(), p))
+	r = r.WithContext(p.within(r.Context()))
 	if err := g.limitBody(w, r); err != nil {
 		return err
 	}

@@ -20,6 +20,9 @@ import (
 const (
 	maxWaiting = 8192     // records that are not written yet
 	maxBatch   = 64 << 10 // bytes written at once
+	// gatherFor is how long records are gathered before they are written: to be
+	// woken for each of them would cost more than all else here.
+	gatherFor = 20 * time.Millisecond
 )
 
 // Record is what is said of a request.
@@ -61,7 +64,8 @@ type Log struct {
 	end     func() error
 	done    sync.WaitGroup
 
-	troubled bool // a failure was logged and nothing has gone well since
+	batch    []byte // is used again
+	troubled bool   // a failure was logged and nothing has gone well since
 }
 
 // Open appends to a file, which is made if it is not there.
@@ -123,6 +127,7 @@ func (l *Log) run() {
 	for {
 		select {
 		case r := <-l.records:
+			l.gather()
 			l.write(r)
 		case <-l.reopen:
 			l.openAgain()
@@ -130,6 +135,16 @@ func (l *Log) run() {
 			l.drain()
 			return
 		}
+	}
+}
+
+// gather waits until there is a batch to write, or the log is closed.
+func (l *Log) gather() {
+	timer := time.NewTimer(gatherFor)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-l.stop:
 	}
 }
 
@@ -142,9 +157,9 @@ func (l *Log) drain() {
 
 // write writes a record and those that have come meanwhile.
 func (l *Log) write(r Record) {
-	batch, n := appendLine(nil, r), uint64(1)
+	batch, n := appendRecord(l.batch[:0], r), uint64(1)
 	for len(batch) < maxBatch && len(l.records) > 0 {
-		batch = appendLine(batch, <-l.records)
+		batch = appendRecord(batch, <-l.records)
 		n++
 	}
 	lost := l.dropped.Swap(0)
@@ -154,6 +169,7 @@ func (l *Log) write(r Record) {
 			Dropped uint64    `json:"dropped"`
 		}{time.Now(), lost})
 	}
+	l.batch = batch
 	_, err := l.out.Write(batch)
 	if err != nil {
 		l.dropped.Add(n + lost)
