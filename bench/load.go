@@ -145,7 +145,7 @@ func send(ctx context.Context, s *server, p plan, do func(n int) error) (burst, 
 	workers := cmp.Or(p.at, connections)
 	times := make([]samples, workers)
 	errs := make([]error, workers)
-	before, err := cpuTime(s.pid())
+	before, err := s.cpu()
 	if err != nil {
 		return burst{}, err
 	}
@@ -168,7 +168,7 @@ func send(ctx context.Context, s *server, p plan, do func(n int) error) (burst, 
 	}
 	working.Wait()
 	b := burst{took: time.Since(begun), times: slices.Concat(times...)}
-	after, err := cpuTime(s.pid())
+	after, err := s.cpu()
 	b.cpu = after - before
 	for _, e := range append(errs, err, ctx.Err()) {
 		if e != nil {

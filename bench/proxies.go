@@ -260,6 +260,18 @@ func family(pid int) []int {
 	return all
 }
 
+// cpu is what a server and its children have used so far.
+func (s *server) cpu() (all time.Duration, err error) {
+	for _, p := range family(s.pid()) {
+		one, err := cpuTime(p)
+		if err != nil {
+			return 0, err
+		}
+		all += one
+	}
+	return all, nil
+}
+
 // rss is the memory of a process and its children.
 func rss(pid int) (bytes int64, err error) {
 	for _, p := range family(pid) {
