@@ -66,7 +66,7 @@ type Gateway struct {
 	transport *http.Transport
 	proxy     *httputil.ReverseProxy
 	streams   *httputil.ReverseProxy // the same with smaller buffers
-	life      context.Context // ends with Close
+	life      context.Context        // ends with Close
 	end       context.CancelFunc
 	waking    sync.WaitGroup
 }
