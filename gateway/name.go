@@ -13,7 +13,7 @@ func (g *Gateway) Serves(ctx context.Context, host string) error {
 	if !ok || strings.Contains(slug, ".") {
 		return errUnknown(host)
 	}
-	e, err := g.lookup(ctx, &passage{gateway: g, target: target{name: slug}, keyless: true}, g.table.find(slug))
+	e, err := g.lookup(ctx, &passage{gateway: g, target: target{name: slug}, keyless: true})
 	if err != nil {
 		return err
 	}
