@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -134,11 +135,14 @@ func (in *instance) soil() {
 }
 
 // sweep kills until nothing of an instance, or of one attempt, is left, however
-// fast it forks.
+// fast it forks. What was killed loses its marks before it has ended: it is
+// waited for too.
 func (in *instance) sweep(ctx context.Context, of *run) error {
+	var killed []claim
 	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
 		left, err := in.members(of)
-		if err != nil || len(left) == 0 {
+		killed = slices.DeleteFunc(killed, claim.ended)
+		if err != nil || len(left)+len(killed) == 0 {
 			return err
 		}
 		for _, c := range left {
@@ -146,8 +150,15 @@ func (in *instance) sweep(ctx context.Context, of *run) error {
 				return err
 			}
 		}
+		killed = append(killed, left...)
 		if err := pause(ctx, wait); err != nil {
 			return err
 		}
 	}
+}
+
+// ended says whether nothing of a process runs any more.
+func (c claim) ended() bool {
+	p, err := procfs.Stat(c.PID)
+	return errors.Is(err, procfs.ErrGone) || err == nil && (p.Ended() || p.Start != c.Start)
 }
