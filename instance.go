@@ -56,6 +56,7 @@ type Workload struct {
 	Stateful   bool // the kind owns a state folder, one per deployment
 	StandBy    bool // it loads, and opens its state and port only when it is released
 	Limits     Limits
+	Read       []string // folders and files that it needs beside the system's
 }
 
 // Limits bound what an instance may use of its machine. 0 is no limit.
@@ -167,4 +168,5 @@ const DefaultDrain = 30 * time.Second
 type Launch struct {
 	Args []string
 	Env  []EnvVar
+	Read []string // folders and files that it needs beside the system's
 }

@@ -134,6 +134,17 @@ func (in *instance) soil() {
 	in.dirty = true
 }
 
+// sweep ends what is left of an attempt: what its control group holds, at once
+// and wherever it hides, and what else has a mark.
+func (d *Driver) sweep(ctx context.Context, in *instance, of *run) error {
+	if g := d.group(in); g != nil {
+		if err := g.Kill(ctx); err != nil {
+			return err
+		}
+	}
+	return in.sweep(ctx, of)
+}
+
 // sweep kills until nothing of an instance, or of one attempt, is left, however
 // fast it forks. What was killed loses its marks before it has ended: it is
 // waited for too.

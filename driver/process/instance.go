@@ -24,8 +24,10 @@ type instance struct {
 	state   state
 	run     *run     // nil when nothing runs
 	secrets []string // to be masked in what is quoted of the output
-	dirty   bool     // something may be left of an attempt that has ended
-	deleted bool
+	// overMemory says that we ended the attempt for using more than its limit.
+	overMemory bool
+	dirty      bool // something may be left of an attempt that has ended
+	deleted    bool
 }
 
 func newInstance(d slipway.DeploymentID, i slipway.InstanceID, folder string) *instance {
@@ -90,7 +92,7 @@ func (in *instance) recordLocked(s state, at func(string)) error {
 func (in *instance) begin(r *run, s state, secrets []string) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.run, in.state, in.secrets = r, s, secrets
+	in.run, in.state, in.secrets, in.overMemory = r, s, secrets, false
 }
 
 // settled says whether the attempt, or a later one, runs or has run.

@@ -30,9 +30,9 @@ type Process struct {
 	Threads int
 	Kernel  bool   // a thread of the kernel
 	Start   uint64 // ticks after boot
+	Exiting bool   // nothing of it runs any more, but it has not quite ended
 
-	exiting bool
-	envEnd  uint64 // where its variables end in its memory; 0 until they are there
+	envEnd uint64 // where its variables end in its memory; 0 until they are there
 }
 
 // Ended says whether the process is a zombie: nothing of it runs any more. (A
@@ -84,7 +84,7 @@ func Stat(pid int) (Process, error) {
 	envEnd, err5 := strconv.ParseUint(string(fields[48]), 10, 64)
 	return Process{
 		PID: pid, Session: session, State: fields[0][0], Threads: threads, Start: start,
-		Kernel: flags&kernelThread != 0, exiting: flags&exiting != 0, envEnd: envEnd,
+		Kernel: flags&kernelThread != 0, Exiting: flags&exiting != 0, envEnd: envEnd,
 	}, errors.Join(err1, err2, err3, err4, err5)
 }
 
@@ -97,7 +97,7 @@ const (
 // executes says whether the process is on its way from one program to another:
 // it has left the memory of the old one, and the new one's is not filled yet.
 func (p Process) executes() bool {
-	return p.envEnd == 0 && !p.Kernel && !p.exiting && p.State != 'Z' && p.State != 'X'
+	return p.envEnd == 0 && !p.Kernel && !p.Exiting && p.State != 'Z' && p.State != 'X'
 }
 
 // Env is the variables of a process as the kernel keeps them: NAME=value, each
