@@ -23,9 +23,9 @@ type Users struct{ First, Last int }
 
 func (u Users) any() bool { return u != Users{} }
 
-// usersTaken is where the servers of one machine agree on who has which user: a
+// UsersTaken is where the servers of one machine agree on who has which user: a
 // link a number, to the folder of the deployment.
-const usersTaken = "/var/lib/slipway/agent-users"
+const UsersTaken = "/var/lib/slipway/agent-users"
 
 // checkUsers tries to become somebody, so that a machine that does not let us
 // says so at the start of the server.
@@ -38,7 +38,7 @@ func (d *Driver) checkUsers() error {
 	if u.First <= 0 || u.Last < u.First {
 		return fmt.Errorf("users of agents %d-%d: want a range without root", u.First, u.Last)
 	}
-	if err := os.MkdirAll(usersTaken, 0o700); err != nil {
+	if err := os.MkdirAll(d.walls.Taken, 0o700); err != nil {
 		return fmt.Errorf("keep account of the users of agents: %w", err)
 	}
 	p := confine.Policy{User: user(u.First), Hide: []string{d.root}}
@@ -64,7 +64,7 @@ func (d *Driver) userOf(id slipway.DeploymentID) (*confine.User, error) {
 	d.usersMu.Lock()
 	defer d.usersMu.Unlock()
 	folder := d.deploymentFolder(id)
-	taken, err := readUsers()
+	taken, err := d.readUsers()
 	if err != nil {
 		return nil, err
 	}
@@ -80,8 +80,8 @@ func (d *Driver) userOf(id slipway.DeploymentID) (*confine.User, error) {
 	return user(uid), nil
 }
 
-func readUsers() (map[int]string, error) {
-	entries, err := os.ReadDir(usersTaken)
+func (d *Driver) readUsers() (map[int]string, error) {
+	entries, err := os.ReadDir(d.walls.Taken)
 	if err != nil {
 		return nil, fmt.Errorf("look who has which user: %w", err)
 	}
@@ -91,7 +91,7 @@ func readUsers() (map[int]string, error) {
 		if err != nil {
 			continue
 		}
-		if taken[uid], err = os.Readlink(filepath.Join(usersTaken, entry.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if taken[uid], err = os.Readlink(filepath.Join(d.walls.Taken, entry.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("look who has user %d: %w", uid, err)
 		}
 	}
@@ -111,7 +111,7 @@ func (d *Driver) takeUser(folder string, taken map[int]string) (int, error) {
 			if reuse && !abandoned(uid, owner) {
 				continue
 			}
-			link := filepath.Join(usersTaken, strconv.Itoa(uid))
+			link := filepath.Join(d.walls.Taken, strconv.Itoa(uid))
 			if reuse && os.Remove(link) != nil {
 				continue
 			}
@@ -154,10 +154,10 @@ func (d *Driver) freeUser(id slipway.DeploymentID) error {
 	}
 	d.usersMu.Lock()
 	defer d.usersMu.Unlock()
-	taken, err := readUsers()
+	taken, err := d.readUsers()
 	for uid, owner := range taken {
 		if owner == d.deploymentFolder(id) {
-			err = errors.Join(err, os.Remove(filepath.Join(usersTaken, strconv.Itoa(uid))))
+			err = errors.Join(err, os.Remove(filepath.Join(d.walls.Taken, strconv.Itoa(uid))))
 		}
 	}
 	return err

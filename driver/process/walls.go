@@ -1,6 +1,7 @@
 package process
 
 import (
+	"cmp"
 	"path/filepath"
 	"slices"
 
@@ -17,10 +18,16 @@ type Walls struct {
 	Data string
 	// Users of agents, if this server is root.
 	Users Users
+	// Taken is a folder of links that say who has which user; UsersTaken if it
+	// is "".
+	Taken string
 }
 
 // Within sets walls.
-func Within(w Walls) Option { return func(d *Driver) { d.walls = w } }
+func Within(w Walls) Option {
+	w.Taken = cmp.Or(w.Taken, UsersTaken)
+	return func(d *Driver) { d.walls = w }
+}
 
 // shared is what every program may write to beside its own folders: POSIX
 // shared memory and semaphores have names there, owners and modes.
