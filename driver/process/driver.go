@@ -81,6 +81,7 @@ func Open(root string, options ...Option) (*Driver, error) {
 		return nil, errors.Join(err, d.Close())
 	}
 	d.dropStrays()
+	d.watchers.Go(d.boundOutputs)
 	if missing, _ := d.groups.Missing(); missing != nil {
 		d.watchers.Go(d.watchMemory)
 	}

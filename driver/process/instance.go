@@ -20,6 +20,9 @@ type instance struct {
 	// turn is held over the steps of Apply and Delete; it is taken before mu.
 	turn chan struct{}
 
+	// log is held while the log is read, or a hole is made in it.
+	log sync.Mutex
+
 	mu      sync.Mutex
 	state   state
 	run     *run     // nil when nothing runs

@@ -47,6 +47,7 @@ func TestSuiteWithUsers(t *testing.T) {
 	drivertest.Run(t, func(t *testing.T) drivertest.World {
 		data := t.TempDir()
 		w := world(filepath.Join(data, "deployments"), process.Within(walls(t, data)))
+		w.Flood = false
 		return w
 	})
 }
@@ -64,6 +65,7 @@ func world(root string, options ...process.Option) drivertest.World {
 		},
 		Agent:     func(flags ...string) []string { return append([]string{standin}, flags...) },
 		Processes: true,
+		Flood:     true,
 		Limits:    cgroup.Open("test").Holds(),
 		Folder: func(d slipway.DeploymentID, i slipway.InstanceID) string {
 			return filepath.Join(root, string(d), "instances", string(i))
