@@ -1,12 +1,10 @@
 package process
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"syscall"
@@ -42,11 +40,7 @@ func (d *Driver) checkUsers() error {
 		return fmt.Errorf("keep account of the users of agents: %w", err)
 	}
 	p := confine.Policy{User: user(u.First), Hide: []string{d.root}}
-	child, err := p.Start(context.Background(), new(exec.Cmd))
-	if err == nil {
-		err = child.Wait()
-	}
-	if err != nil {
+	if err := become(d.alive, p); err != nil {
 		return fmt.Errorf("agents can not run as users of their own: %w; --agent-uids none runs all of them as root", err)
 	}
 	return nil
