@@ -116,6 +116,22 @@ func (s server) live(d *process.Driver) error {
 	select {} // until it is killed
 }
 
+// writeConfig writes to where another user can read: it is too long for a
+// variable.
+func writeConfig(t *testing.T, config []byte) string {
+	t.Helper()
+	f, err := os.CreateTemp("", "slipway-test-server-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Remove(f.Name()) })
+	_, err = f.Write(config)
+	if err := errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return f.Name()
+}
+
 func (s server) command(t *testing.T) *exec.Cmd {
 	t.Helper()
 	config, err := json.Marshal(s)
@@ -127,10 +143,7 @@ func (s server) command(t *testing.T) *exec.Cmd {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(self)
-	file := filepath.Join(t.TempDir(), "server.json") // too long for a variable
-	if err := os.WriteFile(file, config, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	file := writeConfig(t, config)
 	cmd.Env = append(os.Environ(), "SLIPWAY_TEST_SERVER="+file, "SLIPWAY_TEST_ROOT="+s.Root)
 	cmd.Stderr = os.Stderr
 	return cmd
