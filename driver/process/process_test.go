@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/slipwayhq/slipway"
@@ -48,6 +49,20 @@ func TestSuiteWithUsers(t *testing.T) {
 		data := t.TempDir()
 		w := world(filepath.Join(data, "deployments"), process.Within(walls(t, data)))
 		w.Flood = false
+		return w
+	})
+}
+
+// TestSuiteWithoutGroups is for machines that have no control groups. What only
+// they can do is left out.
+func TestSuiteWithoutGroups(t *testing.T) {
+	drivertest.Run(t, func(t *testing.T) drivertest.World {
+		if strings.HasSuffix(t.Name(), "too_many_processes") || strings.HasSuffix(t.Name(), "daemons") {
+			t.Skip("only control groups can do it")
+		}
+		w := world(t.TempDir(), process.WithoutGroups())
+		w.Flood = false
+		w.Limits = true
 		return w
 	})
 }

@@ -2,6 +2,7 @@ package process
 
 import (
 	"cmp"
+	"errors"
 	"path/filepath"
 	"slices"
 
@@ -27,6 +28,12 @@ type Walls struct {
 func Within(w Walls) Option {
 	w.Taken = cmp.Or(w.Taken, UsersTaken)
 	return func(d *Driver) { d.walls = w }
+}
+
+// WithoutGroups has a driver do without control groups where there are some, as
+// it does where there are none: the server watches the memory of agents.
+func WithoutGroups() Option {
+	return func(d *Driver) { d.groups = cgroup.None(errors.New("switched off")) }
 }
 
 // shared is what every program may write to beside its own folders: POSIX

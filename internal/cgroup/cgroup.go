@@ -75,6 +75,15 @@ func Open(owner string) *Tree {
 	return t
 }
 
+// None is a tree where no group can be made, for a reason.
+func None(reason error) *Tree {
+	t := &Tree{missing: map[string]error{}}
+	for _, controller := range controllers {
+		t.missing[controller] = reason
+	}
+	return t
+}
+
 // Missing says why memory or processes can not be bounded, or nil if they can.
 func (t *Tree) Missing() (memoryErr, processesErr error) { return t.missing[memory], t.missing[pids] }
 

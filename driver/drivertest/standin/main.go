@@ -17,7 +17,7 @@
 //	GET  /read?path=    a file or the names in a folder, or 403 with why not
 //	POST /write?path=   writes a file, or 403 with why not
 //	POST /eat           takes memory until there is none; mb=: so much, and keeps it
-//	POST /spin?for=     uses a processor so long
+//	POST /spin?for=     uses so much processor time
 //	POST /flood?bytes=  prints so many, in lines of 64 that begin with their offset
 //	POST /fill?bytes=   writes so many into a file in its folder
 //	POST /breed?n=      starts so many children; answers with how many it could
