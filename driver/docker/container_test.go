@@ -41,7 +41,7 @@ type fixture struct {
 
 func newFixture(t *testing.T, e *dockertest.Engine, flags ...string) *fixture {
 	f := &fixture{T: t, engine: e, client: e.Client(t), root: t.TempDir(), owner: slipway.NewID[string](time.Now())}
-	t.Cleanup(func() { removeContainers(t, e, f.owner) })
+	t.Cleanup(func() { removeAll(t, e, f.owner) })
 	t.Cleanup(func() { f.d.Close() })
 	f.w = slipway.Workload{
 		Instance: slipway.NewID[slipway.InstanceID](time.Now()), Deployment: slipway.NewID[slipway.DeploymentID](time.Now()),
@@ -394,7 +394,7 @@ func TestEngineDown(t *testing.T) {
 	f := newFixture(t, dockertest.Start(t))
 	before := f.serve()
 	// Ports that are published are the engine's, and go down with it.
-	inside := f.container().NetworkSettings.Networks["bridge"].IPAddress.String() + ":8000"
+	inside := f.container().NetworkSettings.Networks["slipway-"+string(f.w.Deployment)].IPAddress.String() + ":8000"
 	f.engine.Down()
 	_, inspected := f.d.Inspect(t.Context(), f.w.Deployment, f.w.Instance)
 	_, applied := f.d.Apply(t.Context(), f.w)

@@ -43,20 +43,20 @@ func (d *Driver) observe(ctx context.Context, in *instance, l *look) (slipway.Ob
 		if err := d.drain(ctx, in, l); err != nil {
 			return slipway.Observed{}, err
 		}
-		o.Phase, o.Attempt, o.Exit = slipway.PhaseExited, l.attempt, in.exit(l)
+		o.Phase, o.Attempt, o.Exit = slipway.PhaseExited, l.attempt, in.exit(l, d.outOfMemory(ctx, l))
 	}
 	return o, nil
 }
 
 // exit says how a container ended. An engine tells of a signal as shells do, by
 // a code above 128.
-func (in *instance) exit(l *look) *slipway.Exit {
-	e := &slipway.Exit{Code: l.state.ExitCode, At: l.finished()}
+func (in *instance) exit(l *look, outOfMemory bool) *slipway.Exit {
+	e := &slipway.Exit{Code: l.state.ExitCode, At: l.finished(), OutOfMemory: outOfMemory}
 	if e.Code > 128 {
 		e.Signal = unix.SignalName(unix.Signal(e.Code - 128))
 	}
 	e.Reason = cmp.Or(reason.LastLines(in.output.path(), in.output.began(l.attempt), l.secrets), l.state.Error, "It wrote nothing.")
-	if l.state.OOMKilled {
+	if outOfMemory {
 		e.Reason = "It ran out of memory.\n" + e.Reason
 	}
 	return e

@@ -2,6 +2,7 @@ package dockertest
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,6 +26,7 @@ const prefix = "slipway-docker-"
 type Engine struct {
 	dir     string // short: the socket lies in it
 	place   *place
+	without []string // flags
 	daemon  *exec.Cmd
 	ended   chan struct{} // closed when the daemon has ended
 	watcher *exec.Cmd
@@ -31,7 +34,7 @@ type Engine struct {
 }
 
 // shared is the engine of this process; it ends with the process.
-var shared = sync.OnceValues(start)
+var shared = sync.OnceValues(func() (*Engine, error) { return start() })
 
 // Shared returns the engine that the tests of this process share. What a test
 // makes in it is the test's to name apart and to remove.
@@ -46,11 +49,11 @@ func Shared(t testing.TB) *Engine {
 }
 
 // Start starts an engine that the test may stop and start; it is removed with
-// all it made when the test ends.
-func Start(t testing.TB) *Engine {
+// all it made when the test ends. It goes without the flags that are named.
+func Start(t testing.TB, without ...string) *Engine {
 	t.Helper()
 	skipShort(t)
-	e, err := start()
+	e, err := start(without...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +69,7 @@ func skipShort(t testing.TB) {
 	}
 }
 
-func start() (*Engine, error) {
+func start(without ...string) (*Engine, error) {
 	if err := possible(); err != nil {
 		return nil, err
 	}
@@ -74,7 +77,7 @@ func start() (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{place: p}
+	e := &Engine{place: p, without: without}
 	if e.dir, err = os.MkdirTemp("", prefix); err != nil {
 		p.lock.Close()
 		return nil, err
@@ -87,7 +90,7 @@ func start() (*Engine, error) {
 }
 
 func possible() error {
-	for _, program := range []string{"dockerd", "iptables", "ip"} {
+	for _, program := range []string{daemon(), "iptables", "ip"} {
 		if _, err := exec.LookPath(program); err != nil {
 			return fmt.Errorf("%w: run scripts/prepare, or install Docker Engine, iptables and iproute2 with your system's packages; the engine need not run", err)
 		}
@@ -148,18 +151,28 @@ func (e *Engine) Up() error {
 
 // command is the engine's. Its folder tells its processes from those of others.
 func (e *Engine) command() *exec.Cmd {
-	cmd := exec.Command(
-		"dockerd", "--host", e.Host(), "--config-file", e.path("daemon.json"),
-		"--data-root", e.path("data"), "--exec-root", e.path("exec"), "--pidfile", e.path("pid"),
-		"--bridge", e.place.name(), "--default-address-pool", "base="+e.place.networks()+",size=28",
-		"--iptables=false", "--ip6tables=false", "--cgroup-parent", "/"+e.place.name(), "--live-restore",
-	)
+	cmd := exec.Command(daemon(), slices.DeleteFunc([]string{
+		"--host=" + e.Host(), "--config-file=" + e.path("daemon.json"),
+		"--data-root=" + e.path("data"), "--exec-root=" + e.path("exec"), "--pidfile=" + e.path("pid"),
+		"--bridge=" + e.place.name(), "--default-address-pool=base=" + e.place.networks() + ",size=28",
+		"--iptables=false", "--ip6tables=false", "--cgroup-parent=/" + e.place.name(), "--live-restore",
+	}, e.isWithout)...)
 	cmd.Dir = e.dir
 	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+e.path("notify"))
 	cmd.ExtraFiles = []*os.File{e.place.lock}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	return cmd
 }
+
+func (e *Engine) isWithout(flag string) bool {
+	name, _, _ := strings.Cut(flag, "=")
+	return slices.Contains(e.without, name)
+}
+
+// daemonVariable names another dockerd than the one of the PATH.
+const daemonVariable = "SLIPWAY_TEST_DOCKERD"
+
+func daemon() string { return cmp.Or(os.Getenv(daemonVariable), "dockerd") }
 
 // await returns when the engine says that it is ready.
 func (e *Engine) await(ready *net.UnixConn) error {
@@ -194,6 +207,9 @@ func (e *Engine) close() {
 
 // Host is where the engine is reached, as DOCKER_HOST wants it.
 func (e *Engine) Host() string { return "unix://" + e.path("docker.sock") }
+
+// Volume is where a volume lies on this machine.
+func (e *Engine) Volume(name string) string { return e.path("data/volumes/" + name + "/_data") }
 
 // Client returns a client of the engine, closed when the test ends.
 func (e *Engine) Client(t testing.TB) *client.Client {
