@@ -180,26 +180,6 @@ func failure(t *testing.T, err error, code string) *slipway.Failure {
 	return f
 }
 
-func TestOutOfMemory(t *testing.T) {
-	f := newFixture(t, dockertest.Shared(t))
-	f.serve()
-	resources := container.Resources{Memory: 64 << 20, MemorySwap: 64 << 20}
-	_, err := f.client.ContainerUpdate(t.Context(), f.name(), client.ContainerUpdateOptions{Resources: &resources})
-	f.try(err)
-	f.ask(http.MethodPost, "/eat")
-	testsignal.Until(t, "its end", func() bool { return f.inspect().Phase == slipway.PhaseExited })
-	if e := f.inspect().Exit; e.Signal != "SIGKILL" || !strings.HasPrefix(e.Reason, "It ran out of memory.") {
-		t.Errorf("exit = %+v", e)
-	}
-	f.w.Attempt = 2
-	f.serve()
-	f.ask(http.MethodPost, "/exit?code=1")
-	testsignal.Until(t, "its end", func() bool { return f.inspect().Phase == slipway.PhaseExited })
-	if e := f.inspect().Exit; strings.Contains(e.Reason, "memory") {
-		t.Errorf("the next attempt: %+v", e)
-	}
-}
-
 // An image may want another signal than SIGTERM.
 func TestStopSignal(t *testing.T) {
 	e := dockertest.Shared(t)

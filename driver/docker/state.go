@@ -153,7 +153,7 @@ func (d *Driver) checkSnapshot(id slipway.DeploymentID, name string) (kept bool,
 	if err := ids.CheckDeployment(id); err != nil {
 		return false, err
 	}
-	if name == "" || !filepath.IsLocal(name) || name != filepath.Base(name) {
+	if name == "." || !filepath.IsLocal(name) || name != filepath.Base(name) {
 		return false, fmt.Errorf("bad name of a snapshot %q", name)
 	}
 	return d.hasState(id)
@@ -233,7 +233,7 @@ func (d *Driver) removeKeeper(ctx context.Context, name string) error {
 	if err == nil || errdefs.IsNotFound(err) {
 		_, err = d.Engine.ImageRemove(ctx, found.Container.Image, client.ImageRemoveOptions{})
 	}
-	if errdefs.IsNotFound(err) {
+	if errdefs.IsNotFound(err) || errdefs.IsConflict(err) {
 		return nil
 	}
 	return d.Engine.Explain(err)
