@@ -50,6 +50,7 @@ type look struct {
 	port       string
 	stopSignal string
 	secrets    []string // to be masked in what is quoted
+	memory     int64    // bytes that it may use, 0 for any
 	state      *container.State
 }
 
@@ -90,11 +91,15 @@ func (in *instance) lastSeen() *look {
 func newLook(c container.InspectResponse) *look {
 	labels := c.Config.Labels
 	attempt, _ := strconv.Atoi(labels[labelAttempt])
-	return &look{
+	l := &look{
 		id: c.ID, deployment: slipway.DeploymentID(labels[labelDeployment]), instance: slipway.InstanceID(labels[labelInstance]),
 		attempt: attempt, port: labels[labelPort], stopSignal: c.Config.StopSignal,
 		secrets: secrets(c.Config), state: c.State,
 	}
+	if c.HostConfig != nil {
+		l.memory = c.HostConfig.Memory
+	}
+	return l
 }
 
 // secrets are the values of the variables that were given as secrets.

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,9 +35,27 @@ type fixture struct {
 	client *client.Client
 	root   string
 	owner  string
-	log    bytes.Buffer
+	log    logged
 	d      *docker.Driver
 	w      slipway.Workload
+}
+
+// logged is what was logged, to be read while more is.
+type logged struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logged) Write(text []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(text)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func newFixture(t *testing.T, e *dockertest.Engine, flags ...string) *fixture {

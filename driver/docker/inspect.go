@@ -57,9 +57,17 @@ func (in *instance) exit(l *look, outOfMemory bool) *slipway.Exit {
 	}
 	e.Reason = cmp.Or(reason.LastLines(in.output.path(), in.output.began(l.attempt), l.secrets), l.state.Error, "It wrote nothing.")
 	if outOfMemory {
-		e.Reason = "It ran out of memory.\n" + e.Reason
+		e.Reason = "It ran out of memory" + l.memoryLimit() + ".\n" + e.Reason
 	}
 	return e
+}
+
+// memoryLimit says what a container may have, if that is limited.
+func (l *look) memoryLimit() string {
+	if l.memory == 0 {
+		return ""
+	}
+	return fmt.Sprintf(": it may use %d MB", l.memory>>20)
 }
 
 // List returns every instance in the order of ids: all that have a container,

@@ -50,7 +50,7 @@ func TestOutOfMemory(t *testing.T) {
 	f.serve()
 	f.ask(http.MethodPost, "/eat")
 	exit := f.exit()
-	if !exit.OutOfMemory || exit.Signal != "SIGKILL" || !strings.HasPrefix(exit.Reason, "It ran out of memory.") {
+	if !exit.OutOfMemory || exit.Signal != "SIGKILL" || !strings.HasPrefix(exit.Reason, "It ran out of memory: it may use 64 MB.\n") {
 		t.Errorf("exit = %+v", exit)
 	}
 
@@ -108,4 +108,3 @@ func TestUsage(t *testing.T) {
 		t.Errorf("what has ended: %+v, %v", u, err)
 	}
 }
-
