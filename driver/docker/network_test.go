@@ -3,6 +3,7 @@ package docker_test
 import (
 	"errors"
 	"io/fs"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/driver/drivertest"
 	"github.com/slipwayhq/slipway/internal/dockertest"
+	"github.com/slipwayhq/slipway/internal/testsignal"
 )
 
 func (f *fixture) network() string { return "slipway-" + string(f.w.Deployment) }
@@ -194,4 +196,64 @@ func (f *fixture) subnet() netip.Prefix {
 		f.Errorf("addresses %v", subnet)
 	}
 	return subnet
+}
+
+// Agents reach those of their deployment and the world, not those of others, and
+// not what listens on this machine for itself.
+func TestIsolation(t *testing.T) {
+	f := newFixture(t, dockertest.StartApart(t))
+	one := f.begin()
+	f.w.Instance = slipway.NewID[slipway.InstanceID](time.Now())
+	beside := f.begin()
+	f.w.Instance, f.w.Deployment = slipway.NewID[slipway.InstanceID](time.Now()), slipway.NewID[slipway.DeploymentID](time.Now())
+	other := f.begin()
+	within := func(c container.InspectResponse) string {
+		for _, n := range c.NetworkSettings.Networks {
+			return net.JoinHostPort(n.IPAddress.String(), "8000")
+		}
+		return ""
+	}
+	published := net.JoinHostPort("127.0.0.1", other.Config.Labels["slipway.port"])
+	for what, c := range map[string]struct {
+		from    int
+		to      string
+		reaches bool
+	}{
+		"the machine the published port": {0, published, true},
+		"its own deployment":             {one.State.Pid, within(beside), true},
+		"another deployment":             {one.State.Pid, within(other), false},
+		"another's published port":       {one.State.Pid, published, false},
+		"another's port at the gateway":  {one.State.Pid, net.JoinHostPort(gateway(one), other.Config.Labels["slipway.port"]), false},
+	} {
+		err := f.engine.Enter(c.from, func() error {
+			conn, err := (&net.Dialer{Timeout: 3 * time.Second}).Dial("tcp", c.to)
+			if err == nil {
+				conn.Close()
+			}
+			return err
+		})
+		if (err == nil) != c.reaches {
+			t.Errorf("%s at %s: %v", what, c.to, err)
+		}
+	}
+}
+
+func gateway(c container.InspectResponse) string {
+	for _, n := range c.NetworkSettings.Networks {
+		return n.Gateway.String()
+	}
+	return ""
+}
+
+// begin applies, and waits until the agent listens.
+func (f *fixture) begin() container.InspectResponse {
+	f.Helper()
+	f.w.Port = drivertest.FreePort(f)
+	_, err := f.d.Apply(f.Context(), f.w)
+	f.try(err)
+	testsignal.Until(f, "its port", func() bool {
+		listens, err := f.d.Listens(f.Context(), f.w.Deployment, f.w.Instance)
+		return err == nil && listens
+	})
+	return f.container()
 }
