@@ -260,7 +260,7 @@ func runsOnce(t *testing.T, d *process.Driver, w slipway.Workload, before []int,
 	}
 	text, err := d.Output(t.Context(), w.Deployment, w.Instance, 0, 1<<20)
 	if n := strings.Count(string(text), "started"); n != 1 || err != nil {
-		t.Errorf("started %d times, %v: %s", n, err, text)
+		t.Errorf("started %d times, %v: %s; %+v", n, err, text, o.Exit)
 	}
 }
 
