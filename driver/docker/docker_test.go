@@ -44,8 +44,12 @@ func world(t *testing.T, e *dockertest.Engine) drivertest.World {
 		},
 		Agent:     func(flags ...string) []string { return flags },
 		Processes: true,
-		PID:       func(t testing.TB, w slipway.Workload, pid string) string { return outside(t, e, w, pid) },
-		State:     func(id slipway.DeploymentID) string { return e.Volume(volumeOf(root, id)) },
+		Limits:    true,
+		Folder: func(id slipway.DeploymentID, i slipway.InstanceID) string {
+			return filepath.Join(root, string(id), string(i))
+		},
+		PID:   func(t testing.TB, w slipway.Workload, pid string) string { return outside(t, e, w, pid) },
+		State: func(id slipway.DeploymentID) string { return e.Volume(volumeOf(root, id)) },
 	}
 }
 

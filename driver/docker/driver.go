@@ -15,7 +15,10 @@ import (
 	"github.com/slipwayhq/slipway/internal/engine"
 )
 
-var _ slipway.Driver = (*Driver)(nil)
+var (
+	_ slipway.Driver  = (*Driver)(nil)
+	_ slipway.Trimmer = (*Driver)(nil)
+)
 
 // Config is what a driver is opened with.
 type Config struct {

@@ -114,12 +114,20 @@ func (d *Driver) ours() client.Filters {
 	return make(client.Filters).Add("label", labelOwner+"="+d.Owner)
 }
 
-// Output reads what was copied so far. Offsets name the same bytes for ever.
-// Behind the end, and where nothing was printed, it returns nothing.
+// Output reads what was copied so far. Offsets name the same bytes for ever, and
+// an *slipway.OutputGap says which are not kept. Behind the end, and where nothing was printed, it returns nothing.
 func (d *Driver) Output(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID, offset int64, limit int) ([]byte, error) {
 	in, err := d.find(id, i)
 	if in == nil || err != nil || ctx.Err() != nil {
 		return nil, errors.Join(err, ctx.Err())
 	}
 	return in.output.read(offset, limit)
+}
+
+// Trim gives back the space of what was printed before an offset.
+func (d *Driver) Trim(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID, before int64) error {
+	if in, err := d.find(id, i); in == nil || err != nil || ctx.Err() != nil {
+		return errors.Join(err, ctx.Err())
+	}
+	return d.known(id, i).output.trim(before)
 }

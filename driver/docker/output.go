@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/slipwayhq/slipway/driver/internal/journal"
 )
 
 // mark says how far an engine's log has been copied. It is written after what it
@@ -34,17 +34,11 @@ type output struct {
 	mu     sync.Mutex
 	loaded bool
 	mark   mark
-	freed  int64 // what lies before was given back
-	said   int64 // where the last part of a loss ended that was read
+	fresh  int64 // bytes that were appended since there was last looked how many there are
 }
 
-const (
-	keptOutput = 64 << 20
-	freedAt    = 1 << 20 // so much is given back at once
-)
-
-// kept is where what is kept begins.
-func (m mark) kept() int64 { return max(0, m.End-keptOutput) / freedAt * freedAt }
+// boundAt is how many bytes are appended until there is looked again.
+const boundAt = 1 << 20
 
 func (o *output) path() string     { return filepath.Join(o.folder, "output.log") }
 func (o *output) markPath() string { return filepath.Join(o.folder, "output.mark") }
@@ -101,53 +95,40 @@ func (o *output) begin(attempt int) (since string, err error) {
 // stamp is a time as the engine's API takes it.
 func stamp(t time.Time) string { return fmt.Sprintf("%d.%09d", t.Unix(), t.Nanosecond()) }
 
-// read reads up to limit bytes of what was copied. In the place of what is not
-// kept it says so, once to who reads on, in a line of its own.
+// read reads up to limit bytes of what was copied.
 func (o *output) read(offset int64, limit int) ([]byte, error) {
-	m, err := o.snapshot()
-	offset = max(0, offset)
-	if err != nil || m.End <= offset {
-		return nil, err
-	}
-	f, err := os.Open(o.path())
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text := make([]byte, min(int64(limit), m.End-offset))
-	n, err := f.ReadAt(text, offset)
-	if err != nil {
-		return nil, err
-	}
-	m, err = o.snapshot() // what is read now may have been given back meanwhile
-	if lost := m.kept() - offset; lost > 0 {
-		return o.loss(offset, int(min(int64(n), lost)), lost), err
-	}
-	return text[:n], err
-}
-
-// loss fills the place of n bytes with empty lines, behind one that tells of all.
-func (o *output) loss(offset int64, n int, all int64) []byte {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	text := bytes.Repeat([]byte("\n"), n)
-	if offset != o.said || offset == 0 {
-		copy(text[:max(0, n-1)], fmt.Sprintf("\nwarning: %d bytes of output are lost here: more was printed than is kept", all))
+	if err := o.load(); err != nil {
+		return nil, err
 	}
-	o.said = offset + int64(n)
-	return text
+	return journal.Read(o.path(), o.mark.End, offset, limit)
 }
 
-// free gives the disk back what is not kept. A file system that can not keeps it.
-func (o *output) free(w writing) error {
-	if kept := o.mark.kept(); kept > o.freed {
-		err := unix.Fallocate(int(w.text.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 0, kept)
-		if err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
-			return fmt.Errorf("give back the space of old output: %w", err)
-		}
-		o.freed = kept
+// trim gives back the space of what lies before an offset.
+func (o *output) trim(before int64) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return withoutHoles(journal.Trim(o.path(), before))
+}
+
+// bound makes room when more is printed than is read. The caller holds mu.
+func (o *output) bound(more int) error {
+	if o.fresh += int64(more); o.fresh < boundAt {
+		return nil
 	}
-	return nil
+	o.fresh = 0
+	_, err := journal.Bound(o.path())
+	return withoutHoles(err)
+}
+
+// withoutHoles passes over that a file system keeps what it has: the engine
+// bounds what there is to copy while nobody reads.
+func withoutHoles(err error) error {
+	if errors.Is(err, journal.ErrNoHoles) {
+		return nil
+	}
+	return err
 }
 
 // copy appends the messages of a stream, but for those that were copied before.
@@ -220,7 +201,7 @@ func (o *output) append(w writing, at int64, text []byte) error {
 		return err
 	}
 	o.mark = next
-	return o.free(w)
+	return o.bound(len(text))
 }
 
 // maxMessage bounds a message. An engine cuts lines at 16 KiB.

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 )
 
@@ -120,54 +119,5 @@ func TestListed(t *testing.T) {
 		if got := listed(line+"\n", 8000); got != want {
 			t.Errorf("%q: %v, want %v", line, got, want)
 		}
-	}
-}
-
-// Of more output than is kept the disk has the end, at the offsets that it had,
-// and who reads is told of the rest once.
-func TestOutputIsBounded(t *testing.T) {
-	o := &output{folder: t.TempDir()}
-	line := strings.Repeat("x", 16<<10-1) + "\n"
-	const lines = 3 * keptOutput / (16 << 10)
-	w, err := o.open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.close()
-	if _, err := o.begin(1); err != nil {
-		t.Fatal(err)
-	}
-	for n := range lines {
-		if err := o.append(w, int64(n+1), []byte(line)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var info unix.Stat_t
-	if err := unix.Stat(o.path(), &info); err != nil || info.Size != 3*keptOutput || info.Blocks*512 > keptOutput+2*freedAt {
-		t.Errorf("%d bytes are %d on the disk, %v", info.Size, info.Blocks*512, err)
-	}
-	const offset = 12_345
-	var text bytes.Buffer
-	for at := int64(offset); ; {
-		part, err := o.read(at, 1<<20)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(part) == 0 {
-			break
-		}
-		at += int64(len(part))
-		text.Write(part)
-	}
-	if text.Len() != 3*keptOutput-offset {
-		t.Errorf("read %d bytes", text.Len())
-	}
-	kept := strings.TrimLeft(text.String(), "\n")
-	said, kept, _ := strings.Cut(kept, "\n")
-	if want := fmt.Sprintf("warning: %d bytes of output are lost here", 2*keptOutput-offset); !strings.HasPrefix(said, want) {
-		t.Errorf("said %q", said)
-	}
-	if kept = strings.TrimLeft(kept, "\n"); kept != strings.Repeat(line, keptOutput/len(line)) {
-		t.Errorf("kept are %d bytes that begin %.20q", len(kept), kept)
 	}
 }

@@ -52,6 +52,7 @@ func deleteLeavesNothing(p *place) {
 	folder := p.world.Folder(w.Deployment, w.Instance)
 	outside := filepath.Join(p.TempDir(), "outside")
 	p.try(os.MkdirAll(filepath.Join(outside, "kept"), 0o700))
+	p.try(os.MkdirAll(filepath.Join(folder, "work"), 0o700))
 	p.try(os.Symlink(outside, filepath.Join(folder, "work", "link")))
 	p.try(os.MkdirAll(filepath.Join(folder, "work", "closed", "inner"), 0o700))
 	p.try(os.Chmod(filepath.Join(folder, "work", "closed", "inner"), 0))
