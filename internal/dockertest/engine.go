@@ -2,7 +2,6 @@ package dockertest
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -106,7 +105,7 @@ func (e *Engine) start() (err error) {
 }
 
 func possible() error {
-	for _, program := range []string{daemon(), "iptables", "ip"} {
+	for _, program := range []string{daemon, "iptables", "ip"} {
 		if _, err := exec.LookPath(program); err != nil {
 			return fmt.Errorf("%w: run scripts/prepare, or install Docker Engine, iptables and iproute2 with your system's packages; the engine need not run", err)
 		}
@@ -173,10 +172,10 @@ func (e *Engine) command() *exec.Cmd {
 		"--bridge=" + e.place.name(), "--default-address-pool=base=" + e.place.networks() + ",size=28",
 		"--iptables=false", "--ip6tables=false", "--cgroup-parent=/" + e.place.name(), "--live-restore",
 	}, e.isWithout)
-	cmd := exec.Command(daemon(), flags...)
+	cmd := exec.Command(daemon, flags...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if e.apart {
-		cmd = exec.Command("/bin/sh", append([]string{"-c", `ip link set lo up && exec "$0" "$@"`, daemon()}, flags...)...)
+		cmd = exec.Command("/bin/sh", append([]string{"-c", `ip link set lo up && exec "$0" "$@"`, daemon}, flags...)...)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Cloneflags: syscall.CLONE_NEWNET}
 	}
 	cmd.Dir = e.dir
@@ -190,10 +189,9 @@ func (e *Engine) isWithout(flag string) bool {
 	return slices.Contains(e.without, name)
 }
 
-// daemonVariable names another dockerd than the one of the PATH.
-const daemonVariable = "SLIPWAY_TEST_DOCKERD"
-
-func daemon() string { return cmp.Or(os.Getenv(daemonVariable), "dockerd") }
+// daemon is found in PATH, and so are its helpers: another engine than the
+// system's is tried by putting its folder first.
+const daemon = "dockerd"
 
 // await returns when the engine says that it is ready.
 func (e *Engine) await(ready *net.UnixConn) error {
