@@ -83,6 +83,9 @@ type Sync interface {
 	RegistryAuth(ctx context.Context, l Lease, r RevisionID) (RegistryAuth, error)
 	// Source opens the uploaded source of a revision.
 	Source(ctx context.Context, l Lease, r RevisionID) (io.ReadCloser, error)
+	// Rouse has a deployment that sleeps run again, since a request came for it
+	// or its work has not ended. For one that is awake it does nothing.
+	Rouse(ctx context.Context, d DeploymentID) error
 	// Disown gives an item up if another deployment owns it too, and says
 	// whether one does. The last owner keeps it until the thing is removed.
 	Disown(ctx context.Context, l Lease, kind ItemKind, ref string) (bool, error)
@@ -120,10 +123,11 @@ type (
 	}
 	// DeployStarted moves a revision to DEPLOYING.
 	DeployStarted struct{ Revision RevisionID }
-	// InstanceWanted writes a new instance with a free port of the range. There
-	// is at most one per revision: another is not made.
+	// InstanceWanted writes those instances that a revision lacks, each with a
+	// free port of the range. More than Count are not made.
 	InstanceWanted struct {
 		Revision RevisionID
+		Count    int // that it is to have; 0 counts as 1
 		Ports    PortRange
 	}
 	// PortRefused gives an instance another port, since a stranger holds its own.
@@ -138,7 +142,7 @@ type (
 	// GatePassed makes a revision DEPLOYED and the active one.
 	GatePassed struct {
 		Revision RevisionID
-		Instance InstanceID
+		Alone    bool // its kind runs once
 	}
 	// RevisionFailed ends a revision in the failure of its phase.
 	RevisionFailed struct {

@@ -25,7 +25,9 @@ func (w *worker) take(ctx context.Context, s step) error {
 	case deploy:
 		return w.reportPlan(ctx, s.revision, w.deployment(s.revision, s.revision.Artefact))
 	case plan:
-		return w.reportPlan(ctx, s.revision, w.placement(s.revision.ID, s.revision.Artefact))
+		return w.reportPlan(ctx, s.revision, w.placement(s.revision, s.revision.Artefact))
+	case pass:
+		return w.passGate(ctx, s.revision)
 	case start:
 		return w.start(ctx, s)
 	case probe:
@@ -39,6 +41,8 @@ func (w *worker) take(ctx context.Context, s step) error {
 		return w.report(ctx, slipway.InstanceChanged{Instance: s.instance})
 	case kill:
 		return w.kill(ctx, s)
+	case lull:
+		return w.lull(ctx, s)
 	case drain:
 		return w.drain(ctx, s)
 	case remove:
@@ -53,15 +57,16 @@ func (w *worker) take(ctx context.Context, s step) error {
 
 // deployment is what is written down before a revision starts.
 func (w *worker) deployment(r *slipway.Revision, a slipway.Artefact) []slipway.Event {
-	return append([]slipway.Event{slipway.DeployStarted{Revision: r.ID}}, w.placement(r.ID, a)...)
+	return append([]slipway.Event{slipway.DeployStarted{Revision: r.ID}}, w.placement(r, a)...)
 }
 
-func (w *worker) placement(r slipway.RevisionID, a slipway.Artefact) []slipway.Event {
+func (w *worker) placement(r *slipway.Revision, a slipway.Artefact) []slipway.Event {
 	events := []slipway.Event{slipway.ItemPlanned{Kind: slipway.ItemRoute, Ref: string(w.a.Deployment.ID)}}
-	if w.kinds[a.Kind].Exclusive {
+	kind := w.kinds[a.Kind]
+	if kind.Exclusive {
 		events = append(events, slipway.ItemPlanned{Kind: slipway.ItemState, Ref: string(w.a.Deployment.ID)})
 	}
-	return append(events, slipway.InstanceWanted{Revision: r, Ports: w.config.Ports})
+	return append(events, slipway.InstanceWanted{Revision: r.ID, Count: replicas(w.a.Deployment, r, kind), Ports: w.config.Ports})
 }
 
 // reportPlan reports what needs a port: that there is none is final.
@@ -126,6 +131,7 @@ func (w *worker) workload(ctx context.Context, s step) (slipway.Workload, error)
 		Image: s.revision.Artefact.Image, Args: launch.Args, Env: slices.Concat(env, launch.Env), Port: s.instance.Port,
 		Read:     launch.Read,
 		Stateful: w.kinds[s.revision.Artefact.Kind].Exclusive,
+		Limits:   slipway.SizeOf(w.a.Deployment.Config.DeploymentType, s.revision.Config.Resources).Limits,
 	}, nil
 }
 
@@ -175,22 +181,29 @@ func (w *worker) answers(ctx context.Context, s step) bool {
 	return err == nil && status == http.StatusOK
 }
 
-// serves reports an instance that answered, and with it the revision that has
-// passed its gate. The route follows in the next pass, at once; until then new
-// requests wait, so that who reads DEPLOYED finds the new revision and no other.
+// serves reports an instance that answered, and with the last one its revision.
 func (w *worker) serves(ctx context.Context, s step) error {
 	i := s.instance
 	i.State, i.StartedAt, i.Exit = slipway.InstanceServing, w.config.Now(), nil
-	events := []slipway.Event{slipway.InstanceChanged{Instance: i}}
-	if s.revision.Status == slipway.Deploying {
-		w.router.Route(slipway.Route{
-			Deployment: w.a.Deployment.ID, Workspace: w.a.Deployment.Workspace, Slug: w.a.Deployment.Slug, State: slipway.RouteHolding,
-		})
-		events = append(events, slipway.GatePassed{Revision: s.revision.ID, Instance: i.ID})
-	} else {
-		events = append(events, slipway.HealthChanged{Health: slipway.Health{State: slipway.Healthy}})
+	changed := slipway.InstanceChanged{Instance: i}
+	switch {
+	case s.revision.Status != slipway.Deploying:
+		return w.report(ctx, changed, slipway.HealthChanged{Health: w.healthWith(i)})
+	case s.last:
+		return w.passGate(ctx, s.revision, changed)
 	}
-	return w.report(ctx, events...)
+	return w.report(ctx, changed)
+}
+
+// passGate reports a revision whose instances all serve: what it takes over, it
+// takes over at full strength. The route follows in the next pass, at once; until
+// then new requests wait, so that who reads DEPLOYED finds the new revision and
+// no other.
+func (w *worker) passGate(ctx context.Context, r *slipway.Revision, events ...slipway.Event) error {
+	w.router.Route(slipway.Route{
+		Deployment: w.a.Deployment.ID, Workspace: w.a.Deployment.Workspace, Slug: w.a.Deployment.Slug, State: slipway.RouteHolding,
+	})
+	return w.report(ctx, append(events, slipway.GatePassed{Revision: r.ID, Alone: w.kinds[r.Artefact.Kind].Exclusive})...)
 }
 
 // crashed reports an instance that ended by itself, and when it is tried again.
@@ -212,19 +225,22 @@ func (w *worker) reportCrash(ctx context.Context, i slipway.Instance, exit *slip
 	i.RetryAt = w.config.Now().Add(restartBackoff.After(i.Crashes))
 	events := []slipway.Event{slipway.InstanceChanged{Instance: i}}
 	if active {
-		events = append(events, slipway.HealthChanged{Health: healthAfter(i)})
+		events = append(events, slipway.HealthChanged{Health: w.healthWith(i)})
 	}
 	return w.report(ctx, events...)
 }
 
-// healthAfter says how a deployment does whose instance has crashed.
-func healthAfter(i slipway.Instance) slipway.Health {
-	h := slipway.Health{State: slipway.Restarts}
-	if i.Crashes >= crashLoop {
-		h.State = slipway.Unhealthy
-	}
-	h.Reason = fmt.Sprintf("The agent server %s (%d in a row). %s", describe(i.Exit), i.Crashes, lastWords(i.Exit))
-	return h
+// healthWith says how the active revision does once one of its instances is as
+// given.
+func (w *worker) healthWith(changed slipway.Instance) slipway.Health {
+	return healthOf(append(w.siblings(changed), changed))
+}
+
+// siblings lists the other instances of an instance's revision.
+func (w *worker) siblings(i slipway.Instance) []slipway.Instance {
+	return slices.DeleteFunc(slices.Clone(w.a.Instances), func(o slipway.Instance) bool {
+		return o.ID == i.ID || o.Revision != i.Revision
+	})
 }
 
 // kill ends an instance of the active revision that does not answer, and counts
@@ -236,6 +252,30 @@ func (w *worker) kill(ctx context.Context, s step) error {
 	return w.reportCrash(ctx, s.instance, &slipway.Exit{Code: -1, Reason: s.failure.Message, At: w.config.Now()})
 }
 
+// lull ends an instance of a deployment that sleeps. New requests wait from now
+// on; what the last ones have left to be done is let end first, and keeps the
+// deployment awake.
+func (w *worker) lull(ctx context.Context, s step) error {
+	i, d := s.instance, w.a.Deployment.ID
+	ended, err := w.letEnd(ctx, w.left(requestsOf(i.ID), w.drainOf(i), w.config.Now()))
+	if err != nil {
+		return err
+	}
+	runs, err := w.driver.Runs(ctx, d, i.ID)
+	switch {
+	case err != nil && !errors.Is(err, slipway.ErrUntold):
+		return fmt.Errorf("ask for runs: %w", err)
+	case ended && runs.Pending+runs.Running == 0:
+		return w.drain(ctx, s)
+	}
+	w.log.Info("deployment is not put to sleep, it has work", slog.Int("pending", runs.Pending), slog.Int("running", runs.Running))
+	delete(w.begun, requestsOf(i.ID))
+	if err := w.sync.Rouse(ctx, d); err != nil {
+		return fmt.Errorf("keep awake: %w", err)
+	}
+	return w.report(ctx)
+}
+
 // drain stops an instance for good: new requests wait or go elsewhere, those
 // that have begun may end, and so may its runs.
 func (w *worker) drain(ctx context.Context, s step) error {
@@ -245,8 +285,12 @@ func (w *worker) drain(ctx context.Context, s step) error {
 		grace = w.drainOf(i)
 	}
 	if i.State == slipway.InstanceServing && !d.Deleting() {
-		if err := w.letEnd(ctx, w.left(requestsOf(i.ID), grace, w.config.Now())); err != nil {
+		ended, err := w.letEnd(ctx, w.left(requestsOf(i.ID), grace, w.config.Now()))
+		if err != nil {
 			return err
+		}
+		if !ended {
+			w.log.Warn("requests did not end in time and are cut", slog.Duration("after", grace))
 		}
 	}
 	if i.State != slipway.InstanceStopping {
@@ -271,14 +315,12 @@ func (w *worker) drainOf(i slipway.Instance) time.Duration {
 }
 
 // letEnd waits, bounded, until requests that have begun at instances which the
-// route has left have ended. What has not ended by then is cut.
-func (w *worker) letEnd(ctx context.Context, limit time.Duration) error {
+// route has left have ended, and says whether they have.
+func (w *worker) letEnd(ctx context.Context, limit time.Duration) (ended bool, err error) {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	if err := w.router.Drained(limited, w.a.Deployment.ID); err != nil && ctx.Err() == nil {
-		w.log.Warn("requests did not end in time and are cut", slog.Duration("after", limit))
-	}
-	return ctx.Err()
+	err = w.router.Drained(limited, w.a.Deployment.ID)
+	return err == nil, ctx.Err()
 }
 
 func (w *worker) remove(ctx context.Context, i slipway.Instance) error {
@@ -287,7 +329,11 @@ func (w *worker) remove(ctx context.Context, i slipway.Instance) error {
 		return w.stuck(ctx, slipway.ItemInstance, string(i.ID), err)
 	}
 	w.forget(i.ID)
-	return w.report(ctx, slipway.InstanceGone{Instance: i.ID})
+	events := []slipway.Event{slipway.InstanceGone{Instance: i.ID}}
+	if a := w.a.Active; a != nil && a.ID == i.Revision && i.Crashes > 0 {
+		events = append(events, slipway.HealthChanged{Health: healthOf(w.siblings(i))})
+	}
+	return w.report(ctx, events...)
 }
 
 // removeItem removes a thing and reports it only after having looked again.
