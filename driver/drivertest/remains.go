@@ -59,7 +59,10 @@ func deleteLeavesNothing(p *place) {
 	p.try(os.Chmod(filepath.Join(folder, "work", "closed"), 0))
 	p.stop(w, 0)
 	p.try(p.delete(w))
-	if _, err := os.Lstat(filepath.Dir(filepath.Dir(folder))); err == nil {
+	for filepath.Base(folder) != string(w.Deployment) {
+		folder = filepath.Dir(folder)
+	}
+	if _, err := os.Lstat(folder); err == nil {
 		p.Error("the folder of the deployment is left")
 	}
 	if _, err := os.Stat(filepath.Join(outside, "kept")); err != nil {
