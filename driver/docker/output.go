@@ -155,12 +155,20 @@ func (o *output) copy(stream io.Reader) error {
 			return err
 		case at == before.At && known > 0:
 			known--
+		case at < o.latest(): // engines repeat themselves when they begin another file
 		default:
 			if err := o.append(w, at, text); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+// latest is the time of the latest message that was copied.
+func (o *output) latest() int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.mark.At
 }
 
 // writing is the two files of an output, open.
