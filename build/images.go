@@ -10,10 +10,11 @@ import (
 	"github.com/slipwayhq/slipway/build/image"
 )
 
-// imageAgents run what is in images. They keep no state of their own where they
-// run, so two may at once.
+// imageAgents run what is in images. But for those with a server of ours that
+// keeps files, they have no state of their own where they run, so two may at once.
 var imageAgents = []slipway.AgentKind{
 	{Name: image.Kind, Probe: "/ok", Start: 2 * time.Minute, Drain: 30 * time.Second},
+	{Name: image.StateKind, Probe: "/ok", Exclusive: true, StartFailure: 1, Start: 2 * time.Minute, Drain: 30 * time.Second},
 	{Name: image.AegraKind, Probe: "/health", Start: 3 * time.Minute, Drain: 30 * time.Second},
 }
 

@@ -18,9 +18,11 @@ import (
 )
 
 // Kinds of artefacts that are images: those of servers that say /ok when they
-// serve, and those that Aegra serves.
+// serve, those that a server of ours serves and that keep what it knows in files,
+// and those that Aegra serves.
 const (
 	Kind      = "image"
+	StateKind = "image-state"
 	AegraKind = "image-aegra"
 )
 
@@ -99,7 +101,7 @@ func (b *Builder) build(ctx context.Context, a App, log io.Writer) (slipway.Arte
 		return slipway.Artefact{}, err
 	}
 	tag := b.tag(a.Key, base, a.secretNames())
-	made := slipway.Artefact{Kind: kindOf(a.Server), Digest: a.Key, Config: a.Config.Path, Runtime: map[string]string{RuntimeBase: base.pinned}}
+	made := slipway.Artefact{Kind: kindOf(a.Server, base), Digest: a.Key, Config: a.Config.Path, Runtime: map[string]string{RuntimeBase: base.pinned}}
 	if made.Image, err = b.find(ctx, tag); err != nil {
 		return made, err
 	}
@@ -129,11 +131,14 @@ func (b *Builder) job(ctx context.Context, a App, base base) (job, error) {
 	return job{App: a, recipe: r, kit: kit}, err
 }
 
-func kindOf(server slipway.AgentServer) string {
-	if server == slipway.AgentServerAegra {
+func kindOf(server slipway.AgentServer, base base) string {
+	switch {
+	case server == slipway.AgentServerAegra:
 		return AegraKind
+	case base.serves:
+		return Kind
 	}
-	return Kind
+	return StateKind
 }
 
 func (a App) secretNames() []string {

@@ -168,3 +168,21 @@ func TestServes(t *testing.T) {
 		}
 	}
 }
+
+// Only a server of ours that keeps files owns state.
+func TestKindOf(t *testing.T) {
+	for _, c := range []struct {
+		server slipway.AgentServer
+		serves bool
+		want   string
+	}{
+		{"", false, StateKind},
+		{slipway.AgentServerLangGraph, false, StateKind},
+		{"", true, Kind},
+		{slipway.AgentServerAegra, false, AegraKind},
+	} {
+		if got := kindOf(c.server, base{serves: c.serves}); got != c.want {
+			t.Errorf("server %q, brought by the base %v: kind %s, want %s", c.server, c.serves, got, c.want)
+		}
+	}
+}

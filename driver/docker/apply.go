@@ -64,6 +64,14 @@ func (d *Driver) replace(ctx context.Context, in *instance, old *look, w slipway
 	if err := os.MkdirAll(in.folder, 0o700); err != nil {
 		return nil, d.explain(w, "make folder", err)
 	}
+	if w.Stateful {
+		if err := d.keepState(ctx, w.Deployment); err != nil {
+			return nil, d.explain(w, "keep state", err)
+		}
+	}
+	if err := d.connect(ctx, w.Deployment); err != nil {
+		return nil, d.explain(w, "connect container", err)
+	}
 	id, err := d.create(ctx, w)
 	if err != nil {
 		return nil, d.explain(w, "create container", err)
@@ -104,7 +112,7 @@ func (d *Driver) explain(w slipway.Workload, doing string, err error) error {
 	switch text := err.Error(); {
 	case client.IsErrConnectionFailed(err):
 		return d.Engine.Explain(err)
-	case doing == "create container" && errdefs.IsNotFound(err):
+	case doing == "create container" && errdefs.IsNotFound(err) && !strings.Contains(text, "network"):
 		return failure("image_missing", fmt.Sprintf("Image %s is not in the container engine any more.", w.Image), "Deploy the revision again.")
 	case strings.Contains(text, "port is already allocated"), strings.Contains(text, "address already in use"):
 		return failure(slipway.PortInUse, fmt.Sprintf("Port %d is in use.", w.Port), "Stop what holds the port, or take it out of the range of ports for agents.")

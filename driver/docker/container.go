@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -49,6 +50,7 @@ type look struct {
 	port       string
 	stopSignal string
 	secrets    []string // to be masked in what is quoted
+	memory     int64    // bytes that it may use, 0 for any
 	state      *container.State
 }
 
@@ -79,14 +81,25 @@ func (in *instance) remember(l *look) {
 	}
 }
 
+// lastSeen is the container that ran when it was last looked at, nil if none did.
+func (in *instance) lastSeen() *look {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.seen
+}
+
 func newLook(c container.InspectResponse) *look {
 	labels := c.Config.Labels
 	attempt, _ := strconv.Atoi(labels[labelAttempt])
-	return &look{
+	l := &look{
 		id: c.ID, deployment: slipway.DeploymentID(labels[labelDeployment]), instance: slipway.InstanceID(labels[labelInstance]),
 		attempt: attempt, port: labels[labelPort], stopSignal: c.Config.StopSignal,
 		secrets: secrets(c.Config), state: c.State,
 	}
+	if c.HostConfig != nil {
+		l.memory = c.HostConfig.Memory
+	}
+	return l
 }
 
 // secrets are the values of the variables that were given as secrets.
@@ -130,14 +143,43 @@ func (d *Driver) create(ctx context.Context, w slipway.Workload) (id string, err
 			PortBindings: network.PortMap{portInside: {{
 				HostIP: netip.MustParseAddr("127.0.0.1"), HostPort: strconv.Itoa(w.Port),
 			}}},
+			NetworkMode:   container.NetworkMode(networkName(w.Deployment)),
 			LogConfig:     logConfig,
 			RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled},
 			SecurityOpt:   []string{"no-new-privileges"},
 			CapDrop:       []string{"ALL"},
+			Resources:     resources(w.Limits),
+			Mounts:        d.mounts(w),
 		},
 	})
 	return made.ID, err
 }
+
+// mostProcesses is how many processes and threads a container may have that is
+// given no limit: more than an agent needs, fewer than a machine has numbers for.
+const mostProcesses = 4096
+
+// cpuPeriod is the time, in µs, over which a quota of processor time is counted.
+const cpuPeriod = 100_000
+
+// resources are limits as the engine has them. The quota may be more than the
+// machine has. There is no swap beyond the memory, and no core is dumped.
+func resources(l slipway.Limits) container.Resources {
+	r := container.Resources{Ulimits: []*container.Ulimit{{Name: "core"}}}
+	if l.CPU > 0 {
+		r.CPUPeriod, r.CPUQuota = cpuPeriod, max(int64(l.CPU*cpuPeriod), 1000) // the least the kernel takes
+	}
+	if l.MemoryMB > 0 {
+		r.Memory = max(int64(l.MemoryMB), leastMemoryMB) << 20
+		r.MemorySwap = r.Memory
+	}
+	processes := int64(cmp.Or(l.Processes, mostProcesses))
+	r.PidsLimit = &processes
+	return r
+}
+
+// leastMemoryMB is what engines want a container to have.
+const leastMemoryMB = 6
 
 // environment is the deployment's variables, and ours over them.
 func environment(w slipway.Workload) []string {
@@ -146,6 +188,9 @@ func environment(w slipway.Workload) []string {
 		{Name: "PORT", Value: strconv.Itoa(int(portInside.Num()))},
 		{Name: "SLIPWAY_INSTANCE", Value: string(w.Instance)},
 		{Name: "SLIPWAY_ATTEMPT", Value: strconv.Itoa(w.Attempt)},
+	}
+	if w.Stateful {
+		ours = append(ours, slipway.EnvVar{Name: "SLIPWAY_STATE_DIR", Value: stateDir})
 	}
 	var env []string
 	for _, v := range slices.Concat(w.Env, ours) { // the last of a name counts

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,14 +35,32 @@ type fixture struct {
 	client *client.Client
 	root   string
 	owner  string
-	log    bytes.Buffer
+	log    logged
 	d      *docker.Driver
 	w      slipway.Workload
 }
 
+// logged is what was logged, to be read while more is.
+type logged struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logged) Write(text []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(text)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
 func newFixture(t *testing.T, e *dockertest.Engine, flags ...string) *fixture {
 	f := &fixture{T: t, engine: e, client: e.Client(t), root: t.TempDir(), owner: slipway.NewID[string](time.Now())}
-	t.Cleanup(func() { removeContainers(t, e, f.owner) })
+	t.Cleanup(func() { removeAll(t, e, f.owner) })
 	t.Cleanup(func() { f.d.Close() })
 	f.w = slipway.Workload{
 		Instance: slipway.NewID[slipway.InstanceID](time.Now()), Deployment: slipway.NewID[slipway.DeploymentID](time.Now()),
@@ -178,26 +197,6 @@ func failure(t *testing.T, err error, code string) *slipway.Failure {
 		t.Fatalf("got %#v (%v), want a failure %s", err, err, code)
 	}
 	return f
-}
-
-func TestOutOfMemory(t *testing.T) {
-	f := newFixture(t, dockertest.Shared(t))
-	f.serve()
-	resources := container.Resources{Memory: 64 << 20, MemorySwap: 64 << 20}
-	_, err := f.client.ContainerUpdate(t.Context(), f.name(), client.ContainerUpdateOptions{Resources: &resources})
-	f.try(err)
-	f.ask(http.MethodPost, "/eat")
-	testsignal.Until(t, "its end", func() bool { return f.inspect().Phase == slipway.PhaseExited })
-	if e := f.inspect().Exit; e.Signal != "SIGKILL" || !strings.HasPrefix(e.Reason, "It ran out of memory.") {
-		t.Errorf("exit = %+v", e)
-	}
-	f.w.Attempt = 2
-	f.serve()
-	f.ask(http.MethodPost, "/exit?code=1")
-	testsignal.Until(t, "its end", func() bool { return f.inspect().Phase == slipway.PhaseExited })
-	if e := f.inspect().Exit; strings.Contains(e.Reason, "memory") {
-		t.Errorf("the next attempt: %+v", e)
-	}
 }
 
 // An image may want another signal than SIGTERM.
@@ -394,7 +393,7 @@ func TestEngineDown(t *testing.T) {
 	f := newFixture(t, dockertest.Start(t))
 	before := f.serve()
 	// Ports that are published are the engine's, and go down with it.
-	inside := f.container().NetworkSettings.Networks["bridge"].IPAddress.String() + ":8000"
+	inside := f.container().NetworkSettings.Networks["slipway-"+string(f.w.Deployment)].IPAddress.String() + ":8000"
 	f.engine.Down()
 	_, inspected := f.d.Inspect(t.Context(), f.w.Deployment, f.w.Instance)
 	_, applied := f.d.Apply(t.Context(), f.w)

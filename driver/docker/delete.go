@@ -14,7 +14,8 @@ import (
 )
 
 // Delete removes a stopped instance: its container with the volumes that the
-// engine made for it, then its folder. It refuses while the container runs.
+// engine made for it, the deployment's network with its last container, then its
+// folder. It refuses while the container runs.
 func (d *Driver) Delete(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID) error {
 	if in, err := d.find(id, i); in == nil || err != nil {
 		return err
@@ -37,6 +38,14 @@ func (d *Driver) Delete(ctx context.Context, id slipway.DeploymentID, i slipway.
 		}
 	}
 	in.unfollow()
+	if err := d.disconnect(ctx, id); err != nil {
+		return err
+	}
+	if kept, err := d.hasState(id); kept && err == nil {
+		if err := d.removeVolumes(ctx, id, d.volume(id)); err != nil {
+			return err
+		}
+	}
 	if err := os.RemoveAll(in.folder); err != nil {
 		return err
 	}
@@ -54,8 +63,8 @@ func (d *Driver) remove(ctx context.Context, l *look) error {
 	return fmt.Errorf("remove container: %w", d.Engine.Explain(err))
 }
 
-// Purge removes what is kept for a deployment: of containers nothing is but
-// they themselves. It refuses while one runs.
+// Purge removes what is left of a deployment: containers, then state and
+// snapshots. It refuses while one runs.
 func (d *Driver) Purge(ctx context.Context, id slipway.DeploymentID) error {
 	if err := ids.CheckDeployment(id); err != nil {
 		return err
@@ -64,5 +73,8 @@ func (d *Driver) Purge(ctx context.Context, id slipway.DeploymentID) error {
 	for _, o := range list {
 		err = errors.Join(err, d.Delete(ctx, id, o.Instance))
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return d.forgetState(ctx, id)
 }

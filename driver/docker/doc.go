@@ -20,9 +20,28 @@
 //
 // Its image's command, the deployment's variables, and from us HOST, PORT (8000,
 // published on 127.0.0.1 at the instance's port), SLIPWAY_INSTANCE and
-// SLIPWAY_ATTEMPT. It has no capabilities, gains no privileges, and sees no
-// folder of the machine; what it writes goes with it. Values of variables are in
-// the engine's description of the container, but in no label, log or error.
+// SLIPWAY_ATTEMPT. It has no capabilities, gains no privileges, is held to the
+// limits of its workload and sees no folder of the machine; what it writes goes
+// with it. Its root is not read-only: agents write where they like. Values of
+// variables are in the engine's description of the container, but in no label,
+// log or error.
+//
+// # Networks
+//
+// The containers of a deployment are on a bridge of their own: on one that all
+// shared (icc=false) neighbours could still take each other's addresses. It is
+// made before the first container and removed after the last, while the folder
+// of the instance is there to find it by; what that misses is swept when the
+// engine is reached.
+//
+// # State
+//
+// A kind with state has a volume per deployment, at SLIPWAY_STATE_DIR. A folder
+// beside the instances says which volume it is, and holds snapshots as tarballs:
+// they go through the engine, which may keep volumes where we can not read. A
+// snapshot is restored to a new volume, which becomes the deployment's by one
+// rename; a death before leaves the old one, and volumes that are not the
+// deployment's go with the containers that had them.
 //
 // # Output
 //
@@ -30,5 +49,7 @@
 // the instance's folder, where offsets name the same bytes over attempts and
 // restarts: beside the output lies a mark, written after each message, that says
 // how far the engine's log has been copied. Bytes behind the mark were never
-// shown to anybody, and are dropped and copied again.
+// shown to anybody, and are dropped and copied again. What was read is given back
+// to the disk; of what is printed faster than it is read, the end is kept and the
+// rest is told as a gap.
 package docker

@@ -36,7 +36,7 @@ func TestSuite(t *testing.T) {
 // world is an installation of its own on an engine.
 func world(t *testing.T, e *dockertest.Engine) drivertest.World {
 	root, owner := t.TempDir(), slipway.NewID[string](time.Now())
-	t.Cleanup(func() { removeContainers(t, e, owner) })
+	t.Cleanup(func() { removeAll(t, e, owner) })
 	return drivertest.World{
 		Open: func(t testing.TB) (slipway.Driver, func()) {
 			d := open(t, e.Host(), root, owner, t.Output())
@@ -44,8 +44,22 @@ func world(t *testing.T, e *dockertest.Engine) drivertest.World {
 		},
 		Agent:     func(flags ...string) []string { return flags },
 		Processes: true,
-		PID:       func(t testing.TB, w slipway.Workload, pid string) string { return outside(t, e, w, pid) },
+		Limits:    true,
+		Folder: func(id slipway.DeploymentID, i slipway.InstanceID) string {
+			return filepath.Join(root, string(id), string(i))
+		},
+		PID:   func(t testing.TB, w slipway.Workload, pid string) string { return outside(t, e, w, pid) },
+		State: func(id slipway.DeploymentID) string { return e.Volume(volumeOf(root, id)) },
 	}
+}
+
+// volumeOf names the volume that holds the state of a deployment.
+func volumeOf(root string, id slipway.DeploymentID) string {
+	name, err := os.ReadFile(filepath.Join(root, string(id), "state", "volume"))
+	if err != nil {
+		return "slipway-" + string(id)
+	}
+	return string(name)
 }
 
 func open(t testing.TB, host, root, owner string, log io.Writer) *docker.Driver {
@@ -62,14 +76,33 @@ func open(t testing.TB, host, root, owner string, log io.Writer) *docker.Driver 
 	return d
 }
 
-func removeContainers(t *testing.T, e *dockertest.Engine, owner string) {
-	c, ctx := e.Client(t), context.Background()
-	list, err := c.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: make(client.Filters).Add("label", "slipway.owner="+owner)})
+// removeAll removes what an installation has in an engine.
+func removeAll(t *testing.T, e *dockertest.Engine, owner string) {
+	c, ctx, ours := e.Client(t), context.Background(), make(client.Filters).Add("label", "slipway.owner="+owner)
+	list, err := c.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: ours})
 	if err != nil {
 		t.Error(err)
 	}
 	for _, found := range list.Items {
 		if _, err := c.ContainerRemove(ctx, found.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true}); err != nil {
+			t.Error(err)
+		}
+	}
+	networks, err := c.NetworkList(ctx, client.NetworkListOptions{Filters: ours})
+	if err != nil {
+		t.Error(err)
+	}
+	for _, found := range networks.Items {
+		if _, err := c.NetworkRemove(ctx, found.ID, client.NetworkRemoveOptions{}); err != nil {
+			t.Error(err)
+		}
+	}
+	volumes, err := c.VolumeList(ctx, client.VolumeListOptions{Filters: ours})
+	if err != nil {
+		t.Error(err)
+	}
+	for _, found := range volumes.Items {
+		if _, err := c.VolumeRemove(ctx, found.Name, client.VolumeRemoveOptions{}); err != nil {
 			t.Error(err)
 		}
 	}

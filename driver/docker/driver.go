@@ -15,7 +15,10 @@ import (
 	"github.com/slipwayhq/slipway/internal/engine"
 )
 
-var _ slipway.Driver = (*Driver)(nil)
+var (
+	_ slipway.Driver  = (*Driver)(nil)
+	_ slipway.Trimmer = (*Driver)(nil)
+)
 
 // Config is what a driver is opened with.
 type Config struct {
@@ -33,6 +36,8 @@ type Driver struct {
 	running sync.WaitGroup
 	exits   *exits.Exits
 
+	connecting turn // held while networks are made and removed
+
 	mu        sync.Mutex
 	instances map[slipway.InstanceID]*instance
 }
@@ -43,7 +48,7 @@ func Open(c Config) (*Driver, error) {
 	if err := os.MkdirAll(c.Root, 0o700); err != nil {
 		return nil, fmt.Errorf("make folder for containers: %w", err)
 	}
-	d := &Driver{Config: c, instances: map[slipway.InstanceID]*instance{}}
+	d := &Driver{Config: c, connecting: make(turn, 1), instances: map[slipway.InstanceID]*instance{}}
 	d.alive, d.close = context.WithCancel(context.Background())
 	d.exits = exits.Until(d.alive)
 	if d.Engine != nil {

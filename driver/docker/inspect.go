@@ -43,23 +43,31 @@ func (d *Driver) observe(ctx context.Context, in *instance, l *look) (slipway.Ob
 		if err := d.drain(ctx, in, l); err != nil {
 			return slipway.Observed{}, err
 		}
-		o.Phase, o.Attempt, o.Exit = slipway.PhaseExited, l.attempt, in.exit(l)
+		o.Phase, o.Attempt, o.Exit = slipway.PhaseExited, l.attempt, in.exit(l, d.outOfMemory(ctx, l))
 	}
 	return o, nil
 }
 
 // exit says how a container ended. An engine tells of a signal as shells do, by
 // a code above 128.
-func (in *instance) exit(l *look) *slipway.Exit {
-	e := &slipway.Exit{Code: l.state.ExitCode, At: l.finished()}
+func (in *instance) exit(l *look, outOfMemory bool) *slipway.Exit {
+	e := &slipway.Exit{Code: l.state.ExitCode, At: l.finished(), OutOfMemory: outOfMemory}
 	if e.Code > 128 {
 		e.Signal = unix.SignalName(unix.Signal(e.Code - 128))
 	}
 	e.Reason = cmp.Or(reason.LastLines(in.output.path(), in.output.began(l.attempt), l.secrets), l.state.Error, "It wrote nothing.")
-	if l.state.OOMKilled {
-		e.Reason = "It ran out of memory.\n" + e.Reason
+	if outOfMemory {
+		e.Reason = "It ran out of memory" + l.memoryLimit() + ".\n" + e.Reason
 	}
 	return e
+}
+
+// memoryLimit says what a container may have, if that is limited.
+func (l *look) memoryLimit() string {
+	if l.memory == 0 {
+		return ""
+	}
+	return fmt.Sprintf(": it may use %d MB", l.memory>>20)
 }
 
 // List returns every instance in the order of ids: all that have a container,
@@ -106,12 +114,20 @@ func (d *Driver) ours() client.Filters {
 	return make(client.Filters).Add("label", labelOwner+"="+d.Owner)
 }
 
-// Output reads what was copied so far. Offsets name the same bytes for ever.
-// Behind the end, and where nothing was printed, it returns nothing.
+// Output reads what was copied so far. Offsets name the same bytes for ever, and
+// an *slipway.OutputGap says which are not kept. Behind the end, and where nothing was printed, it returns nothing.
 func (d *Driver) Output(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID, offset int64, limit int) ([]byte, error) {
 	in, err := d.find(id, i)
 	if in == nil || err != nil || ctx.Err() != nil {
 		return nil, errors.Join(err, ctx.Err())
 	}
 	return in.output.read(offset, limit)
+}
+
+// Trim gives back the space of what was printed before an offset.
+func (d *Driver) Trim(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID, before int64) error {
+	if in, err := d.find(id, i); in == nil || err != nil || ctx.Err() != nil {
+		return errors.Join(err, ctx.Err())
+	}
+	return d.known(id, i).output.trim(before)
 }

@@ -20,9 +20,7 @@ func (d *Driver) Listens(ctx context.Context, id slipway.DeploymentID, i slipway
 	if in == nil || err != nil {
 		return false, err
 	}
-	in.mu.Lock()
-	l := in.seen
-	in.mu.Unlock()
+	l := in.lastSeen()
 	if l == nil || !visible(l) {
 		if l, err = d.inspect(ctx, in); err != nil || !l.running() {
 			return false, err

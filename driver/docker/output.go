@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/slipwayhq/slipway/driver/internal/journal"
 )
 
 // mark says how far an engine's log has been copied. It is written after what it
@@ -25,13 +27,18 @@ type mark struct {
 }
 
 // output is what an instance printed, in its folder. One at a time copies into
-// it; anybody reads.
+// it; anybody reads. Of what was copied the end is kept; the disk gets the rest
+// back, and offsets stay what they were.
 type output struct {
 	folder string
 	mu     sync.Mutex
 	loaded bool
 	mark   mark
+	fresh  int64 // bytes that were appended since there was last looked how many there are
 }
+
+// boundAt is how many bytes are appended until there is looked again.
+const boundAt = 1 << 20
 
 func (o *output) path() string     { return filepath.Join(o.folder, "output.log") }
 func (o *output) markPath() string { return filepath.Join(o.folder, "output.mark") }
@@ -90,19 +97,38 @@ func stamp(t time.Time) string { return fmt.Sprintf("%d.%09d", t.Unix(), t.Nanos
 
 // read reads up to limit bytes of what was copied.
 func (o *output) read(offset int64, limit int) ([]byte, error) {
-	m, err := o.snapshot()
-	offset = max(0, offset)
-	if err != nil || m.End <= offset {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err := o.load(); err != nil {
 		return nil, err
 	}
-	f, err := os.Open(o.path())
-	if err != nil {
-		return nil, err
+	return journal.Read(o.path(), o.mark.End, offset, limit)
+}
+
+// trim gives back the space of what lies before an offset.
+func (o *output) trim(before int64) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return withoutHoles(journal.Trim(o.path(), before))
+}
+
+// bound makes room when more is printed than is read. The caller holds mu.
+func (o *output) bound(more int) error {
+	if o.fresh += int64(more); o.fresh < boundAt {
+		return nil
 	}
-	defer f.Close()
-	text := make([]byte, min(int64(limit), m.End-offset))
-	n, err := f.ReadAt(text, offset)
-	return text[:n], err
+	o.fresh = 0
+	_, err := journal.Bound(o.path())
+	return withoutHoles(err)
+}
+
+// withoutHoles passes over that a file system keeps what it has: the engine
+// bounds what there is to copy while nobody reads.
+func withoutHoles(err error) error {
+	if errors.Is(err, journal.ErrNoHoles) {
+		return nil
+	}
+	return err
 }
 
 // copy appends the messages of a stream, but for those that were copied before.
@@ -129,12 +155,20 @@ func (o *output) copy(stream io.Reader) error {
 			return err
 		case at == before.At && known > 0:
 			known--
+		case at < o.latest(): // engines repeat themselves when they begin another file
 		default:
 			if err := o.append(w, at, text); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+// latest is the time of the latest message that was copied.
+func (o *output) latest() int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.mark.At
 }
 
 // writing is the two files of an output, open.
@@ -175,7 +209,7 @@ func (o *output) append(w writing, at int64, text []byte) error {
 		return err
 	}
 	o.mark = next
-	return nil
+	return o.bound(len(text))
 }
 
 // maxMessage bounds a message. An engine cuts lines at 16 KiB.

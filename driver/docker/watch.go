@@ -9,7 +9,6 @@ import (
 
 	"github.com/moby/moby/client"
 
-	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/internal/engine"
 )
 
@@ -39,7 +38,7 @@ func (d *Driver) watchOnce(connected func()) error {
 	defer cancel()
 	events := d.Engine.Events(ctx, client.EventsListOptions{
 		Since:   stamp(time.Now().Add(-time.Second)), // the engine answers just before it listens
-		Filters: d.ours().Add("type", "container").Add("event", "die"),
+		Filters: d.told(),
 	})
 	if err := d.lookAtAll(ctx); err != nil {
 		return err
@@ -48,7 +47,7 @@ func (d *Driver) watchOnce(connected func()) error {
 	for {
 		select {
 		case e := <-events.Messages:
-			d.exits.Send(slipway.DeploymentID(e.Actor.Attributes[labelDeployment]))
+			d.happened(e)
 		case err := <-events.Err:
 			return fmt.Errorf("listen to the engine: %w", d.Engine.Explain(err))
 		}
@@ -74,7 +73,7 @@ func (d *Driver) lookAtAll(ctx context.Context) error {
 			d.exits.Send(in.deployment)
 		}
 	}
-	return nil
+	return d.sweepNetworks(ctx)
 }
 
 // follower copies the output of one container.

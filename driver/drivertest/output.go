@@ -95,6 +95,7 @@ func trims(p *place) {
 		p.Skip("this driver keeps no output on a disk of its own")
 	}
 	p.post(o, fmt.Sprintf("/flood?bytes=%d", size))
+	testsignal.Until(p, "all of it", func() bool { return len(p.output(w, size-64, 64)) == 64 })
 	before := p.onDisk(w)
 	p.try(t.Trim(p.Context(), w.Deployment, w.Instance, size))
 	if after := p.onDisk(w); after > before-size+1<<20 {

@@ -52,13 +52,17 @@ func deleteLeavesNothing(p *place) {
 	folder := p.world.Folder(w.Deployment, w.Instance)
 	outside := filepath.Join(p.TempDir(), "outside")
 	p.try(os.MkdirAll(filepath.Join(outside, "kept"), 0o700))
+	p.try(os.MkdirAll(filepath.Join(folder, "work"), 0o700))
 	p.try(os.Symlink(outside, filepath.Join(folder, "work", "link")))
 	p.try(os.MkdirAll(filepath.Join(folder, "work", "closed", "inner"), 0o700))
 	p.try(os.Chmod(filepath.Join(folder, "work", "closed", "inner"), 0))
 	p.try(os.Chmod(filepath.Join(folder, "work", "closed"), 0))
 	p.stop(w, 0)
 	p.try(p.delete(w))
-	if _, err := os.Lstat(filepath.Dir(filepath.Dir(folder))); err == nil {
+	for filepath.Base(folder) != string(w.Deployment) {
+		folder = filepath.Dir(folder)
+	}
+	if _, err := os.Lstat(folder); err == nil {
 		p.Error("the folder of the deployment is left")
 	}
 	if _, err := os.Stat(filepath.Join(outside, "kept")); err != nil {

@@ -9,12 +9,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 
 	"github.com/moby/moby/client"
+	"golang.org/x/sys/unix"
 )
 
 // prefix begins the names of folders that engines have.
@@ -24,6 +27,8 @@ const prefix = "slipway-docker-"
 type Engine struct {
 	dir     string // short: the socket lies in it
 	place   *place
+	without []string // flags
+	apart   bool     // it has a network of its own
 	daemon  *exec.Cmd
 	ended   chan struct{} // closed when the daemon has ended
 	watcher *exec.Cmd
@@ -31,7 +36,10 @@ type Engine struct {
 }
 
 // shared is the engine of this process; it ends with the process.
-var shared = sync.OnceValues(start)
+var shared = sync.OnceValues(func() (*Engine, error) {
+	e := &Engine{}
+	return e, e.start()
+})
 
 // Shared returns the engine that the tests of this process share. What a test
 // makes in it is the test's to name apart and to remove.
@@ -46,12 +54,24 @@ func Shared(t testing.TB) *Engine {
 }
 
 // Start starts an engine that the test may stop and start; it is removed with
-// all it made when the test ends.
-func Start(t testing.TB) *Engine {
+// all it made when the test ends. It goes without the flags that are named.
+func Start(t testing.TB, without ...string) *Engine {
 	t.Helper()
 	skipShort(t)
-	e, err := start()
-	if err != nil {
+	return begun(t, &Engine{without: without})
+}
+
+// StartApart starts an engine that has a network for itself, and so may use
+// iptables as engines do: only by [Engine.Enter] its ports are reached.
+func StartApart(t testing.TB) *Engine {
+	t.Helper()
+	skipShort(t)
+	return begun(t, &Engine{apart: true, without: []string{"--iptables", "--bridge", "--default-address-pool"}})
+}
+
+func begun(t testing.TB, e *Engine) *Engine {
+	t.Helper()
+	if err := e.start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(e.close)
@@ -66,28 +86,26 @@ func skipShort(t testing.TB) {
 	}
 }
 
-func start() (*Engine, error) {
+func (e *Engine) start() (err error) {
 	if err := possible(); err != nil {
-		return nil, err
+		return err
 	}
-	p, err := take()
-	if err != nil {
-		return nil, err
+	if e.place, err = take(); err != nil {
+		return err
 	}
-	e := &Engine{place: p}
 	if e.dir, err = os.MkdirTemp("", prefix); err != nil {
-		p.lock.Close()
-		return nil, err
+		e.place.lock.Close()
+		return err
 	}
 	if err := e.begin(); err != nil {
 		e.close()
-		return nil, fmt.Errorf("start a Docker Engine for tests in %s: %w", e.dir, err)
+		return fmt.Errorf("start a Docker Engine for tests in %s: %w", e.dir, err)
 	}
-	return e, nil
+	return nil
 }
 
 func possible() error {
-	for _, program := range []string{"dockerd", "iptables", "ip"} {
+	for _, program := range []string{daemon, "iptables", "ip"} {
 		if _, err := exec.LookPath(program); err != nil {
 			return fmt.Errorf("%w: run scripts/prepare, or install Docker Engine, iptables and iproute2 with your system's packages; the engine need not run", err)
 		}
@@ -148,18 +166,32 @@ func (e *Engine) Up() error {
 
 // command is the engine's. Its folder tells its processes from those of others.
 func (e *Engine) command() *exec.Cmd {
-	cmd := exec.Command(
-		"dockerd", "--host", e.Host(), "--config-file", e.path("daemon.json"),
-		"--data-root", e.path("data"), "--exec-root", e.path("exec"), "--pidfile", e.path("pid"),
-		"--bridge", e.place.name(), "--default-address-pool", "base="+e.place.networks()+",size=28",
-		"--iptables=false", "--ip6tables=false", "--cgroup-parent", "/"+e.place.name(), "--live-restore",
-	)
+	flags := slices.DeleteFunc([]string{
+		"--host=" + e.Host(), "--config-file=" + e.path("daemon.json"),
+		"--data-root=" + e.path("data"), "--exec-root=" + e.path("exec"), "--pidfile=" + e.path("pid"),
+		"--bridge=" + e.place.name(), "--default-address-pool=base=" + e.place.networks() + ",size=28",
+		"--iptables=false", "--ip6tables=false", "--cgroup-parent=/" + e.place.name(), "--live-restore",
+	}, e.isWithout)
+	cmd := exec.Command(daemon, flags...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if e.apart {
+		cmd = exec.Command("/bin/sh", append([]string{"-c", `ip link set lo up && exec "$0" "$@"`, daemon}, flags...)...)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Cloneflags: syscall.CLONE_NEWNET}
+	}
 	cmd.Dir = e.dir
 	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+e.path("notify"))
 	cmd.ExtraFiles = []*os.File{e.place.lock}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	return cmd
 }
+
+func (e *Engine) isWithout(flag string) bool {
+	name, _, _ := strings.Cut(flag, "=")
+	return slices.Contains(e.without, name)
+}
+
+// daemon is found in PATH, and so are its helpers: another engine than the
+// system's is tried by putting its folder first.
+const daemon = "dockerd"
 
 // await returns when the engine says that it is ready.
 func (e *Engine) await(ready *net.UnixConn) error {
@@ -194,6 +226,31 @@ func (e *Engine) close() {
 
 // Host is where the engine is reached, as DOCKER_HOST wants it.
 func (e *Engine) Host() string { return "unix://" + e.path("docker.sock") }
+
+// Enter does something in the network of a process, 0 for the engine's own.
+func (e *Engine) Enter(pid int, do func() error) error {
+	if pid == 0 {
+		pid = e.daemon.Process.Pid
+	}
+	network, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", pid))
+	if err != nil {
+		return err
+	}
+	defer network.Close()
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // for ever: the thread ends with this function
+		err := unix.Setns(int(network.Fd()), unix.CLONE_NEWNET)
+		if err == nil {
+			err = do()
+		}
+		done <- err
+	}()
+	return <-done
+}
+
+// Volume is where a volume lies on this machine.
+func (e *Engine) Volume(name string) string { return e.path("data/volumes/" + name + "/_data") }
 
 // Client returns a client of the engine, closed when the test ends.
 func (e *Engine) Client(t testing.TB) *client.Client {

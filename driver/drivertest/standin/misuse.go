@@ -37,10 +37,11 @@ func write(w http.ResponseWriter, r *http.Request) {
 
 func spin(_ http.ResponseWriter, r *http.Request) {
 	long, _ := time.ParseDuration(r.FormValue("for"))
-	for end := processorTime() + long; processorTime() < end; {
+	for begun := processorTime(); processorTime()-begun < long; {
 	}
 }
 
+// processorTime is what the process has used: on a busy machine time passes faster.
 func processorTime() time.Duration {
 	var used syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &used)

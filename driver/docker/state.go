@@ -1,0 +1,277 @@
+package docker
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/mount"
+	"github.com/moby/moby/client"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/driver/internal/ids"
+)
+
+// stateDir is where a container has its deployment's state. Images made by the
+// builder have the folder: a new volume takes its owner from it.
+const stateDir = "/var/lib/slipway"
+
+// The state of a deployment is a volume of the engine's. Beside its instances the
+// deployment has a folder that says which, and holds snapshots. The folder is made
+// before the volume and removed after it: who has none has no state here.
+func (d *Driver) stateFolder(id slipway.DeploymentID) string {
+	return filepath.Join(d.deploymentFolder(id), "state")
+}
+
+func (d *Driver) snapshot(id slipway.DeploymentID, name string) string {
+	return filepath.Join(d.stateFolder(id), name+".tar")
+}
+
+func (d *Driver) hasState(id slipway.DeploymentID) (bool, error) {
+	_, err := os.Lstat(d.stateFolder(id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err == nil && d.Engine == nil {
+		err = fmt.Errorf("the state of deployment %s: %w", id, errNoEngine)
+	}
+	return err == nil, err
+}
+
+// volume names the volume that holds the state now.
+func (d *Driver) volume(id slipway.DeploymentID) string {
+	text, _ := os.ReadFile(filepath.Join(d.stateFolder(id), "volume"))
+	return cmp.Or(string(text), "slipway-"+string(id))
+}
+
+// keepState makes the volume of a deployment, unless it is there.
+func (d *Driver) keepState(ctx context.Context, id slipway.DeploymentID) error {
+	if err := os.MkdirAll(d.stateFolder(id), 0o700); err != nil {
+		return err
+	}
+	return d.makeVolume(ctx, id, d.volume(id))
+}
+
+func (d *Driver) makeVolume(ctx context.Context, id slipway.DeploymentID, name string) error {
+	made, err := d.Engine.VolumeCreate(ctx, client.VolumeCreateOptions{
+		Name: name, Driver: "local", Labels: map[string]string{labelOwner: d.Owner, labelDeployment: string(id)},
+	})
+	if err != nil {
+		return fmt.Errorf("make volume: %w", d.Engine.Explain(err))
+	}
+	if !d.owns(made.Volume.Labels, id) {
+		return fmt.Errorf("the volume named %s is none of this installation's: remove it", name)
+	}
+	return nil
+}
+
+// mounts of a workload: its deployment's state, if it keeps any.
+func (d *Driver) mounts(w slipway.Workload) []mount.Mount {
+	if !w.Stateful {
+		return nil
+	}
+	return []mount.Mount{{Type: mount.TypeVolume, Source: d.volume(w.Deployment), Target: stateDir}}
+}
+
+// Snapshot copies the state of a deployment to a file. Who keeps no state here
+// has nothing to copy.
+func (d *Driver) Snapshot(ctx context.Context, id slipway.DeploymentID, name string) error {
+	kept, err := d.checkSnapshot(id, name)
+	if !kept || err != nil {
+		return err
+	}
+	path := d.snapshot(id, name)
+	if _, err := os.Lstat(path); err == nil {
+		return nil
+	}
+	if err := d.keepState(ctx, id); err != nil {
+		return err
+	}
+	err = d.withVolume(ctx, id, d.volume(id), func(container string) error {
+		copied, err := d.Engine.CopyFromContainer(ctx, container, client.CopyFromContainerOptions{SourcePath: stateDir + "/."})
+		if err != nil {
+			return err
+		}
+		defer copied.Content.Close()
+		return write(path, copied.Content)
+	})
+	return explainState("copy the state", err)
+}
+
+// Restore makes a volume of a snapshot, and then that the deployment's. The old
+// one, which containers that ended may still hold, goes with them.
+func (d *Driver) Restore(ctx context.Context, id slipway.DeploymentID, name string) error {
+	kept, err := d.checkSnapshot(id, name)
+	if !kept || err != nil {
+		return err
+	}
+	content, err := os.Open(d.snapshot(id, name))
+	if err != nil {
+		return explainState("restore the state", err)
+	}
+	defer content.Close()
+	volume := "slipway-" + string(id) + "-" + slipway.NewID[string](time.Now())
+	if err := d.makeVolume(ctx, id, volume); err != nil {
+		return err
+	}
+	err = d.withVolume(ctx, id, volume, func(container string) error {
+		_, err := d.Engine.CopyToContainer(ctx, container, client.CopyToContainerOptions{DestinationPath: stateDir, Content: content})
+		return err
+	})
+	if err == nil {
+		err = write(filepath.Join(d.stateFolder(id), "volume"), strings.NewReader(volume))
+	}
+	if err == nil {
+		err = d.removeVolumes(ctx, id, volume)
+	}
+	return explainState("restore the state", err)
+}
+
+// Discard removes a snapshot.
+func (d *Driver) Discard(_ context.Context, id slipway.DeploymentID, name string) error {
+	if kept, err := d.checkSnapshot(id, name); !kept {
+		return err
+	}
+	err := os.Remove(d.snapshot(id, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// checkSnapshot says whether a deployment has state here.
+func (d *Driver) checkSnapshot(id slipway.DeploymentID, name string) (kept bool, err error) {
+	if err := ids.CheckDeployment(id); err != nil {
+		return false, err
+	}
+	if name == "." || !filepath.IsLocal(name) || name != filepath.Base(name) {
+		return false, fmt.Errorf("bad name of a snapshot %q", name)
+	}
+	return d.hasState(id)
+}
+
+func explainState(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// write puts content in the place of a file, whole and lasting or not at all.
+func write(path string, content io.Reader) error {
+	f, err := os.OpenFile(path+".next", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := io.Copy(f, content); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := os.Rename(path+".next", path); err != nil {
+		return err
+	}
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	return folder.Sync()
+}
+
+// labelKeeper marks a container that never runs: it only lends a volume to the
+// engine's copying, which so works wherever the engine keeps its volumes.
+const labelKeeper = "slipway.keeper"
+
+func keeper(id slipway.DeploymentID) string { return "slipway-state-" + string(id) }
+
+// withVolume does something with a container that has a volume at stateDir.
+func (d *Driver) withVolume(ctx context.Context, id slipway.DeploymentID, volume string, do func(container string) error) (err error) {
+	name := keeper(id)
+	if err := d.removeKeeper(ctx, name); err != nil { // a death's
+		return err
+	}
+	image, err := d.emptyImage(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = d.Engine.ContainerCreate(ctx, client.ContainerCreateOptions{
+		Name:       name,
+		Config:     &container.Config{Image: image, Cmd: []string{"/none"}, Labels: map[string]string{labelKeeper: d.Owner}},
+		HostConfig: &container.HostConfig{NetworkMode: "none", Mounts: []mount.Mount{{Type: mount.TypeVolume, Source: volume, Target: stateDir}}},
+	})
+	if err == nil {
+		err = do(name)
+	}
+	return errors.Join(d.Engine.Explain(err), d.removeKeeper(ctx, name))
+}
+
+// removeKeeper removes a container that lent a volume, with its image.
+func (d *Driver) removeKeeper(ctx context.Context, name string) error {
+	found, err := d.Engine.ContainerInspect(ctx, name, client.ContainerInspectOptions{})
+	if errdefs.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return d.Engine.Explain(err)
+	}
+	if found.Container.Config == nil || found.Container.Config.Labels[labelKeeper] != d.Owner {
+		return fmt.Errorf("the container named %s is none of this installation's: remove or rename it", name)
+	}
+	_, err = d.Engine.ContainerRemove(ctx, found.Container.ID, client.ContainerRemoveOptions{Force: true})
+	if err == nil || errdefs.IsNotFound(err) {
+		_, err = d.Engine.ImageRemove(ctx, found.Container.Image, client.ImageRemoveOptions{})
+	}
+	if errdefs.IsNotFound(err) || errdefs.IsConflict(err) {
+		return nil
+	}
+	return d.Engine.Explain(err)
+}
+
+// removeVolumes removes all volumes of a deployment but one. What a container
+// that ended still holds is left until the next time.
+func (d *Driver) removeVolumes(ctx context.Context, id slipway.DeploymentID, but string) error {
+	found, err := d.Engine.VolumeList(ctx, client.VolumeListOptions{Filters: d.ours().Add("label", labelDeployment+"="+string(id))})
+	if err != nil {
+		return fmt.Errorf("list volumes: %w", d.Engine.Explain(err))
+	}
+	for _, v := range found.Items {
+		if v.Name == but {
+			continue
+		}
+		_, err := d.Engine.VolumeRemove(ctx, v.Name, client.VolumeRemoveOptions{})
+		if err != nil && !errdefs.IsNotFound(err) && (but == "" || !errdefs.IsConflict(err)) {
+			return fmt.Errorf("remove volume: %w", d.Engine.Explain(err))
+		}
+	}
+	return nil
+}
+
+// forgetState removes the state of a deployment and its snapshots.
+func (d *Driver) forgetState(ctx context.Context, id slipway.DeploymentID) error {
+	if kept, err := d.hasState(id); !kept {
+		return err
+	}
+	if err := d.removeKeeper(ctx, keeper(id)); err != nil {
+		return err
+	}
+	if err := d.removeVolumes(ctx, id, ""); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(d.stateFolder(id)); err != nil {
+		return err
+	}
+	_ = os.Remove(d.deploymentFolder(id)) // not empty if there are instances
+	return nil
+}
