@@ -105,7 +105,8 @@ func (g *Gateway) Idle(ctx context.Context, d slipway.DeploymentID) error {
 }
 
 // Drained waits until no request is in progress at an address that the
-// deployment is no longer served at, or ctx ends. Unlike Idle it ends under a
+// deployment is no longer served at, and, while it hands over, none that writes
+// anywhere; or until ctx ends. Unlike Idle it ends under a
 // steady load: it is what to wait for between a switch and a stop.
 func (g *Gateway) Drained(ctx context.Context, d slipway.DeploymentID) error {
 	return g.table.await(ctx, d, (*entry).drained)
@@ -199,13 +200,12 @@ func (g *Gateway) find(p *passage, r *http.Request) error {
 		p.entry = p.probe.entry
 		return nil
 	}
-	e := g.table.find(p.target.name)
-	if err := g.admit(p, e, r); err != nil {
+	if err := g.admit(p, r); err != nil {
 		return err
 	}
-	e, err := g.lookup(r.Context(), p, e)
+	e, err := g.lookup(r.Context(), p)
 	if err != nil {
-		return err
+		return cmp.Or(p.refused, err) // who has no key does not learn what there is
 	}
 	if err := p.permit(e); err != nil {
 		return err
@@ -217,11 +217,11 @@ func (g *Gateway) find(p *passage, r *http.Request) error {
 
 // admit looks at the credentials of a request. It returns an error if they are
 // no good for whatever deployment it is for.
-func (g *Gateway) admit(p *passage, e *entry, r *http.Request) (err error) {
+func (g *Gateway) admit(p *passage, r *http.Request) error {
 	if p.keyless {
 		return nil
 	}
-	p.admission, p.refused = g.keys.admit(r.Context(), r.Header, g.suspect(e, r))
+	p.admission, p.refused = g.keys.admit(r.Context(), r.Header, g.suspect(p, r))
 	if slipway.CodeOf(p.refused) == slipway.CodeUnauthenticated {
 		return nil // it may be for everybody
 	}
@@ -230,8 +230,8 @@ func (g *Gateway) admit(p *passage, e *entry, r *http.Request) (err error) {
 
 // suspect is the address that a wrong key counts against. At a deployment for
 // everybody none is one.
-func (g *Gateway) suspect(e *entry, r *http.Request) string {
-	if e != nil {
+func (g *Gateway) suspect(p *passage, r *http.Request) string {
+	if e := g.table.find(p.target.name); e != nil {
 		if _, _, public := e.owner(); public {
 			return ""
 		}
@@ -239,12 +239,8 @@ func (g *Gateway) suspect(e *entry, r *http.Request) string {
 	return g.config.Proxies.Client(r)
 }
 
-// permit says whether whoever asks may use a deployment. Who has no key learns
-// nothing of what there is.
-func (p *passage) permit(e *entry) error {
-	if e == nil {
-		return cmp.Or(p.refused, errUnknown(p.target.name))
-	}
+// permit says whether whoever asks may use a deployment.
+func (p *passage) permit(e *entry) (err error) {
 	w, d, public := e.owner()
 	switch {
 	case p.keyless:
@@ -255,20 +251,19 @@ func (p *passage) permit(e *entry) error {
 	case p.refused != nil:
 		return p.refused
 	}
-	var err error
 	p.key, err = p.admission.permit(w, d, p.target.name)
 	return err
 }
 
-// lookup returns the entry of a name, nil if there is none; before the gateway is
-// ready, it waits for one.
-func (g *Gateway) lookup(ctx context.Context, p *passage, e *entry) (*entry, error) {
-	if e != nil {
+// lookup returns the entry of a name; before the gateway is ready, it waits for
+// one.
+func (g *Gateway) lookup(ctx context.Context, p *passage) (*entry, error) {
+	if e := g.table.find(p.target.name); e != nil {
 		return e, nil
 	}
 	e, changed := g.table.findOrWait(p.target.name)
 	if changed == nil {
-		return e, nil
+		return e, orUnknown(e, p.target.name)
 	}
 	if !g.table.strangers.take(p.places()) {
 		return nil, errCrowded()
@@ -282,7 +277,14 @@ func (g *Gateway) lookup(ctx context.Context, p *passage, e *entry) (*entry, err
 		}
 		e, changed = g.table.findOrWait(p.target.name)
 	}
-	return e, nil
+	return e, orUnknown(e, p.target.name)
+}
+
+func orUnknown(e *entry, name string) error {
+	if e == nil {
+		return errUnknown(name)
+	}
+	return nil
 }
 
 // keyless says whether a request may pass without a key: a health check that

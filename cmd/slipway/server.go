@@ -19,7 +19,7 @@ import (
 type serverFlags struct {
 	daemon.Config
 	access accessFlags
-	edge   gatewayFlags
+	front  gatewayFlags
 	builds buildFlags
 	ports  string
 	images imageFlags
@@ -57,7 +57,7 @@ func newServerCommand() *cobra.Command {
 	flags.StringVar(&f.DockerHost, "docker-host", "", "Docker Engine that runs images, such as unix:///var/run/docker.sock (default: "+dockerVariable+", or none)")
 	f.images.register(flags)
 	f.access.register(flags)
-	f.edge.register(flags)
+	f.front.register(flags)
 	flags.BoolVar(&f.debug, "debug", false, "log every step of reconciling, with its reason")
 	flags.BoolVar(&f.json, "log-json", false, "log as JSON")
 	return c
@@ -86,11 +86,11 @@ func runServer(ctx context.Context, f serverFlags) error {
 	if f.Access, err = f.access.config(); err != nil {
 		return err
 	}
-	if f.Proxies, err = f.edge.trusted(); err != nil {
+	if f.Proxies, err = f.front.trusted(); err != nil {
 		return err
 	}
 	f.Logger = f.logger()
-	log, closeLog, err := f.edge.openLog(context.WithoutCancel(ctx), os.Stdout, f.Logger)
+	log, closeLog, err := f.front.openLog(context.WithoutCancel(ctx), os.Stdout, f.Logger)
 	if err != nil {
 		return err
 	}

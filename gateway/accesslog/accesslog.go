@@ -7,7 +7,6 @@
 package accesslog
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -22,33 +21,6 @@ const (
 	maxBatch   = 64 << 10 // bytes written at once
 )
 
-// Record is what is said of a request.
-type Record struct {
-	Time       time.Time `json:"time"` // it began
-	Request    string    `json:"request_id"`
-	Client     string    `json:"client"`
-	Key        string    `json:"key_id,omitempty"` // never the key
-	Deployment string    `json:"deployment,omitempty"`
-	Instance   string    `json:"instance,omitempty"` // address of the one that it was sent to last
-	Method     string    `json:"method"`
-	Host       string    `json:"host"`
-	Path       string    `json:"path"` // without the query, which may hold secrets
-	Status     int       `json:"status"`
-	Bytes      int64     `json:"bytes"`         // of the answer's body
-	Duration   Seconds   `json:"duration"`      // to the last byte
-	FirstByte  Seconds   `json:"first_byte"`    // to the header of the answer
-	Held       Seconds   `json:"held,omitzero"` // of that, waiting for the deployment
-	Cut        bool      `json:"cut,omitempty"` // the answer has no end
-}
-
-// Seconds is a duration as a log has it, in seconds with microseconds.
-type Seconds time.Duration
-
-// MarshalJSON writes a number.
-func (s Seconds) MarshalJSON() ([]byte, error) {
-	return fmt.Appendf(nil, "%.6f", time.Duration(s).Seconds()), nil
-}
-
 // Log writes records to a file.
 type Log struct {
 	path    string // "" if out is not ours to open again
@@ -61,7 +33,8 @@ type Log struct {
 	end     func() error
 	done    sync.WaitGroup
 
-	troubled bool // a failure was logged and nothing has gone well since
+	batch    []byte // what is written, to be used again
+	troubled bool   // a failure was logged and nothing has gone well since
 }
 
 // Open appends to a file, which is made if it is not there.
@@ -142,28 +115,22 @@ func (l *Log) drain() {
 
 // write writes a record and those that have come meanwhile.
 func (l *Log) write(r Record) {
-	batch, n := appendLine(nil, r), uint64(1)
+	batch, n := r.append(l.batch[:0]), uint64(1)
 	for len(batch) < maxBatch && len(l.records) > 0 {
-		batch = appendLine(batch, <-l.records)
+		r = <-l.records
+		batch = r.append(batch)
 		n++
 	}
 	lost := l.dropped.Swap(0)
 	if lost > 0 {
-		batch = appendLine(batch, struct {
-			Time    time.Time `json:"time"`
-			Dropped uint64    `json:"dropped"`
-		}{time.Now(), lost})
+		batch = appendDropped(batch, time.Now(), lost)
 	}
+	l.batch = batch
 	_, err := l.out.Write(batch)
 	if err != nil {
 		l.dropped.Add(n + lost)
 	}
 	l.tell(err)
-}
-
-func appendLine(b []byte, v any) []byte {
-	line, _ := json.Marshal(v)
-	return append(append(b, line...), '\n')
 }
 
 // tell says once that nothing can be written.

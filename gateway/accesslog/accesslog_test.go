@@ -160,12 +160,34 @@ func TestOpenFails(t *testing.T) {
 	}
 }
 
-func BenchmarkWrite(b *testing.B) {
-	l := accesslog.New(&disk{}, quiet)
-	defer l.Close()
-	b.ReportAllocs()
-	r := record(1)
-	for b.Loop() {
+func TestLines(t *testing.T) {
+	for _, path := range []string{"/d/app/x", `/"\`, "/\x00\n\x7f", "/\xff", "/ü", ""} {
+		var d disk
+		l := accesslog.New(&d, quiet)
+		r := accesslog.Record{
+			Time: time.Date(2026, 1, 2, 3, 4, 5, 6000, time.FixedZone("", 3600)), Method: "GET", Path: path, Status: 200,
+			Bytes: 7, Duration: 61*time.Second + 5*time.Microsecond, FirstByte: 999_999 * time.Microsecond,
+		}
 		l.Write(r)
+		r.Held, r.Cut, r.Key = time.Millisecond, true, "k"
+		l.Write(r)
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		text := strings.Split(d.text.String(), "\n")
+		var short, long map[string]any
+		if err := errors.Join(json.Unmarshal([]byte(text[0]), &short), json.Unmarshal([]byte(text[1]), &long)); err != nil || len(text) != 3 {
+			t.Fatalf("%q: %v", text, err)
+		}
+		if got, _ := short["path"].(string); got != strings.ToValidUTF8(path, "\ufffd") {
+			t.Errorf("path %q came as %q", path, got)
+		}
+		if short["time"] != "2026-01-02T02:04:05.000006Z" || short["duration"] != 61.000005 || short["first_byte"] != 0.999999 || short["bytes"] != 7.0 ||
+			short["held"] != nil || short["cut"] != nil || short["key_id"] != nil {
+			t.Errorf("%s", text[0])
+		}
+		if long["held"] != 0.001 || long["cut"] != true || long["key_id"] != "k" {
+			t.Errorf("%s", text[1])
+		}
 	}
 }
