@@ -23,6 +23,7 @@ type serverFlags struct {
 	builds buildFlags
 	ports  string
 	images imageFlags
+	reach  reachFlags
 
 	maxLayer int // MiB
 	debug    bool
@@ -58,6 +59,7 @@ func newServerCommand() *cobra.Command {
 	f.images.register(flags)
 	f.access.register(flags)
 	f.front.register(flags)
+	f.reach.register(flags)
 	flags.BoolVar(&f.debug, "debug", false, "log every step of reconciling, with its reason")
 	flags.BoolVar(&f.json, "log-json", false, "log as JSON")
 	return c
@@ -70,6 +72,10 @@ func runServer(ctx context.Context, f serverFlags) error {
 	if err := f.takeBuilds(); err != nil {
 		return err
 	}
+	if err := f.reach.check(); err != nil {
+		return err
+	}
+	f.Agents, f.TLS = f.reach.agents, f.reach.tls
 	if f.maxLayer <= 0 || f.Service.PushFor <= 0 || f.Service.Retention.Last <= 0 || f.Service.Retention.For <= 0 {
 		return usagef("--max-layer-size, --push-token-lifetime, --keep-revisions and --rollback-window must be more than nothing")
 	}
