@@ -8,6 +8,7 @@ type Traffic struct {
 	Requests uint64                         // that were answered, whatever the answer
 	Errors   uint64                         // of those, with a status from 500 on, or none
 	Latency  [len(LatencyBounds) + 1]uint64 // to the first byte; the last is for what took longer
+	Took     time.Duration                  // to the first byte, of all together
 	Waiting  int                            // held now
 	InFlight int                            // at an agent now, streams too
 	Last     time.Time                      // a request came, zero for never
@@ -25,6 +26,7 @@ type Sample struct {
 	At         time.Time
 	Over       time.Duration // what Requests, Errors, Latency and Restarts are of
 	Replicas   int           // that serve
+	UsageKnown bool          // whether the driver tells what the instances use
 	CPU        float64       // cores in use, of all instances together
 	Memory     int64         // bytes, of all instances together
 	Restarts   int

@@ -64,6 +64,9 @@ func Run(t *testing.T, open func(t *testing.T) slipway.Store) {
 		"Events":             testEvents,
 		"EventsBounded":      testEventsBounded,
 		"EventsRace":         testEventsRace,
+		"Measurements":       testMeasurements,
+		"MeasurementsDrop":   testMeasurementsDropped,
+		"MeasurementsModel":  testMeasurementsModel,
 		"StrangeText":        testStrangeText,
 	}
 	for name, test := range tests {
