@@ -118,6 +118,7 @@ type Service struct {
 	// receiving is held to read while an upload is stored and written down: two
 	// with the same bytes are one file, which must not be removed in between.
 	receiving sync.RWMutex
+	unkept    unkept
 }
 
 // New returns a service. Start its Coordinator too, else deadlines pass unseen
