@@ -30,6 +30,7 @@ type Control interface {
 	ListRevisions(context.Context, slipway.Principal, slipway.RevisionFilter) ([]slipway.RevisionView, error)
 	Logs(context.Context, slipway.Principal, slipway.LogQuery) ([]slipway.StoredLine, int64, error)
 	Events(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, after int64) ([]slipway.StatusEvent, error)
+	Metrics(context.Context, slipway.Principal, slipway.MetricsQuery) (slipway.Metrics, error)
 	NewUpload(context.Context, slipway.Principal, slipway.DeploymentID) (slipway.Upload, error)
 	ReceiveUpload(ctx context.Context, id slipway.UploadID, body io.Reader) error
 	NewPushToken(context.Context, slipway.Principal, slipway.DeploymentID) (slipway.PushToken, error)
