@@ -40,3 +40,21 @@ type Sample struct {
 	Pending    int
 	Running    int
 }
+
+// Reading is how the meter of one deployment stands: what it is now, and what has
+// been counted since it began.
+type Reading struct {
+	Deployment Deployment
+	Sample     Sample // the last one; zero before the first
+	Traffic    Traffic
+	CPU        time.Duration // used by all instances together
+	Restarts   uint64
+}
+
+// Census counts the deployments of a workspace that have a status, and those of
+// them that a data plane works on.
+type Census struct {
+	Workspace           WorkspaceID
+	Status              DeploymentStatus
+	Deployments, Leased int
+}

@@ -290,6 +290,8 @@ type Measurements interface {
 	// ListMeasurements returns those in slots of the step of a resolution from
 	// start, inclusive, to end, exclusive, oldest first.
 	ListMeasurements(d DeploymentID, step time.Duration, start, end time.Time) ([]Measurement, error)
+	// Census counts deployments by workspace and status.
+	Census(now time.Time) ([]Census, error)
 	// DropMeasurements removes what each resolution is not kept for any more.
 	DropMeasurements(now time.Time) error
 }

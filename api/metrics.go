@@ -2,11 +2,23 @@ package api
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/api/wire"
 )
+
+// scrape is no operation of the document: what it answers is Prometheus' to
+// describe.
+func (s *server) scrape(w http.ResponseWriter, r *http.Request) {
+	p, err := s.admit(r, slipway.ScopeRead, true)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.Scrape(p).ServeHTTP(w, r)
+}
 
 func (s *server) GetMetrics(ctx context.Context, r wire.GetMetricsRequestObject) (wire.GetMetricsResponseObject, error) {
 	q := slipway.MetricsQuery{Deployment: slipway.DeploymentID(r.DeploymentID), Step: time.Duration(value(r.Params.Step)) * time.Second}

@@ -56,6 +56,9 @@ type Config struct {
 	Signer    Signer
 	PublicURL string // where clients reach this server; "" for what they say in Host
 	Ready     func() bool
+	// Scrape answers what Prometheus asks at /metrics, with what a key may see.
+	// Nil for no such route.
+	Scrape func(slipway.Principal) http.Handler
 	// Stopping ends when the server takes no more requests: so do streams, which
 	// would not by themselves. Nil for never.
 	Stopping context.Context
@@ -116,6 +119,9 @@ func New(config Config) (*Handler, error) {
 	}
 	s.mux.open("GET /healthz", serve("application/json", []byte(`{"status":"ok"}`)))
 	s.mux.open("GET /readyz", s.ready)
+	if s.Scrape != nil {
+		s.mux.add(Route{"GET /metrics", slipway.ScopeRead}, s.scrape)
+	}
 	return &Handler{plain(s.mux.mux), s.mux.routes}, nil
 }
 

@@ -19,7 +19,7 @@ type deployment struct {
 	instances map[slipway.InstanceID]*instance
 	serving   []slipway.InstanceID
 	restarts  int // since the last sample
-	latest    Reading
+	latest    slipway.Reading
 
 	// What follows is the measuring goroutine's alone.
 	before  slipway.Traffic // as it was at the last sample

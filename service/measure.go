@@ -205,3 +205,12 @@ func (s *Service) sweepMeasurements(ctx context.Context) error {
 	now := s.now()
 	return wrap("sweep measurements", s.store.Update(ctx, func(tx slipway.Tx) error { return tx.DropMeasurements(now) }))
 }
+
+// Census counts the deployments of all workspaces.
+func (s *Service) Census(ctx context.Context) (census []slipway.Census, err error) {
+	err = s.store.View(ctx, func(tx slipway.Tx) (err error) {
+		census, err = tx.Census(s.now())
+		return err
+	})
+	return census, wrap("count deployments", err)
+}

@@ -67,6 +67,9 @@ type Config struct {
 	// Forget is called after each change of keys and workspaces is committed, and
 	// before it is answered: whoever remembers who may do what must ask anew.
 	Forget func()
+	// Moved is called after each change of a revision's status is committed, with
+	// how long it had been in the one before. It must not block.
+	Moved func(r slipway.Revision, from slipway.RevisionStatus, took time.Duration)
 	// FollowEvery is how often those who follow a deployment look at its rows
 	// without being woken. It must be set where several servers share a store,
 	// since what another one writes wakes nobody here; 0 is never.
@@ -92,6 +95,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Forget == nil {
 		c.Forget = func() {}
+	}
+	if c.Moved == nil {
+		c.Moved = func(slipway.Revision, slipway.RevisionStatus, time.Duration) {}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -153,6 +159,9 @@ func (s *Service) change(ctx context.Context, fn func(*change) error) error {
 		s.config.Logger.Info("revision ended", slog.String("deployment", string(r.Deployment)), slog.String("revision", string(r.ID)),
 			slog.String("status", string(r.Status)), slog.String("reason", r.Message))
 	}
+	for _, m := range done.moved {
+		s.config.Moved(m.revision, m.from, m.took)
+	}
 	for _, d := range done.vanished {
 		s.logDeleted(d)
 	}
@@ -177,11 +186,19 @@ type change struct {
 	changed  []slipway.DeploymentID
 	dying    bool // a deployment is ready to be removed
 	ended    []slipway.Revision
+	moved    []moved
 	vanished []slipway.Deployment // with nothing left to remove
 	writes   bool
 	journals []*journal
 	told     []slipway.DeploymentID // whose followers have news
 	access   bool                   // who may do what has changed
+}
+
+// moved is a revision whose status has changed.
+type moved struct {
+	revision slipway.Revision
+	from     slipway.RevisionStatus
+	took     time.Duration // in the status before
 }
 
 // keep writes a deployment that changed in what no data plane looks at.

@@ -82,3 +82,13 @@ func (t Tx) DropMeasurements(now time.Time) error {
 	}
 	return nil
 }
+
+func (t Tx) Census(now time.Time) ([]slipway.Census, error) {
+	rows, err := t.q.Census(t.ctx, micros(now))
+	return many(rows, err, sure(func(r db.CensusRow) slipway.Census {
+		return slipway.Census{
+			Workspace: slipway.WorkspaceID(r.WorkspaceID), Status: slipway.DeploymentStatus(r.Status),
+			Deployments: int(r.Deployments), Leased: int(r.Leased),
+		}
+	}), "count deployments at", now)
+}

@@ -40,6 +40,8 @@ func newServerCommand() *cobra.Command {
 	flags.StringVar(&f.Data, "data", "./.slipway", "folder for everything the server keeps")
 	addDatabaseFlag(c, &f.Database)
 	flags.StringVar(&f.Listen, "listen", "127.0.0.1:8124", "address to listen on")
+	flags.StringVar(&f.Scrapes, "metrics-listen", "", "address where Prometheus gets /metrics of everything without a key, such as 127.0.0.1:9124")
+	flags.DurationVar(&f.Every, "measure-every", 15*time.Second, "how often what runs is measured, 100ms to 15s")
 	flags.StringVar(&f.PublicURL, "public-url", "", "where clients reach this server (default http://<listen>)")
 	flags.StringVar(&f.Domain, "domain", "", "serve agents at <deployment>.<domain> too")
 	flags.StringVar(&f.ports, "agent-ports", "20000-29999", "ports given to agents, first-last")
@@ -68,6 +70,10 @@ func runServer(ctx context.Context, f serverFlags) error {
 	if f.maxLayer <= 0 || f.Service.PushFor <= 0 || f.Service.Retention.Last <= 0 || f.Service.Retention.For <= 0 {
 		return usagef("--max-layer-size, --push-token-lifetime, --keep-revisions and --rollback-window must be more than nothing")
 	}
+	if f.Every < 100*time.Millisecond || f.Every > 15*time.Second {
+		return usagef("--measure-every must be between 100ms and 15s")
+	}
+	f.Version = version
 	f.MaxLayer = int64(f.maxLayer) << 20
 	f.Database = databaseURL(f.Database)
 	f.DockerHost = cmp.Or(f.DockerHost, os.Getenv(dockerVariable))

@@ -29,6 +29,8 @@ import (
 	"github.com/slipwayhq/slipway/gateway"
 	"github.com/slipwayhq/slipway/internal/engine"
 	"github.com/slipwayhq/slipway/listener"
+	"github.com/slipwayhq/slipway/meter"
+	"github.com/slipwayhq/slipway/metrics"
 	"github.com/slipwayhq/slipway/reconcile"
 	"github.com/slipwayhq/slipway/registry"
 	"github.com/slipwayhq/slipway/secret"
@@ -55,6 +57,9 @@ type Config struct {
 	Data       string            // folder for everything
 	Database   string            // postgres://…, "" for a file in the folder
 	Listen     string            // host:port
+	Scrapes    string            // host:port where Prometheus needs no key; "" for nowhere
+	Every      time.Duration     // how often what runs is measured; 0 for 15 s
+	Version    string            // of this server
 	PublicURL  string            // "" for http://<listen>
 	Domain     string            // agents are <slug>.<domain> too; "" for paths only
 	Ports      slipway.PortRange // for agents
@@ -86,22 +91,26 @@ func AdminKeyFile(data string) string { return filepath.Join(data, "admin.key") 
 
 // Server is a whole server.
 type Server struct {
-	config   Config
-	lock     *os.File
-	store    slipway.Store
-	blobs    *blob.Folder
-	images   *registry.Registry
-	engine   *engine.Engine // nil for none
-	driver   slipway.Driver
-	service  *service.Service
-	gateway  *gateway.Gateway
-	listener *listener.Listener
-	socket   net.Listener
-	http     *http.Server
-	stop     context.CancelFunc
-	end      func() error
-	running  sync.WaitGroup
-	failed   chan error
+	config       Config
+	lock         *os.File
+	store        slipway.Store
+	blobs        *blob.Folder
+	images       *registry.Registry
+	engine       *engine.Engine // nil for none
+	driver       slipway.Driver
+	service      *service.Service
+	meter        *meter.Meter
+	metrics      *metrics.Metrics
+	scrapes      *http.Server // nil for none
+	scrapeSocket net.Listener
+	gateway      *gateway.Gateway
+	listener     *listener.Listener
+	socket       net.Listener
+	http         *http.Server
+	stop         context.CancelFunc
+	end          func() error
+	running      sync.WaitGroup
+	failed       chan error
 }
 
 // Start starts a server. It returns as soon as requests are taken; they may be
@@ -121,6 +130,7 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 			s.failed <- fmt.Errorf("serve: %w", err)
 		}
 	})
+	s.serveScrapes()
 	if err := s.listener.Start(run); err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}
@@ -131,7 +141,7 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 // open opens every part, in the order in which they need each other.
 func (s *Server) open(ctx context.Context) (err error) {
 	for _, step := range []func(context.Context) error{
-		s.openFolder, s.openSocket, s.openStore, s.openControl, s.openData,
+		s.openFolder, s.openSocket, s.openStore, s.openMetrics, s.openControl, s.openData,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -186,11 +196,13 @@ func (s *Server) openControl(ctx context.Context) error {
 	keys := access.New(s.store, s.config.Access)
 	// The gateway forgets after access: else it could ask for what is not forgotten yet.
 	config.Forget = func() { keys.Forget(); s.gateway.ForgetKeys() }
+	config.Moved = s.metrics.Moved
 	s.service = service.New(s.store, s.blobs, s.images, ring, config)
 	s.gateway = gateway.New(gateway.Config{Identifier: keys, KeyTTL: gatewayKeyTTL, Domain: s.config.Domain, Logger: s.config.Logger})
 	stopping, stop := context.WithCancel(context.Background())
 	control, err := api.New(api.Config{
 		Control: s.service, Keys: keys, Signer: ring, PublicURL: s.config.PublicURL, Logger: s.config.Logger, Ready: s.Ready, Stopping: stopping,
+		Scrape: s.scrapeFor,
 	})
 	if err != nil {
 		stop()
@@ -221,6 +233,7 @@ func (s *Server) isOwnHost(host string) bool {
 
 // split sends a request to an agent, to the registry or to the API.
 func (s *Server) split(control http.Handler) http.Handler {
+	counted := s.metrics.API(control)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case s.gateway.Matches(r):
@@ -228,7 +241,7 @@ func (s *Server) split(control http.Handler) http.Handler {
 		case registry.Matches(r):
 			s.images.ServeHTTP(w, r)
 		default:
-			control.ServeHTTP(w, r)
+			counted.ServeHTTP(w, r)
 		}
 	})
 }
@@ -256,8 +269,9 @@ func (s *Server) openData(context.Context) error {
 		s.config.Logger.Debug("builds are held", slog.String("by", hold))
 	}
 	outputs := listener.NewOutputs(s.service, s.driver, s.config.Logger, time.Now)
+	s.meter = meter.New(s.service, s.driver, s.gateway, meter.Config{Owner: owner, Every: s.config.Every, Logger: s.config.Logger})
 	reconciler := reconcile.New(s.service, s.driver, builder, s.gateway, outputs, reconcile.Config{
-		Owner: owner, Ports: s.config.Ports, Builds: s.config.Builds, Logger: s.config.Logger, Now: time.Now,
+		Meter: s.meter, Owner: owner, Ports: s.config.Ports, Builds: s.config.Builds, Logger: s.config.Logger, Now: time.Now,
 	})
 	s.listener = listener.New(s.service, s.driver, reconciler, outputs, listener.Config{Owner: owner, Batch: 100, Logger: s.config.Logger})
 	return nil
@@ -291,7 +305,9 @@ func (s *Server) shut() error {
 		s.config.Logger.Warn("requests are cut that did not end in time", slog.Duration("after", finishWithin))
 		_ = s.http.Close()
 	}
+	s.closeScrapes()
 	s.listener.Stop()
+	s.meter.Stop()
 	s.stop()
 	s.running.Wait()
 	return s.close()
@@ -300,6 +316,10 @@ func (s *Server) shut() error {
 // close gives back what open took.
 func (s *Server) close() error {
 	var errs []error
+	s.closeScrapes()
+	if s.meter != nil {
+		s.meter.Stop()
+	}
 	if s.gateway != nil {
 		s.gateway.Close()
 	}

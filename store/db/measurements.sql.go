@@ -9,6 +9,47 @@ import (
 	"context"
 )
 
+const census = `-- name: Census :many
+SELECT workspace_id, status, COUNT(*) AS deployments,
+    CAST(SUM(CASE WHEN lease_until > CAST($1 AS bigint) THEN 1 ELSE 0 END) AS bigint) AS leased
+FROM deployments GROUP BY workspace_id, status ORDER BY workspace_id, status
+`
+
+type CensusRow struct {
+	WorkspaceID string
+	Status      string
+	Deployments int64
+	Leased      int64
+}
+
+func (q *Queries) Census(ctx context.Context, now int64) ([]CensusRow, error) {
+	rows, err := q.db.QueryContext(ctx, census, now)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CensusRow
+	for rows.Next() {
+		var i CensusRow
+		if err := rows.Scan(
+			&i.WorkspaceID,
+			&i.Status,
+			&i.Deployments,
+			&i.Leased,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const deleteMeasurements = `-- name: DeleteMeasurements :exec
 DELETE FROM measurements WHERE step = $1 AND at < $2
 `

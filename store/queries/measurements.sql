@@ -15,3 +15,8 @@ ORDER BY at;
 
 -- name: DeleteMeasurements :exec
 DELETE FROM measurements WHERE step = sqlc.arg(step) AND at < sqlc.arg(before);
+
+-- name: Census :many
+SELECT workspace_id, status, COUNT(*) AS deployments,
+    CAST(SUM(CASE WHEN lease_until > CAST(sqlc.arg(now) AS bigint) THEN 1 ELSE 0 END) AS bigint) AS leased
+FROM deployments GROUP BY workspace_id, status ORDER BY workspace_id, status;

@@ -120,3 +120,31 @@ func testMeasurementsModel(t *testing.T, w *world) {
 		}
 	})
 }
+
+func testCensus(t *testing.T, w *world) {
+	census := func() []slipway.Census {
+		return read(w, func(tx slipway.Tx) ([]slipway.Census, error) { return tx.Census(at(10)) })
+	}
+	equal(t, "before any", census(), []slipway.Census{})
+	a, b := w.deployment("a", 0), w.deployment("b", 0)
+	w.deployment("c", 0)
+	w.update(func(tx slipway.Tx) error {
+		_, err := tx.Take(a.ID, "one", at(0), at(20))
+		if err == nil {
+			_, err = tx.Take(b.ID, "one", at(0), at(9)) // it has run out
+		}
+		return err
+	})
+	w.update(func(tx slipway.Tx) error {
+		d, err := tx.Deployment(b.ID)
+		if err != nil {
+			return err
+		}
+		d.Status = slipway.AwaitingDelete
+		return tx.UpdateDeployment(&d)
+	})
+	equal(t, "counted", census(), []slipway.Census{
+		{Workspace: w.workspace, Status: slipway.AwaitingDelete, Deployments: 1},
+		{Workspace: w.workspace, Status: slipway.Ready, Deployments: 2, Leased: 1},
+	})
+}

@@ -66,6 +66,7 @@ func Run(t *testing.T, open func(t *testing.T) slipway.Store) {
 		"EventsRace":         testEventsRace,
 		"Measurements":       testMeasurements,
 		"MeasurementsDrop":   testMeasurementsDropped,
+		"Census":             testCensus,
 		"MeasurementsModel":  testMeasurementsModel,
 		"StrangeText":        testStrangeText,
 	}

@@ -8,16 +8,6 @@ import (
 	"github.com/slipwayhq/slipway"
 )
 
-// Reading is how the meter of one deployment stands: what it is now, and what
-// has been counted since it is watched.
-type Reading struct {
-	Deployment slipway.Deployment
-	Sample     slipway.Sample // the last one; zero before the first
-	Traffic    slipway.Traffic
-	CPU        time.Duration
-	Restarts   uint64
-}
-
 // read notes a sample.
 func (w *deployment) read(s slipway.Sample, used time.Duration) {
 	w.mu.Lock()
@@ -28,9 +18,9 @@ func (w *deployment) read(s slipway.Sample, used time.Duration) {
 
 // Readings lists those of all that is watched, in the order of ids. It measures
 // nothing but the traffic.
-func (m *Meter) Readings() []Reading {
+func (m *Meter) Readings() []slipway.Reading {
 	m.mu.Lock()
-	all := make([]Reading, 0, len(m.watched))
+	all := make([]slipway.Reading, 0, len(m.watched))
 	for _, w := range m.watched {
 		w.mu.Lock()
 		w.latest.Deployment = w.row
@@ -41,7 +31,7 @@ func (m *Meter) Readings() []Reading {
 	for i := range all {
 		all[i].Traffic = m.gateway.Traffic(all[i].Deployment.ID)
 	}
-	slices.SortFunc(all, func(a, b Reading) int {
+	slices.SortFunc(all, func(a, b slipway.Reading) int {
 		return strings.Compare(string(a.Deployment.ID), string(b.Deployment.ID))
 	})
 	return all
