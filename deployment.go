@@ -123,7 +123,16 @@ type SourceConfig struct {
 	InstallCommand string
 	BuildCommand   string
 	AgentServer    AgentServer
+	Access         Access
 }
+
+// Access is who may ask an agent; "" is AccessKey.
+type Access string
+
+const (
+	AccessKey    Access = "key"    // whoever has a key of its workspace
+	AccessPublic Access = "public" // everybody
+)
 
 // Health is an extension beyond the contract's statuses: how what serves is
 // doing.

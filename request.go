@@ -44,6 +44,7 @@ type Change struct {
 	InstallCommand *string
 	BuildCommand   *string
 	AgentServer    *AgentServer
+	Access         *Access
 	RepoRef        *string
 	ConfigPath     *string
 	ImageURI       *string

@@ -62,7 +62,7 @@ func (s *server) guard(op *check.Operation, next http.HandlerFunc) http.HandlerF
 
 // admit returns who asks, if they have a scope.
 func (s *server) admit(r *http.Request, scope slipway.Scope, anywhere bool) (slipway.Principal, error) {
-	p, err := s.Keys.Authenticate(r.Context(), caller(r, anywhere))
+	p, err := s.Keys.Authenticate(r.Context(), s.caller(r, anywhere))
 	if err == nil && !p.May(scope) {
 		err = slipway.Errorf(slipway.CodeForbidden, "This API key lacks the scope '%s'.", scope)
 	}
@@ -70,8 +70,8 @@ func (s *server) admit(r *http.Request, scope slipway.Scope, anywhere bool) (sli
 }
 
 // caller is who a request says that it is of. X-Api-Key goes before a bearer.
-func caller(r *http.Request, anywhere bool) slipway.Caller {
-	c := slipway.Caller{Tenant: r.Header.Get("X-Tenant-Id"), Anywhere: anywhere, Address: r.RemoteAddr}
+func (s *server) caller(r *http.Request, anywhere bool) slipway.Caller {
+	c := slipway.Caller{Tenant: r.Header.Get("X-Tenant-Id"), Anywhere: anywhere, Address: s.Proxies.Client(r)}
 	if c.Token = r.Header.Get("X-Api-Key"); c.Token == "" {
 		c.Credential = slipway.Credential{Token: bearer(r.Header.Get("Authorization")), Bearer: true}
 	}

@@ -29,7 +29,7 @@ func presentSource(d slipway.DeploymentView) wire.SourceConfig {
 		IntegrationID: orNull(c.IntegrationID), RepoURL: orNull(c.RepoURL), RepoBranch: orNull(c.RepoBranch), TemplateID: orNull(c.TemplateID),
 		DeploymentType: orNull(c.DeploymentType), BuildOnPush: c.BuildOnPush, CustomURL: orNull(c.CustomURL), ResourceSpec: presentResources(c.Resources),
 		ListenerID: orNull(c.ListenerID), InstallCommand: orNull(c.InstallCommand), BuildCommand: orNull(c.BuildCommand),
-		AgentServer: orNull(string(c.AgentServer)),
+		AgentServer: orNull(string(c.AgentServer)), Access: orNull(string(c.Access)),
 	}
 	if out.CustomURL == nil {
 		out.CustomURL = orNull(d.URL)

@@ -11,6 +11,7 @@ import (
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/api/check"
 	"github.com/slipwayhq/slipway/api/wire"
+	"github.com/slipwayhq/slipway/internal/peer"
 )
 
 // Control is what the API asks of the control plane.
@@ -56,6 +57,7 @@ type Config struct {
 	Signer    Signer
 	PublicURL string // where clients reach this server; "" for what they say in Host
 	Ready     func() bool
+	Proxies   peer.Proxies // whose word is taken for where a request comes from
 	// Scrape answers what Prometheus asks at /metrics, with what a key may see.
 	// Nil for no such route.
 	Scrape func(slipway.Principal) http.Handler

@@ -423,6 +423,13 @@ func TestRoutes(t *testing.T) {
 			if ok != (c.want != "") || r.State != c.want {
 				t.Errorf("route is %q (%t), want %q", r.State, ok, c.want)
 			}
+			if r.Public {
+				t.Error("it is for everybody unasked")
+			}
+			c.s.Deployment.Config.Access = slipway.AccessPublic
+			if r, ok := routeFor(c.s.world); ok && !r.Public {
+				t.Error("it is not for everybody")
+			}
 			if r.State == slipway.RouteServing && len(r.Addresses) == 0 || r.State == slipway.RouteDown && r.Reason == "" {
 				t.Errorf("incomplete route %+v", r)
 			}

@@ -13,7 +13,10 @@ func routeFor(w world) (slipway.Route, bool) {
 	if d.Deleting() || w.Active == nil {
 		return slipway.Route{}, false
 	}
-	r := slipway.Route{Deployment: d.ID, Workspace: d.Workspace, Slug: d.Slug, State: slipway.RouteHolding}
+	r := slipway.Route{
+		Deployment: d.ID, Workspace: d.Workspace, Slug: d.Slug, State: slipway.RouteHolding,
+		Public: d.Config.Access == slipway.AccessPublic,
+	}
 	if w.replacing() {
 		return r, true
 	}

@@ -151,6 +151,7 @@ type sourceConfigRecord struct {
 	InstallCommand string              `json:"install_command,omitempty"`
 	BuildCommand   string              `json:"build_command,omitempty"`
 	AgentServer    slipway.AgentServer `json:"agent_server,omitempty"`
+	Access         slipway.Access      `json:"access,omitempty"`
 }
 
 // revisionConfigRecord has the fields of slipway.RevisionConfig.

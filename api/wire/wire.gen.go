@@ -814,6 +814,9 @@ type SecretReference struct {
 
 // SourceConfig Settings of a deployment that outlive its revisions, as they are read back.
 type SourceConfig struct {
+	// Access Who may ask the agent; null is whoever has a key of its workspace.
+	Access *string `json:"access"`
+
 	// AgentServer The server that was asked for; null is LangGraph's own.
 	AgentServer  *string `json:"agent_server"`
 	BuildCommand *string `json:"build_command"`
@@ -844,6 +847,9 @@ type SourceConfig struct {
 
 // SourceConfigRequest Settings of a deployment that outlive its revisions, as clients send them.
 type SourceConfigRequest struct {
+	// Access Who may ask the agent: whoever has a key of its workspace (the default), or everybody. It takes effect without a new revision.
+	Access *string `json:"access,omitempty"`
+
 	// AgentServer The server that is to run an app built from source: LangGraph's own (the default), or Aegra, for Python apps with a PostgreSQL database. A changed value makes a revision.
 	AgentServer  *string `json:"agent_server,omitempty"`
 	BuildCommand *string `json:"build_command,omitempty"`

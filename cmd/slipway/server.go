@@ -19,6 +19,7 @@ import (
 type serverFlags struct {
 	daemon.Config
 	access accessFlags
+	front  gatewayFlags
 	builds buildFlags
 	ports  string
 	images imageFlags
@@ -55,6 +56,7 @@ func newServerCommand() *cobra.Command {
 	flags.StringVar(&f.DockerHost, "docker-host", "", "Docker Engine that runs images, such as unix:///var/run/docker.sock (default: "+dockerVariable+", or none)")
 	f.images.register(flags)
 	f.access.register(flags)
+	f.front.register(flags)
 	flags.BoolVar(&f.debug, "debug", false, "log every step of reconciling, with its reason")
 	flags.BoolVar(&f.json, "log-json", false, "log as JSON")
 	return c
@@ -84,7 +86,16 @@ func runServer(ctx context.Context, f serverFlags) error {
 	if f.Access, err = f.access.config(); err != nil {
 		return err
 	}
+	if f.Proxies, err = f.front.trusted(); err != nil {
+		return err
+	}
 	f.Logger = f.logger()
+	log, closeLog, err := f.front.openLog(context.WithoutCancel(ctx), os.Stdout, f.Logger)
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	f.AccessLog = log
 	_, statErr := os.Stat(daemon.AdminKeyFile(f.Data))
 	s, err := daemon.Start(ctx, f.Config)
 	if err != nil {
