@@ -72,10 +72,6 @@ func runServer(ctx context.Context, f serverFlags) error {
 	if f.maxLayer <= 0 || f.Service.PushFor <= 0 || f.Service.Retention.Last <= 0 || f.Service.Retention.For <= 0 {
 		return usagef("--max-layer-size, --push-token-lifetime, --keep-revisions and --rollback-window must be more than nothing")
 	}
-	if f.Every < 100*time.Millisecond || f.Every > 15*time.Second {
-		return usagef("--measure-every must be between 100ms and 15s")
-	}
-	f.Version = version
 	f.MaxLayer = int64(f.maxLayer) << 20
 	f.Database = databaseURL(f.Database)
 	f.DockerHost = cmp.Or(f.DockerHost, os.Getenv(dockerVariable))
@@ -89,7 +85,10 @@ func runServer(ctx context.Context, f serverFlags) error {
 	if f.Proxies, err = f.front.trusted(); err != nil {
 		return err
 	}
-	f.Logger = f.logger()
+	if f.Every < 100*time.Millisecond || f.Every > 15*time.Second {
+		return usagef("--measure-every must be between 100ms and 15s")
+	}
+	f.Logger, f.Version = f.logger(), version
 	log, closeLog, err := f.front.openLog(context.WithoutCancel(ctx), os.Stdout, f.Logger)
 	if err != nil {
 		return err
