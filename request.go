@@ -4,6 +4,7 @@ package slipway
 type DeploymentView struct {
 	Deployment
 	URL       string
+	Serving   int             // instances of the active revision that serve
 	Newest    *NewestRevision // nil before the first
 	Variables []string        // names of its secrets; values stay where they are
 	Refs      []SecretRef

@@ -20,6 +20,10 @@ func routeFor(w world) (slipway.Route, bool) {
 	if w.replacing() {
 		return r, true
 	}
+	if w.asleep() {
+		r.State = slipway.RouteAsleep
+		return r, true
+	}
 	fewest := 0 // crashes in a row, of those that do not serve
 	for n, i := range w.instancesOf(w.Active) {
 		if w.serves(i) {

@@ -30,7 +30,8 @@ func (s *Service) Measured(ctx context.Context, _ string, samples []slipway.Samp
 	for _, sample := range samples {
 		s.unkept.add(sample)
 	}
-	return wrap("keep measurements", s.keepMeasured(ctx, s.unkept.due(s.now())))
+	kept := wrap("keep measurements", s.keepMeasured(ctx, s.unkept.due(s.now())))
+	return errors.Join(kept, s.scale(ctx, samples))
 }
 
 // unkept holds what was measured and has not been written.

@@ -143,6 +143,7 @@ func (r *report) gatePassed(e slipway.GatePassed) error {
 		return err
 	}
 	r.d.Active = e.Revision
+	r.d.Running.Alone, r.d.Running.Asleep = e.Alone, false
 	r.d.Health = slipway.Health{State: slipway.Healthy, Since: r.now}
 	r.d.UpdatedAt = r.now
 	r.dirty = true

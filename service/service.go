@@ -70,6 +70,11 @@ type Config struct {
 	// Moved is called after each change of a revision's status is committed, with
 	// how long it had been in the one before. It must not block.
 	Moved func(r slipway.Revision, from slipway.RevisionStatus, took time.Duration)
+	// ScalePace is how long more or fewer replicas must be needed before there
+	// are more or fewer. The latter is the contract's (§8), 30 min.
+	ScalePace slipway.Pace
+	// SleepAfter is how long nobody must ask for a deployment that may sleep.
+	SleepAfter time.Duration
 	// FollowEvery is how often those who follow a deployment look at its rows
 	// without being woken. It must be set where several servers share a store,
 	// since what another one writes wakes nobody here; 0 is never.
@@ -85,6 +90,9 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.UploadFor, 15*time.Minute)
 	orDefault(&c.PushFor, time.Hour)
 	orDefault(&c.ForceFor, 20*time.Second)
+	orDefault(&c.ScalePace.Up, 30*time.Second)
+	orDefault(&c.ScalePace.Down, 30*time.Minute)
+	orDefault(&c.SleepAfter, 15*time.Minute)
 	orDefault(&c.Retention.For, 72*time.Hour)
 	orDefault(&c.Retention.Sources, 24*time.Hour)
 	if c.Retention.Last == 0 {
@@ -121,6 +129,7 @@ type Service struct {
 	board  *board
 	// followers is a board of its own: a data plane is not woken by events.
 	followers *board
+	scaler    scaler
 	// receiving is held to read while an upload is stored and written down: two
 	// with the same bytes are one file, which must not be removed in between.
 	receiving sync.RWMutex
@@ -132,6 +141,7 @@ type Service struct {
 func New(store slipway.Store, blobs Blobs, images Images, sealer Sealer, config Config) *Service {
 	return &Service{
 		store: store, blobs: blobs, images: images, sealer: sealer, config: config.withDefaults(), board: newBoard(), followers: newBoard(),
+		scaler: scaler{seen: map[slipway.DeploymentID]observed{}},
 	}
 }
 

@@ -193,9 +193,12 @@ type Deployment struct {
 	LatestRevisionStatus *string `json:"latest_revision_status"`
 
 	// LatestRevisionStatusMessage Why the newest revision is where it is.
-	LatestRevisionStatusMessage *string            `json:"latest_revision_status_message"`
-	Name                        string             `json:"name"`
-	SecretReferences            *[]SecretReference `json:"secret_references"`
+	LatestRevisionStatusMessage *string `json:"latest_revision_status_message"`
+	Name                        string  `json:"name"`
+
+	// Scale How many replicas there are; null before the first revision serves.
+	Scale            *DeploymentScale   `json:"scale"`
+	SecretReferences *[]SecretReference `json:"secret_references"`
 
 	// Secrets Every name once, the values masked.
 	Secrets []Secret `json:"secrets"`
@@ -343,6 +346,30 @@ type DeploymentPatchRequest struct {
 
 	// TrackedPackages Packages whose versions the client wants recorded with the revision.
 	TrackedPackages *[]string `json:"tracked_packages,omitempty"`
+}
+
+// DeploymentScale How many replicas of the active revision there are and should be.
+type DeploymentScale struct {
+	// Asleep True while nothing runs because nobody asks for it; the next request wakes it.
+	Asleep bool `json:"asleep"`
+
+	// Max The most.
+	Max int `json:"max"`
+
+	// Min The least while it is awake.
+	Min int `json:"min"`
+
+	// Reason Why there are fewer than were asked for, in words for people.
+	Reason *string `json:"reason"`
+
+	// Replicas That serve now.
+	Replicas int `json:"replicas"`
+
+	// Wanted That there should be now; 0 while it is asleep.
+	Wanted int `json:"wanted"`
+
+	// Woken How often a request woke it.
+	Woken int `json:"woken"`
 }
 
 // DeploymentsDeleted What became of each deployment, in the order asked for.

@@ -204,7 +204,7 @@ func (s *Server) openControl(ctx context.Context) error {
 	s.service = service.New(s.store, s.blobs, s.images, ring, config)
 	s.gateway = gateway.New(gateway.Config{
 		Identifier: keys, Guesses: keys, KeyTTL: gatewayKeyTTL, Domain: s.config.Domain,
-		Proxies: s.config.Proxies, AccessLog: s.config.AccessLog, Logger: s.config.Logger,
+		Wake: s.service.Rouse, Proxies: s.config.Proxies, AccessLog: s.config.AccessLog, Logger: s.config.Logger,
 	})
 	stopping, stop := context.WithCancel(context.Background())
 	control, err := api.New(api.Config{
