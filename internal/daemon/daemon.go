@@ -26,6 +26,7 @@ import (
 	"github.com/slipwayhq/slipway/build/archive"
 	"github.com/slipwayhq/slipway/build/image"
 	"github.com/slipwayhq/slipway/build/kind"
+	"github.com/slipwayhq/slipway/driver/process"
 	"github.com/slipwayhq/slipway/gateway"
 	"github.com/slipwayhq/slipway/gateway/accesslog"
 	"github.com/slipwayhq/slipway/internal/engine"
@@ -68,6 +69,7 @@ type Config struct {
 	StartLimit time.Duration     // replaces that of every agent kind, unless 0
 	Builds     int               // at once
 	BuildUsers build.Users       // that programs of builds run as, if this server is root
+	AgentUsers process.Users     // that agents run as, one a deployment, if this server is root
 	BuildLimit build.Limits      // of programs of builds; zero for the defaults
 	BuildRun   []string          // program with arguments that starts every program of a build
 	MaxLayer   int64             // bytes of one layer of a pushed image; 0 for the registry's own limit
