@@ -53,7 +53,7 @@ func extensionCases() []Case {
 		}),
 		choice("ext", "metrics are columns as long as their timestamps", func(t *T) {
 			d := t.create(nil)
-			a := t.get(d.path() + "/metrics?start=2026-01-01T00:00:00Z&end=2026-01-02T00:00:00Z&step=3600").is(http.StatusOK).has("step", 3600.0)
+			a := t.get(d.path()+"/metrics?start=2026-01-01T00:00:00Z&end=2026-01-02T00:00:00Z&step=3600").is(http.StatusOK).has("step", 3600.0)
 			for _, column := range []string{"timestamps", "requests", "cpu.mean", "latency.p99"} {
 				t.check(len(a.list(column)) == 24, "24 elements of "+column, len(a.list(column)))
 			}
