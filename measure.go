@@ -8,6 +8,7 @@ type Traffic struct {
 	Requests uint64                         // that have ended, whatever the answer
 	Errors   uint64                         // of those, with a status from 500 on, or cut short while the client was there
 	Latency  [len(LatencyBounds) + 1]uint64 // to the first byte; the last is for what took longer
+	Took     time.Duration                  // to the first byte, of all together
 	Waiting  int                            // held now
 	InFlight int                            // at an agent now, streams too
 	Last     time.Time                      // a request came, zero for never
@@ -25,6 +26,7 @@ type Sample struct {
 	At         time.Time
 	Over       time.Duration // what Requests, Errors, Latency and Restarts are of
 	Replicas   int           // that serve
+	UsageKnown bool          // whether the driver tells what the instances use
 	CPU        float64       // cores in use, of all instances together
 	Memory     int64         // bytes, of all instances together
 	Restarts   int
@@ -37,4 +39,22 @@ type Sample struct {
 	RunsKnown  bool      // whether the instances tell of their runs
 	Pending    int
 	Running    int
+}
+
+// Reading is how the meter of one deployment stands: what it is now, and what has
+// been counted since it began.
+type Reading struct {
+	Deployment Deployment
+	Sample     Sample // the last one; zero before the first
+	Traffic    Traffic
+	CPU        time.Duration // used by all instances together
+	Restarts   uint64
+}
+
+// Census counts the deployments of a workspace that have a status, and those of
+// them that a data plane works on.
+type Census struct {
+	Workspace           WorkspaceID
+	Status              DeploymentStatus
+	Deployments, Leased int
 }

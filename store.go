@@ -36,6 +36,7 @@ type Tx interface {
 	Receipts
 	StatusEvents
 	Listeners
+	Measurements
 }
 
 // Workspaces and their keys.
@@ -277,4 +278,20 @@ type Listeners interface {
 	// DeploymentsOnListener returns, oldest first, those of which the listener
 	// may still run something.
 	DeploymentsOnListener(id ListenerID, limit int) ([]Deployment, error)
+}
+
+// Measurements of deployments, at each of Resolutions. They go with their
+// deployment.
+type Measurements interface {
+	// AddMeasurements adds to what is kept of a deployment, at every resolution:
+	// measurements in the order of time, in slots of the finest one. Those of a
+	// deployment that is gone are dropped.
+	AddMeasurements(DeploymentID, []Measurement) error
+	// ListMeasurements returns those in slots of the step of a resolution from
+	// start, inclusive, to end, exclusive, oldest first.
+	ListMeasurements(d DeploymentID, step time.Duration, start, end time.Time) ([]Measurement, error)
+	// Census counts deployments by workspace and status.
+	Census(now time.Time) ([]Census, error)
+	// DropMeasurements removes what each resolution is not kept for any more.
+	DropMeasurements(now time.Time) error
 }

@@ -89,7 +89,8 @@ type Sync interface {
 	// Disown gives an item up if another deployment owns it too, and says
 	// whether one does. The last owner keeps it until the thing is removed.
 	Disown(ctx context.Context, l Lease, kind ItemKind, ref string) (bool, error)
-	// Measured takes samples of the deployments that run here.
+	// Measured takes samples of the deployments that run here. After an error
+	// they are not sent again: they may have been taken.
 	Measured(ctx context.Context, owner string, samples []Sample) error
 	// Log stores lines; one that is there already is left alone.
 	Log(ctx context.Context, lines []LogLine) error

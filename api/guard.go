@@ -50,10 +50,7 @@ func scopeOf(op *check.Operation) slipway.Scope {
 func (s *server) guard(op *check.Operation, next http.HandlerFunc) http.HandlerFunc {
 	scope, anywhere := scopeOf(op), op.Extension("x-slipway-workspace") == "optional"
 	return func(w http.ResponseWriter, r *http.Request) {
-		p, err := s.Keys.Authenticate(r.Context(), s.caller(r, anywhere))
-		if err == nil && !p.May(scope) {
-			err = slipway.Errorf(slipway.CodeForbidden, "This API key lacks the scope '%s'.", scope)
-		}
+		p, err := s.admit(r, scope, anywhere)
 		if err != nil {
 			s.fail(w, r, err)
 			return
@@ -61,6 +58,15 @@ func (s *server) guard(op *check.Operation, next http.HandlerFunc) http.HandlerF
 		ctx := context.WithValue(r.Context(), principalKey, p)
 		next(w, r.WithContext(context.WithValue(ctx, baseKey, s.baseOf(r))))
 	}
+}
+
+// admit returns who asks, if they have a scope.
+func (s *server) admit(r *http.Request, scope slipway.Scope, anywhere bool) (slipway.Principal, error) {
+	p, err := s.Keys.Authenticate(r.Context(), s.caller(r, anywhere))
+	if err == nil && !p.May(scope) {
+		err = slipway.Errorf(slipway.CodeForbidden, "This API key lacks the scope '%s'.", scope)
+	}
+	return p, err
 }
 
 // caller is who a request says that it is of. X-Api-Key goes before a bearer.

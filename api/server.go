@@ -31,6 +31,7 @@ type Control interface {
 	ListRevisions(context.Context, slipway.Principal, slipway.RevisionFilter) ([]slipway.RevisionView, error)
 	Logs(context.Context, slipway.Principal, slipway.LogQuery) ([]slipway.StoredLine, int64, error)
 	Events(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, after int64) ([]slipway.StatusEvent, error)
+	Metrics(context.Context, slipway.Principal, slipway.MetricsQuery) (slipway.Metrics, error)
 	NewUpload(context.Context, slipway.Principal, slipway.DeploymentID) (slipway.Upload, error)
 	ReceiveUpload(ctx context.Context, id slipway.UploadID, body io.Reader) error
 	NewPushToken(context.Context, slipway.Principal, slipway.DeploymentID) (slipway.PushToken, error)
@@ -57,6 +58,9 @@ type Config struct {
 	PublicURL string // where clients reach this server; "" for what they say in Host
 	Ready     func() bool
 	Proxies   peer.Proxies // whose word is taken for where a request comes from
+	// Scrape answers what Prometheus asks at /metrics, with what a key may see.
+	// Nil for no such route.
+	Scrape func(slipway.Principal) http.Handler
 	// Stopping ends when the server takes no more requests: so do streams, which
 	// would not by themselves. Nil for never.
 	Stopping context.Context
@@ -117,6 +121,9 @@ func New(config Config) (*Handler, error) {
 	}
 	s.mux.open("GET /healthz", serve("application/json", []byte(`{"status":"ok"}`)))
 	s.mux.open("GET /readyz", s.ready)
+	if s.Scrape != nil {
+		s.mux.add(Route{"GET /metrics", slipway.ScopeRead}, s.scrape)
+	}
 	return &Handler{plain(s.mux.mux), s.mux.routes}, nil
 }
 

@@ -32,6 +32,8 @@ type control struct {
 	filter    slipway.DeploymentFilter
 	revisions slipway.RevisionFilter
 	query     slipway.LogQuery
+	metrics   slipway.MetricsQuery
+	slots     []slipway.Measurement // what Metrics returns
 	body      string
 	force     bool
 	known     slipway.DeploymentID // what DeleteMany finds; "" for everything
@@ -135,6 +137,12 @@ func (c *control) Logs(_ context.Context, _ slipway.Principal, q slipway.LogQuer
 // Events tells what the test has put there, and then waits.
 func (c *control) Events(ctx context.Context, _ slipway.Principal, _ slipway.DeploymentID, after int64) ([]slipway.StatusEvent, error) {
 	return c.events(ctx, after)
+}
+
+func (c *control) Metrics(_ context.Context, _ slipway.Principal, q slipway.MetricsQuery) (slipway.Metrics, error) {
+	c.metrics = q
+	q, _, err := q.Resolve(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	return slipway.Metrics{Start: q.Start, End: q.End, Step: q.Step, Slots: c.slots}, errors.Join(err, c.err)
 }
 
 func (c *control) NewPushToken(_ context.Context, _ slipway.Principal, d slipway.DeploymentID) (slipway.PushToken, error) {
@@ -259,6 +267,7 @@ var operations = []request{
 	{"GET", "/v2/deployments/" + someID + "/revisions/" + otherID + "/logs?type=build", "", slipway.ScopeRead, 200},
 	{"GET", "/v2/deployment-logs?deployment_id=" + someID, "", slipway.ScopeRead, 200},
 	{"GET", "/v2/deployments/" + someID + "/events", "", slipway.ScopeRead, 200},
+	{"GET", "/v2/deployments/" + someID + "/metrics", "", slipway.ScopeRead, 200},
 	{"GET", "/v2/listeners", "", slipway.ScopeRead, 200},
 	{"POST", "/v2/listeners", `{"compute_type":"k8s","compute_id":"c","compute_config":{}}`, slipway.ScopeAdmin, 201},
 	{"GET", "/v2/listeners/" + someID, "", slipway.ScopeRead, 200},

@@ -11,6 +11,7 @@ import (
 type traffic struct {
 	requests, errors atomic.Uint64
 	latency          [len(slipway.LatencyBounds) + 1]atomic.Uint64
+	took             atomic.Int64 // nanoseconds to the first byte, of all together
 	last             atomic.Int64 // nanoseconds since 1970, 0 for never
 }
 
@@ -25,6 +26,7 @@ func (g *Gateway) Traffic(d slipway.DeploymentID) slipway.Traffic {
 	t := &e.traffic
 	out := slipway.Traffic{
 		Requests: t.requests.Load(), Errors: t.errors.Load(), Waiting: e.queue.count(), InFlight: e.inProgress(),
+		Took: time.Duration(t.took.Load()),
 	}
 	for i := range t.latency {
 		out.Latency[i] = t.latency[i].Load()
@@ -44,6 +46,7 @@ func (t *traffic) ended(o outcome) {
 	}
 	if o.answered() {
 		t.latency[bucket(o.firstByte)].Add(1)
+		t.took.Add(int64(o.firstByte))
 	}
 }
 

@@ -38,6 +38,7 @@ type Outputs interface {
 
 // Config is what a data plane decides.
 type Config struct {
+	Meter  Meter  // nil for none
 	Owner  string // names the data plane in leases
 	Ports  slipway.PortRange
 	Builds int // how many run at once
@@ -153,6 +154,7 @@ func (r *Reconciler) Adopt(ctx context.Context, a slipway.Assignment) (work bool
 	if route, ok := routeFor(w); ok {
 		r.router.Route(route)
 	}
+	r.watch(w)
 	return next(w).do != rest, nil
 }
 

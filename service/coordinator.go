@@ -14,7 +14,8 @@ import (
 // retryAfter is how long the coordinator waits after something went wrong.
 const retryAfter = 5 * time.Second
 
-// sweepEvery is how often receipts and the registry are swept, at most.
+// sweepEvery is how often receipts, the registry and measurements are swept, at
+// most.
 const sweepEvery = 10 * time.Minute
 
 // releaseEvery is how often what is not needed any more is looked for. What is
@@ -22,15 +23,17 @@ const sweepEvery = 10 * time.Minute
 const releaseEvery = time.Hour
 
 // Coordinate ends what has passed its deadline, finishes deletions, sweeps
-// receipts and the registry and gives up what is not needed any more, until ctx
-// ends. Several may run on one store.
+// receipts, the registry and measurements and gives up what is not needed any
+// more, until ctx ends; then it writes what was measured last. Several may run on
+// one store.
 func (s *Service) Coordinate(ctx context.Context) {
+	defer s.keepRest(context.WithoutCancel(ctx))
 	var swept, released time.Time
 	for ctx.Err() == nil {
 		dying := s.board.Dying()
 		wait, err := s.coordinate(ctx)
 		if now := s.now(); now.Sub(swept) >= sweepEvery {
-			swept, err = now, errors.Join(err, s.sweepReceipts(ctx), s.images.Sweep(ctx))
+			swept, err = now, errors.Join(err, s.sweepReceipts(ctx), s.images.Sweep(ctx), s.sweepMeasurements(ctx))
 		}
 		if now := s.now(); now.Sub(released) >= releaseEvery {
 			released, err = now, errors.Join(err, s.release(ctx), s.retainImages(ctx))

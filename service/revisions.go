@@ -135,7 +135,9 @@ func (c *change) move(r *slipway.Revision, e slipway.RevisionEvent) error {
 	if err != nil {
 		return err
 	}
+	took := c.now.Sub(r.UpdatedAt)
 	r.Status, r.UpdatedAt = to, c.now
+	c.moved = append(c.moved, moved{*r, was, took})
 	if to.Ended() {
 		r.Deadline = r.UpdatedAt
 		c.ended = append(c.ended, *r)

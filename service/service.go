@@ -67,6 +67,9 @@ type Config struct {
 	// Forget is called after each change of keys and workspaces is committed, and
 	// before it is answered: whoever remembers who may do what must ask anew.
 	Forget func()
+	// Moved is called after each change of a revision's status is committed, with
+	// how long it had been in the one before. It must not block.
+	Moved func(r slipway.Revision, from slipway.RevisionStatus, took time.Duration)
 	// ScalePace is how long more or fewer replicas must be needed before there
 	// are more or fewer. The latter is the contract's (§8), 30 min.
 	ScalePace slipway.Pace
@@ -101,6 +104,9 @@ func (c Config) withDefaults() Config {
 	if c.Forget == nil {
 		c.Forget = func() {}
 	}
+	if c.Moved == nil {
+		c.Moved = func(slipway.Revision, slipway.RevisionStatus, time.Duration) {}
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -127,6 +133,7 @@ type Service struct {
 	// receiving is held to read while an upload is stored and written down: two
 	// with the same bytes are one file, which must not be removed in between.
 	receiving sync.RWMutex
+	unkept    unkept
 }
 
 // New returns a service. Start its Coordinator too, else deadlines pass unseen
@@ -162,6 +169,9 @@ func (s *Service) change(ctx context.Context, fn func(*change) error) error {
 		s.config.Logger.Info("revision ended", slog.String("deployment", string(r.Deployment)), slog.String("revision", string(r.ID)),
 			slog.String("status", string(r.Status)), slog.String("reason", r.Message))
 	}
+	for _, m := range done.moved {
+		s.config.Moved(m.revision, m.from, m.took)
+	}
 	for _, d := range done.vanished {
 		s.logDeleted(d)
 	}
@@ -186,11 +196,19 @@ type change struct {
 	changed  []slipway.DeploymentID
 	dying    bool // a deployment is ready to be removed
 	ended    []slipway.Revision
+	moved    []moved
 	vanished []slipway.Deployment // with nothing left to remove
 	writes   bool
 	journals []*journal
 	told     []slipway.DeploymentID // whose followers have news
 	access   bool                   // who may do what has changed
+}
+
+// moved is a revision whose status has changed.
+type moved struct {
+	revision slipway.Revision
+	from     slipway.RevisionStatus
+	took     time.Duration // in the status before
 }
 
 // keep writes a deployment that changed in what no data plane looks at.

@@ -51,6 +51,15 @@ func extensionCases() []Case {
 			t.check(t.firstEvent(d.path()+"/events") == "reset", "an event named reset", t.firstEvent(d.path()+"/events"))
 			t.get("/v2/deployments/" + nobody + "/events").is(http.StatusNotFound)
 		}),
+		choice("ext", "metrics are columns as long as their timestamps", func(t *T) {
+			d := t.create(nil)
+			a := t.get(d.path()+"/metrics?start=2026-01-01T00:00:00Z&end=2026-01-02T00:00:00Z&step=3600").is(http.StatusOK).has("step", 3600.0)
+			for _, column := range []string{"timestamps", "requests", "cpu.mean", "latency.p99"} {
+				t.check(len(a.list(column)) == 24, "24 elements of "+column, len(a.list(column)))
+			}
+			t.get(d.path() + "/metrics?step=0").is(http.StatusUnprocessableEntity)
+			t.get("/v2/deployments/" + nobody + "/metrics").is(http.StatusNotFound)
+		}),
 		choice("ext", "a workspace can be made, renamed and deleted", workspaces),
 		choice("ext", "a key is shown once, and works until it is revoked", keyLife),
 		choice("ext", "a key does what its scopes allow", keyScopes),

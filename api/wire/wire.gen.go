@@ -284,6 +284,50 @@ type DeploymentLogsPage struct {
 	NextCursor string `json:"next_cursor"`
 }
 
+// DeploymentMetrics What was measured of a deployment, in columns: element n of each array is of the step that begins at timestamps[n]. cpu is in cores and memory in bytes, of all instances together; replicas are instances that serve; in_flight are requests at an agent, held those that wait for one; pending_runs and running_runs are null where the Agent Server does not tell.
+type DeploymentMetrics struct {
+	// CPU A quantity, for each step: the least, the mean over time and the most.
+	CPU MetricLevel `json:"cpu"`
+	End Time        `json:"end"`
+
+	// Errors Of those, with a status from 500 on, or none.
+	Errors []*int `json:"errors"`
+
+	// Held A quantity, for each step: the least, the mean over time and the most.
+	Held MetricLevel `json:"held"`
+
+	// InFlight A quantity, for each step: the least, the mean over time and the most.
+	InFlight MetricLevel `json:"in_flight"`
+
+	// Latency Seconds from a request to the first byte of its answer, held requests included, estimated from a histogram; null without requests. What took longer than 30 counts as 30.
+	Latency MetricLatency `json:"latency"`
+
+	// Memory A quantity, for each step: the least, the mean over time and the most.
+	Memory MetricLevel `json:"memory"`
+
+	// PendingRuns A quantity, for each step: the least, the mean over time and the most.
+	PendingRuns MetricLevel `json:"pending_runs"`
+
+	// Replicas A quantity, for each step: the least, the mean over time and the most.
+	Replicas MetricLevel `json:"replicas"`
+
+	// Requests Requests that were answered within the step.
+	Requests []*int `json:"requests"`
+
+	// Restarts Restarts of instances within the step.
+	Restarts []*int `json:"restarts"`
+
+	// RunningRuns A quantity, for each step: the least, the mean over time and the most.
+	RunningRuns MetricLevel `json:"running_runs"`
+	Start       Time        `json:"start"`
+
+	// Step Seconds.
+	Step int `json:"step"`
+
+	// Timestamps Seconds since 1970, at which each step begins.
+	Timestamps []int `json:"timestamps"`
+}
+
 // DeploymentPatchRequest Changes to a deployment. A null is the same as an absent field and clears nothing.
 type DeploymentPatchRequest struct {
 	// DisplayName A name for people; makes no revision.
@@ -473,6 +517,20 @@ type MCPOAuthProviderCreateRequest struct {
 	McpServerURL string `json:"mcp_server_url"`
 	Name         string `json:"name"`
 	ProviderID   string `json:"provider_id"`
+}
+
+// MetricLatency Seconds from a request to the first byte of its answer, held requests included, estimated from a histogram; null without requests. What took longer than 30 counts as 30.
+type MetricLatency struct {
+	P50 []*float64 `json:"p50"`
+	P95 []*float64 `json:"p95"`
+	P99 []*float64 `json:"p99"`
+}
+
+// MetricLevel A quantity, for each step: the least, the mean over time and the most.
+type MetricLevel struct {
+	Max  []*float64 `json:"max"`
+	Mean []*float64 `json:"mean"`
+	Min  []*float64 `json:"min"`
 }
 
 // OAuthFinalizeRequest What a provider returned to the browser.
@@ -1101,6 +1159,18 @@ type StreamEventsParams struct {
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
+// GetMetricsParams defines parameters for GetMetrics.
+type GetMetricsParams struct {
+	// Start ISO 8601, inclusive; an hour before the end unless given.
+	Start *string `form:"start,omitempty" json:"start,omitempty"`
+
+	// End ISO 8601, exclusive; now unless given.
+	End *string `form:"end,omitempty" json:"end,omitempty"`
+
+	// Step Seconds. Some 240 steps make the span unless given. It is rounded up to a multiple of what is kept as far back as the start; more than 1500 steps are refused.
+	Step *int `form:"step,omitempty" json:"step,omitempty"`
+}
+
 // CreatePushTokenParams defines parameters for CreatePushToken.
 type CreatePushTokenParams struct {
 	// IdempotencyKey Any text of 1 to 255 visible ASCII characters, best a random one; else 400. The same request (method, path, query and body) sent again with it within 24 hours takes effect once: the answer has the same status and the same resource, as it is by then. 409 if that has been deleted since, if what was answered can not be shown again (a token), or if the key came with another request. A request that was refused is not remembered. A key belongs to its workspace.
@@ -1363,6 +1433,9 @@ type ServerInterface interface {
 	// StreamEvents Follow a deployment
 	// (GET /v2/deployments/{deployment_id}/events)
 	StreamEvents(w http.ResponseWriter, r *http.Request, deploymentID string, params StreamEventsParams)
+	// GetMetrics Read what was measured of a deployment
+	// (GET /v2/deployments/{deployment_id}/metrics)
+	GetMetrics(w http.ResponseWriter, r *http.Request, deploymentID string, params GetMetricsParams)
 	// CreatePushToken Get a token to push an image with
 	// (POST /v2/deployments/{deployment_id}/push-token)
 	CreatePushToken(w http.ResponseWriter, r *http.Request, deploymentID string, params CreatePushTokenParams)
@@ -2503,6 +2576,74 @@ func (siw *ServerInterfaceWrapper) StreamEvents(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// GetMetrics operation middleware
+func (siw *ServerInterfaceWrapper) GetMetrics(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "deployment_id" -------------
+	var deploymentID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "deployment_id", r.PathValue("deployment_id"), &deploymentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "deployment_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetMetricsParams
+
+	// ------------- Optional query parameter "start" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "start", r.URL.Query(), &params.Start, runtime.BindQueryParameterOptions{Type: "", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "start"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "start", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "end" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "end", r.URL.Query(), &params.End, runtime.BindQueryParameterOptions{Type: "", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "end"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "end", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "step" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "step", r.URL.Query(), &params.Step, runtime.BindQueryParameterOptions{Type: "", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "step"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "step", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetMetrics(w, r, deploymentID, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // CreatePushToken operation middleware
 func (siw *ServerInterfaceWrapper) CreatePushToken(w http.ResponseWriter, r *http.Request) {
 
@@ -3431,6 +3572,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/deployments/{deployment_id}", wrapper.GetDeployment)
 	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/v2/deployments/{deployment_id}", wrapper.PatchDeployment)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/deployments/{deployment_id}/events", wrapper.StreamEvents)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/deployments/{deployment_id}/metrics", wrapper.GetMetrics)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v2/deployments/{deployment_id}/push-token", wrapper.CreatePushToken)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/deployments/{deployment_id}/revisions", wrapper.ListRevisions)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v2/deployments/{deployment_id}/revisions", wrapper.CreateRevision)
@@ -3979,6 +4121,29 @@ func (response StreamEvents200TextEventStreamResponse) VisitStreamEventsResponse
 	}
 }
 
+type GetMetricsRequestObject struct {
+	DeploymentID string `json:"deployment_id"`
+	Params       GetMetricsParams
+}
+
+type GetMetricsResponseObject interface {
+	VisitGetMetricsResponse(w http.ResponseWriter) error
+}
+
+type GetMetrics200JSONResponse DeploymentMetrics
+
+func (response GetMetrics200JSONResponse) VisitGetMetricsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreatePushTokenRequestObject struct {
 	DeploymentID string `json:"deployment_id"`
 	Params       CreatePushTokenParams
@@ -4361,6 +4526,9 @@ type StrictServerInterface interface {
 	// StreamEvents Follow a deployment
 	// (GET /v2/deployments/{deployment_id}/events)
 	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
+	// GetMetrics Read what was measured of a deployment
+	// (GET /v2/deployments/{deployment_id}/metrics)
+	GetMetrics(ctx context.Context, request GetMetricsRequestObject) (GetMetricsResponseObject, error)
 	// CreatePushToken Get a token to push an image with
 	// (POST /v2/deployments/{deployment_id}/push-token)
 	CreatePushToken(ctx context.Context, request CreatePushTokenRequestObject) (CreatePushTokenResponseObject, error)
@@ -5045,6 +5213,33 @@ func (sh *strictHandler) StreamEvents(w http.ResponseWriter, r *http.Request, de
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(StreamEventsResponseObject); ok {
 		if err := validResponse.VisitStreamEventsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetMetrics operation middleware
+func (sh *strictHandler) GetMetrics(w http.ResponseWriter, r *http.Request, deploymentID string, params GetMetricsParams) {
+	var request GetMetricsRequestObject
+
+	request.DeploymentID = deploymentID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMetrics(ctx, request.(GetMetricsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMetrics")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetMetricsResponseObject); ok {
+		if err := validResponse.VisitGetMetricsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -106,6 +106,7 @@ func (f *fakeServer) handler() http.Handler {
 		"GET /v2/deployments/{id}/revisions":                      f.listRevisions,
 		"GET /v2/deployments/{id}/revisions/{revision}":           f.getRevision,
 		"POST /v2/deployments/{id}/revisions/{revision}/redeploy": f.revise,
+		"GET /v2/deployments/{id}/metrics":                        f.metrics,
 		"POST /v1/projects/{id}/deploy_logs":                      f.logs,
 		"POST /v1/projects/{id}/revisions/{revision}/build_logs":  f.logs,
 		"POST /v1/projects/{id}/revisions/{revision}/deploy_logs": f.logs,
@@ -144,6 +145,9 @@ func (f *fakeServer) ready(*http.Request, string) (int, any) {
 	}
 	return 200, `{"status":"ready"}`
 }
+
+// metrics are what a test puts in the place of nothing.
+func (f *fakeServer) metrics(*http.Request, string) (int, any) { return 200, wire.DeploymentMetrics{} }
 
 func (f *fakeServer) list(*http.Request, string) (int, any) {
 	out := wire.DeploymentsList{Resources: []wire.Deployment{}}

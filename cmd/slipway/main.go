@@ -62,7 +62,7 @@ func newRootCommand() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		newServerCommand(), newAdminCommand(), newDemoCommand(),
-		newDeployCommand(), newListCommand(), newStatusCommand(), newRevisionsCommand(), newLogsCommand(),
+		newDeployCommand(), newListCommand(), newStatusCommand(), newRevisionsCommand(), newLogsCommand(), newMetricsCommand(),
 		newRedeployCommand(), newDeleteCommand(), newListenersCommand(), newConformanceCommand(), newDoctorCommand(), newVersionCommand(),
 	)
 	return root

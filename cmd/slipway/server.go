@@ -43,6 +43,8 @@ func newServerCommand() *cobra.Command {
 	flags.StringVar(&f.Data, "data", "./.slipway", "folder for everything the server keeps")
 	addDatabaseFlag(c, &f.Database)
 	flags.StringVar(&f.Listen, "listen", "127.0.0.1:8124", "address to listen on")
+	flags.StringVar(&f.Scrapes, "metrics-listen", "", "address where Prometheus gets /metrics of everything without a key, such as 127.0.0.1:9124")
+	flags.DurationVar(&f.Every, "measure-every", 15*time.Second, "how often what runs is measured, 100ms to 15s")
 	flags.StringVar(&f.PublicURL, "public-url", "", "where clients reach this server (default http://<listen>)")
 	flags.StringVar(&f.Domain, "domain", "", "serve agents at <deployment>.<domain> too")
 	flags.StringVar(&f.ports, "agent-ports", "20000-29999", "ports given to agents, first-last")
@@ -100,7 +102,10 @@ func runServer(ctx context.Context, f serverFlags) error {
 	if f.Proxies, err = f.front.trusted(); err != nil {
 		return err
 	}
-	f.Logger = f.logger()
+	if f.Every < 100*time.Millisecond || f.Every > 15*time.Second {
+		return usagef("--measure-every must be between 100ms and 15s")
+	}
+	f.Logger, f.Version = f.logger(), version
 	log, closeLog, err := f.front.openLog(context.WithoutCancel(ctx), os.Stdout, f.Logger)
 	if err != nil {
 		return err

@@ -30,6 +30,8 @@ import (
 	"github.com/slipwayhq/slipway/internal/engine"
 	"github.com/slipwayhq/slipway/internal/peer"
 	"github.com/slipwayhq/slipway/listener"
+	"github.com/slipwayhq/slipway/meter"
+	"github.com/slipwayhq/slipway/metrics"
 	"github.com/slipwayhq/slipway/reconcile"
 	"github.com/slipwayhq/slipway/registry"
 	"github.com/slipwayhq/slipway/secret"
@@ -56,6 +58,9 @@ type Config struct {
 	Data       string            // folder for everything
 	Database   string            // postgres://…, "" for a file in the folder
 	Listen     string            // host:port
+	Scrapes    string            // host:port where Prometheus needs no key; "" for nowhere
+	Every      time.Duration     // how often what runs is measured; 0 for 15 s
+	Version    string            // of this server
 	PublicURL  string            // "" for http://<listen>
 	Domain     string            // agents are <slug>.<domain> too; "" for paths only
 	Agents     Agents            // a port of their own, if any
@@ -100,6 +105,8 @@ type Server struct {
 	engine   *engine.Engine // nil for none
 	driver   slipway.Driver
 	service  *service.Service
+	meter    *meter.Meter
+	metrics  *metrics.Metrics
 	gateway  *gateway.Gateway
 	listener *listener.Listener
 	doors    doors
@@ -133,7 +140,7 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 // open opens every part, in the order in which they need each other.
 func (s *Server) open(ctx context.Context) (err error) {
 	for _, step := range []func(context.Context) error{
-		s.openFolder, s.openSockets, s.openStore, s.openNames, s.openControl, s.openData,
+		s.openFolder, s.openSockets, s.openStore, s.openMetrics, s.openNames, s.openControl, s.openData,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -181,6 +188,7 @@ func (s *Server) openControl(ctx context.Context) error {
 	keys := access.New(s.store, s.config.Access)
 	// The gateway forgets after access: else it could ask for what is not forgotten yet.
 	config.Forget = func() { keys.Forget(); s.gateway.ForgetKeys() }
+	config.Moved = s.metrics.Moved
 	s.service = service.New(s.store, s.blobs, s.images, ring, config)
 	s.gateway = gateway.New(gateway.Config{
 		Identifier: keys, Guesses: keys, KeyTTL: gatewayKeyTTL, Domain: s.config.Domain,
@@ -189,6 +197,7 @@ func (s *Server) openControl(ctx context.Context) error {
 	stopping, stop := context.WithCancel(context.Background())
 	control, err := api.New(api.Config{
 		Control: s.service, Keys: keys, Signer: ring, PublicURL: s.publicURL(), Logger: s.config.Logger, Ready: s.Ready, Proxies: s.config.Proxies, Stopping: stopping,
+		Scrape: s.scrapeFor,
 	})
 	if err != nil {
 		stop()
@@ -240,8 +249,9 @@ func (s *Server) openData(context.Context) error {
 		s.config.Logger.Debug("builds are held", slog.String("by", hold))
 	}
 	outputs := listener.NewOutputs(s.service, s.driver, s.config.Logger, time.Now)
+	s.meter = meter.New(s.service, s.driver, s.gateway, meter.Config{Owner: owner, Every: s.config.Every, Logger: s.config.Logger})
 	reconciler := reconcile.New(s.service, s.driver, builder, s.gateway, outputs, reconcile.Config{
-		Owner: owner, Ports: s.config.Ports, Builds: s.config.Builds, Logger: s.config.Logger, Now: time.Now,
+		Meter: s.meter, Owner: owner, Ports: s.config.Ports, Builds: s.config.Builds, Logger: s.config.Logger, Now: time.Now,
 	})
 	s.listener = listener.New(s.service, s.driver, reconciler, outputs, listener.Config{Owner: owner, Batch: 100, Logger: s.config.Logger})
 	return nil
@@ -263,6 +273,7 @@ func (s *Server) shut() error {
 	defer cancel()
 	s.finish(ctx)
 	s.listener.Stop()
+	s.meter.Stop()
 	s.stop()
 	s.running.Wait()
 	return s.close()
@@ -271,6 +282,9 @@ func (s *Server) shut() error {
 // close gives back what open took.
 func (s *Server) close() error {
 	var errs []error
+	if s.meter != nil {
+		s.meter.Stop()
+	}
 	if s.gateway != nil {
 		s.gateway.Close()
 	}

@@ -40,11 +40,12 @@ func (d *door) serve() error {
 	return d.http.Serve(d.Listener)
 }
 
-// doors are the ways in. There may be no plain one and none for agents alone.
-type doors struct{ main, agents, plain *door }
+// doors are the ways in. There may be no plain one, none for agents alone and
+// none for Prometheus.
+type doors struct{ main, agents, plain, scrapes *door }
 
 func (d doors) all() (open []*door) {
-	for _, one := range []*door{d.main, d.agents, d.plain} {
+	for _, one := range []*door{d.main, d.agents, d.plain, d.scrapes} {
 		if one != nil {
 			open = append(open, one)
 		}
@@ -72,7 +73,12 @@ func (s *Server) openSockets(ctx context.Context) (err error) {
 		}
 	}
 	if s.config.TLS.PlainListen != "" {
-		s.doors.plain, err = s.openDoor(ctx, s.config.TLS.PlainListen, "http-listen")
+		if s.doors.plain, err = s.openDoor(ctx, s.config.TLS.PlainListen, "http-listen"); err != nil {
+			return err
+		}
+	}
+	if s.config.Scrapes != "" {
+		s.doors.scrapes, err = s.openDoor(ctx, s.config.Scrapes, "metrics-listen")
 	}
 	return err
 }
@@ -108,12 +114,15 @@ func (s *Server) handle(control http.Handler) {
 	if s.doors.agents != nil {
 		s.doors.agents.http.Handler = s.gateway
 	}
+	if s.doors.scrapes != nil {
+		s.doors.scrapes.http.Handler, s.doors.scrapes.http.WriteTimeout = s.scrapeAll(), scrapeTimeout
+	}
 }
 
 // split sends a request to an agent, unless those have a port of their own, to
 // the registry or to the API.
 func (s *Server) split(control http.Handler) http.Handler {
-	apart := s.doors.agents != nil
+	apart, counted := s.doors.agents != nil, s.metrics.API(control)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case !apart && s.gateway.Matches(r):
@@ -121,7 +130,7 @@ func (s *Server) split(control http.Handler) http.Handler {
 		case registry.Matches(r):
 			s.images.ServeHTTP(w, r)
 		default:
-			control.ServeHTTP(w, r)
+			counted.ServeHTTP(w, r)
 		}
 	})
 }

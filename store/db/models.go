@@ -131,6 +131,13 @@ type LogLine struct {
 	Message      string
 }
 
+type Measurement struct {
+	DeploymentID string
+	Step         int64
+	At           int64
+	Slots        []byte
+}
+
 type Receipt struct {
 	WorkspaceID string
 	RequestKey  string

@@ -190,3 +190,9 @@ func (s *Store) closeConns() error {
 	}
 	return errors.Join(errs...)
 }
+
+// Writes counts commits, and the updates that shared them, since the store was
+// opened.
+func (s *Store) Writes() (commits, updates uint64) {
+	return s.writer.commits.Load(), s.writer.updates.Load()
+}

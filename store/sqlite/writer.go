@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/store"
@@ -21,6 +22,8 @@ type writer struct {
 	conn  *conn
 	queue chan *call // unbuffered: what waits, waits at the sender's side
 	done  chan struct{}
+
+	commits, updates atomic.Uint64 // that succeeded
 }
 
 // call is one Update on its way through the writer.
@@ -90,6 +93,9 @@ func (w *writer) commit(first *call) {
 	calls, err := w.transact(first)
 	if err != nil {
 		w.conn.rollback()
+	} else if len(calls) > 0 {
+		w.commits.Add(1)
+		w.updates.Add(uint64(len(calls)))
 	}
 	for _, c := range calls {
 		c.answer <- err

@@ -64,6 +64,10 @@ func Run(t *testing.T, open func(t *testing.T) slipway.Store) {
 		"Events":             testEvents,
 		"EventsBounded":      testEventsBounded,
 		"EventsRace":         testEventsRace,
+		"Measurements":       testMeasurements,
+		"MeasurementsDrop":   testMeasurementsDropped,
+		"Census":             testCensus,
+		"MeasurementsModel":  testMeasurementsModel,
 		"StrangeText":        testStrangeText,
 	}
 	for name, test := range tests {

@@ -1,0 +1,176 @@
+package meter
+
+import (
+	"context"
+	"hash/fnv"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+)
+
+const (
+	// askWithin bounds how long a driver or an agent may take to answer.
+	askWithin = 5 * time.Second
+	// handOverWithin bounds the last call of Stop.
+	handOverWithin = 5 * time.Second
+)
+
+// Config is what a meter is made of.
+type Config struct {
+	Owner  string        // names the data plane
+	Every  time.Duration // how often each deployment is measured, 15 s
+	Logger *slog.Logger
+}
+
+// Driver is what a meter asks of slipway.Driver.
+type Driver interface {
+	Usage(context.Context, slipway.DeploymentID, slipway.InstanceID) (slipway.Usage, error)
+	Runs(context.Context, slipway.DeploymentID, slipway.InstanceID) (slipway.Runs, error)
+}
+
+// Gateway is what it asks of slipway.Router.
+type Gateway interface {
+	Traffic(slipway.DeploymentID) slipway.Traffic
+}
+
+// Control is what it asks of slipway.Sync.
+type Control interface {
+	Measured(ctx context.Context, owner string, samples []slipway.Sample) error
+}
+
+// Meter measures deployments from Watch to Unwatch.
+type Meter struct {
+	control Control
+	driver  Driver
+	gateway Gateway
+	config  Config
+	agents  *http.Client
+	life    context.Context // ends with Stop
+	stop    context.CancelFunc
+	running sync.WaitGroup
+
+	mu      sync.Mutex
+	watched map[slipway.DeploymentID]*deployment
+	samples []slipway.Sample // that have not been handed over
+
+	failing bool // handing over, and that has been logged; handOver's alone
+}
+
+// New returns a meter that measures what it is told to watch, from then on.
+func New(control Control, driver Driver, gateway Gateway, config Config) *Meter {
+	if config.Every == 0 {
+		config.Every = slipway.Resolutions[0].Step
+	}
+	m := &Meter{control: control, driver: driver, gateway: gateway, config: config, agents: newAgents(), watched: map[slipway.DeploymentID]*deployment{}}
+	m.life, m.stop = context.WithCancel(context.Background())
+	m.running.Go(m.handOver)
+	return m
+}
+
+// Stop hands over what was measured and ends. It may be called again.
+func (m *Meter) Stop() {
+	m.stop()
+	m.running.Wait()
+	m.agents.CloseIdleConnections()
+}
+
+// Watch begins to measure a deployment, or says what there is of it now: its
+// instances as the driver sees them, and which of them serve.
+func (m *Meter) Watch(d slipway.Deployment, instances []slipway.Observed, serving []slipway.InstanceID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.life.Err() != nil {
+		return
+	}
+	w := m.watched[d.ID]
+	if w == nil {
+		w = newDeployment(d.ID, m.gateway.Traffic(d.ID))
+		m.watched[d.ID] = w
+		ctx, end := context.WithCancel(m.life)
+		w.end = end
+		m.running.Go(func() { m.measure(ctx, w) })
+	}
+	w.see(d, instances, serving)
+}
+
+// Unwatch forgets a deployment. It need not be watched.
+func (m *Meter) Unwatch(id slipway.DeploymentID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if w := m.watched[id]; w != nil {
+		w.end()
+		delete(m.watched, id)
+	}
+}
+
+// measure takes a sample of a deployment in every interval.
+func (m *Meter) measure(ctx context.Context, w *deployment) {
+	phase := phaseOf(w.id, m.config.Every)
+	for pause(ctx, untilNext(time.Now(), m.config.Every, phase)) {
+		if sample, ok := m.sample(ctx, w); ok {
+			m.mu.Lock()
+			m.samples = append(m.samples, sample)
+			m.mu.Unlock()
+		}
+	}
+}
+
+// phaseOf is the moment of an interval in which a deployment is measured: never
+// near its ends, where a little delay would put it into the next.
+func phaseOf(id slipway.DeploymentID, every time.Duration) time.Duration {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(id)) // never fails
+	return every/10 + time.Duration(h.Sum32()%1000)*(every*8/10)/1000
+}
+
+func untilNext(now time.Time, every, phase time.Duration) time.Duration {
+	next := now.Truncate(every).Add(phase)
+	if !next.After(now) {
+		next = next.Add(every)
+	}
+	return next.Sub(now)
+}
+
+// handOver gives the control plane what was measured, once an interval and at
+// the end.
+func (m *Meter) handOver() {
+	for pause(m.life, untilNext(time.Now(), m.config.Every, 0)) {
+		m.handOverNow(m.life)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(m.life), handOverWithin)
+	defer cancel()
+	m.handOverNow(ctx)
+}
+
+func (m *Meter) handOverNow(ctx context.Context) {
+	m.mu.Lock()
+	samples := m.samples
+	m.samples = nil
+	m.mu.Unlock()
+	if len(samples) == 0 {
+		return
+	}
+	err := m.control.Measured(ctx, m.config.Owner, samples)
+	switch failed := err != nil; {
+	case failed && !m.failing:
+		m.config.Logger.Warn("measurements are not kept", slog.Any("error", err))
+	case !failed && m.failing:
+		m.config.Logger.Info("measurements are kept again")
+	}
+	m.failing = err != nil
+}
+
+// pause waits, and says whether ctx goes on.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,118 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sys/unix"
+
+	"github.com/slipwayhq/slipway"
+)
+
+// API counts the requests to a handler by the pattern that http.ServeMux found
+// for them. What it found none for is one route, whatever was asked for.
+func (m *Metrics) API(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		begin, answer := time.Now(), &answer{ResponseWriter: w, code: http.StatusOK}
+		next.ServeHTTP(answer, r)
+		method, route := routeOf(r.Pattern)
+		m.api.WithLabelValues(route, method, strconv.Itoa(answer.code)).Observe(time.Since(begin).Seconds())
+	})
+}
+
+// routeOf is one for both prefixes that the API is served under.
+func routeOf(pattern string) (method, route string) {
+	method, route, ok := strings.Cut(pattern, " ")
+	if !ok {
+		return "other", "other"
+	}
+	return method, strings.TrimPrefix(route, "/api-host")
+}
+
+// answer remembers the status. It passes everything else on by Unwrap.
+type answer struct {
+	http.ResponseWriter
+	code    int
+	written bool
+}
+
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+func (a *answer) WriteHeader(code int) {
+	if !a.written && code >= http.StatusOK {
+		a.code, a.written = code, true
+	}
+	a.ResponseWriter.WriteHeader(code)
+}
+
+// Store measures the writes of a store.
+func (m *Metrics) Store(s slipway.Store) slipway.Store { return &store{s, m.updates} }
+
+type store struct {
+	slipway.Store
+	updates *prometheus.HistogramVec
+}
+
+func (s *store) Update(ctx context.Context, fn func(slipway.Tx) error) error {
+	begin := time.Now()
+	err := s.Store.Update(ctx, fn)
+	s.updates.WithLabelValues(outcomeOf(err)).Observe(time.Since(begin).Seconds())
+	return err
+}
+
+// outcomeOf tells what a caller was refused from what went wrong.
+func outcomeOf(err error) string {
+	if err == nil {
+		return "committed"
+	}
+	if _, ok := errors.AsType[*slipway.Error](err); ok || errors.Is(err, context.Canceled) {
+		return "refused"
+	}
+	for _, expected := range []error{slipway.ErrNoRow, slipway.ErrStale, slipway.ErrLeased, slipway.ErrLeaseLost, slipway.ErrTransition} {
+		if errors.Is(err, expected) {
+			return "refused"
+		}
+	}
+	return "failed"
+}
+
+// writes counts the commits of a store that lets updates share them.
+type writes func() (commits, updates uint64)
+
+var (
+	commits = describe("store_commits_total", "Commits of the store.")
+	shared  = describe("store_committed_updates_total", "Writing transactions that were committed; several may share a commit.")
+)
+
+func (writes) Describe(out chan<- *prometheus.Desc) { out <- commits; out <- shared }
+
+func (w writes) Collect(out chan<- prometheus.Metric) {
+	c, u := w()
+	out <- prometheus.MustNewConstMetric(commits, prometheus.CounterValue, float64(c))
+	out <- prometheus.MustNewConstMetric(shared, prometheus.CounterValue, float64(u))
+}
+
+// disk tells of the file system that a folder lies on.
+type disk struct{ folder string }
+
+var (
+	free = describe("data_disk_free_bytes", "What is left for this server on the file system of its data folder.")
+	size = describe("data_disk_size_bytes", "Size of the file system of the data folder.")
+)
+
+func (*disk) Describe(out chan<- *prometheus.Desc) { out <- free; out <- size }
+
+func (d *disk) Collect(out chan<- prometheus.Metric) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(d.folder, &s); err != nil {
+		out <- prometheus.NewInvalidMetric(free, err)
+		return
+	}
+	out <- prometheus.MustNewConstMetric(free, prometheus.GaugeValue, float64(s.Bavail)*float64(s.Bsize))
+	out <- prometheus.MustNewConstMetric(size, prometheus.GaugeValue, float64(s.Blocks)*float64(s.Bsize))
+}

@@ -1,0 +1,91 @@
+package store
+
+import (
+	"errors"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+)
+
+// pagesOf fills every page of a deployment's 30 days with what a sampler says,
+// and returns their bytes.
+func pagesOf(t *testing.T, sample func(n int) slipway.Sample) (size int) {
+	t.Helper()
+	page := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	for _, r := range slipway.Resolutions {
+		fine := make([]slipway.Measurement, 0, slotsPerPage)
+		for n := range int(slotsPerPage * r.Step / (15 * time.Second)) {
+			s := sample(n)
+			s.At, s.Over = page.Add(time.Duration(n)*15*time.Second), 15*time.Second
+			fine = append(fine, s.Measurement())
+		}
+		slots := slipway.Gather(fine, r.Step)
+		raw := encodeSlots(slots, page, r.Step)
+		back, err := decodeSlots(raw, page, r.Step)
+		if err != nil || len(back) != len(slots) {
+			t.Fatalf("%d of %d slots come back, %v", len(back), len(slots), err)
+		}
+		pages := int(r.For/(r.Step*slotsPerPage)) + 2 // one that fills, one that leaves
+		size += pages * len(raw)
+	}
+	return size
+}
+
+func TestSizeOfThirtyDays(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	busy := func(int) slipway.Sample {
+		s := slipway.Sample{
+			UsageKnown: true, CPU: random.Float64() * 8, Memory: random.Int64N(16 << 30), Replicas: random.IntN(10), Restarts: random.IntN(2),
+			Requests: random.Uint64N(50_000), Errors: random.Uint64N(500), InFlight: random.IntN(500), Waiting: random.IntN(50),
+			RunsKnown: true, Pending: random.IntN(100), Running: random.IntN(100),
+		}
+		for i := range s.Latency {
+			s.Latency[i] = random.Uint64N(5000)
+		}
+		return s
+	}
+	idle := func(int) slipway.Sample {
+		return slipway.Sample{UsageKnown: true, CPU: random.Float64() * 0.002, Memory: 150<<20 + random.Int64N(300<<10), Replicas: 1, RunsKnown: true}
+	}
+	asleep := func(int) slipway.Sample { return slipway.Sample{UsageKnown: true, RunsKnown: true} }
+	for name, c := range map[string]struct {
+		sample func(int) slipway.Sample
+		most   int
+	}{"busy": {busy, 640 << 10}, "idle": {idle, 4 << 10}, "asleep": {asleep, 4 << 10}} {
+		if size := pagesOf(t, c.sample); size > c.most {
+			t.Errorf("%s: 30 days take %d bytes, want %d at most", name, size, c.most)
+		} else {
+			t.Logf("%s: 30 days take %d bytes", name, size)
+		}
+	}
+}
+
+// What was damaged is an error, and never a page of nonsense or a crash.
+func TestDamagedSlots(t *testing.T) {
+	page := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	m := slipway.Sample{At: page, Over: 15 * time.Second, Requests: 300, Replicas: 1}.Measurement()
+	raw := encodeSlots([]slipway.Measurement{m}, page, 15*time.Second)
+	for n := 1; n < len(raw); n++ {
+		if _, err := decodeSlots(raw[:n], page, 15*time.Second); n > 1 && !errors.Is(err, errSlots) {
+			t.Errorf("cut after %d bytes: %v", n, err)
+		}
+	}
+	for _, raw := range [][]byte{{2}, {1, 0xff}, {1, 60, 0, 0, 43}, {1, 0, 60, 0, 43}, {1, 0, 0, 0, 44}} {
+		if slots, err := decodeSlots(raw, page, 15*time.Second); !errors.Is(err, errSlots) {
+			t.Errorf("%v: %d slots, %v", raw, len(slots), err)
+		}
+	}
+}
+
+func FuzzSlots(f *testing.F) {
+	f.Add([]byte{1, 0, 0, 0, 42})
+	page := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		slots, err := decodeSlots(raw, page, time.Minute)
+		if err == nil && len(slots) > slotsPerPage {
+			t.Errorf("%d slots in a page", len(slots))
+		}
+	})
+}
