@@ -37,6 +37,12 @@ func (w *worker) take(ctx context.Context, s step) error {
 	case calm:
 		s.instance.Crashes = 0
 		return w.report(ctx, slipway.InstanceChanged{Instance: s.instance})
+	case blame:
+		return w.report(ctx, slipway.ServingFailed{Revision: s.revision.ID, Failure: *s.failure})
+	case absolve:
+		return w.report(ctx, slipway.ServingRecovered{Revision: s.revision.ID})
+	case giveWay:
+		return w.report(ctx, slipway.ServingFailed{Revision: s.revision.ID, Failure: *s.failure, Return: true})
 	case kill:
 		return w.kill(ctx, s)
 	case drain:
@@ -180,6 +186,9 @@ func (w *worker) answers(ctx context.Context, s step) bool {
 func (w *worker) serves(ctx context.Context, s step) error {
 	i := s.instance
 	i.State, i.StartedAt, i.Exit = slipway.InstanceServing, w.config.Now(), nil
+	if s.revision.Status == slipway.Deploying {
+		i.Crashes = 0 // the gate has allowed for them
+	}
 	events := []slipway.Event{slipway.InstanceChanged{Instance: i}}
 	if s.revision.Status == slipway.Deploying {
 		w.router.Route(slipway.Route{
@@ -219,20 +228,26 @@ func (w *worker) reportCrash(ctx context.Context, i slipway.Instance, exit *slip
 // healthAfter says how a deployment does whose instance has crashed.
 func healthAfter(i slipway.Instance) slipway.Health {
 	h := slipway.Health{State: slipway.Restarts}
-	if i.Crashes >= crashLoop {
+	if i.Crashes >= crashLoop || i.Exit.Sick != "" {
 		h.State = slipway.Unhealthy
 	}
 	h.Reason = fmt.Sprintf("The agent server %s (%d in a row). %s", describe(i.Exit), i.Crashes, lastWords(i.Exit))
 	return h
 }
 
-// kill ends an instance of the active revision that does not answer, and counts
-// that as a crash.
+// kill ends an instance of the active revision that does not do its work, and
+// counts that as a crash. Its deployment is unhealthy from before: to end it
+// takes a while.
 func (w *worker) kill(ctx context.Context, s step) error {
+	if h := (slipway.Health{State: slipway.Unhealthy, Reason: s.failure.Message}); w.a.Deployment.Health.State != h.State {
+		if err := w.report(ctx, slipway.HealthChanged{Health: h}); err != nil {
+			return fmt.Errorf("report sick instance: %w", err)
+		}
+	}
 	if err := w.driver.Stop(ctx, w.a.Deployment.ID, s.instance.ID, graceOfUnproved); err != nil {
 		return fmt.Errorf("stop instance: %w", err)
 	}
-	return w.reportCrash(ctx, s.instance, &slipway.Exit{Code: -1, Reason: s.failure.Message, At: w.config.Now()})
+	return w.reportCrash(ctx, s.instance, &slipway.Exit{Code: -1, Reason: s.failure.Message, At: w.config.Now(), Sick: s.failure.Code})
 }
 
 // drain stops an instance for good: new requests wait or go elsewhere, those

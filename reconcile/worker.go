@@ -295,6 +295,7 @@ func (w *worker) route(world world) {
 	} else {
 		w.router.Unroute(w.a.Deployment.ID)
 	}
+	w.config.Vitals.Watch(w.a.Deployment.ID, served(world))
 }
 
 // rests says whether the lease can be given back meanwhile. A build that has

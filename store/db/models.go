@@ -154,6 +154,7 @@ type Revision struct {
 	CreatedAt    int64
 	UpdatedAt    int64
 	Version      int64
+	ReturnsFrom  string
 }
 
 type RevisionHistory struct {
