@@ -53,6 +53,7 @@ func newServerCommand() *cobra.Command {
 	flags.StringVar(&f.DockerHost, "docker-host", "", "Docker Engine that runs images, such as unix:///var/run/docker.sock (default: "+dockerVariable+", or none)")
 	f.images.register(flags)
 	f.access.register(flags)
+	registerHealth(flags, &f.Config)
 	flags.BoolVar(&f.debug, "debug", false, "log every step of reconciling, with its reason")
 	flags.BoolVar(&f.json, "log-json", false, "log as JSON")
 	return c
@@ -67,6 +68,9 @@ func runServer(ctx context.Context, f serverFlags) error {
 	}
 	if f.maxLayer <= 0 || f.Service.PushFor <= 0 || f.Service.Retention.Last <= 0 || f.Service.Retention.For <= 0 {
 		return usagef("--max-layer-size, --push-token-lifetime, --keep-revisions and --rollback-window must be more than nothing")
+	}
+	if err := checkHealth(f.Config); err != nil {
+		return err
 	}
 	f.MaxLayer = int64(f.maxLayer) << 20
 	f.Database = databaseURL(f.Database)
