@@ -39,8 +39,11 @@ var stories = map[string]story{
 		time.Sleep(1500 * time.Millisecond)
 		w.delete(a)
 	}},
-	"restart after a crash": {before: pushed(good), change: func(w *world, a *app) { w.agents.crash(w.address(a)) }, want: "DEPLOYED"},
-	"restart of state":      {before: pushed(state), change: func(w *world, a *app) { w.agents.crash(w.address(a)) }, want: "DEPLOYED"},
+	"what does not settle":       {before: pushed(good), change: pushed("kind=plain build=ok agent=brief"), want: "DEPLOYED DEPLOYED DEPLOYED"},
+	"state that does not settle": {before: pushed(state), change: pushed("kind=state build=ok agent=brief"), want: "DEPLOYED DEPLOYED DEPLOYED"},
+	"what hangs":                 {before: pushed(good), change: pushed("kind=plain build=ok agent=hang"), want: "DEPLOYED DEPLOYED DEPLOYED"},
+	"restart after a crash":      {before: pushed(good), change: func(w *world, a *app) { w.agents.crash(w.address(a)) }, want: "DEPLOYED"},
+	"restart of state":           {before: pushed(state), change: func(w *world, a *app) { w.agents.crash(w.address(a)) }, want: "DEPLOYED"},
 }
 
 // A data plane may die before or after any call it makes, and the next one

@@ -12,9 +12,13 @@ import (
 	"github.com/slipwayhq/slipway/driver/fake"
 	"github.com/slipwayhq/slipway/listener"
 	"github.com/slipwayhq/slipway/reconcile"
+	"github.com/slipwayhq/slipway/vitals"
 )
 
-const owner = "local"
+const (
+	owner  = "local"
+	settle = 10 * time.Minute
+)
 
 var ports = slipway.PortRange{First: 20000, Last: 20019}
 
@@ -50,10 +54,11 @@ func (w *world) startPlane(doom int, after bool) *plane {
 	p.driver = w.fake
 	sync, driver := mortalSync{w.control, p}, mortalDriver{checked{p.driver, w}, p}
 	outputs := listener.NewOutputs(sync, driver, w.log, time.Now)
+	health := vitals.New(mortalRouter{p.router, p}, driver, vitals.Config{Logger: w.log})
 	r := reconcile.New(sync, driver, mortalBuilder{w.builder, p}, mortalRouter{p.router, p}, outputs, reconcile.Config{
-		Owner: owner, Ports: ports, Builds: 2, Logger: w.log, Now: time.Now,
+		Owner: owner, Ports: ports, Builds: 2, Settle: settle, Vitals: health, Logger: w.log, Now: time.Now,
 	})
-	p.listener = listener.New(sync, driver, r, outputs, listener.Config{Owner: owner, Batch: 10, Logger: w.log})
+	p.listener = listener.New(sync, driver, r, outputs, listener.Config{Owner: owner, Batch: 10, Vitals: health, Logger: w.log})
 	if err := p.listener.Start(context.Background()); err != nil {
 		p.kill() // a server that can not start exits
 	}

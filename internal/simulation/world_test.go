@@ -57,6 +57,7 @@ type app struct {
 	id      slipway.DeploymentID
 	name    string
 	scripts map[slipway.RevisionID]script
+	sources map[string]script // by the object of the upload
 }
 
 func newWorld(t *testing.T) *world {
@@ -208,13 +209,24 @@ func (w *world) mayStop(id slipway.DeploymentID, i slipway.InstanceID) {
 	})
 }
 
+// script is what a revision does; one that was made by itself, what that does
+// which it is a copy of.
 func (w *world) script(d slipway.DeploymentID, r slipway.RevisionID) script {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	if a := w.apps[d]; a != nil {
+	a := w.apps[d]
+	if a == nil || a.scripts[r] != nil {
+		defer w.mu.Unlock()
+		if a == nil {
+			return nil
+		}
 		return a.scripts[r]
 	}
-	return nil
+	w.mu.Unlock()
+	var copied slipway.Revision
+	w.view(func(tx slipway.Tx) { copied, _ = tx.Revision(d, r) })
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return a.sources[copied.Config.TarballPath]
 }
 
 // watched is the store with eyes.
@@ -287,7 +299,7 @@ func (w *world) create(name string) *app {
 		w.expected("create", err)
 		return nil
 	}
-	a := &app{id: v.ID, name: name, scripts: map[slipway.RevisionID]script{}}
+	a := &app{id: v.ID, name: name, scripts: map[slipway.RevisionID]script{}, sources: map[string]script{}}
 	w.mu.Lock()
 	w.apps[a.id] = a
 	w.mu.Unlock()
@@ -323,6 +335,9 @@ func (w *world) push(a *app, source string) slipway.RevisionID {
 		w.expected("push", err)
 		return ""
 	}
+	w.mu.Lock()
+	a.sources[u.Object] = parse(source)
+	w.mu.Unlock()
 	w.remember(a, v.Newest.ID, parse(source))
 	return v.Newest.ID
 }
@@ -430,7 +445,10 @@ func (w *world) settled() bool {
 			}
 			open, _ := tx.OpenRevisions(a.id)
 			quiet = quiet && err == nil && !d.Deleting() && len(open) == 0
-			if d.Active != "" && !works(w.agents.mode(w.script(a.id, d.Active))) {
+			mode := w.agents.mode(w.script(a.id, d.Active))
+			if d.Active != "" && !works(mode) {
+				// what may give way still has not settled
+				quiet = quiet && !(doesNotSettle(mode) && d.Running.Before != "" && time.Since(d.Running.Since) < settle)
 				broken = true
 				continue
 			}
@@ -453,6 +471,7 @@ func (w *world) check() {
 				continue
 			}
 			w.checkServes(tx, a, d)
+			w.checkReturns(tx, a)
 		}
 	})
 	w.checkOwners()
@@ -485,6 +504,30 @@ func (w *world) checkServes(tx slipway.Tx, a *app, d slipway.Deployment) {
 	}
 	if d.Health.State != slipway.Healthy {
 		w.fault("%s: its health is %+v", a.name, d.Health)
+	}
+}
+
+// checkReturns: of one revision there is one return at most, and none of a return.
+func (w *world) checkReturns(tx slipway.Tx, a *app) {
+	all, _ := tx.ListRevisions(slipway.RevisionFilter{Deployment: a.id})
+	from := map[slipway.RevisionID]slipway.RevisionID{}
+	for _, r := range all {
+		if r.ReturnsFrom == "" {
+			continue
+		}
+		if other := from[r.ReturnsFrom]; other != "" {
+			w.fault("%s: %s and %s were both made in the place of %s", a.name, r.ID, other, r.ReturnsFrom)
+		}
+		from[r.ReturnsFrom] = r.ID
+	}
+	for _, r := range all {
+		switch returned := from[r.ID]; {
+		case returned == "":
+		case r.ReturnsFrom != "":
+			w.fault("%s: %s was made in the place of %s, which was made in the place of another", a.name, returned, r.ID)
+		case r.Status != slipway.Deployed || r.Failure == nil:
+			w.fault("%s: %s was made in the place of %s, which is %s and has the failure %v", a.name, returned, r.ID, r.Status, r.Failure)
+		}
 	}
 }
 
