@@ -37,6 +37,24 @@ func (r *report) lastGood(id slipway.RevisionID) (slipway.RevisionID, error) {
 	return active.ID, nil
 }
 
+// forgetCrashes counts anew from the gate on: it has allowed for those before.
+func (r *report) forgetCrashes(id slipway.RevisionID) error {
+	instances, err := r.ListInstances(r.d.ID)
+	if err != nil {
+		return fmt.Errorf("read instances: %w", err)
+	}
+	for _, i := range instances {
+		if i.Revision != id || i.Crashes == 0 {
+			continue
+		}
+		i.Crashes = 0
+		if err := r.UpdateInstance(i); err != nil {
+			return fmt.Errorf("write instance: %w", err)
+		}
+	}
+	return nil
+}
+
 // servingFailed writes why the active revision fails and, where it was to settle
 // still, makes the revision that takes its place.
 func (r *report) servingFailed(e slipway.ServingFailed) error {

@@ -28,8 +28,8 @@ func (p *plane) revision(d slipway.DeploymentID, r slipway.RevisionID) slipway.R
 func (p *plane) gate(l slipway.Lease, r slipway.RevisionID) slipway.Assignment {
 	p.t.Helper()
 	p.pass(time.Second)
-	a := p.report(l, slipway.DeployStarted{Revision: r}, slipway.InstanceWanted{Revision: r, Ports: ports})
-	return p.report(l, slipway.GatePassed{Revision: r, Instance: a.Instances[len(a.Instances)-1].ID})
+	p.report(l, slipway.DeployStarted{Revision: r}, slipway.InstanceWanted{Revision: r, Ports: ports})
+	return p.report(l, slipway.GatePassed{Revision: r})
 }
 
 // A revision that does not settle gives way to a copy of the last good one, once,
@@ -205,5 +205,25 @@ func TestRedeployRestoresEveryField(t *testing.T) {
 	}
 	if p.newest(v).Artefact.Digest != "old" || p.newest(v).Secrets != old.Secrets || !reflect.DeepEqual(v.Refs, was.Refs) {
 		t.Errorf("redeployed %+v with references %v", p.newest(v), v.Refs)
+	}
+}
+
+// What a gate has allowed for is not held against what passed it.
+func TestCrashesBeforeTheGateAreForgotten(t *testing.T) {
+	p := newPlane(t)
+	d := p.create("app")
+	l := p.acquire(d.ID)
+	p.bundle(l, d.ID, "good")
+	v, err := p.Redeploy(t.Context(), p.who, d.ID, p.report(l).Active.ID)
+	must(t, err)
+	a := p.report(l, slipway.DeployStarted{Revision: v.Newest.ID}, slipway.InstanceWanted{Revision: v.Newest.ID, Ports: ports})
+	for n, i := range a.Instances {
+		i.Crashes = n + 1
+		p.report(l, slipway.InstanceChanged{Instance: i})
+	}
+	for _, i := range p.report(l, slipway.GatePassed{Revision: v.Newest.ID}).Instances {
+		if forgotten := i.Crashes == 0; forgotten != (i.Revision == v.Newest.ID) {
+			t.Errorf("instance of %s has %d crashes after the gate", i.Revision, i.Crashes)
+		}
 	}
 }
