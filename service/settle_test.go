@@ -86,11 +86,26 @@ func TestTheLastGoodRevisionTakesThePlaceOfOneThatFails(t *testing.T) {
 	if a.Deployment.Active != made.ID || a.Deployment.Health.State != slipway.Healthy || a.Deployment.Running.Before != "" {
 		t.Errorf("afterwards: %+v", a.Deployment)
 	}
+	if a = p.report(l, serveFails(bad.ID)); a.Active.Failure != nil || a.InProgress != nil {
+		t.Errorf("a late word of the one that failed: %+v", a.Active)
+	}
 	if a = p.report(l, serveFails(made.ID)); a.InProgress != nil || a.Active.Failure == nil {
 		t.Errorf("it fails too: %+v", a.InProgress)
 	}
-	if a = p.report(l, serveFails(bad.ID)); a.InProgress != nil {
-		t.Errorf("of one that does not serve any more: %+v", a.InProgress)
+}
+
+// One that recovers while another is on its way to take its place is not gone
+// back to from that.
+func TestAReturnIsNotGoneBackFrom(t *testing.T) {
+	p := newPlane(t)
+	d := p.create("app")
+	l := p.acquire(d.ID)
+	p.bundle(l, d.ID, "good")
+	bad := p.bundle(l, d.ID, "bad")
+	made := p.report(l, serveFails(bad.ID)).InProgress
+	p.report(l, slipway.ServingRecovered{Revision: bad.ID})
+	if a := p.gate(l, made.ID); a.Active.ID != made.ID || a.Deployment.Running.Before != "" {
+		t.Errorf("after its gate: %+v", a.Deployment.Running)
 	}
 }
 

@@ -141,7 +141,7 @@ func (c checked) Apply(ctx context.Context, l slipway.Workload) (slipway.Observe
 func (c checked) mustBeAlone(ctx context.Context, l slipway.Workload) {
 	all, _ := c.List(context.WithoutCancel(ctx))
 	for _, o := range all {
-		if o.Deployment == l.Deployment && o.Instance != l.Instance && o.Phase == slipway.PhaseRunning {
+		if o.Deployment == l.Deployment && o.Instance != l.Instance && o.Phase == slipway.PhaseRunning && c.w.owns(o) {
 			c.w.fault("instance %s of an exclusive kind starts while %s runs", l.Instance, o.Instance)
 		}
 	}
