@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -96,8 +97,8 @@ func servingFailure(w world, i slipway.Instance) *slipway.Failure {
 	if exit.Code >= 0 && exit.Signal == "" {
 		f.Exit = &exit.Code
 	}
-	if t, ok := lastTold(exit.Reason); ok && t.Hint != "" {
-		f.Hint = t.Hint
+	if t, ok := lastTold(exit.Reason); ok {
+		f.Code, f.Hint = t.Code, cmp.Or(t.Hint, f.Hint)
 	}
 	switch {
 	case exit.OutOfMemory:

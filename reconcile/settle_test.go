@@ -173,7 +173,7 @@ func TestWhyItDoesNotServe(t *testing.T) {
 		"a signal":    {slipway.Exit{Code: -1, Signal: "SIGSEGV"}, "crash_loop", "signal SIGSEGV", "deploy log"},
 		"memory":      {slipway.Exit{Code: 137, Signal: "SIGKILL", OutOfMemory: true}, "out_of_memory", "more memory than it may", "512 MiB"},
 		"it hangs":    {slipway.Exit{Code: -1, Sick: "unresponsive", Reason: "no answer"}, "unresponsive", "was restarted, 3 times in a row. no answer", "deploy log"},
-		"it was told": {slipway.Exit{Code: 2, Reason: toldMark + `{"code": "bad_thing", "message": "it is bad", "hint": "make it good"}`}, "crash_loop", "it is bad", "make it good"},
+		"it was told": {slipway.Exit{Code: 2, Reason: toldMark + `{"code": "bad_thing", "message": "it is bad", "hint": "make it good"}`}, "bad_thing", "it is bad", "make it good"},
 	} {
 		f := servingFailure(w, slipway.Instance{Crashes: 3, Exit: &c.exit})
 		if f.Phase != slipway.PhaseServe || f.Code != c.code || !strings.Contains(f.Message, c.message) || !strings.Contains(f.Hint, c.hint) {
