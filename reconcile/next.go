@@ -29,6 +29,7 @@ const (
 	absolve    verb = "absolve"     // take that back
 	giveWay    verb = "give way"    // have the last good revision take its place
 	drain      verb = "drain"       // stop the instance, letting its work end
+	lull       verb = "lull"        // drain the instance, unless work has come meanwhile
 	remove     verb = "remove"      // delete what is left of the instance
 	fail       verb = "fail"        // end the revision
 	removeItem verb = "remove item" // delete a thing of a deleted deployment
@@ -131,13 +132,17 @@ func clearAway(w world, unwanted []slipway.Instance) step {
 		switch {
 		case w.Deployment.Deleting():
 			s.why = "its deployment is deleted"
-		case w.Active != nil && i.Revision == w.Active.ID:
+		case w.isActive(i) && w.asleep():
+			s.why = "nobody asks for it"
+		case w.isActive(i):
 			s.why = "its revision is to have fewer"
 		}
 		if w.running(i) {
 			s.do = drain
 			if i.State != slipway.InstanceServing || w.Deployment.Deleting() {
 				s.grace = graceOfUnproved // else its kind's own
+			} else if w.isActive(i) && w.asleep() {
+				s.do = lull
 			}
 		}
 		steps = append(steps, s)
@@ -201,6 +206,9 @@ func givesUp(w world, r *slipway.Revision, i slipway.Instance) bool {
 func keepServing(w world) step {
 	if w.Active == nil {
 		return step{do: rest, why: "nothing is to serve"}
+	}
+	if w.asleep() {
+		return step{do: rest, why: "it sleeps"}
 	}
 	return soonest(w, bringUp(w, w.Active)...)
 }
@@ -294,7 +302,7 @@ func startFailure(w world, i slipway.Instance) *slipway.Failure {
 		f.Code, f.Hint = t.Code, cmp.Or(t.Hint, f.Hint)
 	}
 	if exit.OutOfMemory {
-		f.Code, f.Hint = outOfMemory, memoryHint(w.InProgress)
+		f.Code, f.Hint = outOfMemory, memoryHint(w, w.InProgress)
 	}
 	return f
 }

@@ -13,8 +13,15 @@ func routeFor(w world) (slipway.Route, bool) {
 	if d.Deleting() || w.Active == nil {
 		return slipway.Route{}, false
 	}
-	r := slipway.Route{Deployment: d.ID, Workspace: d.Workspace, Slug: d.Slug, State: slipway.RouteHolding}
+	r := slipway.Route{
+		Deployment: d.ID, Workspace: d.Workspace, Slug: d.Slug, State: slipway.RouteHolding,
+		Public: d.Config.Access == slipway.AccessPublic,
+	}
 	if w.replacing() {
+		return r, true
+	}
+	if w.asleep() {
+		r.State = slipway.RouteAsleep
 		return r, true
 	}
 	fewest := 0 // crashes in a row, of those that do not serve

@@ -102,7 +102,7 @@ func servingFailure(w world, i slipway.Instance) *slipway.Failure {
 	}
 	switch {
 	case exit.OutOfMemory:
-		f.Code, f.Hint = outOfMemory, memoryHint(w.Active)
+		f.Code, f.Hint = outOfMemory, memoryHint(w, w.Active)
 	case exit.Sick != "":
 		f.Code = exit.Sick
 	}
@@ -113,10 +113,7 @@ func servingFailure(w world, i slipway.Instance) *slipway.Failure {
 const outOfMemory = "out_of_memory"
 
 // memoryHint names the memory limit of a revision, and how it is raised.
-func memoryHint(r *slipway.Revision) string {
-	limit := "Its limit is that of its deployment_type."
-	if s := r.Config.Resources; s != nil && s.Server.MemoryLimitMB != nil {
-		limit = fmt.Sprintf("Its limit is %d MiB (memory_limit_mb).", *s.Server.MemoryLimitMB)
-	}
-	return limit + " Raise it by a PATCH with source_config.resource_spec.memory_limit_mb, or have the app use less."
+func memoryHint(w world, r *slipway.Revision) string {
+	limit := slipway.SizeOf(w.Deployment.Config.DeploymentType, r.Config.Resources).Limits.MemoryMB
+	return fmt.Sprintf("Its limit is %d MiB. Raise it by a PATCH with source_config.resource_spec.memory_limit_mb, or have the app use less.", limit)
 }

@@ -171,7 +171,7 @@ func TestWhyItDoesNotServe(t *testing.T) {
 	}{
 		"a crash":     {slipway.Exit{Code: 3, Reason: "it threw"}, "crash_loop", "exited with code 3, 3 times in a row. it threw", "deploy log"},
 		"a signal":    {slipway.Exit{Code: -1, Signal: "SIGSEGV"}, "crash_loop", "signal SIGSEGV", "deploy log"},
-		"memory":      {slipway.Exit{Code: 137, Signal: "SIGKILL", OutOfMemory: true}, "out_of_memory", "more memory than it may", "512 MiB"},
+		"memory":      {slipway.Exit{Code: 137, Signal: "SIGKILL", OutOfMemory: true}, "out_of_memory", "more memory than it may", "is 512 MiB"},
 		"it hangs":    {slipway.Exit{Code: -1, Sick: "unresponsive", Reason: "no answer"}, "unresponsive", "was restarted, 3 times in a row. no answer", "deploy log"},
 		"it was told": {slipway.Exit{Code: 2, Reason: toldMark + `{"code": "bad_thing", "message": "it is bad", "hint": "make it good"}`}, "bad_thing", "it is bad", "make it good"},
 	} {
@@ -180,7 +180,7 @@ func TestWhyItDoesNotServe(t *testing.T) {
 			t.Errorf("%s: %+v", name, *f)
 		}
 	}
-	if f := servingFailure(failed(3).world, slipway.Instance{Crashes: 3, Exit: &slipway.Exit{OutOfMemory: true}}); !strings.Contains(f.Hint, "deployment_type") {
+	if f := servingFailure(failed(3).world, slipway.Instance{Crashes: 3, Exit: &slipway.Exit{OutOfMemory: true}}); !strings.Contains(f.Hint, "4096 MiB") {
 		t.Errorf("a limit that nobody set: %s", f.Hint)
 	}
 }

@@ -155,6 +155,7 @@ func (r *report) gatePassed(e slipway.GatePassed) error {
 	}
 	r.d.Running.Since, r.d.Running.Before = r.now, before
 	r.d.Active = e.Revision
+	r.d.Running.Alone, r.d.Running.Asleep = e.Alone, false
 	r.d.Health = slipway.Health{State: slipway.Healthy, Since: r.now}
 	r.d.UpdatedAt = r.now
 	r.dirty = true
