@@ -127,7 +127,7 @@ func (w *world) tell(s story, k int, after bool) []string {
 		w.plane.doomAt(k, after)
 	}
 	s.change(w, a)
-	for range 100 {
+	for range 400 { // what hangs takes minutes to be known for it
 		synctest.Wait()
 		if w.plane.isDead() || w.settled() {
 			break

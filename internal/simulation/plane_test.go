@@ -86,11 +86,25 @@ func (p *plane) bury() {
 	p.driver.Close()
 }
 
-// doomAt has it die at the nth call from now.
+// doomAt has it die at the nth call from now; 0 spares it, in a call that goes on
+// too.
 func (p *plane) doomAt(n int, after bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.doom, p.after = len(p.calls)+n, after
+	if n == 0 {
+		p.doom = 0
+	}
+}
+
+// dieAfter ends the life after the call that it was doomed at, unless it was
+// spared meanwhile.
+func (p *plane) dieAfter() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.doom > 0 {
+		p.die()
+	}
 }
 
 // sleeps has no lease renewed for a while, as when the machine sleeps: others,
@@ -165,7 +179,7 @@ func live[T any](p *plane, name string, fn func() (T, error), args ...any) (T, e
 	}
 	answer, err := fn()
 	if doomed {
-		p.kill()
+		p.dieAfter()
 	}
 	if p.isDead() {
 		return none, errDead
