@@ -2,6 +2,7 @@ package slipway
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -57,6 +58,7 @@ type Workload struct {
 	Stateful   bool // the kind owns a state folder, one per deployment
 	StandBy    bool // it loads, and opens its state and port only when it is released
 	Limits     Limits
+	Read       []string // folders and files that it needs beside the system's
 }
 
 // Limits bound what an instance may use of its machine. 0 is no limit.
@@ -136,11 +138,30 @@ type Driver interface {
 	Purge(ctx context.Context, d DeploymentID) error
 	// List returns every instance of ours, whoever started it.
 	List(ctx context.Context) ([]Observed, error)
-	// Output reads up to limit bytes that the instance wrote, from an offset.
+	// Output reads up to limit bytes that the instance wrote, from an offset. An
+	// *OutputGap says that they are not kept any more.
 	Output(ctx context.Context, d DeploymentID, i InstanceID, offset int64, limit int) ([]byte, error)
 	// Exits reports instances whose end was noticed, until ctx ends. It wakes;
 	// the truth is Inspect's.
 	Exits(ctx context.Context) <-chan DeploymentID
+}
+
+// Trimmer is a Driver that keeps output on a disk of its own and can give the
+// space back.
+type Trimmer interface {
+	// Trim gives back what an instance wrote before an offset. What comes after
+	// keeps its offsets.
+	Trim(ctx context.Context, d DeploymentID, i InstanceID, before int64) error
+}
+
+// OutputGap is where output was, and is not any more.
+type OutputGap struct {
+	Until int64 // the offset where it goes on
+	Lost  int64 // bytes that nobody has read; the others were trimmed
+}
+
+func (g *OutputGap) Error() string {
+	return fmt.Sprintf("output before %d is not kept any more, %d bytes were lost", g.Until, g.Lost)
 }
 
 // AgentKind describes how one kind of Agent Server is run, once it is built.
@@ -168,4 +189,5 @@ const DefaultDrain = 30 * time.Second
 type Launch struct {
 	Args []string
 	Env  []EnvVar
+	Read []string // folders and files that it needs beside the system's
 }

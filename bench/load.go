@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -120,6 +121,7 @@ type plan struct {
 	limit  int
 	within time.Duration
 	gap    time.Duration // between one request and the next; 0: as fast as they are answered
+	at     int           // how many at once; 0 for connections
 }
 
 // start waits until request n is due and returns when its time begins. Where
@@ -140,15 +142,16 @@ func (p plan) start(begun time.Time, n int) time.Time {
 
 func send(ctx context.Context, s *server, p plan, do func(n int) error) (burst, error) {
 	var next atomic.Int64
-	times := make([]samples, connections)
-	errs := make([]error, connections)
-	before, err := cpuTime(s.pid())
+	workers := cmp.Or(p.at, connections)
+	times := make([]samples, workers)
+	errs := make([]error, workers)
+	before, err := s.cpu()
 	if err != nil {
 		return burst{}, err
 	}
 	var working sync.WaitGroup
 	begun := time.Now()
-	for worker := range connections {
+	for worker := range workers {
 		working.Go(func() {
 			for p.within == 0 || time.Since(begun) < p.within {
 				n := int(next.Add(1)) - 1
@@ -165,7 +168,7 @@ func send(ctx context.Context, s *server, p plan, do func(n int) error) (burst, 
 	}
 	working.Wait()
 	b := burst{took: time.Since(begun), times: slices.Concat(times...)}
-	after, err := cpuTime(s.pid())
+	after, err := s.cpu()
 	b.cpu = after - before
 	for _, e := range append(errs, err, ctx.Err()) {
 		if e != nil {

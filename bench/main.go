@@ -35,6 +35,7 @@ var measures = []measure{
 	{"idle-one", idleOne},
 	{"binary", binary},
 	{"api", api},
+	{"gateway", gateway},
 }
 
 func main() {
@@ -44,6 +45,10 @@ func main() {
 			exit(serve(os.Args[2:]))
 		case pocketCommand:
 			exit(servePocket(os.Args[2:]))
+		case upstreamCommand:
+			exit(serveUpstream(os.Args[2:]))
+		case proxyCommand:
+			exit(serveProxy(os.Args[2:]))
 		}
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -21,6 +21,7 @@ import (
 	"github.com/slipwayhq/slipway/build/appconfig"
 	"github.com/slipwayhq/slipway/build/kind"
 	"github.com/slipwayhq/slipway/driver/fake"
+	"github.com/slipwayhq/slipway/gateway/accesslog"
 	"github.com/slipwayhq/slipway/internal/daemon"
 )
 
@@ -40,19 +41,31 @@ func serve(args []string) error {
 	flags.StringVar(&config.Data, "data", "", "folder")
 	flags.StringVar(&config.Listen, "listen", "", "address")
 	program := flags.String("stand-in", "", "program of the agents")
+	upstream := flags.String("upstream", "", "address that stands for every agent")
 	profiles := flags.String("profiles", "", "folder")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	config.Kinds = []func(string, string) kind.Kind{func(string, string) kind.Kind { return standIn{cmp.Or(*program, "/none")} }}
 	if *program == "" {
-		address, err := answerAll()
+		address, err := *upstream, error(nil)
+		if address == "" {
+			address, err = answerAll()
+		}
 		if err != nil {
 			return err
 		}
 		config.OpenDriver = func(string) (slipway.Driver, error) {
 			return fake.Open(func(slipway.Workload) fake.Behaviour { return fake.Behaviour{Address: address} }), nil
 		}
+	}
+	if *upstream != "" {
+		log, err := accesslog.Open(filepath.Join(config.Data, "access.log"), config.Logger)
+		if err != nil {
+			return err
+		}
+		defer log.Close()
+		config.AccessLog = log
 	}
 	return serveUntilTold(config, *profiles)
 }

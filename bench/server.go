@@ -82,15 +82,23 @@ func (l *lab) start(ctx context.Context, data, ready, program string, args ...st
 	}
 	s := &server{url: "http://" + address, data: data, log: data + ".log", ended: make(chan struct{})}
 	s.cmd = exec.Command(program, append(args, "--data", data, "--listen", address)...)
+	begun := time.Now()
+	if err := l.launch(ctx, s, ready); err != nil {
+		return nil, 0, err
+	}
+	return s, time.Since(begun), nil
+}
+
+// launch starts a server's command, and returns when a path of it answers.
+func (l *lab) launch(ctx context.Context, s *server, ready string) error {
 	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		return nil, 0, err
+		return err
 	}
 	defer log.Close()
 	s.cmd.Stdout, s.cmd.Stderr = log, log
-	begun := time.Now()
 	if err := s.cmd.Start(); err != nil {
-		return nil, 0, err
+		return err
 	}
 	l.servers = append(l.servers, s)
 	go func() {
@@ -98,9 +106,9 @@ func (l *lab) start(ctx context.Context, data, ready, program string, args ...st
 		_ = s.cmd.Wait()
 	}()
 	if err := answers(ctx, s.url+ready, time.Millisecond, s.ended); err != nil {
-		return nil, 0, fmt.Errorf("start server: %w\n%s", err, s.lastWords())
+		return fmt.Errorf("start server: %w\n%s", err, s.lastWords())
 	}
-	return s, time.Since(begun), nil
+	return nil
 }
 
 // freeAddress names a port that nothing listens on now.

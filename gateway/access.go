@@ -37,7 +37,7 @@ type admission struct {
 // permit says by which key a deployment of the workspace may be asked. To others
 // it does not exist.
 func (a admission) permit(w slipway.WorkspaceID, d slipway.DeploymentID, name string) (slipway.KeyID, error) {
-	err := errUnknown(name)
+	var err error
 	for _, i := range a.identities {
 		if !i.Reaches(w, d) {
 			continue
@@ -46,6 +46,9 @@ func (a admission) permit(w slipway.WorkspaceID, d slipway.DeploymentID, name st
 			return i.Key, nil
 		}
 		err = slipway.Errorf(slipway.CodeForbidden, "The API key needs the scope read or deploy.")
+	}
+	if err == nil {
+		err = errUnknown(name)
 	}
 	return "", err
 }

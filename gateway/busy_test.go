@@ -3,6 +3,7 @@ package gateway
 import (
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -94,6 +95,42 @@ func BenchmarkCount(b *testing.B) {
 		for pb.Next() {
 			c.came(now)
 			c.ended(outcome{status: 200, firstByte: 20 * time.Millisecond})
+		}
+	})
+}
+
+// What could not be reached comes last for a while, however idle it is, and
+// first again when its route is set anew.
+func TestTheUnreachableComesLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEntry()
+		e.set(serveAt(2))
+		bad, good := e.route.Addresses[0], e.route.Addresses[1]
+		next := func() string {
+			s, _, _ := e.enter(target{method: "GET", path: "/"}, nil)
+			return s.address
+		}
+		next()
+		next()
+		if !e.trouble(bad, true) || e.trouble(bad, true) {
+			t.Error("it is news once")
+		}
+		for range 5 {
+			if a := next(); a != good {
+				t.Errorf("%s is taken", a)
+			}
+		}
+		time.Sleep(shunFor)
+		if a := next(); a != bad {
+			t.Errorf("later %s is taken", a)
+		}
+		e.trouble(bad, true)
+		e.set(serveAt(2))
+		if a := next(); a != bad {
+			t.Errorf("with its route set anew, %s is taken", a)
+		}
+		if !e.recover(bad) || e.recover(bad) {
+			t.Error("it is news once that it answers")
 		}
 	})
 }

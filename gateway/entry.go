@@ -266,6 +266,13 @@ func (e *entry) isGone() bool {
 	return e.gone
 }
 
+// isCalled says whether a slug is that of the deployment; its id is none.
+func (e *entry) isCalled(slug string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return !e.gone && e.route.Slug == slug
+}
+
 // owner returns what decides who may ask.
 func (e *entry) owner() (w slipway.WorkspaceID, d slipway.DeploymentID, public bool) {
 	e.mu.Lock()

@@ -65,7 +65,8 @@ type Gateway struct {
 	table     *table
 	transport *http.Transport
 	proxy     *httputil.ReverseProxy
-	life      context.Context // ends with Close
+	streams   *httputil.ReverseProxy // the same with smaller buffers
+	life      context.Context        // ends with Close
 	end       context.CancelFunc
 	waking    sync.WaitGroup
 }
@@ -79,7 +80,7 @@ func New(config Config) *Gateway {
 	g.keys = newKeys(g.config)
 	g.table = newTable()
 	g.transport = newTransport()
-	g.proxy = g.newProxy()
+	g.proxy, g.streams = g.newProxy(&buffers{}), g.newProxy(streamBuffers{})
 	g.life, g.end = context.WithCancel(context.Background())
 	return g
 }
@@ -152,7 +153,7 @@ func (g *Gateway) serve(p *passage, w http.ResponseWriter, r *http.Request) erro
 	if err := g.find(p, r); err != nil {
 		return err
 	}
-	r = r.WithContext(withPassage(r.Context(), p))
+	r = r.WithContext(p.within(r.Context()))
 	if err := g.limitBody(w, r); err != nil {
 		return err
 	}
@@ -163,7 +164,11 @@ func (g *Gateway) serve(p *passage, w http.ResponseWriter, r *http.Request) erro
 	defer p.leave()
 	clearDeadlines(w)
 	interleave(w)
-	g.proxy.ServeHTTP(w, r)
+	if wantsStream(r, p.target.path) {
+		g.streams.ServeHTTP(w, r)
+	} else {
+		g.proxy.ServeHTTP(w, r)
+	}
 	return nil
 }
 

@@ -10,8 +10,9 @@ import (
 )
 
 // passage is a request on its way through: who asks, for what, and where it is
-// now.
+// now. It is the request's context too, which finds it.
 type passage struct {
+	context.Context
 	gateway   *Gateway
 	observer  observer
 	target    target
@@ -31,8 +32,18 @@ type passage struct {
 
 type passageKey struct{}
 
-func withPassage(ctx context.Context, p *passage) context.Context {
-	return context.WithValue(ctx, passageKey{}, p)
+// within makes the passage a context below that of its request.
+func (p *passage) within(ctx context.Context) context.Context {
+	p.Context = ctx
+	return p
+}
+
+// Value finds the passage, or what the request's context has.
+func (p *passage) Value(key any) any {
+	if key == (passageKey{}) {
+		return p
+	}
+	return p.Context.Value(key)
 }
 
 func passageFrom(ctx context.Context) *passage {

@@ -15,13 +15,13 @@ import (
 // newProxy leaves FlushInterval at 0: event streams and answers of unknown
 // length are then flushed at each write by themselves, and those of known
 // length go out in one piece.
-func (g *Gateway) newProxy() *httputil.ReverseProxy {
+func (g *Gateway) newProxy(b httputil.BufferPool) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
 		Rewrite:        g.rewrite,
 		Transport:      &delivery{g.transport},
 		ModifyResponse: g.received,
 		ErrorHandler:   g.failed,
-		BufferPool:     &buffers{},
+		BufferPool:     b,
 		ErrorLog:       slog.NewLogLogger(g.config.Logger.Handler(), slog.LevelDebug),
 	}
 }
@@ -113,3 +113,21 @@ func (b *buffers) Get() []byte {
 }
 
 func (b *buffers) Put(buffer []byte) { b.pool.Put((*[bufferSize]byte)(buffer)) }
+
+// streamBuffer holds some events. A stream has its buffer for as long as it
+// lasts, said or unsaid, and thousands of them may be open.
+const streamBuffer = 4 << 10
+
+// streamBuffers are made for each stream: few begin in a second.
+type streamBuffers struct{}
+
+func (streamBuffers) Get() []byte { return make([]byte, streamBuffer) }
+
+func (streamBuffers) Put([]byte) {}
+
+// wantsStream guesses from a request whether its answer is a stream of events.
+// Nothing but memory depends on it.
+func wantsStream(r *http.Request, path string) bool {
+	return strings.Contains(r.Header.Get("Accept"), "text/event-stream") ||
+		strings.HasSuffix(path, "/stream") || strings.HasSuffix(path, "/stream/events")
+}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
 	"regexp"
 	"strings"
@@ -25,6 +27,8 @@ const (
 	readAtOnce = 256 << 10
 	// turnsAtOnce bounds how long the others wait for one that prints a lot.
 	turnsAtOnce = 8
+	// trimEvery is how much is read until its space is given back.
+	trimEvery = 1 << 20
 )
 
 // Outputs carries what instances print to the control plane. A line is named by
@@ -46,6 +50,7 @@ type follow struct {
 	mu       sync.Mutex // held while it is read
 	known    bool       // offset has been asked for
 	offset   int64
+	trimmed  int64     // the driver has given back what lies before
 	last     time.Time // something was read
 	next     time.Time
 }
@@ -135,6 +140,9 @@ func (o *Outputs) readOnce(ctx context.Context, f *follow, end bool) (n int, err
 		f.known = true
 	}
 	raw, err := o.driver.Output(ctx, i.Deployment, i.ID, f.offset, readAtOnce)
+	if gap, ok := errors.AsType[*slipway.OutputGap](err); ok {
+		return o.skip(ctx, f, gap)
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -142,11 +150,46 @@ func (o *Outputs) readOnce(ctx context.Context, f *follow, end bool) (n int, err
 	if len(whole) == 0 {
 		return 0, nil
 	}
-	if err := o.sync.Log(ctx, o.lines(f, whole)); err != nil {
+	lines := o.lines(f, whole)
+	if err := o.sync.Log(ctx, lines); err != nil {
 		return 0, err
 	}
 	f.offset += int64(len(whole))
+	if len(lines) > 0 {
+		o.trim(ctx, f, lines[len(lines)-1].Offset)
+	}
 	return len(whole), nil
+}
+
+// skip goes on behind a gap. What was lost is said in its place, once: the line
+// is named by the end of the gap.
+func (o *Outputs) skip(ctx context.Context, f *follow, gap *slipway.OutputGap) (n int, err error) {
+	if gap.Lost > 0 {
+		err = o.sync.Log(ctx, []slipway.LogLine{{
+			Deployment: f.instance.Deployment, Revision: f.instance.Revision, Kind: slipway.DeployLog,
+			Origin: string(f.instance.ID), Offset: gap.Until, At: o.now(), Level: "WARNING",
+			Message: fmt.Sprintf("Slipway: %d bytes of output were lost here: more was printed than could be stored.", gap.Lost),
+		}})
+	}
+	if err != nil {
+		return 0, err
+	}
+	n = int(gap.Until - f.offset)
+	f.offset = gap.Until
+	return n, nil
+}
+
+// trim lets the driver give back what has been stored, up to a line that tells
+// the next server where to go on.
+func (o *Outputs) trim(ctx context.Context, f *follow, stored int64) {
+	t, ok := o.driver.(slipway.Trimmer)
+	if !ok || stored-f.trimmed < trimEvery {
+		return
+	}
+	if err := t.Trim(ctx, f.instance.Deployment, f.instance.ID, stored); err != nil && ctx.Err() == nil {
+		o.logger.Warn("output not trimmed", slog.String("instance", string(f.instance.ID)), slog.Any("error", err))
+	}
+	f.trimmed = stored
 }
 
 // wholeLines is how much of raw can be carried: up to the end of its last line.

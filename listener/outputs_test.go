@@ -117,13 +117,16 @@ func printing(t *testing.T, test func(*printer)) {
 }
 
 // restart follows anew, as after a restart of the server.
-func (p *printer) restart() {
+func (p *printer) restart() { p.follow(p.driver) }
+
+// follow follows by a driver.
+func (p *printer) follow(driver slipway.Driver) {
 	if p.stop != nil {
 		p.stop()
 	}
 	log := slog.New(slog.DiscardHandler)
-	p.outputs = listener.NewOutputs(p.journal, p.driver, log, time.Now)
-	l := listener.New(p.journal, p.driver, still{}, p.outputs, listener.Config{Logger: log})
+	p.outputs = listener.NewOutputs(p.journal, driver, log, time.Now)
+	l := listener.New(p.journal, driver, still{}, p.outputs, listener.Config{Logger: log})
 	p.outputs.Follow(p.in)
 	if err := l.Start(p.t.Context()); err != nil {
 		p.t.Fatal(err)
@@ -264,5 +267,70 @@ func TestBytesThatAreNoText(t *testing.T) {
 	printing(t, func(p *printer) {
 		p.Printf("a\xff\x00b\n")
 		p.wants("a�\x00b\n")
+	})
+}
+
+// holed is a driver whose output has a gap, and which notes what is trimmed.
+type holed struct {
+	slipway.Driver
+	mu      sync.Mutex
+	gap     *slipway.OutputGap
+	trimmed int64
+}
+
+func (h *holed) Output(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID, offset int64, limit int) ([]byte, error) {
+	h.mu.Lock()
+	gap := h.gap
+	h.mu.Unlock()
+	if gap != nil && offset < gap.Until {
+		return nil, gap
+	}
+	return h.Driver.Output(ctx, d, i, offset, limit)
+}
+
+func (h *holed) Trim(_ context.Context, _ slipway.DeploymentID, _ slipway.InstanceID, before int64) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.trimmed = before
+	return nil
+}
+
+// A loss is said once, whatever is restarted; what was only trimmed is not said.
+func TestGaps(t *testing.T) {
+	for _, lost := range []int64{0, 1000} {
+		printing(t, func(p *printer) {
+			p.Printf("%s\nafter\n", strings.Repeat("x", 5000))
+			h := &holed{Driver: p.driver, gap: &slipway.OutputGap{Until: 5001, Lost: lost}}
+			want := "after\n"
+			if lost > 0 {
+				want = "Slipway: 1000 bytes of output were lost here: more was printed than could be stored.\nafter\n"
+			}
+			for range 2 {
+				p.follow(h)
+				p.wants(want)
+			}
+		})
+	}
+}
+
+// Only what is stored is trimmed, and up to a line that is stored as such.
+func TestTrims(t *testing.T) {
+	printing(t, func(p *printer) {
+		h := &holed{Driver: p.driver}
+		p.follow(h)
+		line := strings.Repeat("x", 99) + "\n"
+		const lines = 3 << 20 / 100
+		p.journal.breaks(true)
+		p.Printf("%s\n\n\n", strings.Repeat(line, lines))
+		p.wants("")
+		if h.trimmed != 0 {
+			t.Errorf("%d trimmed, and nothing stored", h.trimmed)
+		}
+		p.journal.breaks(false)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if h.trimmed < 1<<20 || h.trimmed > lines*100 || h.trimmed%100 != 0 {
+			t.Errorf("trimmed before %d", h.trimmed)
+		}
 	})
 }

@@ -135,6 +135,7 @@ func (w *worker) workload(ctx context.Context, s step) (slipway.Workload, error)
 	return slipway.Workload{
 		Instance: s.instance.ID, Deployment: w.a.Deployment.ID, Revision: s.revision.ID, Attempt: s.instance.Attempt,
 		Image: s.revision.Artefact.Image, Args: launch.Args, Env: slices.Concat(env, launch.Env), Port: s.instance.Port,
+		Read:     launch.Read,
 		Stateful: w.kinds[s.revision.Artefact.Kind].Exclusive,
 		Limits:   slipway.SizeOf(w.a.Deployment.Config.DeploymentType, s.revision.Config.Resources).Limits,
 	}, nil

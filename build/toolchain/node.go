@@ -41,8 +41,13 @@ func (n Node) parsed() *semver.Version {
 // what came with it, all that is brought, and the settings that the server
 // hands on.
 func (t *Toolchains) Files(n Node) []string {
+	return append(t.RuntimeFiles(n), settings()...)
+}
+
+// RuntimeFiles are those that an agent needs, which gets no settings of ours.
+func (t *Toolchains) RuntimeFiles(n Node) []string {
 	bin := filepath.Dir(n.Path)
-	return append([]string{t.dir, bin, filepath.Join(filepath.Dir(bin), "lib")}, settings()...)
+	return []string{t.dir, bin, filepath.Join(filepath.Dir(bin), "lib")}
 }
 
 // oldest that the Agent Server runs on.

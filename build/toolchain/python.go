@@ -41,8 +41,15 @@ func (p Python) String() string { return fmt.Sprintf("Python %s at %s", p.Versio
 // PythonFiles are what a confined program needs to read in order to run a
 // Python, and what is brought to install with.
 func (t *Toolchains) PythonFiles(p Python) []string {
-	prefix := filepath.Dir(filepath.Dir(p.Path))
-	return append([]string{t.dir, filepath.Dir(p.Path), filepath.Join(prefix, "lib"), filepath.Join(prefix, "include")}, settings()...)
+	include := filepath.Join(filepath.Dir(filepath.Dir(p.Path)), "include")
+	return append(append(t.RuntimePythonFiles(p), include), settings()...)
+}
+
+// RuntimePythonFiles are those that an agent needs, which gets no settings of
+// ours.
+func (t *Toolchains) RuntimePythonFiles(p Python) []string {
+	bin := filepath.Dir(p.Path)
+	return []string{t.dir, bin, filepath.Join(filepath.Dir(bin), "lib")}
 }
 
 // askPython prints its version and where it really is, if it has what pip and

@@ -22,7 +22,9 @@ type serverFlags struct {
 	front  gatewayFlags
 	builds buildFlags
 	ports  string
+	uids   string
 	images imageFlags
+	reach  reachFlags
 
 	maxLayer int // MiB
 	debug    bool
@@ -44,6 +46,7 @@ func newServerCommand() *cobra.Command {
 	flags.StringVar(&f.PublicURL, "public-url", "", "where clients reach this server (default http://<listen>)")
 	flags.StringVar(&f.Domain, "domain", "", "serve agents at <deployment>.<domain> too")
 	flags.StringVar(&f.ports, "agent-ports", "20000-29999", "ports given to agents, first-last")
+	registerAgentUIDs(flags, &f.uids)
 	flags.DurationVar(&f.StartLimit, "start-timeout", 0, "how long an agent may take to serve (default: as its kind needs)")
 	flags.IntVar(&f.Builds, "builds", 2, "builds that run at once")
 	flags.IntVar(&f.Service.Retention.Last, "keep-revisions", 5, "deployed revisions of each deployment that can be deployed again in any case")
@@ -59,6 +62,7 @@ func newServerCommand() *cobra.Command {
 	f.access.register(flags)
 	registerHealth(flags, &f.Config)
 	f.front.register(flags)
+	f.reach.register(flags)
 	flags.BoolVar(&f.debug, "debug", false, "log every step of reconciling, with its reason")
 	flags.BoolVar(&f.json, "log-json", false, "log as JSON")
 	return c
@@ -71,6 +75,10 @@ func runServer(ctx context.Context, f serverFlags) error {
 	if err := f.takeBuilds(); err != nil {
 		return err
 	}
+	if err := f.reach.check(); err != nil {
+		return err
+	}
+	f.Agents, f.TLS = f.reach.agents, f.reach.tls
 	if f.maxLayer <= 0 || f.Service.PushFor <= 0 || f.Service.Retention.Last <= 0 || f.Service.Retention.For <= 0 {
 		return usagef("--max-layer-size, --push-token-lifetime, --keep-revisions and --rollback-window must be more than nothing")
 	}
@@ -80,10 +88,13 @@ func runServer(ctx context.Context, f serverFlags) error {
 	if f.Service.SleepAfter <= 0 || f.Service.ScalePace.Up <= 0 || f.Service.ScalePace.Down <= 0 {
 		return usagef("--sleep-after, --scale-up-after and --scale-down-after must be more than nothing")
 	}
+	var err error
+	if f.AgentUsers, err = agentUsers(f.uids); err != nil {
+		return err
+	}
 	f.MaxLayer = int64(f.maxLayer) << 20
 	f.Database = databaseURL(f.Database)
 	f.DockerHost = cmp.Or(f.DockerHost, os.Getenv(dockerVariable))
-	var err error
 	if f.Images, err = f.images.bases(f.DockerHost); err != nil {
 		return err
 	}

@@ -39,6 +39,10 @@ type World struct {
 	// Processes says that agents are the real stand-in, with variables, a pid
 	// and children.
 	Processes bool
+	// Flood says that an agent may print 2 GB, which takes its time.
+	Flood bool
+	// Limits says that agents are held by limits and measured.
+	Limits bool
 	// PID returns the number on this machine of a process that an agent knows
 	// by another; nil if it is the same.
 	PID func(t testing.TB, w slipway.Workload, pid string) string
@@ -54,7 +58,7 @@ func Run(t *testing.T, world func(t *testing.T) World) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			w := world(t)
-			if c.processes && !w.Processes || c.folder && w.Folder == nil || c.state && w.State == nil {
+			if c.processes && !w.Processes || c.limits && !w.Limits || c.flood && !w.Flood || c.folder && w.Folder == nil || c.state && w.State == nil {
 				t.Skip("this driver can not show it")
 			}
 			p := &place{T: t, world: w}
@@ -66,9 +70,9 @@ func Run(t *testing.T, world func(t *testing.T) World) {
 }
 
 type testCase struct {
-	name                     string
-	processes, folder, state bool // what it needs of its world
-	run                      func(*place)
+	name                                    string
+	processes, folder, state, limits, flood bool // what it needs of its world
+	run                                     func(*place)
 }
 
 var cases = []testCase{
@@ -104,6 +108,18 @@ var cases = []testCase{
 	{name: "variables do not leak in", processes: true, run: noLeakIn},
 	{name: "secrets do not leak out", folder: true, processes: true, run: noLeakOut},
 	{name: "secrets are masked", run: secretsAreMasked},
+	{name: "a crash loop", run: crashLoop},
+	{name: "a hang", run: hang},
+	{name: "a slow start", processes: true, run: slowStart},
+	{name: "a wrong port", processes: true, run: wrongPort},
+	{name: "out of memory", limits: true, run: outOfMemory},
+	{name: "a kill is not out of memory", limits: true, run: killedIsNotOutOfMemory},
+	{name: "too many processes", limits: true, run: tooManyProcesses},
+	{name: "usage", limits: true, run: usage},
+	{name: "daemons", limits: true, run: daemons},
+	{name: "a flood of output", folder: true, processes: true, flood: true, run: flood},
+	{name: "output is trimmed", folder: true, processes: true, run: trims},
+	{name: "a full folder", processes: true, run: fillsDisk},
 }
 
 // BuildStandin builds the stand-in agent into a folder and returns its path.

@@ -13,7 +13,10 @@ import (
 	"github.com/slipwayhq/slipway"
 )
 
-var _ slipway.Driver = (*Driver)(nil)
+var (
+	_ slipway.Driver  = (*Driver)(nil)
+	_ slipway.Trimmer = (*Driver)(nil)
+)
 
 // Driver asks both of its drivers about an instance, since either may have it:
 // neither must do more than look into its own records for one that it has not.
@@ -131,6 +134,17 @@ func (d *Driver) Output(ctx context.Context, id slipway.DeploymentID, i slipway.
 		return text, err
 	}
 	return d.images.Output(ctx, id, i, offset, limit)
+}
+
+// Trim gives back the space of output, where the instance is.
+func (d *Driver) Trim(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID, before int64) error {
+	var errs []error
+	for _, driver := range []slipway.Driver{d.processes, d.images} {
+		if t, ok := driver.(slipway.Trimmer); ok {
+			errs = append(errs, t.Trim(ctx, id, i, before))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Exits reports the ends that either notices, until ctx ends.

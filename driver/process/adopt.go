@@ -2,6 +2,7 @@ package process
 
 import (
 	"cmp"
+	"context"
 	"log/slog"
 	"os"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/driver/internal/reason"
 	"github.com/slipwayhq/slipway/driver/process/internal/procfs"
+	"github.com/slipwayhq/slipway/internal/confine"
 )
 
 // adopt finds out what became of every instance while nobody watched. Nobody
@@ -55,6 +57,7 @@ func (d *Driver) adoptOne(folder string, claims []claim) error {
 		r, err = d.recorded(in)
 	case exited:
 	default:
+		claims = settle(claims)
 		r, err = d.unrecorded(in, claims)
 	}
 	if err != nil {
@@ -74,7 +77,7 @@ func (d *Driver) adoptOne(folder string, claims []claim) error {
 func (d *Driver) recorded(in *instance) (*run, error) {
 	s := in.state
 	if s.Boot != d.boot {
-		in.recordExit(unseen(in), d.at)
+		d.recordEnd(d.alive, in, unseen(in))
 		return nil, nil
 	}
 	r, err := hold(s.PID, s.Start)
@@ -82,15 +85,47 @@ func (d *Driver) recorded(in *instance) (*run, error) {
 		return nil, err
 	}
 	if r == nil {
-		in.recordExit(unseen(in), d.at)
+		d.recordEnd(d.alive, in, unseen(in))
 		return nil, nil
 	}
 	if r.hasEnded() {
-		in.recordExit(r.ending(), d.at)
+		d.recordEnd(d.alive, in, r.ending())
 		r.close()
 		return nil, nil
 	}
 	return r, nil
+}
+
+// settlePatience bounds the wait for children of a dead server.
+const settlePatience = 5 * time.Second
+
+// settle waits for those that were on their way to become an agent as their
+// server died: they become it, or end because they were never told what to be.
+func settle(claims []claim) []claim {
+	ctx, cancel := context.WithTimeout(context.Background(), settlePatience)
+	defer cancel()
+	var settled []claim
+	for _, c := range claims {
+		waited := false
+		for c.unsettled() && pause(ctx, time.Millisecond) == nil {
+			waited = true
+		}
+		if waited {
+			c.env, _ = procfs.Environ(c.PID)
+		}
+		if !c.ended() {
+			settled = append(settled, c)
+		}
+	}
+	return settled
+}
+
+func (c claim) unsettled() bool {
+	if confine.IsChild(c.PID) {
+		return !c.ended()
+	}
+	p, err := procfs.Stat(c.PID)
+	return err == nil && p.Exiting && !p.Ended()
 }
 
 // unrecorded looks for the process of an attempt that may have been started:
@@ -100,7 +135,7 @@ func (d *Driver) unrecorded(in *instance, claims []claim) (*run, error) {
 	leader := slices.IndexFunc(claims, func(c claim) bool { return c.Session == c.PID })
 	if leader < 0 {
 		if ran := len(claims) > 0 || in.outputSize() > in.state.Offset; ran && in.state.Phase == starting {
-			in.recordExit(unseen(in), d.at)
+			d.recordEnd(d.alive, in, unseen(in))
 		}
 		return nil, nil
 	}

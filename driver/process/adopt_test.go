@@ -3,10 +3,12 @@ package process_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -218,37 +220,61 @@ func TestOpenWaitsForTheLock(t *testing.T) {
 	}
 }
 
-// TestAdoptMany: a restart with many agents is short.
+// TestAdoptMany kills a server with many agents: the next one adopts all that
+// run, none with another process, and knows of those that ended meanwhile.
 func TestAdoptMany(t *testing.T) {
-	const many = 200
-	root := t.TempDir()
-	d := open(t, root)
-	workloads := make([]slipway.Workload, many)
-	atOnce(many, func(i int) {
-		workloads[i] = workload(t)
-		workloads[i].Args = []string{"/bin/sleep", "3600"}
-		if _, err := d.Apply(t.Context(), workloads[i]); err != nil {
-			t.Error(err)
-		}
-	})
-	d.Close()
+	const many, ended = 200, 10
+	s := server{Root: t.TempDir(), Workloads: make([]slipway.Workload, many), Live: "serving", Step: "none"}
+	for i := range s.Workloads {
+		s.Workloads[i] = workload(t)
+	}
+	s.killedOnce(t, "all serve")
+	before := make([]int, many)
+	atOnce(many, func(i int) { before[i] = pidOf(t, s.Workloads[i]) })
+	for _, w := range s.Workloads[:ended] {
+		_ = post(w, "/print?line=last+words")
+		_ = post(w, "/exit?code=3")
+	}
+	for _, pid := range before[:ended] {
+		testsignal.Until(t, "an end", func() bool { return !alive(pid) })
+	}
 	begun := time.Now()
-	d = open(t, root)
-	took := time.Since(begun)
-	t.Logf("adopted %d agents in %v", many, took)
-	if took > 2*time.Second {
-		t.Errorf("adopting %d agents took %v", many, took)
-	}
-	list, err := d.List(t.Context())
-	if err != nil || len(list) != many || slices.ContainsFunc(list, func(o slipway.Observed) bool { return o.Phase != slipway.PhaseRunning }) {
-		t.Errorf("List: %d, %v", len(list), err)
+	d := open(t, s.Root)
+	t.Logf("adopted %d agents in %v", many, time.Since(begun))
+	defer d.Close()
+	for i, w := range s.Workloads {
+		o, err := d.Inspect(t.Context(), w.Deployment, w.Instance)
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case i < ended:
+			if o.Phase != slipway.PhaseExited || !strings.Contains(o.Exit.Reason, "last words") || !strings.Contains(o.Exit.Reason, "unknown") {
+				t.Errorf("ended meanwhile: %+v, %+v", o, o.Exit)
+			}
+		case o.Phase != slipway.PhaseRunning || pidOf(t, w) != before[i]:
+			t.Errorf("process %d, was %d: %+v", pidOf(t, w), before[i], o)
+		}
 	}
 	atOnce(many, func(i int) {
-		if err := d.Stop(t.Context(), workloads[i].Deployment, workloads[i].Instance, 0); err != nil {
+		w := s.Workloads[i]
+		if err := errors.Join(d.Stop(t.Context(), w.Deployment, w.Instance, 0), remove(t.Context(), d, w)); err != nil {
 			t.Error(err)
 		}
 	})
-	d.Close()
+}
+
+// pidOf asks an agent for its number.
+func pidOf(t *testing.T, w slipway.Workload) int {
+	t.Helper()
+	answer, err := http.Get(url(w, "/pid"))
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	defer answer.Body.Close()
+	text, _ := io.ReadAll(answer.Body)
+	pid, _ := strconv.Atoi(string(text))
+	return pid
 }
 
 func atOnce(n int, do func(i int)) {

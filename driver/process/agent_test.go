@@ -156,7 +156,11 @@ func TestHolderOfPortIsNamed(t *testing.T) {
 }
 
 func TestListensByWorker(t *testing.T) {
-	f := runScript(t, "setsid "+standin+" & echo $! >pid; wait")
+	f := &fixture{T: t, root: t.TempDir(), w: workload(t)}
+	f.w.Args, f.w.Read = []string{"/bin/sh", "-c", "setsid " + standin + " & echo $! >pid; wait"}, []string{standin}
+	f.d = open(t, f.root)
+	t.Cleanup(f.clear)
+	f.apply()
 	f.child()
 	if err := serving(f.w); err != nil {
 		t.Fatal(err)

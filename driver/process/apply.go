@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"syscall"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/driver/internal/reason"
 	"github.com/slipwayhq/slipway/driver/process/internal/procfs"
+	"github.com/slipwayhq/slipway/internal/confine"
 )
 
 // Apply starts the attempt unless it, or a later one, runs or has run. What
@@ -54,32 +56,41 @@ func (d *Driver) replace(ctx context.Context, in *instance, w slipway.Workload) 
 	if in.isDeleted() {
 		return fmt.Errorf("process: deployment %s was purged meanwhile", in.deployment)
 	}
-	return d.launch(in, w)
+	return d.launch(ctx, in, w)
 }
 
 // launch writes down what it is about to do, does it, and writes down what came
 // of it. See the package's text for a death in between.
-func (d *Driver) launch(in *instance, w slipway.Workload) error {
-	log, err := d.prepare(in, w)
+func (d *Driver) launch(ctx context.Context, in *instance, w slipway.Workload) error {
+	u, err := d.userOf(in.deployment)
+	if err != nil {
+		return err
+	}
+	log, err := d.prepare(in, w, u)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
 	d.at(StepFolders)
-	s := state{Attempt: w.Attempt, Phase: starting, Port: w.Port, Offset: in.outputSize()}
+	d.warnOfLimits(in, w.Limits)
+	s := state{Attempt: w.Attempt, Phase: starting, Port: w.Port, Offset: in.outputSize(), MemoryMB: w.Limits.MemoryMB}
 	if err := in.record(s, d.at); err != nil {
 		return err
 	}
 	d.at(StepIntended)
-	r, err := start(w, in.work(), d.environment(in, w), log)
+	g, err := d.newGroup(ctx, in, w.Limits)
 	if err != nil {
-		return err
+		return fmt.Errorf("process: %w", err)
+	}
+	r, err := start(ctx, d.policy(in, w, u, g), log)
+	if err != nil {
+		return errors.Join(err, removeGroup(d.alive, g))
 	}
 	d.at(StepStarted)
 	s.Phase, s.Boot, s.PID, s.Start = running, d.boot, r.pid, r.start
 	if err := in.record(s, d.at); err != nil {
 		r.abort()
-		return err
+		return errors.Join(err, removeGroup(d.alive, g))
 	}
 	d.at(StepRecorded)
 	in.begin(r, s, reason.Secrets(w.Env))
@@ -87,14 +98,22 @@ func (d *Driver) launch(in *instance, w slipway.Workload) error {
 	return nil
 }
 
-// prepare makes the folders and opens the log.
-func (d *Driver) prepare(in *instance, w slipway.Workload) (*os.File, error) {
+// prepare makes the folders, gives the agent its own, and opens the log.
+func (d *Driver) prepare(in *instance, w slipway.Workload, u *confine.User) (*os.File, error) {
 	folders := []string{in.work(), in.tmp()}
 	if w.Stateful {
 		folders = append(folders, d.stateFolder(in.deployment))
 	}
 	for _, folder := range folders {
-		if err := os.MkdirAll(folder, 0o700); err != nil {
+		if err := errors.Join(os.MkdirAll(folder, 0o700), give(folder, u)); err != nil {
+			return nil, err
+		}
+	}
+	for _, folder := range d.passable(in) {
+		if u == nil {
+			break
+		}
+		if err := os.Chmod(folder, 0o711); err != nil {
 			return nil, err
 		}
 	}
@@ -105,31 +124,44 @@ func (d *Driver) stateFolder(id slipway.DeploymentID) string {
 	return filepath.Join(d.deploymentFolder(id), "state")
 }
 
-// start makes the process, in a session of its own.
-func start(w slipway.Workload, work string, env []string, log *os.File) (*run, error) {
-	null, err := os.Open(os.DevNull)
-	if err != nil {
-		return nil, err
-	}
-	defer null.Close()
+// start makes the process, in a session of its own, by way of a child that
+// applies its policy to itself.
+func start(ctx context.Context, p confine.Policy, log *os.File) (*run, error) {
 	fd := -1
-	pid, err := syscall.ForkExec(w.Args[0], w.Args, &syscall.ProcAttr{
-		Dir: work, Env: env,
-		Files: []uintptr{null.Fd(), log.Fd(), log.Fd()},
-		Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: &fd},
+	child, err := p.Start(ctx, &exec.Cmd{
+		Stdout: log, Stderr: log, SysProcAttr: &syscall.SysProcAttr{Setsid: true, PidFD: &fd},
 	})
 	if err != nil {
-		return nil, &startError{path: w.Args[0], err: err}
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+		return nil, notStarted(p, err)
 	}
-	p, err := procfs.Stat(pid)
+	pid := child.Process.Pid
+	if err := child.Executed(); err != nil {
+		unix.Close(fd)
+		abort(pid)
+		return nil, notStarted(p, err)
+	}
+	_ = child.Process.Release() // it is reaped by its number
+	found, err := procfs.Stat(pid)
 	var r *run
 	if err == nil {
-		r, err = newRun(pid, p.Start, fd)
+		r, err = newRun(pid, found.Start, fd)
 	}
 	if err != nil {
 		abort(pid)
 	}
 	return r, err
+}
+
+// notStarted tells what exec said from what kept the policy from being applied.
+func notStarted(p confine.Policy, err error) error {
+	refused, ok := errors.AsType[*confine.Error](err)
+	if ok && refused.Doing == "start "+p.Args[0] {
+		return &startError{path: p.Args[0], err: refused.Errno}
+	}
+	return fmt.Errorf("process: start %s: %w", p.Args[0], err)
 }
 
 // abort undoes a start that could not be written down.

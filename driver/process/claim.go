@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -133,12 +134,26 @@ func (in *instance) soil() {
 	in.dirty = true
 }
 
+// sweep ends what is left of an attempt: what its control group holds, at once
+// and wherever it hides, and what else has a mark.
+func (d *Driver) sweep(ctx context.Context, in *instance, of *run) error {
+	if g := d.group(in); g != nil {
+		if err := g.Kill(ctx); err != nil {
+			return err
+		}
+	}
+	return in.sweep(ctx, of)
+}
+
 // sweep kills until nothing of an instance, or of one attempt, is left, however
-// fast it forks.
+// fast it forks. What was killed loses its marks before it has ended: it is
+// waited for too.
 func (in *instance) sweep(ctx context.Context, of *run) error {
+	var killed []claim
 	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
 		left, err := in.members(of)
-		if err != nil || len(left) == 0 {
+		killed = slices.DeleteFunc(killed, claim.ended)
+		if err != nil || len(left)+len(killed) == 0 {
 			return err
 		}
 		for _, c := range left {
@@ -146,8 +161,15 @@ func (in *instance) sweep(ctx context.Context, of *run) error {
 				return err
 			}
 		}
+		killed = append(killed, left...)
 		if err := pause(ctx, wait); err != nil {
 			return err
 		}
 	}
+}
+
+// ended says whether nothing of a process runs any more.
+func (c claim) ended() bool {
+	p, err := procfs.Stat(c.PID)
+	return errors.Is(err, procfs.ErrGone) || err == nil && (p.Ended() || p.Start != c.Start)
 }

@@ -40,7 +40,7 @@ func (d *Driver) Purge(ctx context.Context, id slipway.DeploymentID) error {
 		return err
 	}
 	// Out of the way by one rename: large states take long to remove.
-	purged := filepath.Join(d.root, "purged-"+string(id))
+	purged := purgedFolder(d.deploymentFolder(id))
 	if err := errors.Join(removeTree(purged), ctx.Err()); err != nil {
 		return err
 	}
@@ -48,7 +48,15 @@ func (d *Driver) Purge(ctx context.Context, id slipway.DeploymentID) error {
 		return err
 	}
 	d.at(StepPurged)
-	return removeTree(purged)
+	if err := removeTree(purged); err != nil {
+		return err
+	}
+	return d.freeUser(id)
+}
+
+// purgedFolder is where a deployment's lies while it is removed.
+func purgedFolder(folder string) string {
+	return filepath.Join(filepath.Dir(folder), "purged-"+filepath.Base(folder))
 }
 
 func (d *Driver) setAside(id slipway.DeploymentID, purged string) error {

@@ -49,8 +49,24 @@
 //   - while an exit is being swept or recorded: Open finds the process gone,
 //     ends what is left of it, and says that the exit code is unknown.
 //
-// Not seen after such a death: a process that left the marker's variables, the
-// log and the tree behind, all three. Only a cgroup or an own user would hold it.
+// Not seen after such a death, where there are no control groups: a process that
+// left the marker's variables, the log and the tree behind, all three.
+//
+// # Walls
+//
+// A child of ours becomes the agent ([confine]): without new privileges, under
+// Landlock, and if we are root as a user that its deployment has for good, who
+// sees nothing of the data folder but the deployment's own. That user owns the
+// working folder, TMPDIR and the state; what we write beside them is ours. A
+// control group named for the instance bounds and measures all of its processes
+// and is killed as a whole; where there is none, memory is watched. Agents of an
+// earlier version have none of this, and are adopted, stopped and deleted alike.
+//
+// # Output
+//
+// An agent writes into its log itself. What the caller has stored it trims; of
+// what nobody reads, the last 16 MiB are kept once there are more than 64.
+// Offsets never change. See driver/internal/journal.
 //
 // # What a caller must know
 //
@@ -58,8 +74,6 @@
 // but a Stop also ends what an Apply starts under it. Ports are the caller's to
 // choose. Values to be masked in Exit.Reason are known from Apply, and from the
 // process itself after adoption; an exit that nobody saw is quoted unmasked, as
-// it stands in the log. The log grows without bound: punching holes in it and
-// stopping a runaway writer are for later, as are an own user, limits and
-// Landlock (the exec shim), and until then agents of one machine can reach each
-// other. Linux 5.4 or later.
+// it stands in the log. Agents of one machine reach each other's ports.
+// Linux 5.4 or later.
 package process

@@ -16,6 +16,7 @@ import (
 	"github.com/slipwayhq/slipway/driver/internal/exits"
 	"github.com/slipwayhq/slipway/driver/internal/ids"
 	"github.com/slipwayhq/slipway/driver/process/internal/procfs"
+	"github.com/slipwayhq/slipway/internal/cgroup"
 )
 
 var _ slipway.Driver = (*Driver)(nil)
@@ -26,6 +27,10 @@ type Driver struct {
 	boot string
 	lock *os.File
 	at   func(step string)
+
+	walls   Walls
+	usersMu sync.Mutex // held while a user is given or given back
+	groups  *cgroup.Tree
 
 	// alive ends with Close.
 	alive    context.Context
@@ -61,7 +66,7 @@ func Open(root string, options ...Option) (*Driver, error) {
 		return nil, err
 	}
 	d := &Driver{
-		root: root, boot: boot, lock: lock, at: func(string) {},
+		root: root, boot: boot, lock: lock, at: func(string) {}, groups: groupsOf(root),
 		instances: map[slipway.InstanceID]*instance{},
 	}
 	d.alive, d.close = context.WithCancel(context.Background())
@@ -72,8 +77,13 @@ func Open(root string, options ...Option) (*Driver, error) {
 	}
 	// A former owner of our process may have left files open to inherit.
 	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
-	if err := d.adopt(); err != nil {
+	if err := errors.Join(d.checkUsers(), d.adopt()); err != nil {
 		return nil, errors.Join(err, d.Close())
+	}
+	d.dropStrays()
+	d.watchers.Go(d.boundOutputs)
+	if missing, _ := d.groups.Missing(); missing != nil {
+		d.watchers.Go(d.watchMemory)
 	}
 	return d, nil
 }

@@ -4,14 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io"
-	"io/fs"
-	"os"
 	"slices"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/driver/internal/journal"
 )
 
 // Inspect looks at one instance. A folder whose attempt never ran is absent.
@@ -49,18 +45,7 @@ func (d *Driver) Output(ctx context.Context, id slipway.DeploymentID, i slipway.
 	if size <= offset {
 		return nil, nil // most often: what is quiet is not opened
 	}
-	f, err := os.OpenFile(in.output(), os.O_RDONLY|unix.O_NOFOLLOW, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text := make([]byte, max(0, min(int64(limit), size-max(0, offset))))
-	n, err := f.ReadAt(text, max(0, offset))
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	return text[:n], err
+	in.log.Lock()
+	defer in.log.Unlock()
+	return journal.Read(in.output(), size, offset, limit)
 }

@@ -20,12 +20,17 @@ type instance struct {
 	// turn is held over the steps of Apply and Delete; it is taken before mu.
 	turn chan struct{}
 
+	// log is held while the log is read, or a hole is made in it.
+	log sync.Mutex
+
 	mu      sync.Mutex
 	state   state
 	run     *run     // nil when nothing runs
 	secrets []string // to be masked in what is quoted of the output
-	dirty   bool     // something may be left of an attempt that has ended
-	deleted bool
+	// overMemory says that we ended the attempt for using more than its limit.
+	overMemory bool
+	dirty      bool // something may be left of an attempt that has ended
+	deleted    bool
 }
 
 func newInstance(d slipway.DeploymentID, i slipway.InstanceID, folder string) *instance {
@@ -90,7 +95,7 @@ func (in *instance) recordLocked(s state, at func(string)) error {
 func (in *instance) begin(r *run, s state, secrets []string) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.run, in.state, in.secrets = r, s, secrets
+	in.run, in.state, in.secrets, in.overMemory = r, s, secrets, false
 }
 
 // settled says whether the attempt, or a later one, runs or has run.

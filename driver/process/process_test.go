@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/driver/drivertest"
 	"github.com/slipwayhq/slipway/driver/process"
+	"github.com/slipwayhq/slipway/internal/cgroup"
 )
 
 // standin is the path of the agent, built once.
@@ -38,14 +40,48 @@ func TestSuite(t *testing.T) {
 	drivertest.Run(t, func(t *testing.T) drivertest.World { return world(t.TempDir()) })
 }
 
-func world(root string) drivertest.World {
+// TestSuiteWithUsers has every deployment run as a user of its own.
+func TestSuiteWithUsers(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can become another user")
+	}
+	drivertest.Run(t, func(t *testing.T) drivertest.World {
+		data := t.TempDir()
+		w := world(filepath.Join(data, "deployments"), process.Within(walls(t, data)))
+		w.Flood = false
+		return w
+	})
+}
+
+// TestSuiteWithoutGroups is for machines that have no control groups. What only
+// they can do is left out.
+func TestSuiteWithoutGroups(t *testing.T) {
+	drivertest.Run(t, func(t *testing.T) drivertest.World {
+		if strings.HasSuffix(t.Name(), "too_many_processes") || strings.HasSuffix(t.Name(), "daemons") {
+			t.Skip("only control groups can do it")
+		}
+		w := world(t.TempDir(), process.WithoutGroups())
+		w.Flood = false
+		w.Limits = true
+		return w
+	})
+}
+
+// walls of a server of its own.
+func walls(t testing.TB, data string) process.Walls {
+	return process.Walls{Data: data, Users: process.Users{First: 61100, Last: 61183}, Taken: t.TempDir()}
+}
+
+func world(root string, options ...process.Option) drivertest.World {
 	return drivertest.World{
 		Open: func(t testing.TB) (slipway.Driver, func()) {
-			d := open(t, root)
+			d := open(t, root, options...)
 			return d, func() { d.Close() }
 		},
 		Agent:     func(flags ...string) []string { return append([]string{standin}, flags...) },
 		Processes: true,
+		Flood:     true,
+		Limits:    cgroup.Open("test").Holds(),
 		Folder: func(d slipway.DeploymentID, i slipway.InstanceID) string {
 			return filepath.Join(root, string(d), "instances", string(i))
 		},

@@ -59,6 +59,10 @@ var lives = map[string]func(context.Context, *process.Driver, slipway.Workload) 
 		<-exits
 		return errors.Join(err, remove(ctx, d, w))
 	},
+	"serving": func(ctx context.Context, d *process.Driver, w slipway.Workload) error {
+		_, err := d.Apply(ctx, w)
+		return errors.Join(err, serving(w))
+	},
 	"started": func(ctx context.Context, d *process.Driver, w slipway.Workload) error {
 		_, err := d.Apply(ctx, w)
 		return err
@@ -70,9 +74,12 @@ func remove(ctx context.Context, d *process.Driver, w slipway.Workload) error {
 }
 
 // serve is the main function of the child.
-func serve(config string) {
+func serve(file string) {
 	var s server
-	err := json.Unmarshal([]byte(config), &s)
+	config, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(config, &s)
+	}
 	var mu sync.Mutex
 	d, err2 := process.Open(s.Root, process.OnStep(func(step string) {
 		mu.Lock()
@@ -102,7 +109,27 @@ func (s server) live(d *process.Driver) error {
 		all.Go(func() { errs[i] = lives[s.Live](context.Background(), d, w) })
 	}
 	all.Wait()
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil || s.Live != "serving" {
+		return err
+	}
+	fmt.Println("all serve")
+	select {} // until it is killed
+}
+
+// writeConfig writes to where another user can read: it is too long for a
+// variable.
+func writeConfig(t *testing.T, config []byte) string {
+	t.Helper()
+	f, err := os.CreateTemp("", "slipway-test-server-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Remove(f.Name()) })
+	_, err = f.Write(config)
+	if err := errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return f.Name()
 }
 
 func (s server) command(t *testing.T) *exec.Cmd {
@@ -116,7 +143,8 @@ func (s server) command(t *testing.T) *exec.Cmd {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), "SLIPWAY_TEST_SERVER="+string(config), "SLIPWAY_TEST_ROOT="+s.Root)
+	file := writeConfig(t, config)
+	cmd.Env = append(os.Environ(), "SLIPWAY_TEST_SERVER="+file, "SLIPWAY_TEST_ROOT="+s.Root)
 	cmd.Stderr = os.Stderr
 	return cmd
 }
@@ -260,7 +288,7 @@ func runsOnce(t *testing.T, d *process.Driver, w slipway.Workload, before []int,
 	}
 	text, err := d.Output(t.Context(), w.Deployment, w.Instance, 0, 1<<20)
 	if n := strings.Count(string(text), "started"); n != 1 || err != nil {
-		t.Errorf("started %d times, %v: %s", n, err, text)
+		t.Errorf("started %d times, %v: %s; %+v", n, err, text, o.Exit)
 	}
 }
 
@@ -326,6 +354,23 @@ func TestDeathAnywhere(t *testing.T) {
 		}
 		d.Close()
 	}
+}
+
+// killedOnce kills a server when it has said something.
+func (s server) killedOnce(t *testing.T, said string) {
+	t.Helper()
+	cmd := s.command(t)
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for lines := bufio.NewScanner(out); lines.Scan() && lines.Text() != said; {
+	}
+	cmd.Process.Kill()
+	cmd.Wait()
 }
 
 // killedAfter kills a server some time after it was ready.

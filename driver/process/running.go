@@ -9,11 +9,6 @@ import (
 // Release has nothing to do: no instance stands by.
 func (d *Driver) Release(context.Context, slipway.DeploymentID, slipway.InstanceID) error { return nil }
 
-// Usage is not measured.
-func (d *Driver) Usage(context.Context, slipway.DeploymentID, slipway.InstanceID) (slipway.Usage, error) {
-	return slipway.Usage{}, slipway.ErrUntold
-}
-
 // Runs are not told.
 func (d *Driver) Runs(context.Context, slipway.DeploymentID, slipway.InstanceID) (slipway.Runs, error) {
 	return slipway.Runs{}, slipway.ErrUntold

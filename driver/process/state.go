@@ -23,15 +23,17 @@ const (
 // state is what state.json holds: enough to recognise a process, and nothing
 // secret.
 type state struct {
-	Attempt int       `json:"attempt"`
-	Phase   phase     `json:"phase"`
-	Port    int       `json:"port"`
-	Boot    string    `json:"boot,omitempty"`
-	PID     int       `json:"pid,omitempty"`
-	Start   uint64    `json:"start,omitempty"` // ticks after boot
-	Offset  int64     `json:"offset"`          // where the attempt's output begins
-	TermAt  time.Time `json:"term_at,omitzero"`
-	Exit    *exit     `json:"exit,omitempty"`
+	Attempt int    `json:"attempt"`
+	Phase   phase  `json:"phase"`
+	Port    int    `json:"port"`
+	Boot    string `json:"boot,omitempty"`
+	PID     int    `json:"pid,omitempty"`
+	Start   uint64 `json:"start,omitempty"` // ticks after boot
+	Offset  int64  `json:"offset"`          // where the attempt's output begins
+	// MemoryMB is the limit of the attempt.
+	MemoryMB int       `json:"memory_mb,omitempty"`
+	TermAt   time.Time `json:"term_at,omitzero"`
+	Exit     *exit     `json:"exit,omitempty"`
 }
 
 type exit struct {

@@ -39,7 +39,7 @@ func (d *Driver) conclude(in *instance, r *run) {
 	d.at(StepExitNoticed)
 	ctx, cancel := context.WithTimeout(d.alive, sweepPatience)
 	defer cancel()
-	if err := in.sweep(ctx, r); err != nil {
+	if err := d.sweep(ctx, in, r); err != nil {
 		if d.alive.Err() != nil {
 			return
 		}
@@ -52,7 +52,7 @@ func (d *Driver) conclude(in *instance, r *run) {
 	if end.Code == -1 && d.alive.Err() != nil {
 		return // let go before it could be asked
 	}
-	in.recordExit(end, d.at)
+	d.recordEnd(ctx, in, end)
 	d.at(StepExitRecorded)
 	r.close()
 	close(r.ended)
@@ -80,6 +80,17 @@ func signalName(sig syscall.Signal) string {
 	return sig.String()
 }
 
+// recordEnd writes an end down with what the instance's group knows of it. The
+// group goes first: once the end is known, the next attempt may make its own.
+func (d *Driver) recordEnd(ctx context.Context, in *instance, e exit) {
+	asked := !in.snapshot().TermAt.IsZero()
+	e.OutOfMemory = e.Code != 0 && !asked && d.ranOut(in)
+	if err := d.dropGroup(ctx, in); err != nil {
+		slog.Warn("the control group of an ended instance is left", "instance", in.id, "error", err)
+	}
+	in.recordExit(e, d.at)
+}
+
 // recordExit writes an end down. If the disk refuses, the end is known all the same:
 // the next Open finds the process gone.
 func (in *instance) recordExit(e exit, at func(string)) {
@@ -89,6 +100,9 @@ func (in *instance) recordExit(e exit, at func(string)) {
 	e.Reason = cmp.Or(reason.LastLines(in.output(), s.Offset, in.secrets), "It wrote nothing.")
 	if e.Code == -1 {
 		e.Reason = "Its exit code is unknown: the server was restarted meanwhile. Last lines:\n" + e.Reason
+	}
+	if e.OutOfMemory {
+		e.Reason = "It used more memory " + s.memoryLimit() + " and was ended for it. Last lines:\n" + e.Reason
 	}
 	s.Phase, s.Exit = exited, &e
 	if err := in.recordLocked(s, at); err != nil {

@@ -19,6 +19,9 @@ import (
 const (
 	maxWaiting = 8192     // records that are not written yet
 	maxBatch   = 64 << 10 // bytes written at once
+	// gatherFor is how long records are gathered before they are written: to be
+	// woken for each of them would cost more than all else here.
+	gatherFor = 20 * time.Millisecond
 )
 
 // Log writes records to a file.
@@ -96,7 +99,9 @@ func (l *Log) run() {
 	for {
 		select {
 		case r := <-l.records:
+			l.gather()
 			l.write(r)
+			l.drain()
 		case <-l.reopen:
 			l.openAgain()
 		case <-l.stop:
@@ -106,7 +111,17 @@ func (l *Log) run() {
 	}
 }
 
-// drain writes what waits when the log is closed.
+// gather waits until there is a batch to write, or the log is closed.
+func (l *Log) gather() {
+	timer := time.NewTimer(gatherFor)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-l.stop:
+	}
+}
+
+// drain writes what waits.
 func (l *Log) drain() {
 	for len(l.records) > 0 {
 		l.write(<-l.records)

@@ -1,13 +1,14 @@
-// Package cgroup puts processes into control groups of ours: to bound the memory
-// and the number of a whole tree of them, to know who they are, and to kill them
-// all at once, wherever they hide.
+// Package cgroup puts processes into control groups of ours: to bound the memory,
+// the processor time and the number of a whole tree of them, to know who they
+// are and what they use, and to kill them all at once, wherever they hide.
 //
 // Version 2 is used where it has what is needed, else version 1, each for its
 // part where both are mounted. What the machine does not have, or does not let
 // us have, is left out and said by Tree.Missing.
 //
 // A group is a folder below the one that we are in ourselves, named by its
-// owner; Sweep removes those that a former process of the same owner left.
+// owner; Sweep removes those that a former process of the same owner left. Who
+// wants groups to outlive it gives them names, and finds them again.
 package cgroup
 
 import (
@@ -27,7 +28,10 @@ const (
 	memory = "memory"
 	pids   = "pids"
 	cpu    = "cpuacct" // of version 1; version 2 counts in every group
+	quota  = "cpu"
 )
+
+var controllers = []string{memory, pids, cpu, quota}
 
 // Tree is where groups can be made.
 type Tree struct {
@@ -40,22 +44,23 @@ type Tree struct {
 
 // Limits of a group. 0 is none.
 type Limits struct {
-	Memory    int64 // bytes, swap included
-	Processes int64 // threads included
+	Memory    int64   // bytes, swap included
+	Processes int64   // threads included
+	CPU       float64 // cores
 }
 
 // Open looks where groups can be made. Owner becomes part of their names.
 func Open(owner string) *Tree {
 	t := &Tree{owner: owner, holds: map[string]bool{}, v1: map[string]string{}, missing: map[string]error{}}
 	places, err := locate()
-	for _, controller := range []string{memory, pids, cpu} {
+	for _, controller := range controllers {
 		t.missing[controller] = fmt.Errorf("the kernel has no such control group: %w", errors.Join(err, fs.ErrNotExist))
 	}
 	if place, ok := places[""]; ok && writable(place) == nil {
 		t.unified = place
 		t.delegate()
 	}
-	for _, controller := range []string{memory, pids, cpu} {
+	for _, controller := range controllers {
 		place, ok := places[controller]
 		if t.holds[controller] || !ok {
 			continue
@@ -70,8 +75,31 @@ func Open(owner string) *Tree {
 	return t
 }
 
+// None is a tree where no group can be made, for a reason.
+func None(reason error) *Tree {
+	t := &Tree{missing: map[string]error{}}
+	for _, controller := range controllers {
+		t.missing[controller] = reason
+	}
+	return t
+}
+
 // Missing says why memory or processes can not be bounded, or nil if they can.
 func (t *Tree) Missing() (memoryErr, processesErr error) { return t.missing[memory], t.missing[pids] }
+
+// MissingCPU says why processor time can not be bounded, or nil if it can.
+func (t *Tree) MissingCPU() error { return t.missing[quota] }
+
+// Version is that of the groups that bound memory, 0 if none do.
+func (t *Tree) Version() int {
+	switch {
+	case t.holds[memory]:
+		return 2
+	case t.v1[memory] != "":
+		return 1
+	}
+	return 0
+}
 
 // Holds says whether there is any group to put processes into.
 func (t *Tree) Holds() bool { return t.unified != "" || len(t.v1) > 0 }
@@ -85,11 +113,11 @@ func writable(place string) error {
 	return os.Remove(made)
 }
 
-// delegate has version 2 give memory and pids to our groups.
+// delegate has version 2 give memory, pids and cpu to our groups.
 func (t *Tree) delegate() {
 	has := strings.Fields(read(filepath.Join(t.unified, "cgroup.controllers")))
 	for _, controller := range has {
-		if controller != memory && controller != pids {
+		if controller != memory && controller != pids && controller != quota {
 			continue
 		}
 		if err := t.give(controller); err != nil {

@@ -124,3 +124,32 @@ func TestSweep(t *testing.T) {
 		t.Errorf("joined by %v", kept.Join())
 	}
 }
+
+// A named group is found by another process of the owner, with all that it
+// counts.
+func TestNamed(t *testing.T) {
+	mine := tree(t)
+	g, err := mine.Make("agent", cgroup.Limits{Memory: 100 << 20, CPU: 0.5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := in(t, g, "echo; exec sleep 600")
+	again := cgroup.Open(fmt.Sprintf("test%d", os.Getpid()))
+	found := again.Find("agent")
+	if found == nil || len(found.Processes()) != 1 || again.Find("other") != nil {
+		t.Fatalf("found %+v", found)
+	}
+	if held, ok := found.Memory(); ok && (held <= 0 || held > 100<<20) {
+		t.Errorf("%d bytes", held)
+	}
+	if names := again.Names(); len(names) != 1 || names[0] != "agent" {
+		t.Errorf("names %v", names)
+	}
+	if err := found.Kill(t.Context()); err != nil {
+		t.Error(err)
+	}
+	c.Wait()
+	if err := found.Remove(); err != nil || again.Find("agent") != nil {
+		t.Errorf("Remove: %v", err)
+	}
+}

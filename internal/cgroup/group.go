@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,31 +24,84 @@ type Group struct {
 
 // New makes a group.
 func (t *Tree) New(limits Limits) (*Group, error) {
-	g := &Group{tree: t, name: t.prefix() + strconv.FormatInt(time.Now().UnixNano(), 36)}
+	return t.Make(strconv.FormatInt(time.Now().UnixNano(), 36), limits)
+}
+
+// Make makes a group of a name, which the owner must not have yet.
+func (t *Tree) Make(name string, limits Limits) (*Group, error) {
+	g := &Group{tree: t, name: t.prefix() + name}
 	if err := g.make(limits); err != nil {
 		return nil, errors.Join(fmt.Errorf("make control group: %w", err), g.Remove())
 	}
 	return g, nil
 }
 
+// Find returns a group that was made before, nil if there is none.
+func (t *Tree) Find(name string) *Group {
+	g := &Group{tree: t, name: t.prefix() + name}
+	for place := range t.places() {
+		folder := filepath.Join(place, g.name)
+		if _, err := os.Stat(folder); err == nil {
+			g.folders = append(g.folders, folder)
+		}
+	}
+	if len(g.folders) == 0 {
+		return nil
+	}
+	return g
+}
+
+// Names lists the owner's groups.
+func (t *Tree) Names() []string {
+	names := map[string]bool{}
+	for place := range t.places() {
+		folders, _ := filepath.Glob(filepath.Join(place, t.prefix()+"*"))
+		for _, folder := range folders {
+			names[strings.TrimPrefix(filepath.Base(folder), t.prefix())] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// places are the folders that groups are made in, one in each hierarchy.
+func (t *Tree) places() map[string]bool {
+	places := map[string]bool{}
+	for _, place := range t.v1 {
+		places[place] = true
+	}
+	if t.unified != "" {
+		places[t.unified] = true
+	}
+	return places
+}
+
 func (t *Tree) prefix() string { return "slipway-" + t.owner + "-" }
 
 func (g *Group) make(limits Limits) error {
-	places := map[string]bool{}
-	for _, place := range g.tree.v1 {
-		places[place] = true
-	}
-	if g.tree.unified != "" {
-		places[g.tree.unified] = true
-	}
-	for place := range places {
+	for place := range g.tree.places() {
 		folder := filepath.Join(place, g.name)
 		if err := os.Mkdir(folder, 0o755); err != nil {
 			return err
 		}
 		g.folders = append(g.folders, folder)
 	}
-	return errors.Join(g.limitMemory(limits.Memory), g.limitProcesses(limits.Processes))
+	return errors.Join(g.limitMemory(limits.Memory), g.limitProcesses(limits.Processes), g.limitCPU(limits.CPU))
+}
+
+// period in which a group may use its share of the processors, in µs.
+const period = 100_000
+
+func (g *Group) limitCPU(cores float64) error {
+	if cores <= 0 || g.tree.missing[quota] != nil {
+		return nil
+	}
+	share := strconv.Itoa(max(1000, int(cores*period))) // the kernel takes no less
+	if g.tree.holds[quota] {
+		return write(g.file("", "cpu.max"), share+" "+strconv.Itoa(period))
+	}
+	return errors.Join(
+		write(g.file(quota, "cpu.cfs_period_us"), strconv.Itoa(period)),
+		write(g.file(quota, "cpu.cfs_quota_us"), share))
 }
 
 func (g *Group) limitMemory(bytes int64) error {
@@ -147,6 +202,21 @@ func (g *Group) CPU() (time.Duration, bool) {
 	return 0, false
 }
 
+// Memory is how much of the machine's the group's processes hold, in bytes,
+// without what the kernel keeps for them and can have back; false if nobody
+// counts.
+func (g *Group) Memory() (int64, bool) {
+	if g.tree.holds[memory] {
+		stat := g.file("", "memory.stat")
+		return field(stat, "anon") + field(stat, "file_mapped"), true
+	}
+	if g.tree.v1[memory] == "" {
+		return 0, false
+	}
+	stat := g.file(memory, "memory.stat")
+	return field(stat, "rss") + field(stat, "mapped_file"), true
+}
+
 // between two looks whether the killed have gone.
 const between = 2 * time.Millisecond
 
@@ -188,27 +258,11 @@ func (g *Group) Remove() error {
 // Sweep kills what runs in groups that a former process of the owner left, and
 // removes them.
 func (t *Tree) Sweep(ctx context.Context) error {
-	left := map[string]*Group{}
-	places := []string{t.unified}
-	for _, place := range t.v1 {
-		places = append(places, place)
-	}
-	for _, place := range places {
-		if place == "" {
-			continue
-		}
-		folders, _ := filepath.Glob(filepath.Join(place, t.prefix()+"*"))
-		for _, folder := range folders {
-			name := filepath.Base(folder)
-			if left[name] == nil {
-				left[name] = &Group{tree: t, name: name}
-			}
-			left[name].folders = append(left[name].folders, folder)
-		}
-	}
 	var errs []error
-	for _, g := range left {
-		errs = append(errs, g.Kill(ctx), g.Remove())
+	for _, name := range t.Names() {
+		if g := t.Find(name); g != nil {
+			errs = append(errs, g.Kill(ctx), g.Remove())
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -43,10 +43,10 @@ func TestMatch(t *testing.T) {
 // Version 2 as files, for kernels that give it no memory to bound.
 func TestVersion2(t *testing.T) {
 	dir := t.TempDir()
-	g := &Group{name: "g", tree: &Tree{unified: dir, holds: map[string]bool{memory: true, pids: true, cpu: true}, v1: map[string]string{}, missing: map[string]error{}}}
+	g := &Group{name: "g", tree: &Tree{unified: dir, holds: map[string]bool{memory: true, pids: true, cpu: true, quota: true}, v1: map[string]string{}, missing: map[string]error{}}}
 	os.Mkdir(filepath.Join(dir, "g"), 0o755)
 	for name, text := range map[string]string{
-		"memory.max": "", "pids.max": "", "memory.events": "low 0\nmax 4\noom 2\noom_kill 3\n",
+		"memory.max": "", "pids.max": "", "cpu.max": "", "memory.stat": "anon 1000\nfile 5\nfile_mapped 24\n", "memory.events": "low 0\nmax 4\noom 2\noom_kill 3\n",
 		"pids.events": "max 5\n", "cpu.stat": "usage_usec 1500000\nuser_usec 1\n",
 	} {
 		os.WriteFile(filepath.Join(dir, "g", name), []byte(text), 0o644)
@@ -56,6 +56,12 @@ func TestVersion2(t *testing.T) {
 	}
 	if err := g.limitProcesses(7); err != nil {
 		t.Error(err)
+	}
+	if err := g.limitCPU(1.5); err != nil || read(g.file("", "cpu.max")) != "150000 100000" {
+		t.Errorf("cpu.max %s, %v", read(g.file("", "cpu.max")), err)
+	}
+	if held, counted := g.Memory(); held != 1024 || !counted {
+		t.Errorf("memory %d, %v", held, counted)
 	}
 	spent, counted := g.CPU()
 	if read(g.file("", "memory.max")) != "1048576" || read(g.file("", "pids.max")) != "7" || g.OutOfMemory() != 3 || g.Refused() != 5 || !counted || spent.Seconds() != 1.5 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -14,6 +15,13 @@ import (
 // marker is the first argument of a child; the second is the number of its
 // socket.
 const marker = "__confined"
+
+// IsChild says whether a process is a child that has not become its program yet.
+func IsChild(pid int) bool {
+	line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
+	args := strings.Split(string(line), "\x00")
+	return err == nil && len(args) > 1 && args[1] == marker
+}
 
 // begun is what a child says before it becomes the program; what follows says
 // why it could not.

@@ -169,6 +169,14 @@ func (c *Child) never(ctx context.Context, err error) error {
 	return err
 }
 
+// Executed waits until the program runs in the place of the child. An *Error
+// says that it could not be begun; then the child has ended, and is still to be
+// reaped. Nothing is held for the child any more: it is the caller's to wait for.
+func (c *Child) Executed() error {
+	defer c.socket.Close()
+	return told(c.socket)
+}
+
 // Wait is that of exec.Cmd. An *Error says that the program could not be begun
 // after all.
 func (c *Child) Wait() error {

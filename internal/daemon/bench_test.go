@@ -76,7 +76,7 @@ func (s *benchmarkServer) ask(ctx context.Context, method, path, body string) (s
 	}
 	r.Header.Set("X-Api-Key", s.key)
 	w := httptest.NewRecorder()
-	s.http.Handler.ServeHTTP(w, r)
+	s.doors.main.http.Handler.ServeHTTP(w, r)
 	if w.Code >= http.StatusMultipleChoices {
 		return "", fmt.Errorf("%s %s: %d %s", method, path, w.Code, w.Body)
 	}

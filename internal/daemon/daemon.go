@@ -10,11 +10,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -26,6 +24,7 @@ import (
 	"github.com/slipwayhq/slipway/build/archive"
 	"github.com/slipwayhq/slipway/build/image"
 	"github.com/slipwayhq/slipway/build/kind"
+	"github.com/slipwayhq/slipway/driver/process"
 	"github.com/slipwayhq/slipway/gateway"
 	"github.com/slipwayhq/slipway/gateway/accesslog"
 	"github.com/slipwayhq/slipway/internal/engine"
@@ -60,10 +59,13 @@ type Config struct {
 	Listen     string            // host:port
 	PublicURL  string            // "" for http://<listen>
 	Domain     string            // agents are <slug>.<domain> too; "" for paths only
+	Agents     Agents            // a port of their own, if any
+	TLS        TLS               // unset for HTTP only
 	Ports      slipway.PortRange // for agents
 	StartLimit time.Duration     // replaces that of every agent kind, unless 0
 	Builds     int               // at once
 	BuildUsers build.Users       // that programs of builds run as, if this server is root
+	AgentUsers process.Users     // that agents run as, one a deployment, if this server is root
 	BuildLimit build.Limits      // of programs of builds; zero for the defaults
 	BuildRun   []string          // program with arguments that starts every program of a build
 	MaxLayer   int64             // bytes of one layer of a pushed image; 0 for the registry's own limit
@@ -103,8 +105,8 @@ type Server struct {
 	service  *service.Service
 	gateway  *gateway.Gateway
 	listener *listener.Listener
-	socket   net.Listener
-	http     *http.Server
+	doors    doors
+	names    certificates // nil without TLS
 	stop     context.CancelFunc
 	end      func() error
 	running  sync.WaitGroup
@@ -114,7 +116,7 @@ type Server struct {
 // Start starts a server. It returns as soon as requests are taken; they may be
 // held until Ready. On an error nothing is left running.
 func Start(ctx context.Context, config Config) (*Server, error) {
-	s := &Server{config: config, failed: make(chan error, 1)}
+	s := &Server{config: config, failed: make(chan error, 3)}
 	s.end = sync.OnceValue(s.shut)
 	if err := s.open(ctx); err != nil {
 		s.close()
@@ -123,11 +125,7 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
 	s.running.Go(func() { s.service.Coordinate(run) })
-	s.running.Go(func() {
-		if err := s.http.Serve(s.socket); !errors.Is(err, http.ErrServerClosed) {
-			s.failed <- fmt.Errorf("serve: %w", err)
-		}
-	})
+	s.serve()
 	if err := s.listener.Start(run); err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}
@@ -138,7 +136,7 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 // open opens every part, in the order in which they need each other.
 func (s *Server) open(ctx context.Context) (err error) {
 	for _, step := range []func(context.Context) error{
-		s.openFolder, s.openSocket, s.openStore, s.openControl, s.openData,
+		s.openFolder, s.openSockets, s.openStore, s.openNames, s.openControl, s.openData,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -156,13 +154,6 @@ func (s *Server) openFolder(context.Context) (err error) {
 	}
 	s.lock, err = lockFolder(s.config.Data)
 	return err
-}
-
-func (s *Server) openSocket(ctx context.Context) (err error) {
-	if s.socket, err = new(net.ListenConfig).Listen(ctx, "tcp", s.config.Listen); err != nil {
-		return fmt.Errorf("listen on %s: %w; choose another address with --listen", s.config.Listen, err)
-	}
-	return nil
 }
 
 func (s *Server) openStore(ctx context.Context) error {
@@ -189,7 +180,7 @@ func (s *Server) openControl(ctx context.Context) error {
 	if s.config.Database != "" {
 		config.FollowEvery = cmp.Or(config.FollowEvery, followEvery)
 	}
-	config.URL = func(slug string) string { return s.URL() + "/d/" + slug }
+	config.URL = s.deploymentURL
 	keys := access.New(s.store, s.config.Access)
 	// The gateway forgets after access: else it could ask for what is not forgotten yet.
 	config.Forget = func() { keys.Forget(); s.gateway.ForgetKeys() }
@@ -200,14 +191,14 @@ func (s *Server) openControl(ctx context.Context) error {
 	})
 	stopping, stop := context.WithCancel(context.Background())
 	control, err := api.New(api.Config{
-		Control: s.service, Keys: keys, Signer: ring, PublicURL: s.config.PublicURL, Logger: s.config.Logger, Ready: s.Ready, Proxies: s.config.Proxies, Stopping: stopping,
+		Control: s.service, Keys: keys, Signer: ring, PublicURL: s.publicURL(), Logger: s.config.Logger, Ready: s.Ready, Proxies: s.config.Proxies, Stopping: stopping,
 	})
 	if err != nil {
 		stop()
 		return err
 	}
-	s.http = &http.Server{Handler: s.split(control), ReadHeaderTimeout: headerWithin, ErrorLog: slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelWarn)}
-	s.http.RegisterOnShutdown(stop)
+	s.handle(control)
+	s.doors.main.http.RegisterOnShutdown(stop)
 	return s.service.Bootstrap(ctx, func(token string) error { return WriteKey(AdminKeyFile(s.config.Data), token) })
 }
 
@@ -226,21 +217,7 @@ func (s *Server) isOwnHost(host string) bool {
 	}
 	name, port, err := net.SplitHostPort(host)
 	loopback := name == "localhost" || net.ParseIP(name).IsLoopback()
-	return err == nil && loopback && port == strconv.Itoa(s.socket.Addr().(*net.TCPAddr).Port)
-}
-
-// split sends a request to an agent, to the registry or to the API.
-func (s *Server) split(control http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case s.gateway.Matches(r):
-			s.gateway.ServeHTTP(w, r)
-		case registry.Matches(r):
-			s.images.ServeHTTP(w, r)
-		default:
-			control.ServeHTTP(w, r)
-		}
-	})
+	return err == nil && loopback && port == strconv.Itoa(s.doors.main.port())
 }
 
 func (s *Server) openData(context.Context) error {
@@ -276,16 +253,6 @@ func (s *Server) openData(context.Context) error {
 	return nil
 }
 
-// URL is where the server is reached, without a slash at its end. One that
-// listens on every address says so only to this machine: others need PublicURL.
-func (s *Server) URL() string {
-	address := s.socket.Addr().String()
-	if tcp, ok := s.socket.Addr().(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
-		address = net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
-	}
-	return cmp.Or(strings.TrimRight(s.config.PublicURL, "/"), "http://"+address)
-}
-
 // Ready says whether all that runs can be reached.
 func (s *Server) Ready() bool { return s.listener.Ready() }
 
@@ -300,10 +267,7 @@ func (s *Server) Stop() error { return s.end() }
 func (s *Server) shut() error {
 	ctx, cancel := context.WithTimeout(context.Background(), finishWithin)
 	defer cancel()
-	if err := s.http.Shutdown(ctx); err != nil {
-		s.config.Logger.Warn("requests are cut that did not end in time", slog.Duration("after", finishWithin))
-		_ = s.http.Close()
-	}
+	s.finish(ctx)
 	s.listener.Stop()
 	s.stop()
 	s.running.Wait()
@@ -331,8 +295,9 @@ func (s *Server) close() error {
 	if s.images != nil {
 		errs = append(errs, s.images.Close())
 	}
-	if s.socket != nil {
-		_ = s.socket.Close() // the HTTP server has, if it ever served
+	s.doors.close()
+	if s.names != nil {
+		s.names.Close()
 	}
 	if s.lock != nil {
 		errs = append(errs, s.lock.Close())

@@ -32,7 +32,7 @@ func (s *Server) openDriver(owner string) (slipway.Driver, error) {
 	if s.config.OpenDriver != nil {
 		return s.config.OpenDriver(root)
 	}
-	processes, err := process.Open(root)
+	processes, err := process.Open(root, process.Within(process.Walls{Data: s.config.Data, Users: s.config.AgentUsers}))
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package daemon_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -34,6 +35,7 @@ type world struct {
 	log    *said
 	client *client.Client
 	key    string
+	next   chan struct{} // lets a stream of the agent go on
 }
 
 // plain is a kind of agent that needs no build.
@@ -53,10 +55,12 @@ func (plain) Launch(context.Context, kind.Bundle) (slipway.Launch, error) {
 	return slipway.Launch{Args: []string{"/none"}}, nil
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldWith(t, func(*daemon.Config) {}) }
+
+func newWorldWith(t *testing.T, edit func(*daemon.Config)) *world {
 	t.Helper()
-	w := &world{t: t, log: &said{}}
-	w.agent = httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	w := &world{t: t, log: &said{}, next: make(chan struct{})}
+	w.agent = httptest.NewServer(http.HandlerFunc(w.answer))
 	t.Cleanup(w.agent.Close)
 	w.driver = fake.Open(func(slipway.Workload) fake.Behaviour {
 		return fake.Behaviour{Address: w.agent.Listener.Addr().String()}
@@ -70,6 +74,7 @@ func newWorld(t *testing.T) *world {
 		Kinds:      []func(string, string) kind.Kind{func(string, string) kind.Kind { return plain{} }},
 		OpenDriver: func(string) (slipway.Driver, error) { w.driver = w.driver.Reopen(); return w.driver, nil },
 	}
+	edit(&w.config)
 	w.start()
 	t.Cleanup(func() { must(t, w.server.Stop()) })
 	raw, err := os.ReadFile(daemon.AdminKeyFile(w.config.Data))
@@ -77,6 +82,33 @@ func newWorld(t *testing.T) *world {
 	w.key = strings.TrimSpace(string(raw))
 	w.client = client.New("http://"+w.config.Listen, w.key)
 	return w
+}
+
+// answer is the agent's: a stream that goes on when it is told, or words that
+// come back on an upgraded connection.
+func (w *world) answer(to http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case "/stream":
+		to.Header().Set("Content-Type", "text/event-stream")
+		to.(http.Flusher).Flush()
+		for n := range 3 {
+			select {
+			case <-w.next:
+			case <-r.Context().Done():
+				return
+			}
+			fmt.Fprintf(to, "data: %d\n", n)
+			to.(http.Flusher).Flush()
+		}
+	case "/socket":
+		c, words, err := to.(http.Hijacker).Hijack()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		fmt.Fprint(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		_, _ = io.Copy(c, words)
+	}
 }
 
 func (w *world) start() {

@@ -60,7 +60,12 @@ func start() (*Cluster, error) {
 	if c.dir, err = os.MkdirTemp("", "slipway-pg-"); err != nil {
 		return nil, err
 	}
-	if err := c.begin(); err != nil {
+	// Agents with users of their own come to the socket; data is in a folder
+	// that is closed.
+	if err = os.Chmod(c.dir, 0o711); err == nil {
+		err = c.begin()
+	}
+	if err != nil {
 		c.close()
 		return nil, fmt.Errorf("start a PostgreSQL for tests in %s: %w", c.dir, err)
 	}

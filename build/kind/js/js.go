@@ -114,7 +114,17 @@ func (k *Kind) Launch(ctx context.Context, b kind.Bundle) (slipway.Launch, error
 			{Name: "SLIPWAY_CONFIG", Value: b.Config},
 			{Name: "SLIPWAY_DRAIN_SECONDS", Value: strconv.Itoa(int((drain - wrapUp).Seconds()))},
 		},
+		Read: append(k.tools.RuntimeFiles(node), k.files(b, server)...),
 	}, nil
+}
+
+// files that an app needs beside its Node.
+func (k *Kind) files(b kind.Bundle, server string) []string {
+	files := []string{b.Dir, server}
+	if name := b.Runtime[kind.RuntimeDependencies]; name != "" && name != kind.OwnDependencies {
+		files = append(files, filepath.Join(k.cache, kind.Dependencies, name))
+	}
+	return files
 }
 
 // Warm brings what every first build needs, before there is one.

@@ -11,9 +11,16 @@
 //	GET  /wait          answers when it is told to stop
 //	POST /print?line=   writes a line to its output
 //	POST /fork?own=     starts a child that ignores SIGTERM; own=true: in a
-//	                    session of its own. Answers with its pid
+//	                    session of its own; bare=true: without variables and
+//	                    the stand-in's output. Answers with its pid
 //	POST /exit?code=    ends at once
-//	POST /eat           takes memory until there is none
+//	GET  /read?path=    a file or the names in a folder, or 403 with why not
+//	POST /write?path=   writes a file, or 403 with why not
+//	POST /eat           takes memory until there is none; mb=: so much, and keeps it
+//	POST /spin?for=     uses so much processor time
+//	POST /flood?bytes=  prints so many, in lines of 64 that begin with their offset
+//	POST /fill?bytes=   writes so many into a file in its folder
+//	POST /breed?n=      starts so many children; answers with how many it could
 package main
 
 import (
@@ -43,6 +50,7 @@ type options struct {
 	mute        bool
 	deaf        bool
 	child       bool
+	port        string
 }
 
 func main() {
@@ -53,19 +61,20 @@ func main() {
 	flag.DurationVar(&o.listenAfter, "listen-after", 0, "wait this long before listening")
 	flag.BoolVar(&o.mute, "mute", false, "never listen")
 	flag.BoolVar(&o.deaf, "deaf", false, "go on after SIGTERM")
+	flag.StringVar(&o.port, "port", os.Getenv("PORT"), "listen on this port")
 	flag.BoolVar(&o.child, "child", false, "be a forked child: only exist, and be deaf")
 	flag.Parse()
-	if o.print != "" {
-		fmt.Println(o.print)
-	}
 	os.Exit(run(o))
 }
 
 func run(o options) int {
 	terms := make(chan os.Signal, 8)
 	signal.Notify(terms, syscall.SIGTERM)
+	if o.print != "" {
+		fmt.Println(o.print) // its signals are caught from here on
+	}
 	if o.child {
-		fmt.Println("child") // its signals are caught from here on
+		fmt.Println("child")
 		select {}
 	}
 	if o.exit >= 0 && o.exitAfter == 0 {
@@ -78,7 +87,7 @@ func run(o options) int {
 	server := &http.Server{Handler: a.routes()}
 	failed := make(chan error, 1)
 	if !o.mute {
-		time.AfterFunc(o.listenAfter, func() { failed <- listen(server) })
+		time.AfterFunc(o.listenAfter, func() { failed <- listen(server, o.port) })
 	}
 	for {
 		select {
@@ -94,11 +103,14 @@ func run(o options) int {
 	}
 }
 
-func listen(server *http.Server) error {
-	address := net.JoinHostPort(os.Getenv("HOST"), os.Getenv("PORT"))
+func listen(server *http.Server, port string) error {
+	address := net.JoinHostPort(os.Getenv("HOST"), port)
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return err
+	}
+	if port != os.Getenv("PORT") {
+		fmt.Println("listening elsewhere")
 	}
 	err = server.Serve(l)
 	if errors.Is(err, http.ErrServerClosed) {
@@ -134,6 +146,12 @@ func (a *agent) routes() http.Handler {
 	mux.HandleFunc("POST /fork", fork)
 	mux.HandleFunc("POST /exit", exit)
 	mux.HandleFunc("POST /eat", eat)
+	mux.HandleFunc("GET /read", read)
+	mux.HandleFunc("POST /write", write)
+	mux.HandleFunc("POST /spin", spin)
+	mux.HandleFunc("POST /flood", flood)
+	mux.HandleFunc("POST /fill", fill)
+	mux.HandleFunc("POST /breed", breed)
 	return mux
 }
 
@@ -181,6 +199,9 @@ func (a *agent) wait(w http.ResponseWriter, r *http.Request) {
 func fork(w http.ResponseWriter, r *http.Request) {
 	child := exec.Command(os.Args[0], "-child")
 	child.SysProcAttr = &syscall.SysProcAttr{Setsid: r.FormValue("own") == "true"}
+	if r.FormValue("bare") == "true" {
+		child.Env = []string{}
+	}
 	ready, err := child.StdoutPipe()
 	if err == nil {
 		err = child.Start()
@@ -193,8 +214,9 @@ func fork(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, child.Process.Pid)
 }
 
-func eat(http.ResponseWriter, *http.Request) {
-	for {
+func eat(_ http.ResponseWriter, r *http.Request) {
+	most, err := strconv.Atoi(r.FormValue("mb"))
+	for n := 0; err != nil || n < most; n++ {
 		eaten = append(eaten, bytes.Repeat([]byte{1}, 1<<20))
 	}
 }

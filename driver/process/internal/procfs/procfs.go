@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,6 +30,9 @@ type Process struct {
 	Threads int
 	Kernel  bool   // a thread of the kernel
 	Start   uint64 // ticks after boot
+	Exiting bool   // nothing of it runs any more, but it has not quite ended
+
+	envEnd uint64 // where its variables end in its memory; 0 until they are there
 }
 
 // Ended says whether the process is a zombie: nothing of it runs any more. (A
@@ -70,38 +74,73 @@ func Stat(pid int) (Process, error) {
 	}
 	// The name, in brackets, may hold anything.
 	fields := bytes.Fields(line[bytes.LastIndexByte(line, ')')+1:])
-	if len(fields) < 20 {
+	if len(fields) < 49 {
 		return Process{}, fmt.Errorf("process %d: strange stat %q", pid, line)
 	}
 	session, err1 := strconv.Atoi(string(fields[3]))
 	flags, err2 := strconv.ParseUint(string(fields[6]), 10, 64)
 	threads, err3 := strconv.Atoi(string(fields[17]))
 	start, err4 := strconv.ParseUint(string(fields[19]), 10, 64)
+	envEnd, err5 := strconv.ParseUint(string(fields[48]), 10, 64)
 	return Process{
 		PID: pid, Session: session, State: fields[0][0], Threads: threads, Start: start,
-		Kernel: flags&kernelThread != 0,
-	}, errors.Join(err1, err2, err3, err4)
+		Kernel: flags&kernelThread != 0, Exiting: flags&exiting != 0, envEnd: envEnd,
+	}, errors.Join(err1, err2, err3, err4, err5)
 }
 
-// kernelThread is PF_KTHREAD of linux/sched.h.
-const kernelThread = 0x00200000
+// PF_KTHREAD and PF_EXITING of linux/sched.h.
+const (
+	kernelThread = 0x00200000
+	exiting      = 0x00000004
+)
+
+// executes says whether the process is on its way from one program to another:
+// it has left the memory of the old one, and the new one's is not filled yet.
+func (p Process) executes() bool {
+	return p.envEnd == 0 && !p.Kernel && !p.Exiting && p.State != 'Z' && p.State != 'X'
+}
 
 // Env is the variables of a process as the kernel keeps them: NAME=value, each
 // ended by a zero byte.
 type Env string
 
-// Environ returns the variables that a process was given at its exec. They are
-// empty for a moment after it, and where we may not look: that process is not
-// ours.
+// execPatience bounds the wait for a program to be loaded, in looks of 100 µs.
+const execPatience = 50_000
+
+// Environ returns the variables that a process was given at its exec. One that
+// is just being executed has none for a moment; Environ waits for that to pass:
+// a process must not be missed for it. They are empty where we may not look:
+// that process is not ours.
 func Environ(pid int) (Env, error) {
-	block, err := read(path(pid, "environ"), make([]byte, 8<<10))
+	env, err := readEnviron(pid)
 	if errors.Is(err, fs.ErrPermission) {
 		return "", nil
 	}
-	if err != nil {
-		return "", gone(err)
+	for range execPatience {
+		if env != "" || err != nil {
+			return env, err
+		}
+		var before, after Process
+		before, err = Stat(pid)
+		if err == nil {
+			env, err = readEnviron(pid)
+		}
+		if err == nil {
+			after, err = Stat(pid)
+		}
+		if err == nil && env == "" && before.envEnd == after.envEnd && !after.executes() {
+			return "", nil
+		}
+		if after.executes() {
+			time.Sleep(100 * time.Microsecond)
+		}
 	}
-	return Env(block), nil
+	return "", fmt.Errorf("process %d has been starting programs for too long", pid)
+}
+
+func readEnviron(pid int) (Env, error) {
+	block, err := read(path(pid, "environ"), make([]byte, 8<<10))
+	return Env(block), gone(err)
 }
 
 // Get returns a variable, "" if it is not set.

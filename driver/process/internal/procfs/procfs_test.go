@@ -52,6 +52,21 @@ func TestEnviron(t *testing.T) {
 	}
 }
 
+// TestEnvironDuringExec looks at a process that does nothing but execute itself.
+func TestEnvironDuringExec(t *testing.T) {
+	cmd := exec.Command("/bin/sh", "-c", `exec "$SELF" -c "$PROGRAM"`)
+	cmd.Env = []string{"SELF=/bin/sh", `PROGRAM=exec "$SELF" -c "$PROGRAM"`, "MARK=here"}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { cmd.Process.Kill(); cmd.Wait() }()
+	for range 5_000 {
+		if env, err := Environ(cmd.Process.Pid); env.Get("MARK") != "here" || err != nil {
+			t.Fatalf("Environ = %q, %v", env, err)
+		}
+	}
+}
+
 func TestListener(t *testing.T) {
 	if !canAsk() {
 		t.Log("this kernel answers no socket queries: only the tables are tested")

@@ -4,6 +4,7 @@ refused, since with it state would be neither safe nor where we want it."""
 import asyncio
 import os
 import threading
+import types
 from datetime import UTC, datetime
 
 from slipway_serve.failure import Mistake
@@ -134,6 +135,7 @@ def adopt(settings):
     finally:
         os.chdir(home)
     check_parts(_persistence, checkpoint, database, lifespan, ops)
+    stay_out(checkpoint)
     _persistence._flush_interval = threading.TIMEOUT_MAX / 2  # its thread never writes
     database.OPS_FILENAME, database.RETRY_COUNTER_FILENAME = tables.path(database.OPS_FILENAME), tables.path(database.RETRY_COUNTER_FILENAME)
     memory, start_pool = Memory(tables, settings.state_dir), lifespan.start_pool
@@ -144,6 +146,18 @@ def adopt(settings):
     lifespan.start_pool = open_memory
     memory.drain = lambda drain=memory.drain: drain(settings.drain)
     return memory
+
+
+def stay_out(checkpoint):
+    """Keeps the saver from making its folder where the app lies, each time that one is made: nobody
+    may write there, and its files go to the state folder."""
+    real = checkpoint.os
+
+    def exists(path):
+        return path == ".langgraph_api" or real.path.exists(path)
+
+    path = types.SimpleNamespace(**{**vars(real.path), "exists": exists})
+    checkpoint.os = types.SimpleNamespace(**{**vars(real), "path": path})
 
 
 def check_parts(persistence, checkpoint, database, lifespan, ops):

@@ -1,0 +1,177 @@
+package daemon
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/slipwayhq/slipway/registry"
+)
+
+// idleFor is how long a connection is kept that asks for nothing.
+const idleFor = 3 * time.Minute
+
+// Agents says where agents are reached apart from the API. Then the main port
+// serves none: who keeps it from the outside does not want them there.
+type Agents struct {
+	Listen string // host:port; "" for the main port
+	URL    string // "" for the public URL with this port
+}
+
+// door is a socket and who answers there.
+type door struct {
+	net.Listener
+	http *http.Server
+}
+
+func (d *door) port() int { return d.Addr().(*net.TCPAddr).Port }
+
+func (d *door) serve() error {
+	if d.http.TLSConfig != nil {
+		return d.http.ServeTLS(d.Listener, "", "")
+	}
+	return d.http.Serve(d.Listener)
+}
+
+// doors are the ways in. There may be no plain one and none for agents alone.
+type doors struct{ main, agents, plain *door }
+
+func (d doors) all() (open []*door) {
+	for _, one := range []*door{d.main, d.agents, d.plain} {
+		if one != nil {
+			open = append(open, one)
+		}
+	}
+	return open
+}
+
+// close is for sockets that nothing has served at; a server closes its own.
+func (d doors) close() {
+	for _, one := range d.all() {
+		_ = one.Close()
+	}
+}
+
+func (s *Server) openSockets(ctx context.Context) (err error) {
+	if err := s.config.checkNames(); err != nil {
+		return err
+	}
+	if s.doors.main, err = s.openDoor(ctx, s.config.Listen, "listen"); err != nil {
+		return err
+	}
+	if s.config.Agents.Listen != "" {
+		if s.doors.agents, err = s.openDoor(ctx, s.config.Agents.Listen, "gateway-listen"); err != nil {
+			return err
+		}
+	}
+	if s.config.TLS.PlainListen != "" {
+		s.doors.plain, err = s.openDoor(ctx, s.config.TLS.PlainListen, "http-listen")
+	}
+	return err
+}
+
+func (s *Server) openDoor(ctx context.Context, address, flag string) (*door, error) {
+	socket, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w; choose another address with --%s", address, err, flag)
+	}
+	return &door{socket, &http.Server{
+		ReadHeaderTimeout: headerWithin, IdleTimeout: idleFor,
+		ErrorLog: slog.NewLogLogger(handshakes{s.config.Logger.Handler()}, slog.LevelWarn),
+	}}, nil
+}
+
+// handshakes keeps down what a server says of those that fail, which strangers
+// bring about as often as they like.
+type handshakes struct{ slog.Handler }
+
+func (h handshakes) Handle(ctx context.Context, r slog.Record) error {
+	if strings.HasPrefix(r.Message, "http: TLS handshake error") {
+		if !h.Enabled(ctx, slog.LevelDebug) {
+			return nil
+		}
+		r.Level = slog.LevelDebug
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+// handle says who answers where.
+func (s *Server) handle(control http.Handler) {
+	s.doors.main.http.Handler = s.split(control)
+	if s.doors.agents != nil {
+		s.doors.agents.http.Handler = s.gateway
+	}
+}
+
+// split sends a request to an agent, unless those have a port of their own, to
+// the registry or to the API.
+func (s *Server) split(control http.Handler) http.Handler {
+	apart := s.doors.agents != nil
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case !apart && s.gateway.Matches(r):
+			s.gateway.ServeHTTP(w, r)
+		case registry.Matches(r):
+			s.images.ServeHTTP(w, r)
+		default:
+			control.ServeHTTP(w, r)
+		}
+	})
+}
+
+// secure has doors speak TLS, the plain one lead to them.
+func (s *Server) secure() {
+	config := &tls.Config{GetCertificate: s.names.GetCertificate, NextProtos: s.names.Protocols()}
+	s.doors.main.http.TLSConfig = config
+	if s.doors.agents != nil {
+		s.doors.agents.http.TLSConfig = config.Clone()
+	}
+	if s.doors.plain != nil {
+		s.doors.plain.http.Handler = s.names.Challenges(http.HandlerFunc(s.redirect))
+	}
+}
+
+// redirect leads from HTTP to the same name and path over TLS.
+func (s *Server) redirect(w http.ResponseWriter, r *http.Request) {
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	base := s.URL()
+	if s.gateway.IsBelowDomain(host) {
+		base = s.agentsURL()
+	}
+	http.Redirect(w, r, "https://"+host+portOf(base)+r.URL.RequestURI(), http.StatusPermanentRedirect)
+}
+
+func (s *Server) serve() {
+	for _, d := range s.doors.all() {
+		s.running.Go(func() {
+			if err := d.serve(); !errors.Is(err, http.ErrServerClosed) {
+				s.failed <- fmt.Errorf("serve: %w", err)
+			}
+		})
+	}
+}
+
+// finish takes no more requests and lets those that have begun end, until ctx
+// does.
+func (s *Server) finish(ctx context.Context) {
+	var ending sync.WaitGroup
+	for _, d := range s.doors.all() {
+		ending.Go(func() {
+			if err := d.http.Shutdown(ctx); err != nil {
+				s.config.Logger.Warn("requests are cut that did not end in time", slog.Duration("after", finishWithin))
+				_ = d.http.Close()
+			}
+		})
+	}
+	ending.Wait()
+}
