@@ -68,7 +68,7 @@ var (
 // read by the person whose app it is. Any other error of a build or a driver is
 // temporary and is tried again until the revision's deadline.
 type Failure struct {
-	Phase   string // build or deploy
+	Phase   string // build, deploy or serve
 	Step    string // what was being done: unpack, config, install, start, gate, …
 	Code    string // machine-readable, stable: bad_archive, graph_not_found, …
 	Message string // one or a few lines, quoting the error's own message
@@ -85,4 +85,5 @@ const PortInUse = "port_in_use"
 const (
 	PhaseBuild  = "build"
 	PhaseDeploy = "deploy"
+	PhaseServe  = "serve" // it was deployed, and failed afterwards
 )

@@ -40,7 +40,8 @@ type Exit struct {
 	Reason string // last lines of its output, or what else is known
 	At     time.Time
 
-	OutOfMemory bool // it was ended for using more than its limit
+	OutOfMemory bool   // it was ended for using more than its limit
+	Sick        string // code of the failure that we ended it for, "" if it ended by itself
 }
 
 // Workload is one attempt of an instance as a driver gets it: fully resolved,

@@ -18,10 +18,13 @@ type Revision struct {
 	Config     RevisionConfig
 	Secrets    SecretSetID
 	Artefact   Artefact // zero before it is built
-	Deadline   time.Time
-	CreatedAt  time.Time
-	UpdatedAt  time.Time
-	Version    int64
+	// ReturnsFrom is the revision that failed and in whose place this one was
+	// made by itself, "" for one that somebody asked for.
+	ReturnsFrom RevisionID
+	Deadline    time.Time
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	Version     int64
 }
 
 // Builds says whether the revision has to be built before it can run.

@@ -152,6 +152,17 @@ type (
 	}
 	// HealthChanged says how the active revision does.
 	HealthChanged struct{ Health Health }
+	// ServingFailed says that the active revision fails, and that restarts do not
+	// mend it. With Return it was to settle still, and the last good revision is
+	// to take its place.
+	ServingFailed struct {
+		Revision RevisionID
+		Failure  Failure
+		Return   bool
+	}
+	// ServingRecovered says that the active revision, which failed, serves well
+	// again.
+	ServingRecovered struct{ Revision RevisionID }
 	// ItemRemoved says that a thing is gone, and was looked for.
 	ItemRemoved struct {
 		Kind ItemKind
@@ -165,21 +176,23 @@ type (
 	}
 )
 
-func (BuildStarted) event()    {}
-func (ItemPlanned) event()     {}
-func (Logged) event()          {}
-func (BuildDone) event()       {}
-func (ImageFetched) event()    {}
-func (DeployStarted) event()   {}
-func (InstanceWanted) event()  {}
-func (PortRefused) event()     {}
-func (InstanceChanged) event() {}
-func (InstanceGone) event()    {}
-func (GatePassed) event()      {}
-func (RevisionFailed) event()  {}
-func (HealthChanged) event()   {}
-func (ItemRemoved) event()     {}
-func (ItemStuck) event()       {}
+func (BuildStarted) event()     {}
+func (ItemPlanned) event()      {}
+func (Logged) event()           {}
+func (BuildDone) event()        {}
+func (ImageFetched) event()     {}
+func (DeployStarted) event()    {}
+func (InstanceWanted) event()   {}
+func (PortRefused) event()      {}
+func (InstanceChanged) event()  {}
+func (InstanceGone) event()     {}
+func (GatePassed) event()       {}
+func (RevisionFailed) event()   {}
+func (HealthChanged) event()    {}
+func (ServingFailed) event()    {}
+func (ServingRecovered) event() {}
+func (ItemRemoved) event()      {}
+func (ItemStuck) event()        {}
 
 // PortRange is the ports that a data plane gives to instances, both ends
 // included.

@@ -94,6 +94,7 @@ func presentRevision(r slipway.RevisionView) wire.Revision {
 	out := wire.Revision{
 		ID: string(r.ID), Status: string(r.Status), StatusMessage: orNull(r.Message), Failure: presentFailure(r.Failure),
 		Source: string(r.Source), SourceRevisionConfig: presentRevisionConfig(r.Config), RepoCommitSha: orNull(r.Config.CommitSHA),
+		ReturnedFrom:  orNull(string(r.ReturnsFrom)),
 		Artefact:      presentArtefact(r.Artefact),
 		StatusHistory: make([]wire.StatusChange, len(r.History)), CreatedAt: wire.NewTime(r.CreatedAt), UpdatedAt: wire.NewTime(r.UpdatedAt),
 	}

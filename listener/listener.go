@@ -25,10 +25,16 @@ type Reconciler interface {
 	Wait()
 }
 
+// Vitals finds out what serves and does not do its work. It runs until ctx ends.
+type Vitals interface {
+	Run(ctx context.Context, wake func(slipway.DeploymentID))
+}
+
 // Config is what a listener decides.
 type Config struct {
 	Owner  string // names it in leases; the same after a restart
 	Batch  int    // how many deployments it claims at once
+	Vitals Vitals // nil for none
 	Logger *slog.Logger
 }
 
@@ -88,6 +94,9 @@ func (l *Listener) Start(ctx context.Context) error {
 	l.running.Go(func() { l.wakeAll(l.life, wake) })
 	l.running.Go(func() { l.watch(l.life, exits) })
 	l.running.Go(func() { l.outputs.run(l.life) })
+	if v := l.config.Vitals; v != nil {
+		l.running.Go(func() { v.Run(l.life, func(id slipway.DeploymentID) { l.wake(l.life, id) }) })
+	}
 	return nil
 }
 

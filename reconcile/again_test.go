@@ -51,7 +51,7 @@ func claimed(term int64) slipway.Claim {
 func TestNudgeWhileTheLeaseIsGivenBack(t *testing.T) {
 	sync := &calls{released: make(chan error, 2)}
 	r := &Reconciler{
-		sync: sync, router: noRoutes{}, config: Config{Now: time.Now, Logger: slog.New(slog.DiscardHandler)},
+		sync: sync, router: noRoutes{}, config: Config{Now: time.Now, Vitals: unwatched{}, Logger: slog.New(slog.DiscardHandler)},
 		workers: map[slipway.DeploymentID]*worker{}, memories: map[slipway.DeploymentID]*memory{},
 	}
 	sync.releasing = func() {

@@ -20,6 +20,11 @@
 // meanwhile. A worker holds the lease while there is work and writes nothing
 // when there is none.
 //
+// What has passed its gate is watched still (settle.go): if it fails again and
+// again in its first time, that is reported, and a copy of the revision before
+// comes to be deployed as any other. Vitals say what runs and does not do its
+// work; to end that, and to count it, is a step here.
+//
 // A step that fails is put off by itself, longer each time, and the others are
 // taken meanwhile; what serves comes before what is to serve, and that before
 // what is to go. How long to wait is remembered over leases ([memory]), and is

@@ -23,7 +23,7 @@ func healthOf(all []slipway.Instance) slipway.Health {
 		return slipway.Health{State: slipway.Healthy}
 	}
 	h := slipway.Health{State: slipway.Restarts}
-	if worst.Crashes >= crashLoop {
+	if worst.Crashes >= crashLoop || worst.Exit.Sick != "" {
 		h.State = slipway.Unhealthy
 	}
 	h.Reason = fmt.Sprintf("The agent server %s (%d in a row). %s", describe(worst.Exit), worst.Crashes, lastWords(worst.Exit))

@@ -25,6 +25,9 @@ const (
 	crashed    verb = "crashed"     // report how the instance ended
 	kill       verb = "kill"        // end an instance that does not answer
 	calm       verb = "calm"        // forget the instance's crashes
+	blame      verb = "blame"       // write down why what serves fails
+	absolve    verb = "absolve"     // take that back
+	giveWay    verb = "give way"    // have the last good revision take its place
 	drain      verb = "drain"       // stop the instance, letting its work end
 	lull       verb = "lull"        // drain the instance, unless work has come meanwhile
 	remove     verb = "remove"      // delete what is left of the instance
@@ -67,7 +70,7 @@ func next(w world) step {
 	if w.Deployment.Deleting() {
 		return nextOfDeletion(w)
 	}
-	steps := []step{nextOfBuild(w)}
+	steps := []step{nextOfServing(w), nextOfBuild(w)}
 	switch others := w.others(); {
 	case w.startsAlone() && slices.ContainsFunc(others, w.running):
 		steps = append(steps, clearAway(w, slices.DeleteFunc(others, func(i slipway.Instance) bool { return !w.running(i) })))
@@ -251,8 +254,10 @@ func up(w world, s step) step {
 	case !w.serves(i):
 		s.do, s.why = probe, "it has not answered yet"
 		s.last = w.serving(s.revision)+1 == w.replicas(s.revision)
-	case i.Crashes > 0 && w.now.Before(i.StartedAt.Add(settled)):
-		s.do, s.at, s.why = rest, i.StartedAt.Add(settled), "it may crash again"
+	case w.sick[i.ID] != nil:
+		s.do, s.failure, s.why = kill, w.sick[i.ID], "it is sick"
+	case i.Crashes > 0 && w.now.Before(w.settles(i)):
+		s.do, s.at, s.why = rest, w.settles(i), "it may crash again"
 	case i.Crashes > 0:
 		s.do, s.why = calm, "it has settled"
 	default:
@@ -296,6 +301,9 @@ func startFailure(w world, i slipway.Instance) *slipway.Failure {
 	if t, ok := lastTold(exit.Reason); ok {
 		f.Code, f.Hint = t.Code, cmp.Or(t.Hint, f.Hint)
 	}
+	if exit.OutOfMemory {
+		f.Code, f.Hint = outOfMemory, memoryHint(w, w.InProgress)
+	}
 	return f
 }
 
@@ -311,6 +319,10 @@ func neverServed(k slipway.AgentKind) *slipway.Failure {
 // describe says how an instance ended.
 func describe(e *slipway.Exit) string {
 	switch {
+	case e.OutOfMemory:
+		return "was ended for using more memory than it may"
+	case e.Sick != "":
+		return "was restarted"
 	case e.Signal != "":
 		return "was ended by signal " + e.Signal
 	case e.Code < 0:

@@ -42,6 +42,11 @@ type Config struct {
 	Owner  string // names the data plane in leases
 	Ports  slipway.PortRange
 	Builds int // how many run at once
+	// Settle is how long a revision that has passed its gate is watched: one
+	// that fails again and again meanwhile gives way to the last good one. 0 is
+	// not at all.
+	Settle time.Duration
+	Vitals Vitals // nil for none
 	Logger *slog.Logger
 	Now    func() time.Time
 }
@@ -65,6 +70,9 @@ type Reconciler struct {
 
 // New returns a reconciler. It does nothing by itself: give it claims.
 func New(s slipway.Sync, driver slipway.Driver, builder Builder, router slipway.Router, outputs Outputs, config Config) *Reconciler {
+	if config.Vitals == nil {
+		config.Vitals = unwatched{}
+	}
 	return &Reconciler{
 		sync: s, driver: driver, builder: builder, router: router, outputs: outputs, kinds: builder.Kinds(), config: config,
 		builds:  make(chan struct{}, max(config.Builds, 1)),
@@ -167,6 +175,7 @@ func (r *Reconciler) observe(ctx context.Context, a slipway.Assignment) (world, 
 	w := world{
 		Assignment: a, kinds: r.kinds, now: r.config.Now(),
 		seen: make(map[slipway.InstanceID]slipway.Observed, len(a.Instances)), deaf: map[slipway.InstanceID]bool{},
+		sick: map[slipway.InstanceID]*slipway.Failure{}, settle: r.config.Settle,
 	}
 	for _, i := range a.Instances {
 		r.outputs.Follow(i)
@@ -183,6 +192,7 @@ func (r *Reconciler) observe(ctx context.Context, a slipway.Assignment) (world, 
 			return w, fmt.Errorf("look at the port of instance %s: %w", i.ID, err)
 		}
 		w.deaf[i.ID] = !listens
+		w.sick[i.ID] = r.config.Vitals.Sick(i.ID, i.Attempt)
 	}
 	return w, nil
 }

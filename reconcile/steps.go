@@ -39,6 +39,12 @@ func (w *worker) take(ctx context.Context, s step) error {
 	case calm:
 		s.instance.Crashes = 0
 		return w.report(ctx, slipway.InstanceChanged{Instance: s.instance})
+	case blame:
+		return w.report(ctx, slipway.ServingFailed{Revision: s.revision.ID, Failure: *s.failure})
+	case absolve:
+		return w.report(ctx, slipway.ServingRecovered{Revision: s.revision.ID})
+	case giveWay:
+		return w.report(ctx, slipway.ServingFailed{Revision: s.revision.ID, Failure: *s.failure, Return: true})
 	case kill:
 		return w.kill(ctx, s)
 	case lull:
@@ -243,13 +249,19 @@ func (w *worker) siblings(i slipway.Instance) []slipway.Instance {
 	})
 }
 
-// kill ends an instance of the active revision that does not answer, and counts
-// that as a crash.
+// kill ends an instance of the active revision that does not do its work, and
+// counts that as a crash. Its deployment is unhealthy from before: to end it
+// takes a while.
 func (w *worker) kill(ctx context.Context, s step) error {
+	if h := (slipway.Health{State: slipway.Unhealthy, Reason: s.failure.Message}); w.a.Deployment.Health.State != h.State {
+		if err := w.report(ctx, slipway.HealthChanged{Health: h}); err != nil {
+			return fmt.Errorf("report sick instance: %w", err)
+		}
+	}
 	if err := w.driver.Stop(ctx, w.a.Deployment.ID, s.instance.ID, graceOfUnproved); err != nil {
 		return fmt.Errorf("stop instance: %w", err)
 	}
-	return w.reportCrash(ctx, s.instance, &slipway.Exit{Code: -1, Reason: s.failure.Message, At: w.config.Now()})
+	return w.reportCrash(ctx, s.instance, &slipway.Exit{Code: -1, Reason: s.failure.Message, At: w.config.Now(), Sick: s.failure.Code})
 }
 
 // lull ends an instance of a deployment that sleeps. New requests wait from now

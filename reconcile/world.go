@@ -35,6 +35,10 @@ type world struct {
 	seen map[slipway.InstanceID]slipway.Observed
 	// deaf are those that are to serve and do not listen on their port.
 	deaf map[slipway.InstanceID]bool
+	// sick are those that serve and do not do their work, and why.
+	sick map[slipway.InstanceID]*slipway.Failure
+	// settle is how long the active revision is watched after its gate.
+	settle time.Duration
 	// started is when the attempts that run were first seen to.
 	started map[slipway.InstanceID]time.Time
 	// later is what has to wait, by the key of its step.

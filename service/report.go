@@ -72,6 +72,10 @@ func (r *report) take(e slipway.Event) error {
 		return r.instanceGone(e)
 	case slipway.HealthChanged:
 		return r.health(e.Health)
+	case slipway.ServingFailed:
+		return r.servingFailed(e)
+	case slipway.ServingRecovered:
+		return r.servingRecovered(e)
 	case slipway.ItemPlanned:
 		return r.AddItem(slipway.Item{Deployment: r.d.ID, Kind: e.Kind, Ref: e.Ref, CreatedAt: r.now})
 	case slipway.ItemRemoved:
@@ -86,7 +90,7 @@ func (r *report) take(e slipway.Event) error {
 // once a deployment is being deleted.
 func makes(e slipway.Event) bool {
 	switch e.(type) {
-	case slipway.ItemPlanned, slipway.InstanceWanted, slipway.PortRefused, slipway.BuildStarted, slipway.ImageFetched, slipway.DeployStarted, slipway.GatePassed:
+	case slipway.ItemPlanned, slipway.InstanceWanted, slipway.PortRefused, slipway.BuildStarted, slipway.ImageFetched, slipway.DeployStarted, slipway.GatePassed, slipway.ServingFailed:
 		return true
 	}
 	return false
@@ -139,9 +143,17 @@ func (r *report) imageFetched(e slipway.ImageFetched) error {
 }
 
 func (r *report) gatePassed(e slipway.GatePassed) error {
+	before, err := r.lastGood(e.Revision)
+	if err != nil {
+		return err
+	}
 	if err := r.revision(e.Revision, slipway.PassGate, nil); err != nil {
 		return err
 	}
+	if err := r.forgetCrashes(e.Revision); err != nil {
+		return err
+	}
+	r.d.Running.Since, r.d.Running.Before = r.now, before
 	r.d.Active = e.Revision
 	r.d.Running.Alone, r.d.Running.Asleep = e.Alone, false
 	r.d.Health = slipway.Health{State: slipway.Healthy, Since: r.now}
@@ -156,9 +168,17 @@ func (r *report) failed(e slipway.RevisionFailed) error {
 	})
 }
 
+// health writes how what serves does. What has failed is healthy when it has
+// recovered, not each time that it comes back.
 func (r *report) health(h slipway.Health) error {
 	if h.State == r.d.Health.State && h.Reason == r.d.Health.Reason {
 		return nil
+	}
+	if h.State == slipway.Healthy {
+		active, err := r.active()
+		if err != nil || active.Failure != nil {
+			return err
+		}
 	}
 	h.Since = r.now
 	r.d.Health, r.dirty = h, true

@@ -143,7 +143,7 @@ func (s *Service) removeUpload(ctx context.Context, u slipway.Upload) error {
 // been given up.
 func (c *change) redeployable(r slipway.Revision) error {
 	if r.Builds() {
-		return slipway.Errorf(slipway.CodeInvalid, "Revision ID %s was never built and cannot be redeployed.", r.ID)
+		return slipway.Errorf(slipway.CodeInvalid, "Revision ID %s was never built and cannot be redeployed. Deploy its source again, or redeploy one that was deployed.", r.ID)
 	}
 	items, err := c.ListItems(r.Deployment)
 	if err != nil {

@@ -223,17 +223,23 @@ func (s *Service) Redeploy(ctx context.Context, who slipway.Principal, id slipwa
 		if err := c.redeployable(old); err != nil {
 			return "", err
 		}
-		if err := c.restore(&d, old); err != nil {
-			return "", err
-		}
-		copied := slipway.Revision{Source: old.Source, Config: d.RevisionConfig, Secrets: d.Secrets, Artefact: old.Artefact}
-		if _, err := c.insert(&d, copied); err != nil {
+		if _, err := c.copyOf(&d, old, slipway.Revision{}); err != nil {
 			return "", err
 		}
 		view, err = c.view(d.ID)
 		return string(id), err
 	}, showDeployment(who, &view))
 	return s.show(ctx, who, view, wrap("redeploy revision", err))
+}
+
+// copyOf makes a revision of an earlier one's artefact, configuration and
+// variables; what else there is to say of it is given.
+func (c *change) copyOf(d *slipway.Deployment, old, copied slipway.Revision) (slipway.Revision, error) {
+	if err := c.restore(d, old); err != nil {
+		return copied, err
+	}
+	copied.Source, copied.Config, copied.Secrets, copied.Artefact = old.Source, d.RevisionConfig, d.Secrets, old.Artefact
+	return c.insert(d, copied)
 }
 
 // restore makes what an earlier revision was made from the deployment's own

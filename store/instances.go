@@ -95,7 +95,8 @@ type exitRecord struct {
 	Reason string    `json:"reason,omitempty"`
 	At     time.Time `json:"at"`
 
-	OutOfMemory bool `json:"out_of_memory,omitempty"`
+	OutOfMemory bool   `json:"out_of_memory,omitempty"`
+	Sick        string `json:"sick,omitempty"`
 }
 
 func exitText(e *slipway.Exit) string {

@@ -19,6 +19,7 @@ func revisionRow(r slipway.Revision) db.Revision {
 		CreatedAt:    micros(r.CreatedAt),
 		UpdatedAt:    micros(r.UpdatedAt),
 		Version:      r.Version,
+		ReturnsFrom:  string(r.ReturnsFrom),
 	}
 	if r.Failure != nil {
 		row.Failure = encode(failureRecord(*r.Failure))
@@ -74,6 +75,8 @@ func revision(r db.Revision) (slipway.Revision, error) {
 		CreatedAt:  moment(r.CreatedAt),
 		UpdatedAt:  moment(r.UpdatedAt),
 		Version:    r.Version,
+
+		ReturnsFrom: slipway.RevisionID(r.ReturnsFrom),
 	}, nil
 }
 

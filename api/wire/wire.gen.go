@@ -747,7 +747,10 @@ type Revision struct {
 
 	// RepoCommitSha Commit that was built.
 	RepoCommitSha *string `json:"repo_commit_sha"`
-	Source        string  `json:"source"`
+
+	// ReturnedFrom The revision in whose place this one was made by itself, because that failed soon after it was deployed.
+	ReturnedFrom *string `json:"returned_from"`
+	Source       string  `json:"source"`
 
 	// SourceRevisionConfig What one revision was made from.
 	SourceRevisionConfig SourceRevisionConfig `json:"source_revision_config"`
@@ -812,7 +815,7 @@ type RevisionFailure struct {
 	// Hint What to try.
 	Hint *string `json:"hint"`
 
-	// Phase build, deploy or create.
+	// Phase build, deploy or create; serve for a revision that was deployed and failed afterwards.
 	Phase string `json:"phase"`
 
 	// Step Step within the phase.

@@ -63,7 +63,7 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(
 		newServerCommand(), newAdminCommand(), newDemoCommand(),
 		newDeployCommand(), newListCommand(), newStatusCommand(), newRevisionsCommand(), newLogsCommand(), newMetricsCommand(),
-		newRedeployCommand(), newDeleteCommand(), newListenersCommand(), newConformanceCommand(), newDoctorCommand(), newVersionCommand(),
+		newRedeployCommand(), newRollbackCommand(), newDeleteCommand(), newListenersCommand(), newConformanceCommand(), newDoctorCommand(), newVersionCommand(),
 	)
 	return root
 }

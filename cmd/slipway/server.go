@@ -62,6 +62,7 @@ func newServerCommand() *cobra.Command {
 	flags.StringVar(&f.DockerHost, "docker-host", "", "Docker Engine that runs images, such as unix:///var/run/docker.sock (default: "+dockerVariable+", or none)")
 	f.images.register(flags)
 	f.access.register(flags)
+	registerHealth(flags, &f.Config)
 	f.front.register(flags)
 	f.reach.register(flags)
 	flags.BoolVar(&f.debug, "debug", false, "log every step of reconciling, with its reason")
@@ -82,6 +83,9 @@ func runServer(ctx context.Context, f serverFlags) error {
 	f.Agents, f.TLS = f.reach.agents, f.reach.tls
 	if f.maxLayer <= 0 || f.Service.PushFor <= 0 || f.Service.Retention.Last <= 0 || f.Service.Retention.For <= 0 {
 		return usagef("--max-layer-size, --push-token-lifetime, --keep-revisions and --rollback-window must be more than nothing")
+	}
+	if err := checkHealth(f.Config); err != nil {
+		return err
 	}
 	if f.Service.SleepAfter <= 0 || f.Service.ScalePace.Up <= 0 || f.Service.ScalePace.Down <= 0 {
 		return usagef("--sleep-after, --scale-up-after and --scale-down-after must be more than nothing")

@@ -42,7 +42,8 @@ type exit struct {
 	Reason string    `json:"reason"`
 	At     time.Time `json:"at"`
 
-	OutOfMemory bool `json:"out_of_memory,omitempty"`
+	OutOfMemory bool   `json:"out_of_memory,omitempty"`
+	Sick        string `json:"-"` // we alone know
 }
 
 func (s state) observedExit() *slipway.Exit {

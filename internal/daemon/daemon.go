@@ -36,6 +36,7 @@ import (
 	"github.com/slipwayhq/slipway/registry"
 	"github.com/slipwayhq/slipway/secret"
 	"github.com/slipwayhq/slipway/service"
+	"github.com/slipwayhq/slipway/vitals"
 )
 
 const (
@@ -76,6 +77,8 @@ type Config struct {
 	DockerHost string            // of the engine that runs images, such as unix:///var/run/docker.sock; "" for none
 	Images     *image.Bases      // sources are made into images on these, by that engine; nil for bundles
 	Logger     *slog.Logger
+	Settle     time.Duration  // that a revision is watched after its gate, to go back from it; 0 is not at all
+	Vitals     vitals.Config  // how closely what serves is looked after; what is unset has its default
 	Service    service.Config // limits; what is unset has its default
 	Access     access.Config  // limits of keys, and the issuer of tokens
 	Proxies    peer.Proxies   // whose word is taken for where a request comes from
@@ -250,10 +253,14 @@ func (s *Server) openData(context.Context) error {
 	}
 	outputs := listener.NewOutputs(s.service, s.driver, s.config.Logger, time.Now)
 	s.meter = meter.New(s.service, s.driver, s.gateway, meter.Config{Owner: owner, Every: s.config.Every, Logger: s.config.Logger})
+	health := s.config.Vitals
+	health.Logger = s.config.Logger
+	watched := vitals.New(s.gateway, s.driver, health)
 	reconciler := reconcile.New(s.service, s.driver, builder, s.gateway, outputs, reconcile.Config{
-		Meter: s.meter, Owner: owner, Ports: s.config.Ports, Builds: s.config.Builds, Logger: s.config.Logger, Now: time.Now,
+		Owner: owner, Ports: s.config.Ports, Builds: s.config.Builds, Settle: s.config.Settle, Meter: s.meter, Vitals: watched,
+		Logger: s.config.Logger, Now: time.Now,
 	})
-	s.listener = listener.New(s.service, s.driver, reconciler, outputs, listener.Config{Owner: owner, Batch: 100, Logger: s.config.Logger})
+	s.listener = listener.New(s.service, s.driver, reconciler, outputs, listener.Config{Owner: owner, Batch: 100, Vitals: watched, Logger: s.config.Logger})
 	return nil
 }
 

@@ -22,6 +22,7 @@ type agent struct {
 	instance slipway.InstanceID
 	mode     string
 	exit     chan slipway.Exit
+	began    time.Time
 }
 
 func newAgents() *agents { return &agents{running: map[string]*agent{}, turned: map[string]string{}} }
@@ -35,7 +36,7 @@ func (a *agents) start(w slipway.Workload) fake.Behaviour {
 	if turned, ok := a.turned[s["nonce"]]; ok {
 		mode = turned
 	}
-	run := &agent{instance: w.Instance, mode: mode, exit: make(chan slipway.Exit, 1)}
+	run := &agent{instance: w.Instance, mode: mode, exit: make(chan slipway.Exit, 1), began: time.Now()}
 	address := fmt.Sprintf("127.0.0.1:%d", w.Port)
 	a.running[address] = run
 	b := fake.Behaviour{Address: address, Exit: run.exit, Output: func() []byte { return []byte("started\n") }}
@@ -57,12 +58,31 @@ func (a *agents) start(w slipway.Workload) fake.Behaviour {
 		b.Ready = ready
 	case deafToStop:
 		b.Deaf = true
+	case passesOnly:
+		time.AfterFunc(3*time.Second, func() { run.end(slipway.Exit{Code: 4, Reason: "it threw after a while"}) })
 	case cannotRun:
 		b.Fail = &slipway.Failure{Phase: slipway.PhaseDeploy, Step: "start", Code: "cannot_start", Message: "exec format error"}
 	case strangers:
 		b.Fail = &slipway.Failure{Phase: slipway.PhaseDeploy, Step: "start", Code: slipway.PortInUse, Message: "port in use"}
 	}
 	return b
+}
+
+func (a *agent) end(e slipway.Exit) {
+	e.At = time.Now()
+	select {
+	case a.exit <- e:
+	default:
+	}
+}
+
+// silent says whether what was last started at an address does not answer any
+// more.
+func (a *agents) silent(address string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	run := a.running[address]
+	return run != nil && run.mode == hangs && time.Since(run.began) > 10*time.Second
 }
 
 // at is the mode of what was last started at an address.
@@ -80,10 +100,7 @@ func (a *agents) crash(address string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if run := a.running[address]; run != nil {
-		select {
-		case run.exit <- slipway.Exit{Code: 137, Signal: "SIGKILL", Reason: "crashed on demand"}:
-		default:
-		}
+		run.end(slipway.Exit{Code: 137, Signal: "SIGKILL", Reason: "crashed on demand"})
 	}
 }
 
@@ -124,7 +141,7 @@ func (c checked) Apply(ctx context.Context, l slipway.Workload) (slipway.Observe
 func (c checked) mustBeAlone(ctx context.Context, l slipway.Workload) {
 	all, _ := c.List(context.WithoutCancel(ctx))
 	for _, o := range all {
-		if o.Deployment == l.Deployment && o.Instance != l.Instance && o.Phase == slipway.PhaseRunning {
+		if o.Deployment == l.Deployment && o.Instance != l.Instance && o.Phase == slipway.PhaseRunning && c.w.owns(o) {
 			c.w.fault("instance %s of an exclusive kind starts while %s runs", l.Instance, o.Instance)
 		}
 	}

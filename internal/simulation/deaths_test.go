@@ -61,6 +61,9 @@ var stories = map[string]story{
 		time.Sleep(1500 * time.Millisecond)
 		w.delete(a)
 	}},
+	"what does not settle":            {before: pushed(good), change: pushed("kind=plain build=ok agent=brief"), want: "DEPLOYED DEPLOYED DEPLOYED"},
+	"state that does not settle":      {before: pushed(state), change: pushed("kind=state build=ok agent=brief"), want: "DEPLOYED DEPLOYED DEPLOYED"},
+	"what hangs":                      {before: pushed(good), change: pushed("kind=plain build=ok agent=hang"), want: "DEPLOYED DEPLOYED DEPLOYED"},
 	"restart after a crash":           {before: pushed(good), change: func(w *world, a *app) { w.agents.crash(w.address(a)) }, want: "DEPLOYED"},
 	"more replicas":                   {before: pushed(good), change: func(w *world, a *app) { w.scale(a, 3) }, want: "DEPLOYED", left: 3},
 	"fewer replicas":                  {before: replicated(good, 3), change: func(w *world, a *app) { w.scale(a, 1) }, want: "DEPLOYED"},
@@ -124,7 +127,7 @@ func (w *world) tell(s story, k int, after bool) []string {
 		w.plane.doomAt(k, after)
 	}
 	s.change(w, a)
-	for range 100 {
+	for range 400 { // what hangs takes minutes to be known for it
 		synctest.Wait()
 		if w.plane.isDead() || w.settled() {
 			break

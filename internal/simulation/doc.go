@@ -7,6 +7,8 @@
 //     are skipped, and every one comes to an end.
 //   - The active revision serves, whatever becomes of others; of an exclusive
 //     kind no two instances run at once.
+//   - What does not settle gives way to what served before, once, and that serves
+//     in the end.
 //   - Nothing is made that the inventory does not name, and nothing is left of
 //     a deleted deployment.
 //   - When all is settled nobody holds a lease, nothing is due, and nothing is

@@ -12,9 +12,13 @@ import (
 	"github.com/slipwayhq/slipway/driver/fake"
 	"github.com/slipwayhq/slipway/listener"
 	"github.com/slipwayhq/slipway/reconcile"
+	"github.com/slipwayhq/slipway/vitals"
 )
 
-const owner = "local"
+const (
+	owner  = "local"
+	settle = 10 * time.Minute
+)
 
 var ports = slipway.PortRange{First: 20000, Last: 20059}
 
@@ -50,10 +54,11 @@ func (w *world) startPlane(doom int, after bool) *plane {
 	p.driver = w.fake
 	sync, driver := mortalSync{w.control, p}, mortalDriver{checked{p.driver, w}, p}
 	outputs := listener.NewOutputs(sync, driver, w.log, time.Now)
+	health := vitals.New(mortalRouter{p.router, p}, driver, vitals.Config{Logger: w.log})
 	r := reconcile.New(sync, driver, mortalBuilder{w.builder, p}, mortalRouter{p.router, p}, outputs, reconcile.Config{
-		Owner: owner, Ports: ports, Builds: 2, Logger: w.log, Now: time.Now,
+		Owner: owner, Ports: ports, Builds: 2, Settle: settle, Vitals: health, Logger: w.log, Now: time.Now,
 	})
-	p.listener = listener.New(sync, driver, r, outputs, listener.Config{Owner: owner, Batch: 10, Logger: w.log})
+	p.listener = listener.New(sync, driver, r, outputs, listener.Config{Owner: owner, Batch: 10, Vitals: health, Logger: w.log})
 	if err := p.listener.Start(context.Background()); err != nil {
 		p.kill() // a server that can not start exits
 	}
@@ -81,11 +86,25 @@ func (p *plane) bury() {
 	p.driver.Close()
 }
 
-// doomAt has it die at the nth call from now.
+// doomAt has it die at the nth call from now; 0 spares it, in a call that goes on
+// too.
 func (p *plane) doomAt(n int, after bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.doom, p.after = len(p.calls)+n, after
+	if n == 0 {
+		p.doom = 0
+	}
+}
+
+// dieAfter ends the life after the call that it was doomed at, unless it was
+// spared meanwhile.
+func (p *plane) dieAfter() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.doom > 0 {
+		p.die()
+	}
 }
 
 // sleeps has no lease renewed for a while, as when the machine sleeps: others,
@@ -160,7 +179,7 @@ func live[T any](p *plane, name string, fn func() (T, error), args ...any) (T, e
 	}
 	answer, err := fn()
 	if doomed {
-		p.kill()
+		p.dieAfter()
 	}
 	if p.isDead() {
 		return none, errDead

@@ -41,6 +41,7 @@ var (
 	}
 	agentsThat = []string{
 		serves, serves, serves, serves, serves, servesLate, exitsOnce, refuses, crashes, mute, answers500, deafToStop, cannotRun, strangers,
+		passesOnly, passesOnly, hangs,
 	}
 	buildsThat = []string{builds, builds, builds, builds, builds, buildsSlow, buildsLate, buildsFails, buildsTries}
 	whatFails  = []string{"stop", "stop in time", "delete", "purge", "remove bundle", "drain requests"}

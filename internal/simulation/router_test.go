@@ -52,6 +52,10 @@ func (r *router) Drained(ctx context.Context, _ slipway.DeploymentID) error {
 func (r *router) Traffic(slipway.DeploymentID) slipway.Traffic { return slipway.Traffic{} }
 
 func (r *router) Probe(ctx context.Context, route slipway.Route, _ string) (int, error) {
+	if r.w.agents.silent(route.Addresses[0]) {
+		<-ctx.Done()
+		return 0, ctx.Err()
+	}
 	switch r.w.agents.at(route.Addresses[0]) {
 	case "", crashes, refuses:
 		return 0, errors.New("connection refused")

@@ -41,6 +41,8 @@ const (
 	deafToStop = "deaf"   // good, but ends only when it is killed
 	cannotRun  = "broken" // the driver can not start it: final
 	strangers  = "port"   // a stranger holds each port it is given
+	passesOnly = "brief"  // good, and exits three seconds after each start
+	hangs      = "hang"   // good, and answers nothing any more ten seconds after each start
 )
 
 // kinds are the agent kinds of the fake builder.
@@ -50,6 +52,10 @@ func kinds() map[string]slipway.AgentKind {
 	state.Name, state.Exclusive = "state", true
 	return map[string]slipway.AgentKind{"plain": plain, "state": state}
 }
+
+// doesNotSettle says whether an agent of this mode passes its gate and fails
+// again and again afterwards.
+func doesNotSettle(mode string) bool { return mode == passesOnly || mode == hangs }
 
 // works says whether an agent of this mode comes to serve.
 func works(mode string) bool {

@@ -57,6 +57,7 @@ type app struct {
 	id      slipway.DeploymentID
 	name    string
 	scripts map[slipway.RevisionID]script
+	sources map[string]script // by the object of the upload
 }
 
 func newWorld(t *testing.T) *world {
@@ -185,6 +186,14 @@ func (w *world) mustOwn(d slipway.DeploymentID, kind slipway.ItemKind, ref strin
 	})
 }
 
+// owns says whether an instance is of a kind that owns the state, which others
+// may run beside.
+func (w *world) owns(o slipway.Observed) bool {
+	var in slipway.Instance
+	w.view(func(tx slipway.Tx) { in, _ = tx.Instance(o.Instance) })
+	return w.script(o.Deployment, in.Revision)["kind"] != "plain"
+}
+
 // mayStop: a failure stops nothing that serves.
 func (w *world) mayStop(id slipway.DeploymentID, i slipway.InstanceID) {
 	w.view(func(tx slipway.Tx) {
@@ -208,13 +217,24 @@ func (w *world) mayStop(id slipway.DeploymentID, i slipway.InstanceID) {
 	})
 }
 
+// script is what a revision does; one that was made by itself, what that does
+// which it is a copy of.
 func (w *world) script(d slipway.DeploymentID, r slipway.RevisionID) script {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	if a := w.apps[d]; a != nil {
+	a := w.apps[d]
+	if a == nil || a.scripts[r] != nil {
+		defer w.mu.Unlock()
+		if a == nil {
+			return nil
+		}
 		return a.scripts[r]
 	}
-	return nil
+	w.mu.Unlock()
+	var copied slipway.Revision
+	w.view(func(tx slipway.Tx) { copied, _ = tx.Revision(d, r) })
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return a.sources[copied.Config.TarballPath]
 }
 
 // watched is the store with eyes.
@@ -287,7 +307,7 @@ func (w *world) create(name string) *app {
 		w.expected("create", err)
 		return nil
 	}
-	a := &app{id: v.ID, name: name, scripts: map[slipway.RevisionID]script{}}
+	a := &app{id: v.ID, name: name, scripts: map[slipway.RevisionID]script{}, sources: map[string]script{}}
 	w.mu.Lock()
 	w.apps[a.id] = a
 	w.mu.Unlock()
@@ -323,6 +343,9 @@ func (w *world) push(a *app, source string) slipway.RevisionID {
 		w.expected("push", err)
 		return ""
 	}
+	w.mu.Lock()
+	a.sources[u.Object] = parse(source)
+	w.mu.Unlock()
 	w.remember(a, v.Newest.ID, parse(source))
 	return v.Newest.ID
 }
@@ -477,7 +500,10 @@ func (w *world) settled() bool {
 			}
 			open, _ := tx.OpenRevisions(a.id)
 			quiet = quiet && err == nil && !d.Deleting() && len(open) == 0
-			if d.Active != "" && !works(w.agents.mode(w.script(a.id, d.Active))) {
+			mode := w.agents.mode(w.script(a.id, d.Active))
+			if d.Active != "" && !works(mode) {
+				// what may give way still has not settled
+				quiet = quiet && !(doesNotSettle(mode) && d.Running.Before != "" && time.Since(d.Running.Since) < settle)
 				broken = true
 				continue
 			}
@@ -500,6 +526,7 @@ func (w *world) check() {
 				continue
 			}
 			w.checkServes(tx, a, d)
+			w.checkReturns(tx, a)
 		}
 	})
 	w.checkOwners()
@@ -551,6 +578,30 @@ func (w *world) checkServes(tx slipway.Tx, a *app, d slipway.Deployment) {
 	}
 }
 
+// checkReturns: of one revision there is one return at most, and none of a return.
+func (w *world) checkReturns(tx slipway.Tx, a *app) {
+	all, _ := tx.ListRevisions(slipway.RevisionFilter{Deployment: a.id})
+	from := map[slipway.RevisionID]slipway.RevisionID{}
+	for _, r := range all {
+		if r.ReturnsFrom == "" {
+			continue
+		}
+		if other := from[r.ReturnsFrom]; other != "" {
+			w.fault("%s: %s and %s were both made in the place of %s", a.name, r.ID, other, r.ReturnsFrom)
+		}
+		from[r.ReturnsFrom] = r.ID
+	}
+	for _, r := range all {
+		switch returned := from[r.ID]; {
+		case returned == "":
+		case r.ReturnsFrom != "":
+			w.fault("%s: %s was made in the place of %s, which was made in the place of another", a.name, returned, r.ID)
+		case r.Status != slipway.Deployed || r.Failure == nil:
+			w.fault("%s: %s was made in the place of %s, which is %s and has the failure %v", a.name, returned, r.ID, r.Status, r.Failure)
+		}
+	}
+}
+
 // checkGone: nothing is left of what was deleted.
 func (w *world) checkGone(tx slipway.Tx, a *app) {
 	if _, routed := w.plane.router.of(a.id); routed {
@@ -583,15 +634,23 @@ func (w *world) checkOwners() {
 	})
 }
 
-// checkIdle: nothing is written while nothing happens.
+// checkIdle: nothing is written while nothing happens. What comes once an hour
+// may fall into a look, and not into the next.
 func (w *world) checkIdle() {
 	time.Sleep(5 * time.Second) // for what agents printed to arrive
-	before := w.store.writes.Load()
-	time.Sleep(2 * time.Minute)
-	synctest.Wait()
-	if n := w.store.writes.Load() - before; n > 0 {
+	if w.writesIn(2*time.Minute) == 0 {
+		return
+	}
+	if n := w.writesIn(2 * time.Minute); n > 0 {
 		w.fault("%d writes while idle", n)
 	}
+}
+
+func (w *world) writesIn(d time.Duration) int64 {
+	before := w.store.writes.Load()
+	time.Sleep(d)
+	synctest.Wait()
+	return w.store.writes.Load() - before
 }
 
 // clear deletes everything and checks that nothing is left.

@@ -161,6 +161,7 @@ type Revision struct {
 	CreatedAt    int64
 	UpdatedAt    int64
 	Version      int64
+	ReturnsFrom  string
 }
 
 type RevisionHistory struct {

@@ -11,7 +11,7 @@ import (
 )
 
 const getRevision = `-- name: GetRevision :one
-SELECT id, deployment_id, number, status, message, failure, source, config, secret_set_id, artefact, deadline, created_at, updated_at, version FROM revisions WHERE id = $1 AND deployment_id = $2
+SELECT id, deployment_id, number, status, message, failure, source, config, secret_set_id, artefact, deadline, created_at, updated_at, version, returns_from FROM revisions WHERE id = $1 AND deployment_id = $2
 `
 
 type GetRevisionParams struct {
@@ -37,6 +37,7 @@ func (q *Queries) GetRevision(ctx context.Context, arg GetRevisionParams) (Revis
 		&i.CreatedAt,
 		&i.UpdatedAt,
 		&i.Version,
+		&i.ReturnsFrom,
 	)
 	return i, err
 }
@@ -44,8 +45,8 @@ func (q *Queries) GetRevision(ctx context.Context, arg GetRevisionParams) (Revis
 const insertRevision = `-- name: InsertRevision :exec
 INSERT INTO revisions (
     id, deployment_id, number, status, message, failure, source, config, secret_set_id, artefact, deadline,
-    created_at, updated_at, version
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+    created_at, updated_at, version, returns_from
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 `
 
 type InsertRevisionParams struct {
@@ -63,6 +64,7 @@ type InsertRevisionParams struct {
 	CreatedAt    int64
 	UpdatedAt    int64
 	Version      int64
+	ReturnsFrom  string
 }
 
 func (q *Queries) InsertRevision(ctx context.Context, arg InsertRevisionParams) error {
@@ -81,6 +83,7 @@ func (q *Queries) InsertRevision(ctx context.Context, arg InsertRevisionParams) 
 		arg.CreatedAt,
 		arg.UpdatedAt,
 		arg.Version,
+		arg.ReturnsFrom,
 	)
 	return err
 }
@@ -139,7 +142,7 @@ func (q *Queries) ListHistory(ctx context.Context, revisionID string) ([]Revisio
 }
 
 const listOpenRevisions = `-- name: ListOpenRevisions :many
-SELECT id, deployment_id, number, status, message, failure, source, config, secret_set_id, artefact, deadline, created_at, updated_at, version FROM revisions
+SELECT id, deployment_id, number, status, message, failure, source, config, secret_set_id, artefact, deadline, created_at, updated_at, version, returns_from FROM revisions
 WHERE deployment_id = $1
   AND status IN ('CREATING', 'QUEUED', 'AWAITING_BUILD', 'BUILDING', 'AWAITING_DEPLOY', 'DEPLOYING')
 ORDER BY number
@@ -169,6 +172,7 @@ func (q *Queries) ListOpenRevisions(ctx context.Context, deploymentID string) ([
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.Version,
+			&i.ReturnsFrom,
 		); err != nil {
 			return nil, err
 		}
@@ -184,7 +188,7 @@ func (q *Queries) ListOpenRevisions(ctx context.Context, deploymentID string) ([
 }
 
 const listOverdueRevisions = `-- name: ListOverdueRevisions :many
-SELECT id, deployment_id, number, status, message, failure, source, config, secret_set_id, artefact, deadline, created_at, updated_at, version FROM revisions
+SELECT id, deployment_id, number, status, message, failure, source, config, secret_set_id, artefact, deadline, created_at, updated_at, version, returns_from FROM revisions
 WHERE deadline > 0 AND status IN ('AWAITING_BUILD', 'BUILDING', 'AWAITING_DEPLOY', 'DEPLOYING')
   AND deadline <= $1
 ORDER BY deadline, id LIMIT CAST($2 AS bigint)
@@ -219,6 +223,7 @@ func (q *Queries) ListOverdueRevisions(ctx context.Context, arg ListOverdueRevis
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.Version,
+			&i.ReturnsFrom,
 		); err != nil {
 			return nil, err
 		}
@@ -234,7 +239,7 @@ func (q *Queries) ListOverdueRevisions(ctx context.Context, arg ListOverdueRevis
 }
 
 const listRevisions = `-- name: ListRevisions :many
-SELECT r.id, r.deployment_id, r.number, r.status, r.message, r.failure, r.source, r.config, r.secret_set_id, r.artefact, r.deadline, r.created_at, r.updated_at, r.version FROM (
+SELECT r.id, r.deployment_id, r.number, r.status, r.message, r.failure, r.source, r.config, r.secret_set_id, r.artefact, r.deadline, r.created_at, r.updated_at, r.version, r.returns_from FROM (
     SELECT l.number FROM revisions l
     WHERE l.deployment_id = $1
       AND (CAST($2 AS text) IS NULL OR l.status = CAST($2 AS text))
@@ -287,6 +292,7 @@ func (q *Queries) ListRevisions(ctx context.Context, arg ListRevisionsParams) ([
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.Version,
+			&i.ReturnsFrom,
 		); err != nil {
 			return nil, err
 		}

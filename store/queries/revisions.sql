@@ -1,8 +1,8 @@
 -- name: InsertRevision :exec
 INSERT INTO revisions (
     id, deployment_id, number, status, message, failure, source, config, secret_set_id, artefact, deadline,
-    created_at, updated_at, version
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
+    created_at, updated_at, version, returns_from
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15);
 
 -- name: InsertStatusChange :exec
 INSERT INTO revision_history (revision_id, version, status, at) VALUES ($1, $2, $3, $4);

@@ -18,7 +18,7 @@ func fullDeployment(w *world) slipway.Deployment {
 			IntegrationID: "i", RepoURL: "https://example.com/r", RepoBranch: "main", TemplateID: "t", DeploymentType: "prod",
 			BuildOnPush: new(true), CustomURL: "https://example.com", Resources: resources(), ListenerID: "l",
 			K8sNamespace: new("ns"), HasListener: true, InstallCommand: "npm ci", BuildCommand: "npm run build",
-			AgentServer: slipway.AgentServerAegra,
+			AgentServer: slipway.AgentServerAegra, Access: slipway.AccessPublic,
 		},
 		RevisionConfig: fullRevisionConfig(),
 		Secrets:        newID[slipway.SecretSetID](), Project: newID[slipway.ProjectID](), Status: slipway.AwaitingDatabase,

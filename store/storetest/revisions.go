@@ -23,8 +23,9 @@ func getRevision(r slipway.Revision) func(slipway.Tx) (slipway.Revision, error) 
 func fullRevision(d slipway.DeploymentID) slipway.Revision {
 	return slipway.Revision{
 		ID: newID[slipway.RevisionID](), Deployment: d, Number: 3, Status: slipway.BuildFailed, Message: "it failed",
-		Failure: &slipway.Failure{Phase: slipway.PhaseBuild, Step: "install", Code: "bad", Message: "m", Hint: "h", Exit: new(1)},
-		Source:  slipway.SourceInternalSource, Config: fullRevisionConfig(), Secrets: newID[slipway.SecretSetID](),
+		ReturnsFrom: slipway.NewID[slipway.RevisionID](at(0)),
+		Failure:     &slipway.Failure{Phase: slipway.PhaseBuild, Step: "install", Code: "bad", Message: "m", Hint: "h", Exit: new(1)},
+		Source:      slipway.SourceInternalSource, Config: fullRevisionConfig(), Secrets: newID[slipway.SecretSetID](),
 		Artefact: slipway.Artefact{Kind: "js", Digest: "d", Image: "img@sha256:d", Config: "langgraph.json", Runtime: map[string]string{"node": "24"}},
 		Deadline: at(9), CreatedAt: at(1), UpdatedAt: at(2), Version: 5,
 	}
@@ -44,6 +45,7 @@ func testRevisionRow(t *testing.T, w *world) {
 
 	changed := full
 	changed.ID, changed.Number, changed.CreatedAt, changed.Version = bare.ID, bare.Number, bare.CreatedAt, bare.Version
+	changed.ReturnsFrom = bare.ReturnsFrom // it is known from the start
 	w.update(func(tx slipway.Tx) error { return tx.UpdateRevision(&changed, bare.Status) })
 	equal(t, "version", changed.Version, int64(1))
 	equal(t, "updated revision", read(w, getRevision(bare)), changed)

@@ -1,0 +1,45 @@
+package reconcile
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/slipwayhq/slipway"
+)
+
+// Vitals looks after what serves, and has a deployment woken when one of its
+// instances is found sick.
+type Vitals interface {
+	// Watch replaces the instances of a deployment that are looked after.
+	Watch(d slipway.DeploymentID, serving []slipway.Served)
+	// Sick says why an attempt of an instance does not do its work, nil if it
+	// does as far as is known.
+	Sick(i slipway.InstanceID, attempt int) *slipway.Failure
+}
+
+// unwatched is for a data plane without vitals.
+type unwatched struct{}
+
+func (unwatched) Watch(slipway.DeploymentID, []slipway.Served)  {}
+func (unwatched) Sick(slipway.InstanceID, int) *slipway.Failure { return nil }
+
+// served lists what is to be looked after: instances of the active revision that
+// get requests. What starts has its gate; what hands over its state, sleeps or
+// goes is left alone, as it may not answer and be right.
+func served(w world) []slipway.Served {
+	route, ok := routeFor(w)
+	if !ok || route.State != slipway.RouteServing {
+		return nil
+	}
+	var all []slipway.Served
+	for _, i := range w.Instances {
+		if i.Revision != w.Active.ID || !w.serves(i) || !slices.Contains(route.Addresses, w.seen[i.ID].Address) {
+			continue
+		}
+		own := route
+		own.Addresses = []string{w.seen[i.ID].Address}
+		all = append(all, slipway.Served{Instance: i.ID, Attempt: i.Attempt, Route: own, Probe: w.kind(w.Active).Probe})
+	}
+	slices.SortFunc(all, func(a, b slipway.Served) int { return strings.Compare(string(a.Instance), string(b.Instance)) })
+	return all
+}

@@ -1,0 +1,197 @@
+package vitals
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+)
+
+// Prober asks an instance for a path through the gateway, and returns the status.
+type Prober interface {
+	Probe(ctx context.Context, r slipway.Route, path string) (int, error)
+}
+
+// Teller asks an instance for its runs; slipway.ErrUntold if it can not say.
+type Teller interface {
+	Runs(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID) (slipway.Runs, error)
+}
+
+// Config is how closely is looked. What is unset has its default.
+type Config struct {
+	Every   time.Duration // from one look at an instance to the next, about; 15 s
+	Timeout time.Duration // that an answer may take; 10 s
+	Misses  int           // in a row, after which it is sick; 4
+	Pending time.Duration // that a run may wait while none runs; 5 min
+	Logger  *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	for field, value := range map[*time.Duration]time.Duration{&c.Every: 15 * time.Second, &c.Timeout: 10 * time.Second, &c.Pending: 5 * time.Minute} {
+		if *field <= 0 {
+			*field = value
+		}
+	}
+	if c.Misses <= 0 {
+		c.Misses = 4
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Vitals looks after instances. It looks while it runs, and may be told before
+// what to look at.
+type Vitals struct {
+	prober Prober
+	teller Teller
+	config Config
+
+	mu      sync.Mutex
+	watched map[slipway.DeploymentID]map[slipway.InstanceID]*watch
+	life    context.Context // of Run, nil before
+	wake    func(slipway.DeploymentID)
+	looking sync.WaitGroup
+	crowd   crowd
+}
+
+// New returns vitals that Run sets to work.
+func New(prober Prober, teller Teller, config Config) *Vitals {
+	return &Vitals{
+		prober: prober, teller: teller, config: config.withDefaults(),
+		watched: map[slipway.DeploymentID]map[slipway.InstanceID]*watch{},
+	}
+}
+
+// watch is an instance that is looked at. Its look alone uses what is not
+// guarded.
+type watch struct {
+	slipway.Served
+	end  context.CancelFunc // nil while nobody looks
+	sick *slipway.Failure   // guarded
+
+	misses int  // in a row
+	silent bool // it does not tell of its runs in any way
+	asked  time.Time
+	still  int // looks in a row that found runs to wait and none to run
+}
+
+// Run looks until ctx ends, and returns when nobody looks any more. Wake is told
+// of each deployment of which an instance is found sick.
+func (v *Vitals) Run(ctx context.Context, wake func(slipway.DeploymentID)) {
+	v.mu.Lock()
+	v.life, v.wake = ctx, wake
+	for _, instances := range v.watched {
+		for _, w := range instances {
+			v.look(w)
+		}
+	}
+	v.mu.Unlock()
+	<-ctx.Done()
+	v.looking.Wait()
+}
+
+// Watch replaces the instances of a deployment that are looked after. What is
+// looked after already, in the same attempt, goes on to be.
+func (v *Vitals) Watch(d slipway.DeploymentID, serving []slipway.Served) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	kept := make(map[slipway.InstanceID]*watch, len(serving))
+	for _, s := range serving {
+		if w := v.watched[d][s.Instance]; w != nil && w.same(s) {
+			kept[s.Instance] = w
+			delete(v.watched[d], s.Instance)
+			continue
+		}
+		kept[s.Instance] = &watch{Served: s}
+		v.look(kept[s.Instance])
+	}
+	for _, w := range v.watched[d] {
+		if w.end != nil {
+			w.end()
+		}
+	}
+	if v.watched[d] = kept; len(kept) == 0 {
+		delete(v.watched, d)
+	}
+}
+
+func (w *watch) same(s slipway.Served) bool {
+	return w.Attempt == s.Attempt && w.Probe == s.Probe && w.Route.Addresses[0] == s.Route.Addresses[0]
+}
+
+// Sick says why an attempt of an instance does not do its work, nil if it does as
+// far as is known.
+func (v *Vitals) Sick(i slipway.InstanceID, attempt int) *slipway.Failure {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, instances := range v.watched {
+		if w := instances[i]; w != nil && w.Attempt == attempt {
+			return w.sick
+		}
+	}
+	return nil
+}
+
+// look begins to look at an instance, once there is a life to do it in. The lock
+// is held.
+func (v *Vitals) look(w *watch) {
+	if v.life == nil || v.life.Err() != nil {
+		return
+	}
+	ctx, end := context.WithCancel(v.life)
+	w.end = end
+	v.looking.Go(func() {
+		defer end()
+		v.crowd.join()
+		defer v.crowd.leave(w)
+		if f := v.examine(ctx, w); f != nil {
+			v.found(w, f)
+		}
+	})
+}
+
+// examine looks again and again until the instance is sick, or ctx ends. The
+// first look comes at any time of the first interval, so that what was adopted
+// together is not asked together; and the others are spread a little.
+func (v *Vitals) examine(ctx context.Context, w *watch) *slipway.Failure {
+	for wait := rand.N(v.config.Every); pause(ctx, wait); {
+		began := time.Now()
+		f := v.alive(ctx, w)
+		if f == nil && ctx.Err() == nil {
+			f = v.working(ctx, w)
+		}
+		if f != nil && ctx.Err() == nil {
+			return f
+		}
+		spread := v.config.Every*9/10 + rand.N(v.config.Every/5+1)
+		wait = max(0, spread-time.Since(began))
+	}
+	return nil
+}
+
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// found remembers why an instance is sick, and has its deployment looked at.
+func (v *Vitals) found(w *watch, f *slipway.Failure) {
+	v.mu.Lock()
+	w.sick = f
+	wake := v.wake
+	v.mu.Unlock()
+	v.config.Logger.Warn("instance is sick", slog.String("deployment", string(w.Route.Deployment)), slog.String("instance", string(w.Instance)),
+		slog.String("code", f.Code), slog.String("reason", f.Message))
+	wake(w.Route.Deployment)
+}
