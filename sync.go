@@ -145,6 +145,11 @@ type (
 		Revision RevisionID
 		Failure  Failure
 	}
+	// HandoverMoved writes the phase that a hand-over is about to begin; nil says
+	// that it is over without success.
+	HandoverMoved struct{ Handover *Handover }
+	// SnapshotGone says that a snapshot of the state is gone.
+	SnapshotGone struct{ Name string }
 	// HealthChanged says how the active revision does.
 	HealthChanged struct{ Health Health }
 	// ItemRemoved says that a thing is gone, and was looked for.
@@ -172,6 +177,8 @@ func (InstanceChanged) event() {}
 func (InstanceGone) event()    {}
 func (GatePassed) event()      {}
 func (RevisionFailed) event()  {}
+func (HandoverMoved) event()   {}
+func (SnapshotGone) event()    {}
 func (HealthChanged) event()   {}
 func (ItemRemoved) event()     {}
 func (ItemStuck) event()       {}

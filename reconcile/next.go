@@ -28,6 +28,13 @@ const (
 	remove     verb = "remove"      // delete what is left of the instance
 	fail       verb = "fail"        // end the revision
 	removeItem verb = "remove item" // delete a thing of a deleted deployment
+
+	move     verb = "move"     // write down the next phase of a hand-over
+	yield    verb = "yield"    // stop the instance whose state is handed over
+	snapshot verb = "snapshot" // copy the state
+	free     verb = "free"     // let the instance that stands by open the state
+	restore  verb = "restore"  // put the state back
+	discard  verb = "discard"  // remove an outdated snapshot
 )
 
 // step is what comes next, and why.
@@ -36,6 +43,7 @@ type step struct {
 	revision *slipway.Revision
 	instance slipway.Instance
 	item     slipway.Item
+	handover *slipway.Handover
 	failure  *slipway.Failure
 	grace    time.Duration
 	at       time.Time // when to look again, zero for when something changes
@@ -66,14 +74,16 @@ func next(w world) step {
 	}
 	steps := []step{nextOfBuild(w)}
 	switch others := w.others(); {
+	case w.handoverBroken():
+		steps = append(steps, takeBack(w))
 	case w.startsAlone() && slices.ContainsFunc(others, w.running):
 		steps = append(steps, clearAway(w, slices.DeleteFunc(others, func(i slipway.Instance) bool { return !w.running(i) })))
 	case w.replacing():
-		steps = append(steps, rollOut(w), clearAway(w, others))
+		steps = append(append(steps, handOver(w)...), clearAway(w, others))
 	default:
 		steps = append([]step{keepServing(w)}, append(steps, rollOut(w), clearAway(w, others))...)
 	}
-	return soonest(w, append(steps, giveUp(w)...)...)
+	return soonest(w, append(append(steps, discardOutdated(w)), giveUp(w)...)...)
 }
 
 // giveUp removes what the deployment was found not to need any more.
@@ -159,15 +169,13 @@ func rollOut(w world) step {
 	if !w.deploying() {
 		return step{do: rest, why: "nothing is to be deployed"}
 	}
+	return gated(w, bringUp(w, w.InProgress))
+}
+
+// gated ends the revision being deployed where its instance does not come to
+// serve.
+func gated(w world, own step) step {
 	r := w.InProgress
-	if w.kind(r).Exclusive {
-		for _, i := range w.Instances {
-			if i.Revision != r.ID && w.running(i) {
-				return step{do: drain, instance: i, why: "a new revision takes over its state"}
-			}
-		}
-	}
-	own := bringUp(w, r)
 	switch {
 	case own.do == kill:
 		own = step{do: fail, revision: r, failure: neverServed(w.kind(r)), why: own.why}

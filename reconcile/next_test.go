@@ -165,16 +165,6 @@ func TestNext(t *testing.T) {
 			s: newScene().active("r1", "shared").instance("i1", "r1", planned, exited, func(i *slipway.Instance, _ *slipway.Observed) { i.Attempt = 2 }), do: start, of: "i1",
 		},
 
-		"state goes from one to the next": {
-			s: newScene().active("r1", "exclusive").instance("i1", "r1", serving, running).
-				inProgress("r2", slipway.Deploying, "exclusive").instance("i2", "r2", planned, absent),
-			do: drain, of: "i1",
-		},
-		"the old one has let go of the state": {
-			s: newScene().active("r1", "exclusive").instance("i1", "r1", leaving, exited).
-				inProgress("r2", slipway.Deploying, "exclusive").instance("i2", "r2", planned, absent),
-			do: start, of: "i2",
-		},
 		"others run side by side": {
 			s: newScene().active("r1", "shared").instance("i1", "r1", serving, running).
 				inProgress("r2", slipway.Deploying, "shared").instance("i2", "r2", planned, absent),
@@ -294,8 +284,6 @@ func TestRoutes(t *testing.T) {
 		"serving":               {newScene().active("r1", "shared").instance("i1", "r1", serving, running), slipway.RouteServing},
 		"beside a new one": {newScene().active("r1", "shared").instance("i1", "r1", serving, running).
 			inProgress("r2", slipway.Deploying, "shared").instance("i2", "r2", planned, running), slipway.RouteServing},
-		"while state is handed over": {newScene().active("r1", "exclusive").instance("i1", "r1", serving, running).
-			inProgress("r2", slipway.Deploying, "exclusive"), slipway.RouteHolding},
 		"after a crash":    {newScene().active("r1", "shared").instance("i1", "r1", down_, exited, crashes(1)), slipway.RouteHolding},
 		"in a crash loop":  {newScene().active("r1", "shared").instance("i1", "r1", down_, exited, crashes(crashLoop)), slipway.RouteDown},
 		"not yet up again": {newScene().active("r1", "shared").instance("i1", "r1", planned, running, crashes(1)), slipway.RouteHolding},

@@ -41,6 +41,8 @@ type Config struct {
 	Owner  string // names the data plane in leases
 	Ports  slipway.PortRange
 	Builds int // how many run at once
+	// Quiet is how long a hand-over of state waits for a moment without runs.
+	Quiet  time.Duration
 	Logger *slog.Logger
 	Now    func() time.Time
 }

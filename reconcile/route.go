@@ -16,8 +16,8 @@ func routeFor(w world) (slipway.Route, bool) {
 	r := slipway.Route{Deployment: d.ID, Workspace: d.Workspace, Slug: d.Slug, State: slipway.RouteHolding}
 	i, ok := w.instanceOf(w.Active)
 	switch {
-	case w.replacing():
-		return r, true
+	case w.holds():
+		return w.routeOfHandover(r), true
 	case ok && w.serves(i):
 		r.State, r.Addresses = slipway.RouteServing, []string{w.seen[i.ID].Address}
 	case ok && i.Crashes >= crashLoop:

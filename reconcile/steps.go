@@ -45,6 +45,18 @@ func (w *worker) take(ctx context.Context, s step) error {
 		return w.remove(ctx, s.instance)
 	case fail:
 		return w.report(ctx, slipway.RevisionFailed{Revision: s.revision.ID, Failure: *s.failure})
+	case move:
+		return w.moveTo(ctx, s.handover)
+	case yield:
+		return w.yield(ctx, s)
+	case snapshot:
+		return w.takeSnapshot(ctx, s)
+	case free:
+		return w.free(ctx, s)
+	case restore:
+		return w.putBack(ctx, s)
+	case discard:
+		return w.discard(ctx)
 	case removeItem:
 		return w.removeItem(ctx, s.item)
 	}
@@ -124,7 +136,7 @@ func (w *worker) workload(ctx context.Context, s step) (slipway.Workload, error)
 	return slipway.Workload{
 		Instance: s.instance.ID, Deployment: w.a.Deployment.ID, Revision: s.revision.ID, Attempt: s.instance.Attempt,
 		Image: s.revision.Artefact.Image, Args: launch.Args, Env: slices.Concat(env, launch.Env), Port: s.instance.Port,
-		Stateful: w.kinds[s.revision.Artefact.Kind].Exclusive,
+		Stateful: w.kinds[s.revision.Artefact.Kind].Exclusive, StandBy: w.mayOnlyStandBy(s.instance.ID),
 	}, nil
 }
 

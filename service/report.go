@@ -70,6 +70,12 @@ func (r *report) take(e slipway.Event) error {
 		return r.UpdateInstance(e.Instance)
 	case slipway.InstanceGone:
 		return r.instanceGone(e)
+	case slipway.HandoverMoved:
+		r.d.Running, r.dirty = r.d.Running.HandOver(e.Handover), true
+		return nil
+	case slipway.SnapshotGone:
+		r.d.Running, r.dirty = r.d.Running.Discarded(e.Name), true
+		return nil
 	case slipway.HealthChanged:
 		return r.health(e.Health)
 	case slipway.ItemPlanned:
@@ -142,6 +148,7 @@ func (r *report) gatePassed(e slipway.GatePassed) error {
 	if err := r.revision(e.Revision, slipway.PassGate, nil); err != nil {
 		return err
 	}
+	r.d.Running = r.d.Running.HandOver(nil)
 	r.d.Active = e.Revision
 	r.d.Health = slipway.Health{State: slipway.Healthy, Since: r.now}
 	r.d.UpdatedAt = r.now

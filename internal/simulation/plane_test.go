@@ -51,7 +51,7 @@ func (w *world) startPlane(doom int, after bool) *plane {
 	sync, driver := mortalSync{w.control, p}, mortalDriver{checked{p.driver, w}, p}
 	outputs := listener.NewOutputs(sync, driver, w.log, time.Now)
 	r := reconcile.New(sync, driver, mortalBuilder{w.builder, p}, mortalRouter{p.router, p}, outputs, reconcile.Config{
-		Owner: owner, Ports: ports, Builds: 2, Logger: w.log, Now: time.Now,
+		Owner: owner, Ports: ports, Builds: 2, Quiet: 3 * time.Second, Logger: w.log, Now: time.Now,
 	})
 	p.listener = listener.New(sync, driver, r, outputs, listener.Config{Owner: owner, Batch: 10, Logger: w.log})
 	if err := p.listener.Start(context.Background()); err != nil {

@@ -53,7 +53,7 @@ func (r *router) Traffic(slipway.DeploymentID) slipway.Traffic { return slipway.
 
 func (r *router) Probe(ctx context.Context, route slipway.Route, _ string) (int, error) {
 	switch r.w.agents.at(route.Addresses[0]) {
-	case "", crashes, refuses:
+	case "", crashes, refuses, ruins:
 		return 0, errors.New("connection refused")
 	case mute:
 		<-ctx.Done()

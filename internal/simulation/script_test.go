@@ -41,6 +41,8 @@ const (
 	deafToStop = "deaf"   // good, but ends only when it is killed
 	cannotRun  = "broken" // the driver can not start it: final
 	strangers  = "port"   // a stranger holds each port it is given
+	ruins      = "ruin"   // opens its state, changes it, and exits
+	busy       = "busy"   // good, and never without runs
 )
 
 // kinds are the agent kinds of the fake builder.
@@ -48,13 +50,18 @@ func kinds() map[string]slipway.AgentKind {
 	plain := slipway.AgentKind{Name: "plain", Probe: "/ok", StartFailure: 1, Start: 10 * time.Second, Drain: 10 * time.Second}
 	state := plain
 	state.Name, state.Exclusive = "state", true
-	return map[string]slipway.AgentKind{"plain": plain, "state": state}
+	stands := state
+	stands.Name, stands.StandsBy = "stands", true
+	return map[string]slipway.AgentKind{"plain": plain, "state": state, "stands": stands}
 }
+
+// ownsState says whether what a script runs as is exclusive.
+func (s script) ownsState() bool { return kinds()[s["kind"]].Exclusive }
 
 // works says whether an agent of this mode comes to serve.
 func works(mode string) bool {
 	switch mode {
-	case serves, servesLate, exitsOnce, deafToStop:
+	case serves, servesLate, exitsOnce, deafToStop, busy:
 		return true
 	}
 	return false
