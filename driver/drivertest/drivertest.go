@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -39,6 +40,8 @@ type World struct {
 	// Processes says that agents are the real stand-in, with variables, a pid
 	// and children.
 	Processes bool
+	// StandsBy says that agents can load and wait to be released.
+	StandsBy bool
 	// PID returns the number on this machine of a process that an agent knows
 	// by another; nil if it is the same.
 	PID func(t testing.TB, w slipway.Workload, pid string) string
@@ -51,10 +54,10 @@ type World struct {
 
 // Run runs the suite; each case gets a world of its own.
 func Run(t *testing.T, world func(t *testing.T) World) {
-	for _, c := range cases {
+	for _, c := range slices.Concat(cases, handovers) {
 		t.Run(c.name, func(t *testing.T) {
 			w := world(t)
-			if c.processes && !w.Processes || c.folder && w.Folder == nil || c.state && w.State == nil {
+			if c.processes && !w.Processes || c.folder && w.Folder == nil || c.state && w.State == nil || c.standsBy && !w.StandsBy {
 				t.Skip("this driver can not show it")
 			}
 			p := &place{T: t, world: w}
@@ -68,6 +71,7 @@ func Run(t *testing.T, world func(t *testing.T) World) {
 type testCase struct {
 	name                     string
 	processes, folder, state bool // what it needs of its world
+	standsBy                 bool
 	run                      func(*place)
 }
 

@@ -23,6 +23,7 @@ type instance struct {
 	mu      sync.Mutex
 	state   state
 	run     *run     // nil when nothing runs
+	opened  *run     // is known not to stand by any more
 	secrets []string // to be masked in what is quoted of the output
 	dirty   bool     // something may be left of an attempt that has ended
 	deleted bool

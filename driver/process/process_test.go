@@ -46,6 +46,7 @@ func world(root string) drivertest.World {
 		},
 		Agent:     func(flags ...string) []string { return append([]string{standin}, flags...) },
 		Processes: true,
+		StandsBy:  true,
 		Folder: func(d slipway.DeploymentID, i slipway.InstanceID) string {
 			return filepath.Join(root, string(d), "instances", string(i))
 		},

@@ -59,6 +59,9 @@ var lives = map[string]func(context.Context, *process.Driver, slipway.Workload) 
 		<-exits
 		return errors.Join(err, remove(ctx, d, w))
 	},
+	"copied": func(ctx context.Context, d *process.Driver, w slipway.Workload) error {
+		return copyAndChange(ctx, d, os.Getenv("SLIPWAY_TEST_ROOT"), w.Deployment)
+	},
 	"started": func(ctx context.Context, d *process.Driver, w slipway.Workload) error {
 		_, err := d.Apply(ctx, w)
 		return err
@@ -198,7 +201,7 @@ func agents(t testing.TB, w slipway.Workload) (leaders, children []int) {
 // TestDeathAtEachStep lets a server die at each step of each life, as often as
 // it comes there, and then lets another one take over.
 func TestDeathAtEachStep(t *testing.T) {
-	flags := map[string][]string{"stopped": nil, "killed": {"-deaf"}, "crashed": nil}
+	flags := map[string][]string{"stopped": nil, "killed": {"-deaf"}, "crashed": nil, "copied": nil}
 	reached := map[string]bool{}
 	for life, flags := range flags {
 		for _, step := range process.Steps() {
