@@ -120,10 +120,11 @@ type (
 	}
 	// DeployStarted moves a revision to DEPLOYING.
 	DeployStarted struct{ Revision RevisionID }
-	// InstanceWanted writes a new instance with a free port of the range. There
-	// is at most one per revision: another is not made.
+	// InstanceWanted writes those instances that a revision lacks, each with a
+	// free port of the range. More than Count are not made.
 	InstanceWanted struct {
 		Revision RevisionID
+		Count    int // that it is to have; 0 counts as 1
 		Ports    PortRange
 	}
 	// PortRefused gives an instance another port, since a stranger holds its own.
@@ -136,10 +137,7 @@ type (
 	// InstanceGone says that nothing is left of an instance.
 	InstanceGone struct{ Instance InstanceID }
 	// GatePassed makes a revision DEPLOYED and the active one.
-	GatePassed struct {
-		Revision RevisionID
-		Instance InstanceID
-	}
+	GatePassed struct{ Revision RevisionID }
 	// RevisionFailed ends a revision in the failure of its phase.
 	RevisionFailed struct {
 		Revision RevisionID

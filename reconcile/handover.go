@@ -44,6 +44,16 @@ func (w world) handover() *slipway.Handover {
 	return h
 }
 
+// instanceOf returns the one instance of a revision that owns its state, or any
+// other.
+func (w world) instanceOf(r *slipway.Revision) (slipway.Instance, bool) {
+	all := w.instancesOf(r)
+	if len(all) == 0 {
+		return slipway.Instance{}, false
+	}
+	return all[0], true
+}
+
 // handoverBroken says whether a hand-over is in progress whose revision is not
 // being deployed any more.
 func (w world) handoverBroken() bool {
@@ -112,7 +122,7 @@ func standBy(w world, h slipway.Handover, own slipway.Instance) step {
 		}
 		return nextPhase(h, slipway.HandoverHolding, "it has loaded")
 	}
-	s := gated(w, bringUp(w, w.InProgress))
+	s := gated(w, bringUpOne(w, w.InProgress, own))
 	if s.do == probe {
 		return step{do: rest, at: w.now.Add(probeAgain(w.now.Sub(w.started[own.ID]))), why: "it loads"}
 	}
@@ -145,7 +155,7 @@ func release(w world, own slipway.Instance) step {
 	if w.standsBy(own) {
 		return step{do: free, revision: w.InProgress, instance: own, why: "the state is its own"}
 	}
-	return gated(w, bringUp(w, w.InProgress))
+	return rollOut(w)
 }
 
 func nextPhase(h slipway.Handover, p slipway.HandoverPhase, why string) step {
@@ -164,9 +174,13 @@ func discardOutdated(w world) step {
 // routeOfHandover says where requests go while a revision takes over the state.
 func (w world) routeOfHandover(r slipway.Route) slipway.Route {
 	r.State, r.Addresses = slipway.RouteHolding, nil
-	old, ok := w.instanceOf(w.Active)
-	if h := w.handover(); h.Phase == slipway.HandoverHolding && ok && w.serves(old) {
-		r.State, r.Addresses = slipway.RouteHandingOver, []string{w.seen[old.ID].Address}
+	if w.handover().Phase != slipway.HandoverHolding {
+		return r
+	}
+	for _, old := range w.instancesOf(w.Active) {
+		if w.serves(old) {
+			r.State, r.Addresses = slipway.RouteHandingOver, append(r.Addresses, w.seen[old.ID].Address)
+		}
 	}
 	return r
 }

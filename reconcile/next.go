@@ -21,6 +21,7 @@ const (
 	start      verb = "start"       // start the instance's attempt
 	again      verb = "start again" // write down the instance's next attempt
 	probe      verb = "probe"       // see whether the instance serves
+	pass       verb = "pass"        // report that the revision serves
 	crashed    verb = "crashed"     // report how the instance ended
 	kill       verb = "kill"        // end an instance that does not answer
 	calm       verb = "calm"        // forget the instance's crashes
@@ -46,6 +47,7 @@ type step struct {
 	handover *slipway.Handover
 	failure  *slipway.Failure
 	grace    time.Duration
+	last     bool      // of the revision's instances, it is the only one that does not serve
 	at       time.Time // when to look again, zero for when something changes
 	why      string
 	putOff   bool // a rest in the place of a step that has to wait
@@ -133,8 +135,11 @@ func clearAway(w world, unwanted []slipway.Instance) step {
 	steps := []step{{do: rest, why: "nothing is to go"}}
 	for _, i := range unwanted {
 		s := step{do: remove, instance: i, why: "its revision is not wanted"}
-		if w.Deployment.Deleting() {
+		switch {
+		case w.Deployment.Deleting():
 			s.why = "its deployment is deleted"
+		case w.Active != nil && i.Revision == w.Active.ID:
+			s.why = "its revision is to have fewer"
 		}
 		if w.running(i) {
 			s.do = drain
@@ -169,10 +174,18 @@ func rollOut(w world) step {
 	if !w.deploying() {
 		return step{do: rest, why: "nothing is to be deployed"}
 	}
-	return gated(w, bringUp(w, w.InProgress))
+	r := w.InProgress
+	steps := bringUp(w, r)
+	for n, own := range steps {
+		steps[n] = gated(w, own)
+	}
+	if w.serving(r) == w.replicas(r) {
+		steps = []step{{do: pass, revision: r, why: "all its instances serve"}}
+	}
+	return soonest(w, steps...)
 }
 
-// gated ends the revision being deployed where its instance does not come to
+// gated ends the revision being deployed where an instance does not come to
 // serve.
 func gated(w world, own step) step {
 	r := w.InProgress
@@ -197,15 +210,23 @@ func keepServing(w world) step {
 	if w.Active == nil {
 		return step{do: rest, why: "nothing is to serve"}
 	}
-	return bringUp(w, w.Active)
+	return soonest(w, bringUp(w, w.Active)...)
 }
 
-// bringUp takes the instance of a revision one step towards serving.
-func bringUp(w world, r *slipway.Revision) step {
-	i, ok := w.instanceOf(r)
-	if !ok {
-		return step{do: plan, revision: r, why: "it has no instance"}
+// bringUp takes each instance of a revision one step towards serving.
+func bringUp(w world, r *slipway.Revision) []step {
+	all := w.instancesOf(r)
+	steps := make([]step, 0, len(all)+1)
+	for _, i := range all {
+		steps = append(steps, bringUpOne(w, r, i))
 	}
+	if len(all) < w.replicas(r) {
+		steps = append(steps, step{do: plan, revision: r, why: fmt.Sprintf("it has %d of %d instances", len(all), w.replicas(r))})
+	}
+	return steps
+}
+
+func bringUpOne(w world, r *slipway.Revision, i slipway.Instance) step {
 	s := step{revision: r, instance: i}
 	o := w.seen[i.ID]
 	switch {
@@ -227,11 +248,12 @@ func up(w world, s step) step {
 	began, ok := w.started[i.ID]
 	switch late := began.Add(w.kind(s.revision).Start); {
 	case i.State == slipway.InstanceStopping:
-		s.do, s.why = drain, "it was asked to stop for a revision that failed, and comes back afterwards"
+		s.do, s.why = drain, "it was asked to stop, and comes back afterwards"
 	case !w.serves(i) && ok && w.now.After(late):
 		s.do, s.failure, s.why = kill, neverServed(w.kind(s.revision)), "it does not answer in time"
 	case !w.serves(i):
 		s.do, s.why = probe, "it has not answered yet"
+		s.last = w.serving(s.revision)+1 == w.replicas(s.revision)
 	case i.Crashes > 0 && w.now.Before(i.StartedAt.Add(settled)):
 		s.do, s.at, s.why = rest, i.StartedAt.Add(settled), "it may crash again"
 	case i.Crashes > 0:
@@ -246,7 +268,7 @@ func up(w world, s step) step {
 func down(w world, s step) step {
 	switch i := s.instance; {
 	case i.State == slipway.InstanceStopping:
-		s.do, s.why = again, "it was stopped for a revision that failed"
+		s.do, s.why = again, "it was stopped, and is wanted again"
 	case i.State != slipway.InstanceCrashed:
 		s.do, s.why = crashed, "it ended by itself"
 	case w.now.Before(i.RetryAt):

@@ -58,6 +58,12 @@ func (s *scene) instance(id, revision string, state slipway.InstanceState, phase
 	return s
 }
 
+// scaled has the deployment run several instances.
+func (s *scene) scaled(n int) *scene {
+	s.Deployment.Running.Replicas = n
+	return s
+}
+
 func (s *scene) deleting(items ...slipway.ItemKind) *scene {
 	s.Deployment.Status = slipway.AwaitingDelete
 	for _, k := range items {
@@ -232,6 +238,58 @@ func TestNext(t *testing.T) {
 		},
 		"it came back for good": {s: newScene().active("r1", "shared").instance("i1", "r1", serving, running, crashes(2), servedFor(time.Hour)), do: calm, of: "i1"},
 
+		"several: those that are missing are planned": {s: newScene().active("r1", "shared").scaled(3).instance("i1", "r1", serving, running), do: plan, of: "r1"},
+		"several: one that is planned starts beside the others": {
+			s:  newScene().active("r1", "shared").scaled(2).instance("i1", "r1", serving, running).instance("i2", "r1", planned, absent),
+			do: start, of: "i2",
+		},
+		"several: a crash is one's own": {
+			s:  newScene().active("r1", "shared").scaled(2).instance("i1", "r1", serving, exited).instance("i2", "r1", serving, running),
+			do: crashed, of: "i1",
+		},
+		"several: one that waits keeps none from its start": {
+			s: newScene().active("r1", "shared").scaled(2).instance("i1", "r1", down_, exited, crashes(1), retryIn(time.Second)).
+				instance("i2", "r1", planned, absent),
+			do: start, of: "i2",
+		},
+		"several: the youngest goes first": {
+			s:  newScene().active("r1", "shared").instance("i1", "r1", serving, running).instance("i2", "r1", serving, running),
+			do: drain, of: "i2",
+		},
+		"several: what does not serve goes before what does": {
+			s:  newScene().active("r1", "shared").instance("i1", "r1", down_, exited, crashes(1), retryIn(time.Hour)).instance("i2", "r1", serving, running),
+			do: remove, of: "i1",
+		},
+		"several: one that is being stopped goes on going": {
+			s:  newScene().active("r1", "shared").instance("i1", "r1", leaving, running).instance("i2", "r1", planned, running).putOff("probe i2", time.Second),
+			do: drain, of: "i1",
+		},
+		"several: one that was stopped is wanted again": {
+			s:  newScene().active("r1", "shared").scaled(2).instance("i1", "r1", serving, running).instance("i2", "r1", leaving, exited),
+			do: again, of: "i2",
+		},
+		"several: of state there is one": {s: newScene().active("r1", "exclusive").scaled(3).instance("i1", "r1", serving, running), do: rest},
+		"several: a gate waits for all": {
+			s: newScene().scaled(2).inProgress("r1", slipway.Deploying, "shared").instance("i1", "r1", serving, running).
+				instance("i2", "r1", planned, running),
+			do: probe, of: "i2",
+		},
+		"several: all serve": {
+			s: newScene().scaled(2).inProgress("r1", slipway.Deploying, "shared").instance("i1", "r1", serving, running).
+				instance("i2", "r1", serving, running),
+			do: pass, of: "r1",
+		},
+		"several: fewer are wanted during a rollout": {
+			s: newScene().inProgress("r1", slipway.Deploying, "shared").instance("i1", "r1", serving, running).
+				instance("i2", "r1", planned, absent),
+			do: pass, of: "r1",
+		},
+		"several: one that does not start fails them all": {
+			s: newScene().scaled(2).inProgress("r1", slipway.Deploying, "shared").instance("i1", "r1", serving, running).
+				instance("i2", "r1", planned, exited, crashes(2)),
+			do: fail, of: "r1",
+		},
+
 		"deleted: a build is cancelled first": {s: newScene().deleting(slipway.ItemBundle).building("r1", false), do: rest},
 		"deleted: what runs is stopped":       {s: newScene().active("r1", "shared").instance("i1", "r1", serving, running).deleting(slipway.ItemRoute), do: drain, of: "i1"},
 		"deleted: instances go":               {s: newScene().instance("i1", "r1", leaving, exited).deleting(slipway.ItemState), do: remove, of: "i1"},
@@ -250,6 +308,55 @@ func TestNext(t *testing.T) {
 				t.Errorf("rests until %v, want in %v", got.at, c.rest)
 			}
 		})
+	}
+}
+
+// The last instance that answers takes its revision through the gate with it.
+func TestTheLastInstanceIsKnown(t *testing.T) {
+	s := newScene().scaled(3).inProgress("r1", slipway.Deploying, "shared").instance("i1", "r1", serving, running).
+		instance("i2", "r1", planned, running)
+	if got := next(s.putOff("plan r1", time.Second).world); got.do != probe || got.last {
+		t.Errorf("with one to come: %s, the last: %t", got.do, got.last)
+	}
+	s.instance("i3", "r1", serving, running)
+	if got := next(s.world); got.do != probe || !got.last {
+		t.Errorf("with none to come: %s, the last: %t", got.do, got.last)
+	}
+}
+
+func TestRoutesLeadToAllThatServe(t *testing.T) {
+	at := func(address string) func(*slipway.Instance, *slipway.Observed) {
+		return func(_ *slipway.Instance, o *slipway.Observed) { o.Address = address }
+	}
+	s := newScene().active("r1", "shared").scaled(3).instance("i1", "r1", serving, running, at("a")).instance("i2", "r1", planned, running, at("b")).
+		instance("i3", "r1", serving, running, at("c")).instance("i4", "r2", serving, running, at("d"))
+	if r, _ := routeFor(s.world); strings.Join(r.Addresses, " ") != "a c" {
+		t.Errorf("the route leads to %q", r.Addresses)
+	}
+	if r, _ := routeFor(s.scaled(1).world); strings.Join(r.Addresses, " ") != "a" {
+		t.Errorf("to one that is to go: %q", r.Addresses)
+	}
+}
+
+func TestHealthOfSeveral(t *testing.T) {
+	exit := &slipway.Exit{Code: 3}
+	up := slipway.Instance{State: serving, Crashes: 2}
+	down := slipway.Instance{State: down_, Crashes: 1, Exit: exit}
+	loop := slipway.Instance{State: planned, Crashes: crashLoop, Exit: exit}
+	for name, c := range map[string]struct {
+		all  []slipway.Instance
+		want slipway.HealthState
+		says string
+	}{
+		"all serve":     {[]slipway.Instance{up, up}, slipway.Healthy, ""},
+		"one to come":   {[]slipway.Instance{up, {State: planned}}, slipway.Healthy, ""},
+		"one is down":   {[]slipway.Instance{up, down}, slipway.Restarts, "1 of 2 replicas serve. The agent server exited with code 3 (1 in a row). It printed nothing."},
+		"one in a loop": {[]slipway.Instance{up, down, loop}, slipway.Unhealthy, "1 of 3 replicas serve. The agent server exited with code 3 (5 in a row). It printed nothing."},
+		"the only one":  {[]slipway.Instance{down}, slipway.Restarts, "The agent server exited with code 3 (1 in a row). It printed nothing."},
+	} {
+		if h := healthOf(c.all); h.State != c.want || h.Reason != c.says {
+			t.Errorf("%s: %q %q", name, h.State, h.Reason)
+		}
 	}
 }
 
@@ -293,6 +400,10 @@ func TestRoutes(t *testing.T) {
 			s.deaf["i1"] = true
 			return s
 		}(), slipway.RouteHolding},
+		"one of several is down": {newScene().active("r1", "shared").scaled(2).instance("i1", "r1", down_, exited, crashes(crashLoop)).
+			instance("i2", "r1", serving, running), slipway.RouteServing},
+		"one of several may come back": {newScene().active("r1", "shared").scaled(2).instance("i1", "r1", down_, exited, crashes(crashLoop)).
+			instance("i2", "r1", planned, running), slipway.RouteHolding},
 		"another attempt up": {newScene().active("r1", "shared").instance("i1", "r1", serving, running, func(i *slipway.Instance, _ *slipway.Observed) { i.Attempt = 2 }), slipway.RouteHolding},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -14,15 +14,24 @@ func routeFor(w world) (slipway.Route, bool) {
 		return slipway.Route{}, false
 	}
 	r := slipway.Route{Deployment: d.ID, Workspace: d.Workspace, Slug: d.Slug, State: slipway.RouteHolding}
-	i, ok := w.instanceOf(w.Active)
-	switch {
-	case w.holds():
+	if w.holds() {
 		return w.routeOfHandover(r), true
-	case ok && w.serves(i):
-		r.State, r.Addresses = slipway.RouteServing, []string{w.seen[i.ID].Address}
-	case ok && i.Crashes >= crashLoop:
+	}
+	fewest := 0 // crashes in a row, of those that do not serve
+	for n, i := range w.instancesOf(w.Active) {
+		if w.serves(i) {
+			r.Addresses = append(r.Addresses, w.seen[i.ID].Address)
+		}
+		if n == 0 || i.Crashes < fewest {
+			fewest = i.Crashes
+		}
+	}
+	switch {
+	case len(r.Addresses) > 0:
+		r.State = slipway.RouteServing
+	case fewest >= crashLoop:
 		r.State = slipway.RouteDown
-		r.Reason = fmt.Sprintf("The deployment has crashed %d times in a row.", i.Crashes)
+		r.Reason = fmt.Sprintf("The deployment has crashed %d times in a row.", fewest)
 	}
 	return r, true
 }

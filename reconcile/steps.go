@@ -26,6 +26,8 @@ func (w *worker) take(ctx context.Context, s step) error {
 		return w.reportPlan(ctx, s.revision, w.deployment(s.revision, s.revision.Artefact))
 	case plan:
 		return w.reportPlan(ctx, s.revision, w.placement(s.revision.ID, s.revision.Artefact))
+	case pass:
+		return w.passGate(ctx, s.revision)
 	case start:
 		return w.start(ctx, s)
 	case probe:
@@ -70,10 +72,11 @@ func (w *worker) deployment(r *slipway.Revision, a slipway.Artefact) []slipway.E
 
 func (w *worker) placement(r slipway.RevisionID, a slipway.Artefact) []slipway.Event {
 	events := []slipway.Event{slipway.ItemPlanned{Kind: slipway.ItemRoute, Ref: string(w.a.Deployment.ID)}}
-	if w.kinds[a.Kind].Exclusive {
+	kind := w.kinds[a.Kind]
+	if kind.Exclusive {
 		events = append(events, slipway.ItemPlanned{Kind: slipway.ItemState, Ref: string(w.a.Deployment.ID)})
 	}
-	return append(events, slipway.InstanceWanted{Revision: r, Ports: w.config.Ports})
+	return append(events, slipway.InstanceWanted{Revision: r, Count: replicas(w.a.Deployment, kind), Ports: w.config.Ports})
 }
 
 // reportPlan reports what needs a port: that there is none is final.
@@ -186,22 +189,29 @@ func (w *worker) answers(ctx context.Context, s step) bool {
 	return err == nil && status == http.StatusOK
 }
 
-// serves reports an instance that answered, and with it the revision that has
-// passed its gate. The route follows in the next pass, at once; until then new
-// requests wait, so that who reads DEPLOYED finds the new revision and no other.
+// serves reports an instance that answered, and with the last one its revision.
 func (w *worker) serves(ctx context.Context, s step) error {
 	i := s.instance
 	i.State, i.StartedAt, i.Exit = slipway.InstanceServing, w.config.Now(), nil
-	events := []slipway.Event{slipway.InstanceChanged{Instance: i}}
-	if s.revision.Status == slipway.Deploying {
-		w.router.Route(slipway.Route{
-			Deployment: w.a.Deployment.ID, Workspace: w.a.Deployment.Workspace, Slug: w.a.Deployment.Slug, State: slipway.RouteHolding,
-		})
-		events = append(events, slipway.GatePassed{Revision: s.revision.ID, Instance: i.ID})
-	} else {
-		events = append(events, slipway.HealthChanged{Health: slipway.Health{State: slipway.Healthy}})
+	changed := slipway.InstanceChanged{Instance: i}
+	switch {
+	case s.revision.Status != slipway.Deploying:
+		return w.report(ctx, changed, slipway.HealthChanged{Health: w.healthWith(i)})
+	case s.last:
+		return w.passGate(ctx, s.revision, changed)
 	}
-	return w.report(ctx, events...)
+	return w.report(ctx, changed)
+}
+
+// passGate reports a revision whose instances all serve: what it takes over, it
+// takes over at full strength. The route follows in the next pass, at once; until
+// then new requests wait, so that who reads DEPLOYED finds the new revision and
+// no other.
+func (w *worker) passGate(ctx context.Context, r *slipway.Revision, events ...slipway.Event) error {
+	w.router.Route(slipway.Route{
+		Deployment: w.a.Deployment.ID, Workspace: w.a.Deployment.Workspace, Slug: w.a.Deployment.Slug, State: slipway.RouteHolding,
+	})
+	return w.report(ctx, append(events, slipway.GatePassed{Revision: r.ID})...)
 }
 
 // crashed reports an instance that ended by itself, and when it is tried again.
@@ -223,19 +233,22 @@ func (w *worker) reportCrash(ctx context.Context, i slipway.Instance, exit *slip
 	i.RetryAt = w.config.Now().Add(restartBackoff.After(i.Crashes))
 	events := []slipway.Event{slipway.InstanceChanged{Instance: i}}
 	if active {
-		events = append(events, slipway.HealthChanged{Health: healthAfter(i)})
+		events = append(events, slipway.HealthChanged{Health: w.healthWith(i)})
 	}
 	return w.report(ctx, events...)
 }
 
-// healthAfter says how a deployment does whose instance has crashed.
-func healthAfter(i slipway.Instance) slipway.Health {
-	h := slipway.Health{State: slipway.Restarts}
-	if i.Crashes >= crashLoop {
-		h.State = slipway.Unhealthy
-	}
-	h.Reason = fmt.Sprintf("The agent server %s (%d in a row). %s", describe(i.Exit), i.Crashes, lastWords(i.Exit))
-	return h
+// healthWith says how the active revision does once one of its instances is as
+// given.
+func (w *worker) healthWith(changed slipway.Instance) slipway.Health {
+	return healthOf(append(w.siblings(changed), changed))
+}
+
+// siblings lists the other instances of an instance's revision.
+func (w *worker) siblings(i slipway.Instance) []slipway.Instance {
+	return slices.DeleteFunc(slices.Clone(w.a.Instances), func(o slipway.Instance) bool {
+		return o.ID == i.ID || o.Revision != i.Revision
+	})
 }
 
 // kill ends an instance of the active revision that does not answer, and counts
@@ -298,7 +311,11 @@ func (w *worker) remove(ctx context.Context, i slipway.Instance) error {
 		return w.stuck(ctx, slipway.ItemInstance, string(i.ID), err)
 	}
 	w.forget(i.ID)
-	return w.report(ctx, slipway.InstanceGone{Instance: i.ID})
+	events := []slipway.Event{slipway.InstanceGone{Instance: i.ID}}
+	if a := w.a.Active; a != nil && a.ID == i.Revision && i.Crashes > 0 {
+		events = append(events, slipway.HealthChanged{Health: healthOf(w.siblings(i))})
+	}
+	return w.report(ctx, events...)
 }
 
 // removeItem removes a thing and reports it only after having looked again.

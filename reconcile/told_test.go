@@ -45,7 +45,7 @@ func TestStartFailureTakesWhatIsTold(t *testing.T) {
 		t.Errorf("failure %+v", f)
 	}
 	i := slipway.Instance{Crashes: 1, Exit: s.seen["i1"].Exit}
-	if h := healthAfter(i); h.Reason != "The agent server exited with code 1 (1 in a row). a.ts imports x" {
+	if h := healthOf([]slipway.Instance{i}); h.Reason != "The agent server exited with code 1 (1 in a row). a.ts imports x" {
 		t.Errorf("health %+v", h)
 	}
 }

@@ -1,6 +1,8 @@
 package reconcile
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/slipwayhq/slipway"
@@ -53,29 +55,64 @@ type outcome struct {
 	err      error
 }
 
-func (w world) instanceOf(r *slipway.Revision) (slipway.Instance, bool) {
+// replicas is how many instances a revision of a kind is to have.
+func replicas(d slipway.Deployment, k slipway.AgentKind) int {
+	if k.Exclusive {
+		return 1
+	}
+	return max(d.Running.Replicas, 1)
+}
+
+func (w world) replicas(r *slipway.Revision) int { return replicas(w.Deployment, w.kind(r)) }
+
+// instancesOf lists the instances that a revision is to have. If there are more,
+// those stay that serve, then those that may come to, and of them the oldest; one
+// that is being stopped goes first.
+func (w world) instancesOf(r *slipway.Revision) []slipway.Instance {
+	var all []slipway.Instance
 	for _, i := range w.Instances {
 		if i.Revision == r.ID {
-			return i, true
+			all = append(all, i)
 		}
 	}
-	return slipway.Instance{}, false
+	slices.SortStableFunc(all, func(a, b slipway.Instance) int { return cmp.Compare(w.distance(a), w.distance(b)) })
+	return all[:min(len(all), w.replicas(r))]
 }
 
-// others lists instances that belong to neither the active revision nor the one
-// being deployed.
+// distance is how far an instance is from serving.
+func (w world) distance(i slipway.Instance) int {
+	switch {
+	case w.serves(i):
+		return 0
+	case i.State == slipway.InstanceStopping:
+		return 3
+	case i.State == slipway.InstanceCrashed:
+		return 2
+	}
+	return 1
+}
+
+// others lists instances that neither the active revision nor the one being
+// deployed is to have.
 func (w world) others() []slipway.Instance {
-	var others []slipway.Instance
-	for _, i := range w.Instances {
-		if !w.isActive(i) && !(w.deploying() && i.Revision == w.InProgress.ID) {
-			others = append(others, i)
+	wanted := map[slipway.InstanceID]bool{}
+	for _, r := range []*slipway.Revision{w.Active, w.deployed()} {
+		if r == nil {
+			continue
+		}
+		for _, i := range w.instancesOf(r) {
+			wanted[i.ID] = true
 		}
 	}
-	return others
+	return slices.DeleteFunc(slices.Clone(w.Instances), func(i slipway.Instance) bool { return wanted[i.ID] })
 }
 
-func (w world) isActive(i slipway.Instance) bool {
-	return w.Active != nil && i.Revision == w.Active.ID
+// deployed returns the revision that is being deployed, nil for none.
+func (w world) deployed() *slipway.Revision {
+	if w.deploying() {
+		return w.InProgress
+	}
+	return nil
 }
 
 func (w world) deploying() bool {
@@ -99,6 +136,16 @@ func (w world) running(i slipway.Instance) bool { return w.phase(i) == slipway.P
 // serves says whether the instance can be sent requests.
 func (w world) serves(i slipway.Instance) bool {
 	return w.running(i) && w.seen[i.ID].Attempt == i.Attempt && i.State == slipway.InstanceServing && !w.deaf[i.ID]
+}
+
+// serving counts the instances of a revision that do.
+func (w world) serving(r *slipway.Revision) (n int) {
+	for _, i := range w.instancesOf(r) {
+		if w.serves(i) {
+			n++
+		}
+	}
+	return n
 }
 
 func (w world) kind(r *slipway.Revision) slipway.AgentKind { return w.kinds[r.Artefact.Kind] }

@@ -24,7 +24,7 @@ func TestNothingIsMadeAfterTheDeletion(t *testing.T) {
 		slipway.ItemPlanned{Kind: slipway.ItemBundle, Ref: "another"},
 		slipway.InstanceWanted{Revision: r.ID, Ports: ports},
 		slipway.PortRefused{Instance: a.Instances[0].ID, Ports: ports},
-		slipway.GatePassed{Revision: r.ID, Instance: a.Instances[0].ID},
+		slipway.GatePassed{Revision: r.ID},
 	} {
 		if _, err := p.Report(t.Context(), l, e); !errors.Is(err, slipway.ErrTransition) {
 			t.Errorf("%T after the deletion: %v", e, err)

@@ -171,18 +171,27 @@ func (r *report) health(h slipway.Health) error {
 	return nil
 }
 
-// instanceWanted writes an instance and its port before either is used. A
-// revision has one at most.
+// instanceWanted writes instances and their ports before either is used.
 func (r *report) instanceWanted(e slipway.InstanceWanted) error {
 	instances, err := r.ListInstances(r.d.ID)
 	if err != nil {
 		return err
 	}
+	missing := max(e.Count, 1)
 	for _, i := range instances {
 		if i.Revision == e.Revision {
-			return nil
+			missing--
 		}
 	}
+	for ; missing > 0; missing-- {
+		if err := r.addInstance(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *report) addInstance(e slipway.InstanceWanted) error {
 	id := slipway.NewID[slipway.InstanceID](r.now)
 	port, err := r.freePort(e.Ports, id)
 	if err != nil {

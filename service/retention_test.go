@@ -21,7 +21,7 @@ func (p *plane) bundle(l slipway.Lease, d slipway.DeploymentID, digest string) s
 		slipway.BuildDone{Revision: r.ID, Artefact: slipway.Artefact{Kind: "k", Digest: digest}},
 		slipway.DeployStarted{Revision: r.ID}, slipway.InstanceWanted{Revision: r.ID, Ports: ports})
 	i := a.Instances[len(a.Instances)-1]
-	p.report(l, slipway.GatePassed{Revision: r.ID, Instance: i.ID})
+	p.report(l, slipway.GatePassed{Revision: r.ID})
 	if old := a.Instances[0]; old.ID != i.ID {
 		p.report(l, slipway.InstanceGone{Instance: old.ID})
 	}

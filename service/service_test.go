@@ -163,10 +163,10 @@ func (p *plane) report(l slipway.Lease, events ...slipway.Event) slipway.Assignm
 // deploy reports a revision through to its gate.
 func (p *plane) deploy(l slipway.Lease, r slipway.RevisionID) slipway.Assignment {
 	p.t.Helper()
-	a := p.report(l, slipway.ItemPlanned{Kind: slipway.ItemBundle, Ref: "bundle"}, slipway.BuildStarted{Revision: r})
-	a = p.report(l, slipway.BuildDone{Revision: r, Artefact: slipway.Artefact{Kind: "k", Digest: "bundle"}},
+	p.report(l, slipway.ItemPlanned{Kind: slipway.ItemBundle, Ref: "bundle"}, slipway.BuildStarted{Revision: r})
+	p.report(l, slipway.BuildDone{Revision: r, Artefact: slipway.Artefact{Kind: "k", Digest: "bundle"}},
 		slipway.DeployStarted{Revision: r}, slipway.InstanceWanted{Revision: r, Ports: ports})
-	return p.report(l, slipway.GatePassed{Revision: r, Instance: a.Instances[0].ID})
+	return p.report(l, slipway.GatePassed{Revision: r})
 }
 
 func TestCreateAnswersAsTheContractSays(t *testing.T) {
@@ -635,6 +635,26 @@ func TestDeletedTracingProjectIsGone(t *testing.T) {
 	must(t, p.Delete(t.Context(), p.who, d.ID, true))
 	if again := p.create("app"); again.Project == d.Project {
 		t.Error("the deleted project was taken over")
+	}
+}
+
+// A wish for instances that is told again, or with one there, makes no more than
+// are wanted, each with a port of its own.
+func TestInstancesAreMadeUpToTheNumber(t *testing.T) {
+	p := newPlane(t)
+	d := p.create("app")
+	r := p.push(d.ID)
+	l := p.acquire(d.ID)
+	p.report(l, slipway.InstanceWanted{Revision: r.ID, Ports: ports})
+	for _, want := range []int{3, 3, 2, 4} {
+		a := p.report(l, slipway.InstanceWanted{Revision: r.ID, Count: want, Ports: ports})
+		taken := map[int]bool{}
+		for _, i := range a.Instances {
+			taken[i.Port] = true
+		}
+		if n := len(a.Instances); n != max(want, 3) || len(taken) != n {
+			t.Errorf("after %d are wanted: %d instances with %d ports", want, n, len(taken))
+		}
 	}
 }
 
