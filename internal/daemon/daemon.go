@@ -59,6 +59,7 @@ type Config struct {
 	Domain     string            // agents are <slug>.<domain> too; "" for paths only
 	Ports      slipway.PortRange // for agents
 	StartLimit time.Duration     // replaces that of every agent kind, unless 0
+	Quiet      time.Duration     // that a hand-over of state waits for a moment without runs
 	Builds     int               // at once
 	BuildUsers build.Users       // that programs of builds run as, if this server is root
 	BuildLimit build.Limits      // of programs of builds; zero for the defaults
@@ -257,7 +258,7 @@ func (s *Server) openData(context.Context) error {
 	}
 	outputs := listener.NewOutputs(s.service, s.driver, s.config.Logger, time.Now)
 	reconciler := reconcile.New(s.service, s.driver, builder, s.gateway, outputs, reconcile.Config{
-		Owner: owner, Ports: s.config.Ports, Builds: s.config.Builds, Logger: s.config.Logger, Now: time.Now,
+		Owner: owner, Ports: s.config.Ports, Builds: s.config.Builds, Quiet: s.config.Quiet, Logger: s.config.Logger, Now: time.Now,
 	})
 	s.listener = listener.New(s.service, s.driver, reconciler, outputs, listener.Config{Owner: owner, Batch: 100, Logger: s.config.Logger})
 	return nil
