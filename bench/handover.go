@@ -116,7 +116,7 @@ func numbered(n int) (source, error) {
 // fill gives the state threads of a megabyte each.
 func (d *deployment) fill(ctx context.Context, megabytes int) error {
 	for range megabytes {
-		status, body, err := d.ask(ctx, "/threads", map[string]any{"metadata": map[string]string{"bulk": strings.Repeat("x", 1<<20)}})
+		status, body, err := d.postTo(ctx, "/threads", map[string]any{"metadata": map[string]string{"bulk": strings.Repeat("x", 1<<20)}})
 		if err != nil || status != http.StatusOK {
 			return fmt.Errorf("make a thread: %d %.200s %w", status, body, err)
 		}
@@ -124,8 +124,8 @@ func (d *deployment) fill(ctx context.Context, megabytes int) error {
 	return nil
 }
 
-// ask posts to the agent, and returns status and body.
-func (d *deployment) ask(ctx context.Context, path string, body any) (int, string, error) {
+// postTo posts to the agent, and returns status and body.
+func (d *deployment) postTo(ctx context.Context, path string, body any) (int, string, error) {
 	raw, err := json.Marshal(body)
 	if err != nil {
 		return 0, "", err
@@ -179,7 +179,7 @@ var answersOf = regexp.MustCompile(`(r\d+): hi`)
 
 func (d *deployment) runOnce(ctx context.Context) (answered, error) {
 	began := time.Now()
-	status, body, err := d.ask(ctx, "/runs/wait", map[string]any{
+	status, body, err := d.postTo(ctx, "/runs/wait", map[string]any{
 		"assistant_id": "echo", "input": map[string]any{"messages": []map[string]string{{"role": "user", "content": "hi"}}},
 	})
 	a := answered{at: time.Now(), took: time.Since(began)}
