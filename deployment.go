@@ -70,8 +70,10 @@ type Deployment struct {
 // Running is how the active revision is to run, and how it came to do so. It is
 // decided here, while Config holds what clients ask for.
 type Running struct {
-	Replicas int        // how many instances it is to have; 0 counts as 1
+	Replicas int        // how many instances it is to have, if its size lets it; 0 for the least
+	Alone    bool       // its kind runs once, whatever is asked for
 	Asleep   bool       // it is to have none until a request comes
+	Woken    int        // how often one came
 	Since    time.Time  // it passed its gate
 	Before   RevisionID // served until then, "" for none: what to go back to
 	Handover *Handover  // in progress, nil for none
@@ -125,7 +127,16 @@ type SourceConfig struct {
 	InstallCommand string
 	BuildCommand   string
 	AgentServer    AgentServer
+	Access         Access
 }
+
+// Access is who may ask an agent; "" is AccessKey.
+type Access string
+
+const (
+	AccessKey    Access = "key"    // whoever has a key of its workspace
+	AccessPublic Access = "public" // everybody
+)
 
 // Health is an extension beyond the contract's statuses: how what serves is
 // doing.
@@ -142,6 +153,7 @@ const (
 	Healthy   HealthState = "healthy"
 	Restarts  HealthState = "restarting"
 	Unhealthy HealthState = "unhealthy"
+	Asleep    HealthState = "asleep" // it is well, and nothing runs
 )
 
 var deploymentName = regexp.MustCompile(`^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$`)

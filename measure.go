@@ -5,8 +5,8 @@ import "time"
 // Traffic counts the requests to a deployment since the gateway began: it only
 // grows.
 type Traffic struct {
-	Requests uint64                         // that were answered, whatever the answer
-	Errors   uint64                         // of those, with a status from 500 on, or none
+	Requests uint64                         // that have ended, whatever the answer
+	Errors   uint64                         // of those, with a status from 500 on, or cut short while the client was there
 	Latency  [len(LatencyBounds) + 1]uint64 // to the first byte; the last is for what took longer
 	Waiting  int                            // held now
 	InFlight int                            // at an agent now, streams too

@@ -4,6 +4,7 @@ package slipway
 type DeploymentView struct {
 	Deployment
 	URL       string
+	Serving   int             // instances of the active revision that serve
 	Newest    *NewestRevision // nil before the first
 	Variables []string        // names of its secrets; values stay where they are
 	Refs      []SecretRef
@@ -44,6 +45,7 @@ type Change struct {
 	InstallCommand *string
 	BuildCommand   *string
 	AgentServer    *AgentServer
+	Access         *Access
 	RepoRef        *string
 	ConfigPath     *string
 	ImageURI       *string

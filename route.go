@@ -23,8 +23,8 @@ const (
 	// RouteHolding lets new requests wait, bounded in number and time; those
 	// that have begun go on.
 	RouteHolding RouteState = "holding"
-	// RouteHandingOver passes on what neither writes nor makes a run, and lets
-	// the rest wait as RouteHolding does.
+	// RouteHandingOver passes on what neither writes nor makes a run, and what
+	// ends runs, and lets the rest wait as RouteHolding does.
 	RouteHandingOver RouteState = "handing over"
 	// RouteAsleep asks for the deployment to be woken and lets requests wait
 	// meanwhile.
@@ -41,7 +41,8 @@ type Router interface {
 	// requests are answered so too.
 	Unroute(DeploymentID)
 	// Drained waits until no request is in progress at an address that the
-	// deployment is no longer served at, or ctx ends.
+	// deployment is no longer served at, and, while it hands over, none that
+	// writes or makes a run anywhere; or until ctx ends.
 	Drained(ctx context.Context, d DeploymentID) error
 	// Traffic counts what came for a deployment.
 	Traffic(DeploymentID) Traffic

@@ -83,6 +83,9 @@ type Sync interface {
 	RegistryAuth(ctx context.Context, l Lease, r RevisionID) (RegistryAuth, error)
 	// Source opens the uploaded source of a revision.
 	Source(ctx context.Context, l Lease, r RevisionID) (io.ReadCloser, error)
+	// Rouse has a deployment that sleeps run again, since a request came for it
+	// or its work has not ended. For one that is awake it does nothing.
+	Rouse(ctx context.Context, d DeploymentID) error
 	// Disown gives an item up if another deployment owns it too, and says
 	// whether one does. The last owner keeps it until the thing is removed.
 	Disown(ctx context.Context, l Lease, kind ItemKind, ref string) (bool, error)
@@ -137,7 +140,10 @@ type (
 	// InstanceGone says that nothing is left of an instance.
 	InstanceGone struct{ Instance InstanceID }
 	// GatePassed makes a revision DEPLOYED and the active one.
-	GatePassed struct{ Revision RevisionID }
+	GatePassed struct {
+		Revision RevisionID
+		Alone    bool // its kind runs once
+	}
 	// RevisionFailed ends a revision in the failure of its phase.
 	RevisionFailed struct {
 		Revision RevisionID

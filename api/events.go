@@ -155,7 +155,7 @@ func (e *eventStream) next(ctx context.Context) bool {
 // allowed looks at the key again. What is no answer about the key is no reason
 // to end.
 func (e *eventStream) allowed() bool {
-	_, err := e.Keys.Authenticate(e.request.Context(), caller(e.request, false))
+	_, err := e.Keys.Authenticate(e.request.Context(), e.caller(e.request, false))
 	code := slipway.CodeOf(err)
 	return code != slipway.CodeUnauthenticated && code != slipway.CodeForbidden
 }

@@ -50,7 +50,7 @@ func scopeOf(op *check.Operation) slipway.Scope {
 func (s *server) guard(op *check.Operation, next http.HandlerFunc) http.HandlerFunc {
 	scope, anywhere := scopeOf(op), op.Extension("x-slipway-workspace") == "optional"
 	return func(w http.ResponseWriter, r *http.Request) {
-		p, err := s.Keys.Authenticate(r.Context(), caller(r, anywhere))
+		p, err := s.Keys.Authenticate(r.Context(), s.caller(r, anywhere))
 		if err == nil && !p.May(scope) {
 			err = slipway.Errorf(slipway.CodeForbidden, "This API key lacks the scope '%s'.", scope)
 		}
@@ -64,8 +64,8 @@ func (s *server) guard(op *check.Operation, next http.HandlerFunc) http.HandlerF
 }
 
 // caller is who a request says that it is of. X-Api-Key goes before a bearer.
-func caller(r *http.Request, anywhere bool) slipway.Caller {
-	c := slipway.Caller{Tenant: r.Header.Get("X-Tenant-Id"), Anywhere: anywhere, Address: r.RemoteAddr}
+func (s *server) caller(r *http.Request, anywhere bool) slipway.Caller {
+	c := slipway.Caller{Tenant: r.Header.Get("X-Tenant-Id"), Anywhere: anywhere, Address: s.Proxies.Client(r)}
 	if c.Token = r.Header.Get("X-Api-Key"); c.Token == "" {
 		c.Credential = slipway.Credential{Token: bearer(r.Header.Get("Authorization")), Bearer: true}
 	}

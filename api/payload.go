@@ -19,7 +19,7 @@ func sourceConfig(c wire.SourceConfigRequest) slipway.SourceConfig {
 		IntegrationID: value(c.IntegrationID), RepoURL: value(c.RepoURL), DeploymentType: value(c.DeploymentType),
 		BuildOnPush: c.BuildOnPush, CustomURL: value(c.CustomURL), Resources: resources(c.ResourceSpec),
 		ListenerID: value(c.ListenerID), InstallCommand: value(c.InstallCommand), BuildCommand: value(c.BuildCommand),
-		AgentServer: slipway.AgentServer(value(c.AgentServer)),
+		AgentServer: slipway.AgentServer(value(c.AgentServer)), Access: slipway.Access(value(c.Access)),
 	}
 	if c.ListenerConfig != nil {
 		config.HasListener, config.K8sNamespace = true, c.ListenerConfig.K8SNamespace
@@ -41,6 +41,7 @@ func change(source *string, c *wire.SourceConfigRequest, r *wire.SourceRevisionC
 		ch.Immutable = sourceConfig(*c)
 		ch.BuildOnPush, ch.CustomURL, ch.Resources = c.BuildOnPush, c.CustomURL, resources(c.ResourceSpec)
 		ch.InstallCommand, ch.BuildCommand, ch.AgentServer = c.InstallCommand, c.BuildCommand, (*slipway.AgentServer)(c.AgentServer)
+		ch.Access = (*slipway.Access)(c.Access)
 	}
 	if r != nil {
 		ch.RepoRef, ch.ConfigPath, ch.ImageURI, ch.TarballPath = r.RepoRef, r.LanggraphConfigPath, r.ImageURI, r.SourceTarballPath

@@ -9,7 +9,7 @@ func presentDeployment(d slipway.DeploymentView) wire.Deployment {
 	out := wire.Deployment{
 		ID: string(d.ID), TenantID: string(d.Workspace), Name: d.Name, DisplayName: orNull(d.DisplayName),
 		Source: string(d.Source), SourceConfig: presentSource(d), SourceRevisionConfig: presentRevisionConfig(d.RevisionConfig),
-		Status: string(d.Status), Health: presentHealth(d.Health), Secrets: presentVariables(d), SecretReferences: presentRefs(d.Refs),
+		Status: string(d.Status), Health: presentHealth(d.Health), Scale: presentScale(d), Secrets: presentVariables(d), SecretReferences: presentRefs(d.Refs),
 		LatestRevisionID: orNull(string(d.Deployment.Latest)), ActiveRevisionID: orNull(string(d.Active)),
 		TracerSessionID: orNull(string(d.Project)), URL: orNull(d.URL),
 		CreatedAt: wire.NewTime(d.CreatedAt), UpdatedAt: wire.NewTime(d.UpdatedAt),
@@ -29,7 +29,7 @@ func presentSource(d slipway.DeploymentView) wire.SourceConfig {
 		IntegrationID: orNull(c.IntegrationID), RepoURL: orNull(c.RepoURL), RepoBranch: orNull(c.RepoBranch), TemplateID: orNull(c.TemplateID),
 		DeploymentType: orNull(c.DeploymentType), BuildOnPush: c.BuildOnPush, CustomURL: orNull(c.CustomURL), ResourceSpec: presentResources(c.Resources),
 		ListenerID: orNull(c.ListenerID), InstallCommand: orNull(c.InstallCommand), BuildCommand: orNull(c.BuildCommand),
-		AgentServer: orNull(string(c.AgentServer)),
+		AgentServer: orNull(string(c.AgentServer)), Access: orNull(string(c.Access)),
 	}
 	if out.CustomURL == nil {
 		out.CustomURL = orNull(d.URL)
@@ -69,6 +69,17 @@ func presentRefs(refs []slipway.SecretRef) *[]wire.SecretReference {
 		out[i] = wire.SecretReference{Name: r.Name, SecretName: r.SecretName, SecretKey: r.SecretKey}
 	}
 	return &out
+}
+
+func presentScale(d slipway.DeploymentView) *wire.DeploymentScale {
+	if d.Active == "" {
+		return nil
+	}
+	s := d.Scale()
+	return &wire.DeploymentScale{
+		Replicas: d.Serving, Wanted: s.Wanted, Min: s.Min, Max: s.Max,
+		Asleep: d.Running.Asleep, Woken: d.Running.Woken, Reason: orNull(s.Reason),
+	}
 }
 
 func presentHealth(h slipway.Health) *wire.DeploymentHealth {

@@ -11,6 +11,7 @@ import (
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/api/check"
 	"github.com/slipwayhq/slipway/api/wire"
+	"github.com/slipwayhq/slipway/internal/peer"
 )
 
 // Control is what the API asks of the control plane.
@@ -55,6 +56,7 @@ type Config struct {
 	Signer    Signer
 	PublicURL string // where clients reach this server; "" for what they say in Host
 	Ready     func() bool
+	Proxies   peer.Proxies // whose word is taken for where a request comes from
 	// Stopping ends when the server takes no more requests: so do streams, which
 	// would not by themselves. Nil for never.
 	Stopping context.Context

@@ -51,7 +51,7 @@ var (
 			Latest: otherID, Active: otherID, Project: "p", CreatedAt: at, UpdatedAt: at, Health: slipway.Health{State: slipway.Healthy, Since: at},
 			Config: slipway.SourceConfig{Resources: &slipway.Resources{Server: slipway.Share{CPU: new(2.0)}}},
 		},
-		URL: "http://slipway.test/d/app", Variables: []string{"TOKEN"},
+		URL: "http://slipway.test/d/app", Serving: 2, Variables: []string{"TOKEN"},
 		Newest: &slipway.NewestRevision{ID: otherID, Status: slipway.BuildFailed, Message: "it broke"},
 	}
 	revision = slipway.RevisionView{
@@ -387,7 +387,7 @@ func TestWhatIsPresented(t *testing.T) {
 	for _, want := range []string{
 		`"tenant_id":"` + tenantID + `"`, `"created_at":"2026-01-02T03:04:05.000006Z"`, `"custom_url":"http://slipway.test/d/app"`, `"url":"http://slipway.test/d/app"`,
 		`{"name":"TOKEN","value":"********"}`, `"image_version":null`, `"latest_revision_status":"BUILD_FAILED"`, `"latest_revision_status_message":"it broke"`,
-		`"cpu":2`, `"state":"healthy"`, `"is_preview":false`, `"secret_references":null`,
+		`"cpu":2`, `"state":"healthy"`, `"scale":{"asleep":false,"max":10,"min":1,"reason":null,"replicas":2,"wanted":1,"woken":0}`, `"is_preview":false`, `"secret_references":null`,
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("%s is missing from %s", want, body)

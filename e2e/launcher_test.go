@@ -18,7 +18,7 @@ func TestLauncher(t *testing.T) {
 	must(t, err)
 	test, err := filepath.Abs("../build/kind/js/serve.test.mjs")
 	must(t, err)
-	run := exec.CommandContext(t.Context(), sdk.node.Path, "--test", test)
+	run := exec.CommandContext(t.Context(), sdk.node.Path, "--test", "--test-reporter=spec", test) // which tells of failures last
 	run.Env = append(os.Environ(),
 		"SLIPWAY_TEST_SERVER_DIR="+only(t, filepath.Join(s.data, "cache", "servers", "*")),
 		"SLIPWAY_TEST_APP_DIR="+only(t, filepath.Join(s.data, "bundles", "*", "app")))

@@ -20,32 +20,41 @@ func errKey() error {
 	return slipway.Errorf(slipway.CodeUnauthenticated, "Invalid API key.")
 }
 
+// Guesses bounds the wrong credentials of each address.
+type Guesses interface {
+	// CheckGuesses refuses an address that has guessed too much of late.
+	CheckGuesses(address string) error
+	// Guessed counts a wrong credential.
+	Guessed(address string)
+}
+
 // admission is what a request's credentials are worth.
 type admission struct {
 	identities []slipway.Identity // of the keys that it carries
 	foreign    bool               // Authorization is not our key: the agent's business
 }
 
-// permit says whether a deployment of the workspace may be asked. To others it
-// does not exist.
-func (a admission) permit(w slipway.WorkspaceID, d slipway.DeploymentID, name string) error {
+// permit says by which key a deployment of the workspace may be asked. To others
+// it does not exist.
+func (a admission) permit(w slipway.WorkspaceID, d slipway.DeploymentID, name string) (slipway.KeyID, error) {
 	err := errUnknown(name)
 	for _, i := range a.identities {
 		if !i.Reaches(w, d) {
 			continue
 		}
 		if i.May(slipway.ScopeRead) || i.May(slipway.ScopeDeploy) {
-			return nil
+			return i.Key, nil
 		}
 		err = slipway.Errorf(slipway.CodeForbidden, "The API key needs the scope read or deploy.")
 	}
-	return err
+	return "", err
 }
 
 // keys remembers for a moment what the identifier said of a credential, by the
 // hash of its token.
 type keys struct {
 	identifier slipway.Identifier
+	guesses    Guesses // nil for no bound
 	ttl        time.Duration
 
 	mu       sync.Mutex
@@ -70,8 +79,8 @@ type verdict struct {
 	err      error
 }
 
-func newKeys(i slipway.Identifier, ttl time.Duration) *keys {
-	return &keys{identifier: i, ttl: ttl, verdicts: map[hash]*verdict{}}
+func newKeys(c Config) *keys {
+	return &keys{identifier: c.Identifier, guesses: c.Guesses, ttl: c.KeyTTL, verdicts: map[hash]*verdict{}}
 }
 
 func (k *keys) forget() {
@@ -80,30 +89,49 @@ func (k *keys) forget() {
 	clear(k.verdicts)
 }
 
-// admit looks at the credentials of a request. At least one has to be a key.
-func (k *keys) admit(ctx context.Context, h http.Header) (admission, error) {
+// admit looks at the credentials of a request. At least one has to be a key. A
+// request without any counts against its address as a guess, unless that is "";
+// what else it carries is no guess then, but the agent's business.
+func (k *keys) admit(ctx context.Context, h http.Header, address string) (admission, error) {
 	var a admission
 	if len(h.Values("X-Api-Key")) > 1 || len(h.Values("Authorization")) > 1 {
 		return a, slipway.Errorf(slipway.CodeInvalid, "More than one credential of a kind.")
 	}
-	if _, err := k.try(ctx, &a, slipway.Credential{Token: h.Get("X-Api-Key")}); err != nil {
-		return a, err
+	key := slipway.Credential{Token: h.Get("X-Api-Key")}
+	token := slipway.Credential{Token: bearer(h.Get("Authorization")), Bearer: true}
+	_, wrong := k.try(ctx, &a, key, address)
+	if wrong != nil && slipway.CodeOf(wrong) != slipway.CodeRateLimited {
+		return a, wrong
 	}
-	ours, err := k.try(ctx, &a, slipway.Credential{Token: bearer(h.Get("Authorization")), Bearer: true})
-	if err != nil {
-		return a, err
+	if len(a.identities) > 0 {
+		address = ""
 	}
+	ours, err := k.try(ctx, &a, token, address)
 	a.foreign = !ours
-	if len(a.identities) == 0 {
-		return a, errKey()
+	switch {
+	case err != nil:
+		return a, err
+	case len(a.identities) > 0:
+		return a, nil
+	case wrong != nil:
+		return a, wrong
 	}
-	return a, nil
+	if k.guesses != nil && address != "" && key.Token+token.Token != "" {
+		k.guesses.Guessed(address)
+	}
+	return a, errKey()
 }
 
-// try adds the identity of a credential, if it is one of ours.
-func (k *keys) try(ctx context.Context, a *admission, c slipway.Credential) (bool, error) {
+// try adds the identity of a credential, if it is one of ours. What was good of
+// late is no guess: who shares an address with a guesser can go on.
+func (k *keys) try(ctx context.Context, a *admission, c slipway.Credential, address string) (bool, error) {
 	if c.Token == "" {
 		return false, nil
+	}
+	if k.guesses != nil && address != "" && !k.knows(c) {
+		if err := k.guesses.CheckGuesses(address); err != nil {
+			return false, err
+		}
 	}
 	i, err := k.verify(ctx, c)
 	switch {
@@ -114,6 +142,14 @@ func (k *keys) try(ctx context.Context, a *admission, c slipway.Credential) (boo
 		return false, nil
 	}
 	return false, slipway.Errorf(slipway.CodeUnavailable, "The API key could not be checked.")
+}
+
+// knows says whether a credential was good when it was last looked at.
+func (k *keys) knows(c slipway.Credential) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	v := k.verdicts[hashOf(c)]
+	return v != nil && !v.until.IsZero() && v.err == nil
 }
 
 func bearer(header string) string {

@@ -3,6 +3,7 @@ package gateway
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"net/http"
 	"strconv"
 
@@ -43,6 +44,9 @@ func answer(w http.ResponseWriter, err error) {
 	if status == http.StatusServiceUnavailable {
 		h.Set("Retry-After", retryAfter)
 	}
+	if e, ok := errors.AsType[*slipway.Error](err); ok && e.After > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(e.After.Seconds()))))
+	}
 	w.WriteHeader(status)
 	_, err = w.Write(body)
 	_ = err // the client has left
@@ -58,6 +62,8 @@ func statusOf(code slipway.Code) int {
 		return http.StatusForbidden
 	case slipway.CodeNotFound:
 		return http.StatusNotFound
+	case slipway.CodeRateLimited:
+		return http.StatusTooManyRequests
 	case slipway.CodeTooLarge:
 		return http.StatusRequestEntityTooLarge
 	case slipway.CodeNotImplemented:

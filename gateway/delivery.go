@@ -2,10 +2,12 @@ package gateway
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -34,14 +36,43 @@ type dialError struct{ err error }
 func (e *dialError) Error() string { return e.err.Error() }
 func (e *dialError) Unwrap() error { return e.err }
 
+// dial reaches an address as a route has it. A socket's path comes as a host that
+// [hostOf] made of it.
 func dial(d *net.Dialer) func(context.Context, string, string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		if path, ok := socketOf(address); ok {
+			network, address = "unix", path
+		}
 		c, err := d.DialContext(ctx, network, address)
 		if err != nil {
 			return nil, &dialError{err}
 		}
 		return c, nil
 	}
+}
+
+const (
+	unixPrefix = "unix:"    // of an address that is a socket's path
+	unixHost   = ".unix:80" // ends the host that stands for one
+)
+
+// hostOf makes of an address what may stand in a URL, so that the transport tells
+// the connections of sockets apart.
+func hostOf(address string) string {
+	if path, ok := strings.CutPrefix(address, unixPrefix); ok {
+		return hex.EncodeToString([]byte(path)) + unixHost
+	}
+	return address
+}
+
+// socketOf is the way back.
+func socketOf(host string) (path string, ok bool) {
+	name, ok := strings.CutSuffix(host, unixHost)
+	if !ok {
+		return "", false
+	}
+	raw, err := hex.DecodeString(name)
+	return string(raw), err == nil
 }
 
 // delivery brings a request to its agent. If that can not be reached, it waits
@@ -72,7 +103,7 @@ func undelivered(r *http.Request, err error) bool {
 func readdress(r *http.Request, address string) *http.Request {
 	r = r.WithContext(r.Context())
 	u := *r.URL
-	u.Host = address
+	u.Host = hostOf(address)
 	r.URL = &u
 	return r
 }

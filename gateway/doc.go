@@ -11,6 +11,8 @@
 //   - A request is counted from the moment its address is read, under the same
 //     lock, until its last byte: streams and upgraded connections too. So
 //     [Gateway.Idle] and [Gateway.Drained] miss nothing.
+//   - Of several addresses the least busy is taken, equals by turns; one that
+//     refuses connections comes last for two seconds.
 //   - A request is sent to an agent once. The exceptions are a failed dial,
 //     after which nothing was sent, and what [net/http.Transport] does by itself
 //     when a kept connection turns out to be closed: again, if nothing was
@@ -22,19 +24,31 @@
 //     agent: see [Gateway.ServeHTTP]. /internal is 404 however it is spelled.
 //   - Errors of the gateway are JSON, {"detail": "…"}, and say nothing of other
 //     workspaces.
+//   - Each request has a name, X-Request-Id, which agent, client and access log
+//     see. Counting and logging make none wait.
 //
 // # What happens to a request
 //
 //	            unknown ──────────────► 404   (held until SetReady)
 //	               │ Route       ▲ Unroute
 //	               ▼             │
-//	┌─────────► serving ─────────┤   passed on; a failed dial waits for
-//	│  Route       │             │   a change, then 502
+//	┌─────────► serving ─────────┤   passed on; after a failed dial another
+//	│  Route       │             │   address, else a change, else 502
+//	│              ▼             │
+//	├──────── handing over ──────┤   reads are passed on, to the old address;
+//	│              │             │   what writes waits as below
 //	│              ▼             │
 //	├────────── holding ─────────┤   waits for a change, bounded in number
 //	│              │             │   and time, then 503
 //	│              ▼             │
+//	├────────── asleep ──────────┤   waits likewise, while Config.Wake is called:
+//	│              │             │   once for all who wait, again after 10 s
+//	│              ▼             │
 //	└─────────── down ───────────┘   503 with the reason
+//
+// What reads and what writes is told by method and path, from the routes of the
+// agent servers; what is unknown writes unless it is a GET ([intentOf]). What ends
+// runs counts as reading, so that a hand-over does not wait for what it holds.
 //
 // Every state may follow every other. Routes are a cache: a gateway forgets them
 // when it dies, is told all of them again, and SetReady ends that time.

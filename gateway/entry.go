@@ -2,25 +2,35 @@ package gateway
 
 import (
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/slipwayhq/slipway"
 )
+
+// shunFor is how long an address that could not be dialled is taken last.
+const shunFor = 2 * time.Second
 
 // entry is a deployment: its route, and the requests that are in progress. Both
 // lie under one lock, so that a request reads its address and is counted there
 // in one step.
 type entry struct {
+	traffic  traffic
 	queue    places      // held requests
-	troubled atomic.Bool // a failure was logged and nothing has gone well since
+	troubled atomic.Bool // there are troubles
 
-	mu      sync.Mutex
-	route   slipway.Route
-	gone    bool
-	changed chan struct{}  // closed at the next change of the route
-	busy    map[string]int // requests in progress by address, none of them 0
-	ended   chan struct{}  // closed when an address falls idle or the route changes; nil if nobody waits
+	mu       sync.Mutex
+	route    slipway.Route
+	gone     bool
+	changed  chan struct{}        // closed at the next change of the route
+	busy     map[string]int       // requests in progress by address, none of them 0
+	writing  int                  // those of them that write
+	turn     int                  // whose turn it is among the least busy
+	troubles map[string]time.Time // addresses that fail, and until when they are taken last
+	wakeAt   time.Time            // when to ask again for the deployment to be woken
+	ended    chan struct{}        // closed when a request ends that is waited for or the route changes; nil if nobody waits
 }
 
 func newEntry() *entry {
@@ -30,54 +40,95 @@ func newEntry() *entry {
 // stay is a request's place at an address.
 type stay struct {
 	address string
+	intent  intent
+	asleep  bool            // there is no place before the deployment is woken
 	changed <-chan struct{} // closed when the route is another
 }
 
-// enter counts a request in at the address that the route names now. If the
-// route holds, ok is false and changed says when to ask again.
-func (e *entry) enter(name string) (s stay, ok bool, err error) {
+// enter counts a request in at the least busy address that the route names now,
+// but for those to avoid. If there is none for it, ok is false and changed says
+// when to ask again.
+func (e *entry) enter(t target, avoid []string) (s stay, ok bool, err error) {
+	i := t.intent()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	s = stay{e.least(), e.changed}
+	s = stay{intent: i, changed: e.changed, asleep: e.route.State == slipway.RouteAsleep}
 	switch {
 	case e.gone:
-		return s, false, errUnknown(name)
-	case e.route.State == slipway.RouteHolding, e.route.State == slipway.RouteHandingOver, e.route.State == slipway.RouteAsleep:
+		return s, false, errUnknown(t.name)
+	case e.holds(i):
 		return s, false, nil
 	case !e.serves():
 		return s, false, errDown(e.route.Reason)
 	}
+	if s.address, ok = e.least(avoid); !ok {
+		return s, false, nil
+	}
 	e.busy[s.address]++
+	if i == writes {
+		e.writing++
+	}
 	return s, true, nil
 }
 
-func (e *entry) serves() bool {
-	return !e.gone && e.route.State == slipway.RouteServing && len(e.route.Addresses) > 0
+// holds says whether a request has to wait for another route.
+func (e *entry) holds(i intent) bool {
+	switch e.route.State {
+	case slipway.RouteHolding, slipway.RouteAsleep:
+		return true
+	case slipway.RouteHandingOver:
+		return i == writes || len(e.route.Addresses) == 0
+	}
+	return false
 }
 
-// least returns the address with the fewest requests in progress, "" if there
-// is none. The caller holds the lock.
-func (e *entry) least() string {
-	best := ""
-	for _, a := range e.route.Addresses {
-		if best == "" || e.busy[a] < e.busy[best] {
-			best = a
+// serves says whether some requests are passed on, and not held.
+func (e *entry) serves() bool {
+	passes := e.route.State == slipway.RouteServing || e.route.State == slipway.RouteHandingOver
+	return passes && !e.gone && len(e.route.Addresses) > 0
+}
+
+// least returns the address with the fewest requests in progress, those that
+// could not be reached of late after all others, or none if each is to be
+// avoided. Equals take turns. The caller holds the lock.
+func (e *entry) least(avoid []string) (best string, ok bool) {
+	n := len(e.route.Addresses)
+	if n == 1 && len(avoid) == 0 {
+		return e.route.Addresses[0], true
+	}
+	e.turn++
+	shunned := false
+	for i := range n {
+		a := e.route.Addresses[(e.turn+i)%n]
+		if slices.Contains(avoid, a) {
+			continue
+		}
+		s := e.shuns(a)
+		if !ok || shunned && !s || shunned == s && e.busy[a] < e.busy[best] {
+			best, shunned, ok = a, s, true
 		}
 	}
-	return best
+	return best, ok
 }
 
-// leave counts a request out, and says whether it was the last of a deployment
-// that is gone.
-func (e *entry) leave(address string) (last bool) {
+func (e *entry) shuns(address string) bool {
+	until := e.troubles[address]
+	return !until.IsZero() && time.Now().Before(until)
+}
+
+// leave counts a request out.
+func (e *entry) leave(s stay) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.busy[address]--; e.busy[address] > 0 {
-		return false
+	if s.intent == writes {
+		if e.writing--; e.writing == 0 {
+			e.tellEnd()
+		}
 	}
-	delete(e.busy, address)
-	e.tellEnd()
-	return e.gone && len(e.busy) == 0
+	if e.busy[s.address]--; e.busy[s.address] == 0 {
+		delete(e.busy, s.address)
+		e.tellEnd()
+	}
 }
 
 // set returns the slug that the entry had.
@@ -85,11 +136,16 @@ func (e *entry) set(r slipway.Route) (old string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	old = e.route.Slug
-	if !reflect.DeepEqual(r, e.route) {
+	if reflect.DeepEqual(r, e.route) {
+		for a := range e.troubles {
+			e.troubles[a] = time.Time{}
+		}
+	} else {
+		e.troubles, e.wakeAt = nil, time.Time{}
 		e.troubled.Store(false)
 	}
 	e.route, e.gone = r, false
-	e.turn()
+	e.tellChange()
 	return old
 }
 
@@ -98,13 +154,13 @@ func (e *entry) unset() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.gone = true
-	e.turn()
+	e.tellChange()
 	return e.route.Slug
 }
 
-// turn wakes all who wait for another route. One that is set again unchanged
-// counts: an instance may have come back at its address.
-func (e *entry) turn() {
+// tellChange wakes all who wait for another route. One that is set again
+// unchanged counts: an instance may have come back at its address.
+func (e *entry) tellChange() {
 	close(e.changed)
 	e.changed = make(chan struct{})
 	e.tellEnd()
@@ -135,19 +191,73 @@ func (e *entry) idle() bool {
 	return len(e.busy) == 0
 }
 
-// drained says whether no request is in progress but at the address served now.
+// inProgress returns how many requests are.
+func (e *entry) inProgress() (n int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, b := range e.busy {
+		n += b
+	}
+	return n
+}
+
+// drained says whether no request is in progress but where the deployment is
+// served now; while it hands over, whether none there writes, either.
 func (e *entry) drained() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	rest := len(e.busy)
-	if e.serves() {
-		for _, a := range e.route.Addresses {
-			if e.busy[a] > 0 {
-				rest--
-			}
+	for a := range e.busy {
+		if !e.serves() || !slices.Contains(e.route.Addresses, a) {
+			return false
 		}
 	}
-	return rest == 0
+	return e.route.State != slipway.RouteHandingOver || e.writing == 0
+}
+
+// trouble notes that an address fails, and shuns it if it could not be reached.
+// It says whether that is news.
+func (e *entry) trouble(address string, unreached bool) (news bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.gone || !slices.Contains(e.route.Addresses, address) {
+		return !e.troubled.Swap(true) // of a route that is over
+	}
+	until, known := e.troubles[address]
+	if e.troubles == nil {
+		e.troubles = map[string]time.Time{}
+	}
+	if unreached {
+		until = time.Now().Add(shunFor)
+	}
+	e.troubles[address] = until
+	e.troubled.Store(true)
+	return !known
+}
+
+// recover notes that an address answers, and says whether that is news.
+func (e *entry) recover(address string) (news bool) {
+	if !e.troubled.Load() {
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	_, news = e.troubles[address]
+	delete(e.troubles, address)
+	e.troubled.Store(len(e.troubles) > 0)
+	return news
+}
+
+// mayWake says whether it is time to ask for the deployment to be woken, and
+// then puts off the next time.
+func (e *entry) mayWake(every time.Duration) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := time.Now()
+	if e.gone || e.route.State != slipway.RouteAsleep || now.Before(e.wakeAt) {
+		return false
+	}
+	e.wakeAt = now.Add(every)
+	return true
 }
 
 func (e *entry) isGone() bool {
@@ -156,14 +266,14 @@ func (e *entry) isGone() bool {
 	return e.gone
 }
 
-func (e *entry) workspace() slipway.WorkspaceID {
+// owner returns what decides who may ask.
+func (e *entry) owner() (w slipway.WorkspaceID, d slipway.DeploymentID, public bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.route.Workspace
+	return e.route.Workspace, e.route.Deployment, e.route.Public && !e.gone
 }
 
 func (e *entry) id() slipway.DeploymentID {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.route.Deployment
+	_, d, _ := e.owner()
+	return d
 }

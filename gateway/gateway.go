@@ -1,15 +1,18 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
-	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/gateway/accesslog"
+	"github.com/slipwayhq/slipway/internal/peer"
 )
 
 // Config is what a gateway is made of. The zero value of a limit means its
@@ -18,17 +21,24 @@ type Config struct {
 	Identifier slipway.Identifier
 	Domain     string        // names are <slug>.<Domain>; "" for paths only
 	HoldLimit  time.Duration // how long a request is held, 60 s
+	WakeAgain  time.Duration // how long to wait for what is asleep before asking again, 10 s
 	DialLimit  time.Duration // how long one waits for a new route after a failed dial, 5 s
 	KeyTTL     time.Duration // how long a verified key is remembered, 5 s
 	MaxHeld    int           // requests held per deployment, 1000
 	MaxBody    int64         // bytes of a request's body, 25 MB
-	// TrustedProxies are the peers whose X-Forwarded-* are believed.
-	TrustedProxies []netip.Prefix
-	Logger         *slog.Logger
+	// Wake asks for a deployment to be started that is asleep and has a request.
+	Wake func(context.Context, slipway.DeploymentID) error
+	// Guesses bounds the wrong keys of each client; nil for no bound.
+	Guesses Guesses
+	// Proxies are the peers whose X-Forwarded-* are believed.
+	Proxies   peer.Proxies
+	AccessLog *accesslog.Log // nil for none
+	Logger    *slog.Logger
 }
 
 func (c Config) withDefaults() Config {
 	c.HoldLimit = or(c.HoldLimit, 60*time.Second)
+	c.WakeAgain = or(c.WakeAgain, 10*time.Second)
 	c.DialLimit = or(c.DialLimit, 5*time.Second)
 	c.KeyTTL = or(c.KeyTTL, 5*time.Second)
 	c.MaxHeld = or(c.MaxHeld, 1000)
@@ -55,6 +65,9 @@ type Gateway struct {
 	table     *table
 	transport *http.Transport
 	proxy     *httputil.ReverseProxy
+	life      context.Context // ends with Close
+	end       context.CancelFunc
+	waking    sync.WaitGroup
 }
 
 var _ slipway.Router = (*Gateway)(nil)
@@ -63,10 +76,11 @@ var _ slipway.Router = (*Gateway)(nil)
 // SetReady.
 func New(config Config) *Gateway {
 	g := &Gateway{config: config.withDefaults()}
-	g.keys = newKeys(g.config.Identifier, g.config.KeyTTL)
+	g.keys = newKeys(g.config)
 	g.table = newTable()
 	g.transport = newTransport()
 	g.proxy = g.newProxy()
+	g.life, g.end = context.WithCancel(context.Background())
 	return g
 }
 
@@ -91,14 +105,19 @@ func (g *Gateway) Idle(ctx context.Context, d slipway.DeploymentID) error {
 }
 
 // Drained waits until no request is in progress at an address that the
-// deployment is no longer served at, or ctx ends. Unlike Idle it ends under a
+// deployment is no longer served at, and, while it hands over, none that writes
+// anywhere; or until ctx ends. Unlike Idle it ends under a
 // steady load: it is what to wait for between a switch and a stop.
 func (g *Gateway) Drained(ctx context.Context, d slipway.DeploymentID) error {
 	return g.table.await(ctx, d, (*entry).drained)
 }
 
 // Close drops the idle connections to agents.
-func (g *Gateway) Close() { g.transport.CloseIdleConnections() }
+func (g *Gateway) Close() {
+	g.end()
+	g.waking.Wait()
+	g.transport.CloseIdleConnections()
+}
 
 // Matches says whether a request is for an agent, known or not.
 func (g *Gateway) Matches(r *http.Request) bool {
@@ -110,18 +129,24 @@ func (g *Gateway) Matches(r *http.Request) bool {
 //
 // A key of the deployment's workspace, or of the organisation, is needed, as
 // X-Api-Key or as a bearer; it is taken out. GET /ok and CORS preflights need
-// none. An Authorization that is not our key is the agent's business and goes on
-// untouched.
+// none, nor does a deployment that is public; a key that comes all the same is
+// taken out there too. An Authorization that is not our key is the agent's
+// business and goes on untouched.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if err := g.serve(w, r); err != nil {
-		answer(w, err)
+	p := &passage{gateway: g, observer: observer{
+		ResponseWriter: w, client: r.Context(), began: time.Now(), id: identify(r.Header),
+	}}
+	whole := false
+	defer func() { g.account(p, r, whole) }()
+	if err := g.serve(p, &p.observer, r); err != nil {
+		answer(&p.observer, err)
 	}
+	whole = true
 }
 
 // serve returns an error if nothing was answered yet.
-func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) error {
-	p, err := g.check(r)
-	if err != nil {
+func (g *Gateway) serve(p *passage, w http.ResponseWriter, r *http.Request) error {
+	if err := g.check(p, r); err != nil {
 		return err
 	}
 	if err := g.find(p, r); err != nil {
@@ -134,6 +159,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) error {
 	if err := p.enter(r); err != nil {
 		return err
 	}
+	defer finishBody(r)
 	defer p.leave()
 	clearDeadlines(w)
 	interleave(w)
@@ -141,37 +167,92 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// check does what needs no route: names, paths, keys.
-func (g *Gateway) check(r *http.Request) (*passage, error) {
+// account counts and logs a request that has ended.
+func (g *Gateway) account(p *passage, r *http.Request, whole bool) {
+	o := p.observer.outcome(whole)
+	if p.permitted {
+		p.entry.traffic.ended(o)
+	}
+	if g.config.AccessLog != nil {
+		g.config.AccessLog.Write(g.record(p, r, o))
+	}
+}
+
+// check does what needs no route: names and paths.
+func (g *Gateway) check(p *passage, r *http.Request) error {
 	if r.Method == http.MethodConnect || r.Method == http.MethodTrace {
-		return nil, slipway.Errorf(slipway.CodeNotImplemented, "Method %s is not supported.", r.Method)
+		return slipway.Errorf(slipway.CodeNotImplemented, "Method %s is not supported.", r.Method)
 	}
-	t, ok := g.target(r)
-	if !ok {
-		return nil, slipway.Errorf(slipway.CodeNotFound, "Not found.")
+	var ok bool
+	if p.target, ok = g.target(r); !ok {
+		return slipway.Errorf(slipway.CodeNotFound, "Not found.")
 	}
-	if err := checkPath(t.path); err != nil {
-		return nil, err
+	if err := checkPath(p.target.path); err != nil {
+		return err
 	}
-	p := &passage{gateway: g, target: t, probe: probeFrom(r.Context()), keyless: keyless(r, t.path)}
-	if p.keyless || p.probe != nil {
-		return p, nil
-	}
-	var err error
-	p.admission, err = g.keys.admit(r.Context(), r.Header)
-	return p, err
+	p.probe, p.keyless = probeFrom(r.Context()), keyless(r, p.target.path)
+	return nil
 }
 
 // find gives the passage its deployment, if whoever asks may know of it.
-func (g *Gateway) find(p *passage, r *http.Request) (err error) {
+func (g *Gateway) find(p *passage, r *http.Request) error {
 	if p.probe != nil {
 		p.entry = p.probe.entry
 		return nil
 	}
-	if p.entry, err = g.lookup(r.Context(), p); err != nil || p.keyless {
+	if err := g.admit(p, r); err != nil {
 		return err
 	}
-	return p.admission.permit(p.entry.workspace(), p.entry.id(), p.target.name)
+	e, err := g.lookup(r.Context(), p)
+	if err != nil {
+		return cmp.Or(p.refused, err) // who has no key does not learn what there is
+	}
+	if err := p.permit(e); err != nil {
+		return err
+	}
+	p.entry, p.permitted = e, true
+	e.traffic.came(p.observer.began)
+	return nil
+}
+
+// admit looks at the credentials of a request. It returns an error if they are
+// no good for whatever deployment it is for.
+func (g *Gateway) admit(p *passage, r *http.Request) error {
+	if p.keyless {
+		return nil
+	}
+	p.admission, p.refused = g.keys.admit(r.Context(), r.Header, g.suspect(p, r))
+	if slipway.CodeOf(p.refused) == slipway.CodeUnauthenticated {
+		return nil // it may be for everybody
+	}
+	return p.refused
+}
+
+// suspect is the address that a wrong key counts against. At a deployment for
+// everybody none is one.
+func (g *Gateway) suspect(p *passage, r *http.Request) string {
+	if e := g.table.find(p.target.name); e != nil {
+		if _, _, public := e.owner(); public {
+			return ""
+		}
+	}
+	return g.config.Proxies.Client(r)
+}
+
+// permit says whether whoever asks may use a deployment.
+func (p *passage) permit(e *entry) (err error) {
+	w, d, public := e.owner()
+	switch {
+	case p.keyless:
+		return nil
+	case public:
+		p.key, _ = p.admission.permit(w, d, p.target.name)
+		return nil
+	case p.refused != nil:
+		return p.refused
+	}
+	p.key, err = p.admission.permit(w, d, p.target.name)
+	return err
 }
 
 // lookup returns the entry of a name; before the gateway is ready, it waits for
@@ -191,7 +272,7 @@ func (g *Gateway) lookup(ctx context.Context, p *passage) (*entry, error) {
 	limit := time.NewTimer(g.config.HoldLimit)
 	defer limit.Stop()
 	for changed != nil {
-		if err := wait(ctx, changed, limit.C); err != nil {
+		if err := wait(ctx, changed, nil, limit.C); err != nil {
 			return nil, err
 		}
 		e, changed = g.table.findOrWait(p.target.name)
@@ -234,3 +315,12 @@ func clearDeadlines(w http.ResponseWriter) {
 // is quicker than the last look at the body has its connection cut. HTTP/2 knows
 // no such thing, and says so.
 func interleave(w http.ResponseWriter) { _ = http.NewResponseController(w).EnableFullDuplex() }
+
+// finishBody closes a body that nobody has read, as after failed dials. A server
+// whose answers may overtake requests does so only when it has begun to wait for
+// the next request, and then panics (net/http's startBackgroundRead).
+func finishBody(r *http.Request) {
+	if r.Body != nil {
+		_ = r.Body.Close() // of the client, who may have left
+	}
+}

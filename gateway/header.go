@@ -1,10 +1,8 @@
 package gateway
 
 import (
-	"net"
 	"net/http"
 	"net/http/httputil"
-	"net/netip"
 	"strings"
 )
 
@@ -41,7 +39,7 @@ func isForwarding(name string) bool {
 // setForwarded says where a request came from. What the peer says of that is
 // believed, and added to, only if the peer is a proxy of ours.
 func (g *Gateway) setForwarded(r *httputil.ProxyRequest) {
-	trusted := g.trusts(r.In.RemoteAddr)
+	trusted := g.config.Proxies.Trusts(r.In.RemoteAddr)
 	stripHeaders(r.Out.Header, trusted)
 	if trusted {
 		copyValues(r.Out.Header, r.In.Header, "X-Forwarded-For")
@@ -58,26 +56,6 @@ func copyValues(to, from http.Header, names ...string) {
 			to[name] = append([]string(nil), values...)
 		}
 	}
-}
-
-func (g *Gateway) trusts(remote string) bool {
-	if len(g.config.TrustedProxies) == 0 {
-		return false
-	}
-	host, _, err := net.SplitHostPort(remote)
-	if err != nil {
-		return false
-	}
-	address, err := netip.ParseAddr(host)
-	if err != nil {
-		return false
-	}
-	for _, p := range g.config.TrustedProxies {
-		if p.Contains(address.Unmap()) {
-			return true
-		}
-	}
-	return false
 }
 
 // stripCookies takes our own cookies out of a request.

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/slipwayhq/slipway/gateway"
+	"github.com/slipwayhq/slipway/internal/peer"
 )
 
 // headers answers with those that arrive.
@@ -58,7 +59,7 @@ func TestForwarded(t *testing.T) {
 		{"10.0.0.0/8", "127.0.0.1", "public.test", "http"},
 		{"127.0.0.0/8", "192.0.2.1, 127.0.0.1", "before.test", "https"},
 	} {
-		w := serving(t, gateway.Config{TrustedProxies: []netip.Prefix{netip.MustParsePrefix(c.trusted)}}, headers)
+		w := serving(t, gateway.Config{Proxies: peer.Proxies{netip.MustParsePrefix(c.trusted)}}, headers)
 		h := w.get("/d/app/x", host("public.test"),
 			header("X-Forwarded-For", "192.0.2.1"),
 			header("X-Forwarded-Host", "before.test"),

@@ -22,10 +22,14 @@ func (p *places) take(limit int) bool {
 
 func (p *places) free() { p.taken.Add(-1) }
 
-// wait waits for a change.
-func wait(ctx context.Context, changed <-chan struct{}, limit <-chan time.Time) error {
+func (p *places) count() int { return int(p.taken.Load()) }
+
+// wait waits for a change, or until it is worth looking again without one.
+func wait(ctx context.Context, changed <-chan struct{}, again, limit <-chan time.Time) error {
 	select {
 	case <-changed:
+		return nil
+	case <-again:
 		return nil
 	case <-limit:
 		return slipway.Errorf(slipway.CodeUnavailable, "The deployment did not become available in time.")

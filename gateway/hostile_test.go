@@ -18,7 +18,7 @@ import (
 	"github.com/slipwayhq/slipway/gateway"
 )
 
-// recording is an agent that sends on what it received, a request at a time.
+// recording is an agent that sends on what it received whole, a request at a time.
 func recording(t *testing.T) (string, <-chan string) {
 	got := make(chan string, 16)
 	return rawAgent(t, func(c net.Conn, r *bufio.Reader) {
@@ -28,7 +28,9 @@ func recording(t *testing.T) (string, <-chan string) {
 			if err != nil {
 				return
 			}
-			io.ReadAll(req.Body)
+			if _, err := io.ReadAll(req.Body); err != nil {
+				return
+			}
 			got <- head.String()
 			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 		}
@@ -253,6 +255,24 @@ func TestFailedDialIsBounded(t *testing.T) {
 	w.get("/d/app/x").want(t, 502, "The agent did not answer.")
 	w.send("POST", "/d/app/x", strings.NewReader("body")).want(t, 502, "The agent did not answer.")
 	wait(t, w.Idle)
+}
+
+// The connection of a client whose request could not be delivered is as good as
+// before.
+func TestFailedDialLeavesTheConnection(t *testing.T) {
+	w := newWorld(t, gateway.Config{DialLimit: time.Millisecond})
+	w.Route(route(nowhere(t)))
+	c := w.dial()
+	defer c.Close()
+	r := bufio.NewReader(c)
+	for i := range 3 {
+		io.WriteString(c, "POST /d/app/x HTTP/1.1\r\nHost: h\r\nX-Api-Key: good\r\nContent-Length: 4\r\n\r\nbody")
+		res, err := http.ReadResponse(r, nil)
+		if err != nil || res.StatusCode != 502 {
+			t.Fatalf("request %d: %v %v", i, res, err)
+		}
+		io.Copy(io.Discard, res.Body)
+	}
 }
 
 func TestFailedDialEndsWithItsDeployment(t *testing.T) {

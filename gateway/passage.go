@@ -3,22 +3,30 @@ package gateway
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
+
+	"github.com/slipwayhq/slipway"
 )
 
 // passage is a request on its way through: who asks, for what, and where it is
 // now.
 type passage struct {
 	gateway   *Gateway
+	observer  observer
 	target    target
 	admission admission
+	refused   error // what to say unless the deployment is for everybody
 	keyless   bool
 	probe     *probe // not nil for a probe of our own
 	entry     *entry
+	key       slipway.KeyID // whose right it is to ask, "" for who has none of ours
+	permitted bool
 	stay      stay
-	inside    bool      // counted at stay.address
-	unreached string    // address of the last failed dial
-	patience  time.Time // until when to wait for another address
+	inside    bool          // counted at stay.address
+	held      time.Duration // it has waited
+	unreached []string      // addresses that could not be dialled
+	patience  time.Time     // until when to wait for another address
 }
 
 type passageKey struct{}
@@ -34,39 +42,66 @@ func passageFrom(ctx context.Context) *passage {
 // places is how full a room may be for this request to wait there. Whoever has
 // no key can not take the places of those who have one.
 func (p *passage) places() int {
-	if p.keyless {
+	if p.keyless || len(p.admission.identities) == 0 {
 		return (p.gateway.config.MaxHeld + 1) / 2
 	}
 	return p.gateway.config.MaxHeld
 }
 
-// enter counts the request in, after waiting if its deployment is held.
+// enter counts the request in, after waiting if its deployment holds it.
 func (p *passage) enter(r *http.Request) error {
-	if ok, err := p.tryEnter(); ok || err != nil {
+	if ok, err := p.tryEnter(nil); ok || err != nil {
 		return err
 	}
 	if err := bufferBody(r); err != nil {
 		return err
 	}
-	if !p.entry.queue.take(p.places()) {
+	leave, ok := p.queue()
+	if !ok {
 		return errCrowded()
 	}
-	defer p.entry.queue.free()
+	defer leave()
 	limit := time.NewTimer(p.gateway.config.HoldLimit)
 	defer limit.Stop()
 	for {
-		if ok, err := p.tryEnter(); ok || err != nil {
+		if ok, err := p.tryEnter(nil); ok || err != nil {
 			return err
 		}
-		if err := wait(r.Context(), p.stay.changed, limit.C); err != nil {
+		if err := p.awaitRoute(r.Context(), limit.C); err != nil {
 			return err
 		}
 	}
 }
 
-func (p *passage) tryEnter() (bool, error) {
+// queue takes a place to wait at, if there is one.
+func (p *passage) queue() (leave func(), ok bool) {
+	if !p.entry.queue.take(p.places()) {
+		return nil, false
+	}
+	began := time.Now()
+	return func() {
+		p.held += time.Since(began)
+		p.entry.queue.free()
+	}, true
+}
+
+// awaitRoute waits for another route. One that is asleep is asked to be woken
+// meanwhile, once for all who wait, and again if nothing comes of it.
+func (p *passage) awaitRoute(ctx context.Context, limit <-chan time.Time) error {
+	if !p.stay.asleep {
+		return wait(ctx, p.stay.changed, nil, limit)
+	}
+	if p.entry.mayWake(p.gateway.config.WakeAgain) {
+		p.gateway.wake(p.entry.id())
+	}
+	again := time.NewTimer(p.gateway.config.WakeAgain)
+	defer again.Stop()
+	return wait(ctx, p.stay.changed, again.C, limit)
+}
+
+func (p *passage) tryEnter(avoid []string) (bool, error) {
 	var err error
-	p.stay, p.inside, err = p.entry.enter(p.target.name)
+	p.stay, p.inside, err = p.entry.enter(p.target, avoid)
 	return p.inside, err
 }
 
@@ -75,32 +110,51 @@ func (p *passage) leave() {
 		return
 	}
 	p.inside = false
-	if p.entry.leave(p.stay.address) && p.probe == nil {
-		p.gateway.table.sweep(p.entry.id(), p.entry)
-	}
+	p.entry.leave(p.stay)
 }
 
-// reenter is for a request that could not be delivered: it leaves, waits for
-// another route for a short while, and enters again. It returns cause if the
-// route stays as it is.
+// reenter is for a request that could not be delivered: it leaves and enters at
+// another address, at once if there is one, else after waiting for another route
+// for a short while. It returns cause if the route stays as it is.
 func (p *passage) reenter(r *http.Request, cause error) error {
-	if p.unreached != p.stay.address {
-		p.unreached, p.patience = p.stay.address, time.Now().Add(p.gateway.config.DialLimit)
+	if !slices.Contains(p.unreached, p.stay.address) {
+		p.unreached = append(p.unreached, p.stay.address)
+		p.patience = time.Now().Add(p.gateway.config.DialLimit)
 	}
+	changed := p.stay.changed
 	p.leave()
-	if !p.entry.queue.take(p.places()) {
+	if time.Now().After(p.patience) {
 		return cause
 	}
-	err := p.awaitTurn(r.Context())
-	p.entry.queue.free()
+	if isClosed(changed) {
+		return p.enter(r)
+	}
+	if ok, err := p.tryEnter(p.unreached); ok || err != nil {
+		return err
+	}
+	leave, ok := p.queue()
+	if !ok {
+		return cause
+	}
+	err := p.awaitTurn(r.Context(), changed)
+	leave()
 	if err != nil {
 		return cause
 	}
 	return p.enter(r)
 }
 
-func (p *passage) awaitTurn(ctx context.Context) error {
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+func (p *passage) awaitTurn(ctx context.Context, changed <-chan struct{}) error {
 	limit := time.NewTimer(time.Until(p.patience))
 	defer limit.Stop()
-	return wait(ctx, p.stay.changed, limit.C)
+	return wait(ctx, changed, nil, limit.C)
 }

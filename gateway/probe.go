@@ -40,7 +40,7 @@ func (g *Gateway) Probe(ctx context.Context, r slipway.Route, path string) (int,
 		return 0, err
 	}
 	w := &statusWriter{header: http.Header{}}
-	if err := g.serve(w, req); err != nil {
+	if err := g.serve(&passage{gateway: g}, w, req); err != nil {
 		return 0, err
 	}
 	if p.err != nil {

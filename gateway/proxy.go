@@ -29,7 +29,7 @@ func (g *Gateway) newProxy() *httputil.ReverseProxy {
 // rewrite makes the agent's request out of the client's.
 func (g *Gateway) rewrite(r *httputil.ProxyRequest) {
 	p := passageFrom(r.In.Context())
-	r.Out.URL = &url.URL{Scheme: "http", Host: p.stay.address, RawQuery: r.In.URL.RawQuery}
+	r.Out.URL = &url.URL{Scheme: "http", Host: hostOf(p.stay.address), RawQuery: r.In.URL.RawQuery}
 	setPath(r.Out.URL, p.target.path)
 	r.Out.Host = r.In.Host
 	r.Out.Trailer = nil // they come after the checks
@@ -65,7 +65,7 @@ func (g *Gateway) received(res *http.Response) error {
 		return errUpgrade
 	}
 	stripSetCookies(res.Header)
-	if p := passageFrom(res.Request.Context()); p.entry.troubled.Load() && p.entry.troubled.Swap(false) {
+	if p := passageFrom(res.Request.Context()); p.entry.recover(p.stay.address) {
 		g.config.Logger.Info("agent answers again", "deployment", p.entry.id(), "address", p.stay.address)
 	}
 	return nil
@@ -93,7 +93,8 @@ func (g *Gateway) logFailure(p *passage, err error) {
 	if _, expected := errors.AsType[*slipway.Error](err); expected || err == errClient || p.probe != nil {
 		return
 	}
-	if p.entry.troubled.CompareAndSwap(false, true) {
+	_, unreached := errors.AsType[*dialError](err)
+	if p.entry.trouble(p.stay.address, unreached) {
 		g.config.Logger.Warn("agent does not answer",
 			"deployment", p.entry.id(), "address", p.stay.address, "error", cause(err))
 	}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/slipwayhq/slipway"
 )
@@ -16,10 +17,17 @@ type table struct {
 
 	mu      sync.Mutex // taken by all who change the table, before that of an entry
 	ready   bool
-	changed chan struct{} // closed at the next change; nil once ready
+	changed chan struct{}                      // closed at the next change; nil once ready
+	gone    map[slipway.DeploymentID]time.Time // since when; they are in ids yet
 }
 
-func newTable() *table { return &table{changed: make(chan struct{})} }
+// keepGone is how long a deployment that is gone is kept, should it come back:
+// its counts then go on.
+const keepGone = time.Minute
+
+func newTable() *table {
+	return &table{changed: make(chan struct{}), gone: map[slipway.DeploymentID]time.Time{}}
+}
 
 // find returns the entry of a name, nil if there is none. Ids come first: a slug
 // that looks like one can not take its place. An entry that is only just being
@@ -56,6 +64,8 @@ func (t *table) set(r slipway.Route) {
 	if r.Slug != "" {
 		t.slugs.Store(r.Slug, e)
 	}
+	delete(t.gone, r.Deployment)
+	t.sweep()
 	t.wake()
 }
 
@@ -68,21 +78,24 @@ func (t *table) unset(d slipway.DeploymentID) {
 	}
 	e := known.(*entry)
 	t.slugs.CompareAndDelete(e.unset(), e)
-	t.drop(d, e)
-}
-
-// drop forgets an entry that is gone and idle. The caller holds the lock.
-func (t *table) drop(d slipway.DeploymentID, e *entry) {
-	if e.isGone() && e.idle() {
-		t.ids.CompareAndDelete(d, e)
+	if _, before := t.gone[d]; !before {
+		t.gone[d] = time.Now()
 	}
+	t.sweep()
 }
 
-// sweep drops an entry whose last request has ended after it was gone.
-func (t *table) sweep(d slipway.DeploymentID, e *entry) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.drop(d, e)
+// sweep drops what has been gone for a while and is idle. The caller holds the
+// lock.
+func (t *table) sweep() {
+	for d, since := range t.gone {
+		if time.Since(since) < keepGone {
+			continue
+		}
+		if e, ok := t.ids.Load(d); !ok || e.(*entry).idle() {
+			t.ids.Delete(d)
+			delete(t.gone, d)
+		}
+	}
 }
 
 func (t *table) setReady() {

@@ -12,22 +12,29 @@ const prefix = "/d/"
 
 // target is what a request asks for.
 type target struct {
-	name string // slug or id
-	path string // of the agent, still encoded, begins with a slash
+	name     string // slug or id
+	path     string // of the agent, still encoded, begins with a slash
+	method   string
+	upgrades bool // to another protocol
 }
+
+func (t target) intent() intent { return intentOf(t.method, t.path, t.upgrades) }
 
 // target tells name and path apart. A host of ours decides before the path does.
 func (g *Gateway) target(r *http.Request) (target, bool) {
+	t := target{method: r.Method, upgrades: len(r.Header["Upgrade"]) > 0}
 	raw := rawPath(r.URL)
 	if name, ok := hostName(r.Host, g.config.Domain); ok {
-		return target{name, rooted(raw)}, true
+		t.name, t.path = name, rooted(raw)
+		return t, true
 	}
 	rest, ok := strings.CutPrefix(raw, prefix)
 	if !ok {
-		return target{}, false
+		return t, false
 	}
 	name, path, _ := strings.Cut(rest, "/")
-	return target{name, "/" + path}, name != ""
+	t.name, t.path = name, "/"+path
+	return t, name != ""
 }
 
 func rooted(path string) string {

@@ -264,8 +264,7 @@ func (w *worker) yield(ctx context.Context, s step) error {
 
 // hold has every new request wait.
 func (w *worker) hold() {
-	d := w.a.Deployment
-	w.router.Route(slipway.Route{Deployment: d.ID, Workspace: d.Workspace, Slug: d.Slug, State: slipway.RouteHolding})
+	w.router.Route(held(w.a.Deployment))
 }
 
 // letRunsEnd waits, bounded, for the runs of an instance to which no new ones
@@ -357,6 +356,10 @@ func (w *worker) free(ctx context.Context, s step) error {
 // putBack replaces the state by what it was before the hand-over.
 func (w *worker) putBack(ctx context.Context, s step) error {
 	if err := w.driver.Restore(ctx, w.a.Deployment.ID, s.handover.Snapshot); err != nil {
+		health := slipway.Health{State: slipway.Unhealthy, Reason: fmt.Sprintf("A new revision failed, and the state can not be put back: %v", err)}
+		if ctx.Err() == nil && w.a.Deployment.Health.State != health.State {
+			err = errors.Join(err, w.report(ctx, slipway.HealthChanged{Health: health}))
+		}
 		return fmt.Errorf("put the state back: %w", err)
 	}
 	return w.moveTo(ctx, nil)

@@ -26,6 +26,7 @@ const (
 	kill       verb = "kill"        // end an instance that does not answer
 	calm       verb = "calm"        // forget the instance's crashes
 	drain      verb = "drain"       // stop the instance, letting its work end
+	lull       verb = "lull"        // drain the instance, unless work has come meanwhile
 	remove     verb = "remove"      // delete what is left of the instance
 	fail       verb = "fail"        // end the revision
 	removeItem verb = "remove item" // delete a thing of a deleted deployment
@@ -138,13 +139,17 @@ func clearAway(w world, unwanted []slipway.Instance) step {
 		switch {
 		case w.Deployment.Deleting():
 			s.why = "its deployment is deleted"
-		case w.Active != nil && i.Revision == w.Active.ID:
+		case w.isActive(i) && w.asleep():
+			s.why = "nobody asks for it"
+		case w.isActive(i):
 			s.why = "its revision is to have fewer"
 		}
 		if w.running(i) {
 			s.do = drain
 			if i.State != slipway.InstanceServing || w.Deployment.Deleting() {
 				s.grace = graceOfUnproved // else its kind's own
+			} else if w.isActive(i) && w.asleep() {
+				s.do = lull
 			}
 		}
 		steps = append(steps, s)
@@ -209,6 +214,9 @@ func givesUp(w world, r *slipway.Revision, i slipway.Instance) bool {
 func keepServing(w world) step {
 	if w.Active == nil {
 		return step{do: rest, why: "nothing is to serve"}
+	}
+	if w.asleep() {
+		return step{do: rest, why: "it sleeps"}
 	}
 	return soonest(w, bringUp(w, w.Active)...)
 }

@@ -64,6 +64,17 @@ func (s *scene) scaled(n int) *scene {
 	return s
 }
 
+// sized has the active revision ask for so many instances.
+func (s *scene) sized(least, most int) *scene {
+	s.Active.Config.Resources = &slipway.Resources{Server: slipway.Share{MinScale: &least, MaxScale: &most}}
+	return s
+}
+
+func (s *scene) asleep() *scene {
+	s.Deployment.Running.Asleep = true
+	return s
+}
+
 func (s *scene) deleting(items ...slipway.ItemKind) *scene {
 	s.Deployment.Status = slipway.AwaitingDelete
 	for _, k := range items {
@@ -290,6 +301,34 @@ func TestNext(t *testing.T) {
 			do: fail, of: "r1",
 		},
 
+		"several: no more than may be": {s: newScene().active("r1", "shared").sized(1, 2).scaled(9).instance("i1", "r1", serving, running).instance("i2", "r1", serving, running), do: rest},
+		"several: no fewer than may be": {
+			s:  newScene().active("r1", "shared").sized(2, 2).instance("i1", "r1", serving, running),
+			do: plan, of: "r1",
+		},
+		"several: each revision is sized by itself": {
+			s: newScene().active("r1", "shared").sized(2, 2).instance("i1", "r1", serving, running).instance("i2", "r1", serving, running).
+				inProgress("r2", slipway.Deploying, "shared").instance("i3", "r2", serving, running),
+			do: pass, of: "r2",
+		},
+
+		"asleep: what serves is let end": {s: newScene().active("r1", "exclusive").asleep().instance("i1", "r1", serving, running), do: lull, of: "i1"},
+		"asleep: and goes":               {s: newScene().active("r1", "exclusive").asleep().instance("i1", "r1", leaving, exited), do: remove, of: "i1"},
+		"asleep: what has crashed goes":  {s: newScene().active("r1", "shared").asleep().instance("i1", "r1", down_, exited, crashes(1)), do: remove, of: "i1"},
+		"asleep: nothing starts":         {s: newScene().active("r1", "shared").asleep(), do: rest},
+		"asleep: all of several go": {
+			s:  newScene().active("r1", "shared").scaled(2).asleep().instance("i1", "r1", leaving, exited).instance("i2", "r1", serving, running),
+			do: remove, of: "i1",
+		},
+		"asleep: a new revision is built": {s: newScene().active("r1", "shared").asleep().inProgress("r2", slipway.AwaitingBuild, ""), do: build, of: "r2"},
+		"asleep: a new revision takes over": {
+			s:  newScene().active("r1", "exclusive").asleep().inProgress("r2", slipway.Deploying, "exclusive").instance("i2", "r2", planned, absent),
+			do: move,
+		},
+		"woken: one that is being stopped ends first":  {s: newScene().active("r1", "exclusive").instance("i1", "r1", leaving, running), do: drain, of: "i1"},
+		"woken: one that was stopped is started again": {s: newScene().active("r1", "exclusive").instance("i1", "r1", leaving, exited), do: again, of: "i1"},
+		"deleted while it slept":                       {s: newScene().active("r1", "shared").asleep().deleting(slipway.ItemState), do: removeItem, of: "state"},
+
 		"deleted: a build is cancelled first": {s: newScene().deleting(slipway.ItemBundle).building("r1", false), do: rest},
 		"deleted: what runs is stopped":       {s: newScene().active("r1", "shared").instance("i1", "r1", serving, running).deleting(slipway.ItemRoute), do: drain, of: "i1"},
 		"deleted: instances go":               {s: newScene().instance("i1", "r1", leaving, exited).deleting(slipway.ItemState), do: remove, of: "i1"},
@@ -404,12 +443,24 @@ func TestRoutes(t *testing.T) {
 			instance("i2", "r1", serving, running), slipway.RouteServing},
 		"one of several may come back": {newScene().active("r1", "shared").scaled(2).instance("i1", "r1", down_, exited, crashes(crashLoop)).
 			instance("i2", "r1", planned, running), slipway.RouteHolding},
-		"another attempt up": {newScene().active("r1", "shared").instance("i1", "r1", serving, running, func(i *slipway.Instance, _ *slipway.Observed) { i.Attempt = 2 }), slipway.RouteHolding},
+		"asleep":               {newScene().active("r1", "shared").asleep(), slipway.RouteAsleep},
+		"falling asleep":       {newScene().active("r1", "shared").asleep().instance("i1", "r1", serving, running), slipway.RouteAsleep},
+		"woken":                {newScene().active("r1", "shared").instance("i1", "r1", leaving, exited), slipway.RouteHolding},
+		"woken in good time":   {newScene().active("r1", "shared").instance("i1", "r1", serving, running), slipway.RouteServing},
+		"deleted in its sleep": {newScene().active("r1", "shared").asleep().deleting(), ""},
+		"another attempt up":   {newScene().active("r1", "shared").instance("i1", "r1", serving, running, func(i *slipway.Instance, _ *slipway.Observed) { i.Attempt = 2 }), slipway.RouteHolding},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, ok := routeFor(c.s.world)
 			if ok != (c.want != "") || r.State != c.want {
 				t.Errorf("route is %q (%t), want %q", r.State, ok, c.want)
+			}
+			if r.Public {
+				t.Error("it is for everybody unasked")
+			}
+			c.s.Deployment.Config.Access = slipway.AccessPublic
+			if r, ok := routeFor(c.s.world); ok && !r.Public {
+				t.Error("it is not for everybody")
 			}
 			if r.State == slipway.RouteServing && len(r.Addresses) == 0 || r.State == slipway.RouteDown && r.Reason == "" {
 				t.Errorf("incomplete route %+v", r)

@@ -13,9 +13,13 @@ func routeFor(w world) (slipway.Route, bool) {
 	if d.Deleting() || w.Active == nil {
 		return slipway.Route{}, false
 	}
-	r := slipway.Route{Deployment: d.ID, Workspace: d.Workspace, Slug: d.Slug, State: slipway.RouteHolding}
+	r := held(d)
 	if w.holds() {
 		return w.routeOfHandover(r), true
+	}
+	if w.asleep() {
+		r.State = slipway.RouteAsleep
+		return r, true
 	}
 	fewest := 0 // crashes in a row, of those that do not serve
 	for n, i := range w.instancesOf(w.Active) {
@@ -34,4 +38,12 @@ func routeFor(w world) (slipway.Route, bool) {
 		r.Reason = fmt.Sprintf("The deployment has crashed %d times in a row.", fewest)
 	}
 	return r, true
+}
+
+// held is a route at which new requests wait.
+func held(d slipway.Deployment) slipway.Route {
+	return slipway.Route{
+		Deployment: d.ID, Workspace: d.Workspace, Slug: d.Slug, State: slipway.RouteHolding,
+		Public: d.Config.Access == slipway.AccessPublic,
+	}
 }

@@ -25,7 +25,7 @@ func (w *worker) take(ctx context.Context, s step) error {
 	case deploy:
 		return w.reportPlan(ctx, s.revision, w.deployment(s.revision, s.revision.Artefact))
 	case plan:
-		return w.reportPlan(ctx, s.revision, w.placement(s.revision.ID, s.revision.Artefact))
+		return w.reportPlan(ctx, s.revision, w.placement(s.revision, s.revision.Artefact))
 	case pass:
 		return w.passGate(ctx, s.revision)
 	case start:
@@ -41,6 +41,8 @@ func (w *worker) take(ctx context.Context, s step) error {
 		return w.report(ctx, slipway.InstanceChanged{Instance: s.instance})
 	case kill:
 		return w.kill(ctx, s)
+	case lull:
+		return w.lull(ctx, s)
 	case drain:
 		return w.drain(ctx, s)
 	case remove:
@@ -67,16 +69,16 @@ func (w *worker) take(ctx context.Context, s step) error {
 
 // deployment is what is written down before a revision starts.
 func (w *worker) deployment(r *slipway.Revision, a slipway.Artefact) []slipway.Event {
-	return append([]slipway.Event{slipway.DeployStarted{Revision: r.ID}}, w.placement(r.ID, a)...)
+	return append([]slipway.Event{slipway.DeployStarted{Revision: r.ID}}, w.placement(r, a)...)
 }
 
-func (w *worker) placement(r slipway.RevisionID, a slipway.Artefact) []slipway.Event {
+func (w *worker) placement(r *slipway.Revision, a slipway.Artefact) []slipway.Event {
 	events := []slipway.Event{slipway.ItemPlanned{Kind: slipway.ItemRoute, Ref: string(w.a.Deployment.ID)}}
 	kind := w.kinds[a.Kind]
 	if kind.Exclusive {
 		events = append(events, slipway.ItemPlanned{Kind: slipway.ItemState, Ref: string(w.a.Deployment.ID)})
 	}
-	return append(events, slipway.InstanceWanted{Revision: r, Count: replicas(w.a.Deployment, kind), Ports: w.config.Ports})
+	return append(events, slipway.InstanceWanted{Revision: r.ID, Count: replicas(w.a.Deployment, r, kind), Ports: w.config.Ports})
 }
 
 // reportPlan reports what needs a port: that there is none is final.
@@ -140,6 +142,7 @@ func (w *worker) workload(ctx context.Context, s step) (slipway.Workload, error)
 		Instance: s.instance.ID, Deployment: w.a.Deployment.ID, Revision: s.revision.ID, Attempt: s.instance.Attempt,
 		Image: s.revision.Artefact.Image, Args: launch.Args, Env: slices.Concat(env, launch.Env), Port: s.instance.Port,
 		Stateful: w.kinds[s.revision.Artefact.Kind].Exclusive, StandBy: w.mayOnlyStandBy(s.instance.ID),
+		Limits: slipway.SizeOf(w.a.Deployment.Config.DeploymentType, s.revision.Config.Resources).Limits,
 	}, nil
 }
 
@@ -208,10 +211,8 @@ func (w *worker) serves(ctx context.Context, s step) error {
 // then new requests wait, so that who reads DEPLOYED finds the new revision and
 // no other.
 func (w *worker) passGate(ctx context.Context, r *slipway.Revision, events ...slipway.Event) error {
-	w.router.Route(slipway.Route{
-		Deployment: w.a.Deployment.ID, Workspace: w.a.Deployment.Workspace, Slug: w.a.Deployment.Slug, State: slipway.RouteHolding,
-	})
-	return w.report(ctx, append(events, slipway.GatePassed{Revision: r.ID})...)
+	w.hold()
+	return w.report(ctx, append(events, slipway.GatePassed{Revision: r.ID, Alone: w.kinds[r.Artefact.Kind].Exclusive})...)
 }
 
 // crashed reports an instance that ended by itself, and when it is tried again.
@@ -260,6 +261,30 @@ func (w *worker) kill(ctx context.Context, s step) error {
 	return w.reportCrash(ctx, s.instance, &slipway.Exit{Code: -1, Reason: s.failure.Message, At: w.config.Now()})
 }
 
+// lull ends an instance of a deployment that sleeps. New requests wait from now
+// on; what the last ones have left to be done is let end first, and keeps the
+// deployment awake.
+func (w *worker) lull(ctx context.Context, s step) error {
+	i, d := s.instance, w.a.Deployment.ID
+	ended, err := w.letEnd(ctx, w.left(requestsOf(i.ID), w.drainOf(i), w.config.Now()))
+	if err != nil {
+		return err
+	}
+	runs, err := w.driver.Runs(ctx, d, i.ID)
+	switch {
+	case err != nil && !errors.Is(err, slipway.ErrUntold):
+		return fmt.Errorf("ask for runs: %w", err)
+	case ended && runs.Pending+runs.Running == 0:
+		return w.drain(ctx, s)
+	}
+	w.log.Info("deployment is not put to sleep, it has work", slog.Int("pending", runs.Pending), slog.Int("running", runs.Running))
+	delete(w.begun, requestsOf(i.ID))
+	if err := w.sync.Rouse(ctx, d); err != nil {
+		return fmt.Errorf("keep awake: %w", err)
+	}
+	return w.report(ctx)
+}
+
 // drain stops an instance for good: new requests wait or go elsewhere, those
 // that have begun may end, and so may its runs.
 func (w *worker) drain(ctx context.Context, s step) error {
@@ -269,8 +294,12 @@ func (w *worker) drain(ctx context.Context, s step) error {
 		grace = w.drainOf(i)
 	}
 	if i.State == slipway.InstanceServing && !d.Deleting() {
-		if err := w.letEnd(ctx, w.left(requestsOf(i.ID), grace, w.config.Now())); err != nil {
+		ended, err := w.letEnd(ctx, w.left(requestsOf(i.ID), grace, w.config.Now()))
+		if err != nil {
 			return err
+		}
+		if !ended {
+			w.log.Warn("requests did not end in time and are cut", slog.Duration("after", grace))
 		}
 	}
 	if i.State != slipway.InstanceStopping {
@@ -295,14 +324,12 @@ func (w *worker) drainOf(i slipway.Instance) time.Duration {
 }
 
 // letEnd waits, bounded, until requests that have begun at instances which the
-// route has left have ended. What has not ended by then is cut.
-func (w *worker) letEnd(ctx context.Context, limit time.Duration) error {
+// route has left have ended, and says whether they have.
+func (w *worker) letEnd(ctx context.Context, limit time.Duration) (ended bool, err error) {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	if err := w.router.Drained(limited, w.a.Deployment.ID); err != nil && ctx.Err() == nil {
-		w.log.Warn("requests did not end in time and are cut", slog.Duration("after", limit))
-	}
-	return ctx.Err()
+	err = w.router.Drained(limited, w.a.Deployment.ID)
+	return err == nil, ctx.Err()
 }
 
 func (w *worker) remove(ctx context.Context, i slipway.Instance) error {

@@ -55,15 +55,24 @@ type outcome struct {
 	err      error
 }
 
-// replicas is how many instances a revision of a kind is to have.
-func replicas(d slipway.Deployment, k slipway.AgentKind) int {
+// replicas is how many instances a revision of a kind is to have while it is
+// awake.
+func replicas(d slipway.Deployment, r *slipway.Revision, k slipway.AgentKind) int {
 	if k.Exclusive {
 		return 1
 	}
-	return max(d.Running.Replicas, 1)
+	return slipway.SizeOf(d.Config.DeploymentType, r.Config.Resources).Replicas(d.Running.Replicas)
 }
 
-func (w world) replicas(r *slipway.Revision) int { return replicas(w.Deployment, w.kind(r)) }
+func (w world) replicas(r *slipway.Revision) int {
+	if w.asleep() && r == w.Active {
+		return 0
+	}
+	return replicas(w.Deployment, r, w.kind(r))
+}
+
+// asleep says whether the active revision is to have no instance.
+func (w world) asleep() bool { return w.Deployment.Running.Asleep && w.Active != nil }
 
 // instancesOf lists the instances that a revision is to have. If there are more,
 // those stay that serve, then those that may come to, and of them the oldest; one
@@ -96,7 +105,7 @@ func (w world) distance(i slipway.Instance) int {
 // deployed is to have.
 func (w world) others() []slipway.Instance {
 	wanted := map[slipway.InstanceID]bool{}
-	for _, r := range []*slipway.Revision{w.Active, w.deployed()} {
+	for _, r := range []*slipway.Revision{w.Active, w.toGate()} {
 		if r == nil {
 			continue
 		}
@@ -107,8 +116,8 @@ func (w world) others() []slipway.Instance {
 	return slices.DeleteFunc(slices.Clone(w.Instances), func(i slipway.Instance) bool { return wanted[i.ID] })
 }
 
-// deployed returns the revision that is being deployed, nil for none.
-func (w world) deployed() *slipway.Revision {
+// toGate returns the revision that is being deployed, nil for none.
+func (w world) toGate() *slipway.Revision {
 	if w.deploying() {
 		return w.InProgress
 	}
@@ -136,6 +145,10 @@ func (w world) running(i slipway.Instance) bool { return w.phase(i) == slipway.P
 // serves says whether the instance can be sent requests.
 func (w world) serves(i slipway.Instance) bool {
 	return w.running(i) && w.seen[i.ID].Attempt == i.Attempt && i.State == slipway.InstanceServing && !w.deaf[i.ID]
+}
+
+func (w world) isActive(i slipway.Instance) bool {
+	return w.Active != nil && i.Revision == w.Active.ID
 }
 
 // serving counts the instances of a revision that do.

@@ -7,4 +7,6 @@ import (
 )
 
 // Measured implements slipway.Sync.
-func (s *Service) Measured(context.Context, string, []slipway.Sample) error { return nil }
+func (s *Service) Measured(ctx context.Context, _ string, samples []slipway.Sample) error {
+	return s.scale(ctx, samples)
+}

@@ -110,11 +110,15 @@ func (c *change) apply(d *slipway.Deployment, ch slipway.Change) error {
 			return err
 		}
 	}
-	revise := revises(ch, *d)
+	revise, opens := revises(ch, *d), differs(ch.Access, d.Config.Access)
 	if err := merge(ch, d); err != nil {
 		return err
 	}
-	if !revise {
+	switch {
+	case revise:
+	case opens:
+		return c.want(d) // its route is another
+	default:
 		return c.keep(d)
 	}
 	if err := checkRevisable(d, source); err != nil {
@@ -171,6 +175,7 @@ func merge(ch slipway.Change, d *slipway.Deployment) error {
 	set(&d.Config.InstallCommand, ch.InstallCommand)
 	set(&d.Config.BuildCommand, ch.BuildCommand)
 	set(&d.Config.AgentServer, ch.AgentServer)
+	set(&d.Config.Access, ch.Access)
 	set(&d.RevisionConfig.RepoRef, ch.RepoRef)
 	set(&d.RevisionConfig.ConfigPath, ch.ConfigPath)
 	d.RevisionConfig.InstallCommand, d.RevisionConfig.BuildCommand = d.Config.InstallCommand, d.Config.BuildCommand

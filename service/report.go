@@ -150,6 +150,7 @@ func (r *report) gatePassed(e slipway.GatePassed) error {
 	}
 	r.d.Running = r.d.Running.HandOver(nil)
 	r.d.Active = e.Revision
+	r.d.Running.Alone, r.d.Running.Asleep = e.Alone, false
 	r.d.Health = slipway.Health{State: slipway.Healthy, Since: r.now}
 	r.d.UpdatedAt = r.now
 	r.dirty = true

@@ -428,3 +428,24 @@ func TestCreateAnswersWhatWillBeRead(t *testing.T) {
 		}
 	}
 }
+
+// Who may ask an agent is changed without a revision, and its data plane is told.
+func TestAccessMakesNoRevision(t *testing.T) {
+	p := newPlane(t)
+	d := p.create("app")
+	first := p.push(d.ID)
+	before := d
+	for _, access := range []slipway.Access{slipway.AccessPublic, slipway.AccessKey} {
+		v, err := p.Patch(t.Context(), p.who, d.ID, slipway.Change{Access: &access})
+		must(t, err)
+		if v.Config.Access != access || v.Deployment.Latest != first.ID || v.Generation <= before.Generation {
+			t.Errorf("%s: %+v", access, v)
+		}
+		again, err := p.Patch(t.Context(), p.who, d.ID, slipway.Change{Access: &access})
+		must(t, err)
+		if again.Generation != v.Generation {
+			t.Errorf("%s again is another wish", access)
+		}
+		before = v
+	}
+}

@@ -67,6 +67,11 @@ type Config struct {
 	// Forget is called after each change of keys and workspaces is committed, and
 	// before it is answered: whoever remembers who may do what must ask anew.
 	Forget func()
+	// ScalePace is how long more or fewer replicas must be needed before there
+	// are more or fewer. The latter is the contract's (§8), 30 min.
+	ScalePace slipway.Pace
+	// SleepAfter is how long nobody must ask for a deployment that may sleep.
+	SleepAfter time.Duration
 	// FollowEvery is how often those who follow a deployment look at its rows
 	// without being woken. It must be set where several servers share a store,
 	// since what another one writes wakes nobody here; 0 is never.
@@ -82,6 +87,9 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.UploadFor, 15*time.Minute)
 	orDefault(&c.PushFor, time.Hour)
 	orDefault(&c.ForceFor, 20*time.Second)
+	orDefault(&c.ScalePace.Up, 30*time.Second)
+	orDefault(&c.ScalePace.Down, 30*time.Minute)
+	orDefault(&c.SleepAfter, 15*time.Minute)
 	orDefault(&c.Retention.For, 72*time.Hour)
 	orDefault(&c.Retention.Sources, 24*time.Hour)
 	if c.Retention.Last == 0 {
@@ -115,6 +123,7 @@ type Service struct {
 	board  *board
 	// followers is a board of its own: a data plane is not woken by events.
 	followers *board
+	scaler    scaler
 	// receiving is held to read while an upload is stored and written down: two
 	// with the same bytes are one file, which must not be removed in between.
 	receiving sync.RWMutex
@@ -125,6 +134,7 @@ type Service struct {
 func New(store slipway.Store, blobs Blobs, images Images, sealer Sealer, config Config) *Service {
 	return &Service{
 		store: store, blobs: blobs, images: images, sealer: sealer, config: config.withDefaults(), board: newBoard(), followers: newBoard(),
+		scaler: scaler{seen: map[slipway.DeploymentID]observed{}},
 	}
 }
 

@@ -110,7 +110,9 @@ func deployment(r db.Deployment) (slipway.Deployment, error) {
 // runningRecord has the fields of slipway.Running.
 type runningRecord struct {
 	Replicas int                `json:"replicas,omitempty"`
+	Alone    bool               `json:"alone,omitempty"`
 	Asleep   bool               `json:"asleep,omitempty"`
+	Woken    int                `json:"woken,omitempty"`
 	Since    time.Time          `json:"since,omitzero"`
 	Before   slipway.RevisionID `json:"before,omitempty"`
 	Handover *slipway.Handover  `json:"handover,omitempty"`
@@ -153,6 +155,7 @@ type sourceConfigRecord struct {
 	InstallCommand string              `json:"install_command,omitempty"`
 	BuildCommand   string              `json:"build_command,omitempty"`
 	AgentServer    slipway.AgentServer `json:"agent_server,omitempty"`
+	Access         slipway.Access      `json:"access,omitempty"`
 }
 
 // revisionConfigRecord has the fields of slipway.RevisionConfig.

@@ -87,7 +87,7 @@ func deploymentView(r db.GetDeploymentViewRow) (slipway.DeploymentView, error) {
 	if err != nil {
 		return slipway.DeploymentView{}, err
 	}
-	v := slipway.DeploymentView{Deployment: d, Variables: strings.Fields(r.VariableNames.String)}
+	v := slipway.DeploymentView{Deployment: d, Serving: int(r.Serving), Variables: strings.Fields(r.VariableNames.String)}
 	if r.NewestStatus.Valid {
 		v.Newest = &slipway.NewestRevision{ID: d.Latest, Status: slipway.RevisionStatus(r.NewestStatus.String), Message: r.NewestMessage.String}
 	}

@@ -37,6 +37,15 @@ func extensionCases() []Case {
 			t.patch(d.path(), object{"source_config": object{"agent_server": "another"}}).is(http.StatusUnprocessableEntity)
 			t.check(d.count() == 0, "no revision before there is a source", d.count())
 		}),
+		choice("ext", "a deployment can be opened to everybody", func(t *T) {
+			d := t.create(nil)
+			d.get().has("source_config.access", nil)
+			t.patch(d.path(), object{"source_config": object{"access": "public"}}).is(http.StatusOK).has("source_config.access", "public")
+			t.patch(d.path(), object{"source_config": object{"access": "friends"}}).is(http.StatusUnprocessableEntity)
+			t.patch(d.path(), object{"source_config": object{"access": nil}}).is(http.StatusOK).has("source_config.access", "public")
+			t.patch(d.path(), object{"source_config": object{"access": "key"}}).is(http.StatusOK).has("source_config.access", "key")
+			t.check(d.count() == 0, "no revision", d.count())
+		}),
 		choice("ext", "events begin with a reset", func(t *T) {
 			d := t.create(nil)
 			t.check(t.firstEvent(d.path()+"/events") == "reset", "an event named reset", t.firstEvent(d.path()+"/events"))

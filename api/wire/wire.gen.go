@@ -193,9 +193,12 @@ type Deployment struct {
 	LatestRevisionStatus *string `json:"latest_revision_status"`
 
 	// LatestRevisionStatusMessage Why the newest revision is where it is.
-	LatestRevisionStatusMessage *string            `json:"latest_revision_status_message"`
-	Name                        string             `json:"name"`
-	SecretReferences            *[]SecretReference `json:"secret_references"`
+	LatestRevisionStatusMessage *string `json:"latest_revision_status_message"`
+	Name                        string  `json:"name"`
+
+	// Scale How many replicas there are; null before the first revision serves.
+	Scale            *DeploymentScale   `json:"scale"`
+	SecretReferences *[]SecretReference `json:"secret_references"`
 
 	// Secrets Every name once, the values masked.
 	Secrets []Secret `json:"secrets"`
@@ -299,6 +302,30 @@ type DeploymentPatchRequest struct {
 
 	// TrackedPackages Packages whose versions the client wants recorded with the revision.
 	TrackedPackages *[]string `json:"tracked_packages,omitempty"`
+}
+
+// DeploymentScale How many replicas of the active revision there are and should be.
+type DeploymentScale struct {
+	// Asleep True while nothing runs because nobody asks for it; the next request wakes it.
+	Asleep bool `json:"asleep"`
+
+	// Max The most.
+	Max int `json:"max"`
+
+	// Min The least while it is awake.
+	Min int `json:"min"`
+
+	// Reason Why there are fewer than were asked for, in words for people.
+	Reason *string `json:"reason"`
+
+	// Replicas That serve now.
+	Replicas int `json:"replicas"`
+
+	// Wanted That there should be now; 0 while it is asleep.
+	Wanted int `json:"wanted"`
+
+	// Woken How often a request woke it.
+	Woken int `json:"woken"`
 }
 
 // DeploymentsDeleted What became of each deployment, in the order asked for.
@@ -756,6 +783,9 @@ type SecretReference struct {
 
 // SourceConfig Settings of a deployment that outlive its revisions, as they are read back.
 type SourceConfig struct {
+	// Access Who may ask the agent; null is whoever has a key of its workspace.
+	Access *string `json:"access"`
+
 	// AgentServer The server that was asked for; null is LangGraph's own.
 	AgentServer  *string `json:"agent_server"`
 	BuildCommand *string `json:"build_command"`
@@ -786,6 +816,9 @@ type SourceConfig struct {
 
 // SourceConfigRequest Settings of a deployment that outlive its revisions, as clients send them.
 type SourceConfigRequest struct {
+	// Access Who may ask the agent: whoever has a key of its workspace (the default), or everybody. It takes effect without a new revision.
+	Access *string `json:"access,omitempty"`
+
 	// AgentServer The server that is to run an app built from source: LangGraph's own (the default), or Aegra, for Python apps with a PostgreSQL database. A changed value makes a revision.
 	AgentServer  *string `json:"agent_server,omitempty"`
 	BuildCommand *string `json:"build_command,omitempty"`

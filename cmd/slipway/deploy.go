@@ -60,6 +60,7 @@ func registerSource(flags *pflag.FlagSet, c *wire.SourceConfigRequest) {
 		flags.Func(name, usage, func(value string) error { *field = &value; return nil })
 	}
 	text(&c.AgentServer, "agent-server", "`server` that runs the app: langgraph (unless set), or aegra for Python apps on PostgreSQL")
+	text(&c.Access, "access", "`who` may ask the agent: key, those who have a key of its workspace (unless set), or public, everybody")
 	text(&c.InstallCommand, "install-command", "`command` that installs dependencies, in place of the usual one")
 	text(&c.BuildCommand, "build-command", "`command` that is run after the dependencies are installed")
 }

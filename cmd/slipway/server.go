@@ -19,6 +19,7 @@ import (
 type serverFlags struct {
 	daemon.Config
 	access accessFlags
+	front  gatewayFlags
 	builds buildFlags
 	ports  string
 	images imageFlags
@@ -49,11 +50,15 @@ func newServerCommand() *cobra.Command {
 	flags.IntVar(&f.Service.Retention.Last, "keep-revisions", 5, "deployed revisions of each deployment that can be deployed again in any case")
 	flags.DurationVar(&f.Service.Retention.For, "rollback-window", 72*time.Hour, "how long a revision can be deployed again after another took its place")
 	f.builds.register(flags)
+	flags.DurationVar(&f.Service.SleepAfter, "sleep-after", 15*time.Minute, "how long nobody must ask for a deployment that may sleep")
+	flags.DurationVar(&f.Service.ScalePace.Up, "scale-up-after", 30*time.Second, "how long more replicas must be needed before they are added")
+	flags.DurationVar(&f.Service.ScalePace.Down, "scale-down-after", 30*time.Minute, "how long fewer replicas must be needed before they are removed")
 	flags.DurationVar(&f.Service.PushFor, "push-token-lifetime", time.Hour, "how long a token to push images is good")
 	flags.IntVar(&f.maxLayer, "max-layer-size", registry.DefaultMaxBlob>>20, "MiB that one layer of a pushed image may have")
 	flags.StringVar(&f.DockerHost, "docker-host", "", "Docker Engine that runs images, such as unix:///var/run/docker.sock (default: "+dockerVariable+", or none)")
 	f.images.register(flags)
 	f.access.register(flags)
+	f.front.register(flags)
 	flags.BoolVar(&f.debug, "debug", false, "log every step of reconciling, with its reason")
 	flags.BoolVar(&f.json, "log-json", false, "log as JSON")
 	return c
@@ -69,6 +74,9 @@ func runServer(ctx context.Context, f serverFlags) error {
 	if f.maxLayer <= 0 || f.Service.PushFor <= 0 || f.Service.Retention.Last <= 0 || f.Service.Retention.For <= 0 {
 		return usagef("--max-layer-size, --push-token-lifetime, --keep-revisions and --rollback-window must be more than nothing")
 	}
+	if f.Service.SleepAfter <= 0 || f.Service.ScalePace.Up <= 0 || f.Service.ScalePace.Down <= 0 {
+		return usagef("--sleep-after, --scale-up-after and --scale-down-after must be more than nothing")
+	}
 	f.MaxLayer = int64(f.maxLayer) << 20
 	f.Database = databaseURL(f.Database)
 	f.DockerHost = cmp.Or(f.DockerHost, os.Getenv(dockerVariable))
@@ -79,7 +87,16 @@ func runServer(ctx context.Context, f serverFlags) error {
 	if f.Access, err = f.access.config(); err != nil {
 		return err
 	}
+	if f.Proxies, err = f.front.trusted(); err != nil {
+		return err
+	}
 	f.Logger = f.logger()
+	log, closeLog, err := f.front.openLog(context.WithoutCancel(ctx), os.Stdout, f.Logger)
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	f.AccessLog = log
 	_, statErr := os.Stat(daemon.AdminKeyFile(f.Data))
 	s, err := daemon.Start(ctx, f.Config)
 	if err != nil {

@@ -6,7 +6,7 @@ import "testing"
 func TestServerRefuses(t *testing.T) {
 	for _, flag := range []string{
 		"--agent-ports=9-1", "--agent-ports=x", "--max-layer-size=0", "--push-token-lifetime=-1s", "--keep-revisions=0", "--rollback-window=0",
-		"--build-memory=much", "--source-builds=wasm",
+		"--build-memory=much", "--source-builds=wasm", "--trusted-proxies=localhost",
 	} {
 		data := t.TempDir()
 		got := slipwayWith(t.Context(), "", "server", "--data", data+"/data", "--listen", "127.0.0.1:0", flag)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -63,6 +64,9 @@ func describe(d wire.Deployment, newest *wire.Revision) [][]string {
 	if d.Health != nil {
 		rows = append(rows, []string{"health", d.Health.State + after(": ", plain(value(d.Health.Reason)))})
 	}
+	if d.Scale != nil {
+		rows = append(rows, []string{"replicas", describeScale(*d.Scale)})
+	}
 	rows = append(rows, []string{"serving", text(d.ActiveRevisionID)})
 	if newest == nil {
 		rows = append(rows, []string{"newest", "- (nothing uploaded yet)"})
@@ -73,6 +77,17 @@ func describe(d wire.Deployment, newest *wire.Revision) [][]string {
 		rows = append(rows, []string{"variable", v.Name})
 	}
 	return append(rows, []string{"created", clock(d.CreatedAt) + " UTC"}, []string{"changed", clock(d.UpdatedAt) + " UTC"})
+}
+
+func describeScale(s wire.DeploymentScale) string {
+	text := fmt.Sprintf("%d of %d", s.Replicas, s.Wanted)
+	switch {
+	case s.Asleep:
+		text = fmt.Sprintf("asleep, until a request comes (%d woken so far)", s.Woken)
+	case s.Min < s.Max:
+		text += fmt.Sprintf(", %d to %d by load", s.Min, s.Max)
+	}
+	return text + after("; ", plain(value(s.Reason)))
 }
 
 func describeRevision(r wire.Revision) [][]string {

@@ -159,10 +159,10 @@ func TestDeploySettings(t *testing.T) {
 	dir := app(t)
 	for range 2 {
 		f.asked = nil
-		if got := slipwayWith(t.Context(), "", "deploy", dir, "--agent-server", "aegra", "--build-command", "npm run build", "--no-wait"); got.code != 0 {
+		if got := slipwayWith(t.Context(), "", "deploy", dir, "--agent-server", "aegra", "--build-command", "npm run build", "--access", "public", "--no-wait"); got.code != 0 {
 			t.Fatal(got)
 		}
-		contains(t, "requests", strings.Join(f.asked, "\n"), `"agent_server":"aegra","build_command":"npm run build"`)
+		contains(t, "requests", strings.Join(f.asked, "\n"), `"access":"public","agent_server":"aegra","build_command":"npm run build"`)
 	}
 	f.asked = nil
 	if got := slipwayWith(t.Context(), "", "deploy", dir, "--no-wait"); got.code != 0 || strings.Contains(strings.Join(f.asked, ""), "agent_server") {

@@ -27,7 +27,9 @@ import (
 	"github.com/slipwayhq/slipway/build/image"
 	"github.com/slipwayhq/slipway/build/kind"
 	"github.com/slipwayhq/slipway/gateway"
+	"github.com/slipwayhq/slipway/gateway/accesslog"
 	"github.com/slipwayhq/slipway/internal/engine"
+	"github.com/slipwayhq/slipway/internal/peer"
 	"github.com/slipwayhq/slipway/listener"
 	"github.com/slipwayhq/slipway/reconcile"
 	"github.com/slipwayhq/slipway/registry"
@@ -70,6 +72,8 @@ type Config struct {
 	Logger     *slog.Logger
 	Service    service.Config // limits; what is unset has its default
 	Access     access.Config  // limits of keys, and the issuer of tokens
+	Proxies    peer.Proxies   // whose word is taken for where a request comes from
+	AccessLog  *accesslog.Log // of requests to agents; nil for none. It is closed by whoever opened it
 
 	// Kinds are asked before those that are built in.
 	Kinds []func(cache, tmp string) kind.Kind
@@ -188,10 +192,13 @@ func (s *Server) openControl(ctx context.Context) error {
 	// The gateway forgets after access: else it could ask for what is not forgotten yet.
 	config.Forget = func() { keys.Forget(); s.gateway.ForgetKeys() }
 	s.service = service.New(s.store, s.blobs, s.images, ring, config)
-	s.gateway = gateway.New(gateway.Config{Identifier: keys, KeyTTL: gatewayKeyTTL, Domain: s.config.Domain, Logger: s.config.Logger})
+	s.gateway = gateway.New(gateway.Config{
+		Identifier: keys, Guesses: keys, KeyTTL: gatewayKeyTTL, Domain: s.config.Domain,
+		Wake: s.service.Rouse, Proxies: s.config.Proxies, AccessLog: s.config.AccessLog, Logger: s.config.Logger,
+	})
 	stopping, stop := context.WithCancel(context.Background())
 	control, err := api.New(api.Config{
-		Control: s.service, Keys: keys, Signer: ring, PublicURL: s.config.PublicURL, Logger: s.config.Logger, Ready: s.Ready, Stopping: stopping,
+		Control: s.service, Keys: keys, Signer: ring, PublicURL: s.config.PublicURL, Logger: s.config.Logger, Ready: s.Ready, Proxies: s.config.Proxies, Stopping: stopping,
 	})
 	if err != nil {
 		stop()

@@ -33,6 +33,7 @@ func (c *control) start() {
 	defer c.mu.Unlock()
 	c.service = service.New(c.w.store, c.w.blobs, c.w.images, c.w.ring, service.Config{
 		URL: func(slug string) string { return "http://slipway.test/d/" + slug }, Logger: c.w.log,
+		ScalePace: slipway.Pace{Up: 1, Down: 1},
 	})
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	ctx, s := c.ctx, c.service
@@ -180,6 +181,10 @@ func (c *control) Disown(ctx context.Context, l slipway.Lease, kind slipway.Item
 
 func (c *control) Measured(ctx context.Context, owner string, samples []slipway.Sample) error {
 	return tell(ctx, c, func(ctx context.Context, s *service.Service) error { return s.Measured(ctx, owner, samples) })
+}
+
+func (c *control) Rouse(ctx context.Context, d slipway.DeploymentID) error {
+	return tell(ctx, c, func(ctx context.Context, s *service.Service) error { return s.Rouse(ctx, d) })
 }
 
 func (c *control) Log(ctx context.Context, lines []slipway.LogLine) error {

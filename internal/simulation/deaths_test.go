@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -13,6 +14,7 @@ type story struct {
 	before func(*world, *app) // what happened already
 	change func(*world, *app)
 	want   string // statuses of the revisions at the end, "" for gone
+	left   int    // instances at the end, 0 for one; none is -1
 }
 
 const (
@@ -25,6 +27,26 @@ const (
 
 func pushed(source string) func(*world, *app) {
 	return func(w *world, a *app) { w.push(a, source) }
+}
+
+func replicated(source string, n int) func(*world, *app) {
+	return func(w *world, a *app) {
+		w.push(a, source)
+		w.settle()
+		w.scale(a, n)
+	}
+}
+
+func sleeping(source string) func(*world, *app) {
+	return func(w *world, a *app) {
+		w.push(a, source)
+		w.settle()
+		w.lull(a)
+		w.settle()
+		if len(w.instances(a)) > 0 {
+			w.fault("%s is awake", a.name)
+		}
+	}
 }
 
 var stories = map[string]story{
@@ -64,8 +86,24 @@ var stories = map[string]story{
 		time.Sleep(1500 * time.Millisecond)
 		w.delete(a)
 	}},
-	"restart after a crash": {before: pushed(good), change: func(w *world, a *app) { w.agents.crash(w.address(a)) }, want: "DEPLOYED"},
-	"restart of state":      {before: pushed(state), change: func(w *world, a *app) { w.agents.crash(w.address(a)) }, want: "DEPLOYED"},
+	"restart after a crash":           {before: pushed(good), change: func(w *world, a *app) { w.agents.crash(w.address(a)) }, want: "DEPLOYED"},
+	"more replicas":                   {before: pushed(good), change: func(w *world, a *app) { w.scale(a, 3) }, want: "DEPLOYED", left: 3},
+	"fewer replicas":                  {before: replicated(good, 3), change: func(w *world, a *app) { w.scale(a, 1) }, want: "DEPLOYED"},
+	"replacement of several":          {before: replicated(good, 3), change: pushed(good), want: "DEPLOYED DEPLOYED", left: 3},
+	"replacement of several by state": {before: replicated(good, 2), change: pushed(state), want: "DEPLOYED DEPLOYED"},
+	"one of several crashes":          {before: replicated(good, 2), change: func(w *world, a *app) { w.agents.crash(w.address(a)) }, want: "DEPLOYED", left: 2},
+	"falling asleep":                  {before: replicated(good, 2), change: (*world).lull, want: "DEPLOYED", left: -1},
+	"falling asleep, of state":        {before: pushed(state), change: (*world).lull, want: "DEPLOYED", left: -1},
+	"waking":                          {before: sleeping(state), change: (*world).ask, want: "DEPLOYED"},
+	"waking too early": {before: pushed(state), change: func(w *world, a *app) {
+		w.lull(a)
+		time.Sleep(2500 * time.Millisecond) // it is being stopped
+		w.rouse(a)
+	}, want: "DEPLOYED"},
+	"replacement of what sleeps":   {before: sleeping(state), change: pushed(state), want: "DEPLOYED DEPLOYED"},
+	"a failure beside what sleeps": {before: sleeping(good), change: pushed("kind=plain build=ok agent=refuse"), want: "DEPLOYED DEPLOY_FAILED", left: -1},
+	"deletion of what sleeps":      {before: sleeping(state), change: func(w *world, a *app) { w.delete(a) }},
+	"restart of state":             {before: pushed(state), change: func(w *world, a *app) { w.agents.crash(w.address(a)) }, want: "DEPLOYED"},
 }
 
 // A data plane may die before or after any call it makes, and the next one
@@ -125,6 +163,9 @@ func (w *world) tell(s story, k int, after bool) []string {
 	w.checkIdle()
 	if got := w.statuses(a); got != s.want {
 		w.fault("the end is %q, want %q", got, s.want)
+	}
+	if instances := w.instances(a); s.want != "" && len(instances) != max(0, cmp.Or(s.left, 1)) {
+		w.fault("%d instances are left, want %d", len(instances), s.left)
 	}
 	w.clear()
 	if w.faulty() {

@@ -16,7 +16,7 @@ import (
 
 const owner = "local"
 
-var ports = slipway.PortRange{First: 20000, Last: 20019}
+var ports = slipway.PortRange{First: 20000, Last: 20059}
 
 // errDead is what the dead are told; nothing they ask for happens.
 var errDead = errors.New("this process is dead")
@@ -256,6 +256,10 @@ func (m mortalSync) Source(ctx context.Context, l slipway.Lease, r slipway.Revis
 
 func (m mortalSync) Disown(ctx context.Context, l slipway.Lease, kind slipway.ItemKind, ref string) (bool, error) {
 	return live(m.p, "Disown", func() (bool, error) { return m.control.Disown(ctx, l, kind, ref) })
+}
+
+func (m mortalSync) Rouse(ctx context.Context, d slipway.DeploymentID) error {
+	return do(m.p, "Rouse", func() error { return m.control.Rouse(ctx, d) })
 }
 
 func (m mortalSync) Measured(ctx context.Context, owner string, samples []slipway.Sample) error {

@@ -37,6 +37,7 @@ var (
 	doings = []string{
 		"push", "push", "push", "push", "push", "push", "delete", "redeploy", "interrupt",
 		"crash", "crash", "turn", "mend", "doom", "kill", "restart", "control", "lose", "full", "fail", "pause", "zombie",
+		"scale", "scale", "lull", "ask", "ask",
 	}
 	agentsThat = []string{
 		serves, serves, serves, serves, serves, servesLate, exitsOnce, refuses, crashes, mute, answers500, deafToStop, cannotRun, strangers, ruins, busy,
@@ -149,6 +150,12 @@ func (w *world) play(m move, apps map[int]*app) {
 		w.toRevision(m, a)
 	case "crash":
 		w.agents.crash(w.address(a))
+	case "scale":
+		w.scale(a, 1+m.n%3)
+	case "lull":
+		w.lull(a)
+	case "ask":
+		w.ask(a)
 	default:
 		w.strike(m)
 	}

@@ -282,7 +282,7 @@ func (w *world) known() []*app {
 
 func (w *world) create(name string) *app {
 	s, _ := w.control.current()
-	v, err := s.Create(context.Background(), w.who, slipway.NewDeployment{Name: name, Source: slipway.SourceInternalSource})
+	v, err := s.Create(context.Background(), w.who, slipway.NewDeployment{Name: name, Source: slipway.SourceInternalSource, Config: slipway.SourceConfig{DeploymentType: "serverless"}})
 	if err != nil {
 		w.expected("create", err)
 		return nil
@@ -350,6 +350,48 @@ func (w *world) interrupt(a *app, r slipway.RevisionID) {
 	}
 }
 
+// scale has a load come for which so many replicas are needed. One that is busy
+// with something else is left as it is.
+func (w *world) scale(a *app, n int) {
+	var serving int
+	w.view(func(tx slipway.Tx) {
+		if d, err := tx.Deployment(a.id); err == nil {
+			serving = max(d.Running.Replicas, 1)
+		}
+	})
+	m := slipway.Sample{Deployment: a.id, Replicas: serving, RunsKnown: true, Pending: 10 * n, LastUse: time.Now()}
+	w.measure(m, time.Second)
+}
+
+// lull has nobody ask for a deployment for long.
+func (w *world) lull(a *app) {
+	w.measure(slipway.Sample{Deployment: a.id, Replicas: 1, RunsKnown: true}, time.Hour)
+}
+
+// measure reports a sample, and the same after a while.
+func (w *world) measure(m slipway.Sample, after time.Duration) {
+	s, _ := w.control.current()
+	for _, m.At = range []time.Time{time.Now(), time.Now().Add(after)} {
+		if err := s.Measured(context.Background(), owner, []slipway.Sample{m}); err != nil {
+			w.expected("measure", err)
+		}
+	}
+}
+
+// ask has a request come, which wakes what sleeps.
+func (w *world) ask(a *app) {
+	if r, _ := w.plane.router.of(a.id); r.State == slipway.RouteAsleep {
+		w.rouse(a)
+	}
+}
+
+func (w *world) rouse(a *app) {
+	s, _ := w.control.current()
+	if err := s.Rouse(context.Background(), a.id); err != nil && !errors.Is(err, slipway.ErrNoRow) {
+		w.expected("rouse", err)
+	}
+}
+
 func (w *world) delete(a *app) bool {
 	s, _ := w.control.current()
 	if err := s.Delete(context.Background(), w.who, a.id, false); err != nil {
@@ -363,6 +405,11 @@ func (w *world) revisions(a *app) []slipway.Revision {
 	var all []slipway.Revision
 	w.view(func(tx slipway.Tx) { all, _ = tx.ListRevisions(slipway.RevisionFilter{Deployment: a.id}) })
 	slices.Reverse(all)
+	return all
+}
+
+func (w *world) instances(a *app) (all []slipway.Instance) {
+	w.view(func(tx slipway.Tx) { all, _ = tx.ListInstances(a.id) })
 	return all
 }
 
@@ -435,7 +482,7 @@ func (w *world) settled() bool {
 				continue
 			}
 			instances, _ := tx.ListInstances(a.id) // what is to go may be going still
-			quiet = quiet && len(instances) == map[bool]int{d.Active != "": 1}[true]
+			quiet = quiet && len(instances) == w.wanted(a, d)
 		}
 		due, err := tx.NextDue()
 		quiet = quiet && err == nil && (broken || due.IsZero())
@@ -459,8 +506,19 @@ func (w *world) check() {
 	w.checkOwners()
 }
 
-// checkServes: the active revision has the only instance, and the route leads
-// there.
+// wanted is how many instances a deployment is to have when all is settled.
+func (w *world) wanted(a *app, d slipway.Deployment) int {
+	switch {
+	case d.Active == "" || d.Running.Asleep:
+		return 0
+	case w.script(a.id, d.Active)["kind"] == "state":
+		return 1
+	}
+	return max(d.Running.Replicas, 1)
+}
+
+// checkServes: the active revision has all instances that there are, as many as
+// are wanted, and the route leads to each.
 func (w *world) checkServes(tx slipway.Tx, a *app, d slipway.Deployment) {
 	route, routed := w.plane.router.of(d.ID)
 	instances, _ := tx.ListInstances(d.ID)
@@ -473,18 +531,23 @@ func (w *world) checkServes(tx slipway.Tx, a *app, d slipway.Deployment) {
 	if !works(w.agents.mode(w.script(a.id, d.Active))) {
 		return
 	}
-	if len(instances) != 1 || instances[0].Revision != d.Active || instances[0].State != slipway.InstanceServing {
-		w.fault("%s: the instances are %+v, active is %s", a.name, instances, d.Active)
-		return
+	if len(instances) != w.wanted(a, d) {
+		w.fault("%s: the instances are %+v, %d are wanted", a.name, instances, w.wanted(a, d))
 	}
-	o, err := w.fake.Inspect(context.Background(), d.ID, instances[0].ID)
-	if err != nil || o.Phase != slipway.PhaseRunning || o.Attempt != instances[0].Attempt {
-		w.fault("%s: the active instance is %+v, %v", a.name, o, err)
+	var addresses []string
+	for _, i := range instances {
+		o, err := w.fake.Inspect(context.Background(), d.ID, i.ID)
+		if i.Revision != d.Active || i.State != slipway.InstanceServing || err != nil || o.Phase != slipway.PhaseRunning || o.Attempt != i.Attempt {
+			w.fault("%s: an instance is %+v, seen as %+v, %v, active is %s", a.name, i, o, err, d.Active)
+		}
+		addresses = append(addresses, o.Address)
 	}
-	if route.State != slipway.RouteServing || !slices.Equal(route.Addresses, []string{o.Address}) {
-		w.fault("%s: the route is %+v, the instance is at %s", a.name, route, o.Address)
+	slices.Sort(addresses)
+	if state := map[bool]slipway.RouteState{true: slipway.RouteAsleep, false: slipway.RouteServing}[d.Running.Asleep]; route.State != state ||
+		!slices.Equal(slices.Sorted(slices.Values(route.Addresses)), addresses) {
+		w.fault("%s: the route is %+v, the instances are at %q", a.name, route, addresses)
 	}
-	if d.Health.State != slipway.Healthy {
+	if d.Health.State != map[bool]slipway.HealthState{true: slipway.Asleep, false: slipway.Healthy}[d.Running.Asleep] {
 		w.fault("%s: its health is %+v", a.name, d.Health)
 	}
 }

@@ -40,7 +40,8 @@ func (q *Queries) DeleteDeployment(ctx context.Context, id string) (int64, error
 }
 
 const filterDeployments = `-- name: FilterDeployments :many
-SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
+SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
+    (SELECT COUNT(*) FROM instances i WHERE i.deployment_id = d.id AND i.revision_id = d.active_revision_id AND i.state = 'serving') AS serving
 FROM (
     SELECT l.id FROM deployments l
     WHERE l.workspace_id = $1
@@ -76,6 +77,7 @@ type FilterDeploymentsRow struct {
 	NewestMessage sql.NullString
 	VariableNames sql.NullString
 	SecretRefs    sql.NullString
+	Serving       int64
 }
 
 // Ids is a text that holds the wanted ones, since neither engine takes a list
@@ -133,6 +135,7 @@ func (q *Queries) FilterDeployments(ctx context.Context, arg FilterDeploymentsPa
 			&i.NewestMessage,
 			&i.VariableNames,
 			&i.SecretRefs,
+			&i.Serving,
 		); err != nil {
 			return nil, err
 		}
@@ -148,7 +151,8 @@ func (q *Queries) FilterDeployments(ctx context.Context, arg FilterDeploymentsPa
 }
 
 const filterNamedDeployment = `-- name: FilterNamedDeployment :many
-SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
+SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
+    (SELECT COUNT(*) FROM instances i WHERE i.deployment_id = d.id AND i.revision_id = d.active_revision_id AND i.state = 'serving') AS serving
 FROM (
     SELECT l.id FROM deployments l
     WHERE l.workspace_id = $1 AND l.name = $2
@@ -188,6 +192,7 @@ type FilterNamedDeploymentRow struct {
 	NewestMessage sql.NullString
 	VariableNames sql.NullString
 	SecretRefs    sql.NullString
+	Serving       int64
 }
 
 // At most one row, but filtered like any list.
@@ -245,6 +250,7 @@ func (q *Queries) FilterNamedDeployment(ctx context.Context, arg FilterNamedDepl
 			&i.NewestMessage,
 			&i.VariableNames,
 			&i.SecretRefs,
+			&i.Serving,
 		); err != nil {
 			return nil, err
 		}
@@ -344,7 +350,8 @@ func (q *Queries) GetDeploymentBySlug(ctx context.Context, slug string) (Deploym
 }
 
 const getDeploymentView = `-- name: GetDeploymentView :one
-SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
+SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
+    (SELECT COUNT(*) FROM instances i WHERE i.deployment_id = d.id AND i.revision_id = d.active_revision_id AND i.state = 'serving') AS serving
 FROM deployments d
 LEFT JOIN revisions r ON r.id = d.latest_revision_id
 LEFT JOIN secret_sets s ON s.id = d.secret_set_id
@@ -357,6 +364,7 @@ type GetDeploymentViewRow struct {
 	NewestMessage sql.NullString
 	VariableNames sql.NullString
 	SecretRefs    sql.NullString
+	Serving       int64
 }
 
 // What is shown of a deployment beside its own row is NULL where there is none.
@@ -398,6 +406,7 @@ func (q *Queries) GetDeploymentView(ctx context.Context, id string) (GetDeployme
 		&i.NewestMessage,
 		&i.VariableNames,
 		&i.SecretRefs,
+		&i.Serving,
 	)
 	return i, err
 }
@@ -602,7 +611,8 @@ func (q *Queries) ListDeploymentsInStatus(ctx context.Context, arg ListDeploymen
 }
 
 const pageDeployments = `-- name: PageDeployments :many
-SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
+SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
+    (SELECT COUNT(*) FROM instances i WHERE i.deployment_id = d.id AND i.revision_id = d.active_revision_id AND i.state = 'serving') AS serving
 FROM (
     SELECT l.id, l.workspace_id FROM deployments l
     WHERE l.workspace_id <= $1
@@ -627,6 +637,7 @@ type PageDeploymentsRow struct {
 	NewestMessage sql.NullString
 	VariableNames sql.NullString
 	SecretRefs    sql.NullString
+	Serving       int64
 }
 
 // A page is found in deployments_newest alone; then its rows are read. The index
@@ -676,6 +687,7 @@ func (q *Queries) PageDeployments(ctx context.Context, arg PageDeploymentsParams
 			&i.NewestMessage,
 			&i.VariableNames,
 			&i.SecretRefs,
+			&i.Serving,
 		); err != nil {
 			return nil, err
 		}
@@ -691,7 +703,8 @@ func (q *Queries) PageDeployments(ctx context.Context, arg PageDeploymentsParams
 }
 
 const searchDeployments = `-- name: SearchDeployments :many
-SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
+SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
+    (SELECT COUNT(*) FROM instances i WHERE i.deployment_id = d.id AND i.revision_id = d.active_revision_id AND i.state = 'serving') AS serving
 FROM (
     SELECT l.id FROM deployments l
     WHERE l.workspace_id = $1
@@ -731,6 +744,7 @@ type SearchDeploymentsRow struct {
 	NewestMessage sql.NullString
 	VariableNames sql.NullString
 	SecretRefs    sql.NullString
+	Serving       int64
 }
 
 func (q *Queries) SearchDeployments(ctx context.Context, arg SearchDeploymentsParams) ([]SearchDeploymentsRow, error) {
@@ -787,6 +801,7 @@ func (q *Queries) SearchDeployments(ctx context.Context, arg SearchDeploymentsPa
 			&i.NewestMessage,
 			&i.VariableNames,
 			&i.SecretRefs,
+			&i.Serving,
 		); err != nil {
 			return nil, err
 		}

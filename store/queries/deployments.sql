@@ -15,7 +15,8 @@ SELECT * FROM deployments WHERE slug = $1 AND slug <> '';
 
 -- What is shown of a deployment beside its own row is NULL where there is none.
 -- name: GetDeploymentView :one
-SELECT sqlc.embed(d), r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
+SELECT sqlc.embed(d), r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
+    (SELECT COUNT(*) FROM instances i WHERE i.deployment_id = d.id AND i.revision_id = d.active_revision_id AND i.state = 'serving') AS serving
 FROM deployments d
 LEFT JOIN revisions r ON r.id = d.latest_revision_id
 LEFT JOIN secret_sets s ON s.id = d.secret_set_id
@@ -25,7 +26,8 @@ WHERE d.id = $1;
 -- is walked back from the end of the workspace, and only what is found is asked
 -- whether it is still in it: to ask what is skipped would take most of the time.
 -- name: PageDeployments :many
-SELECT sqlc.embed(d), r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
+SELECT sqlc.embed(d), r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
+    (SELECT COUNT(*) FROM instances i WHERE i.deployment_id = d.id AND i.revision_id = d.active_revision_id AND i.state = 'serving') AS serving
 FROM (
     SELECT l.id, l.workspace_id FROM deployments l
     WHERE l.workspace_id <= sqlc.arg(workspace_id)
@@ -41,7 +43,8 @@ ORDER BY d.created_at DESC, d.id DESC;
 -- that the other does. Reconciled looks at the rows themselves, and is kept from
 -- making the other filters do so.
 -- name: FilterDeployments :many
-SELECT sqlc.embed(d), r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
+SELECT sqlc.embed(d), r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
+    (SELECT COUNT(*) FROM instances i WHERE i.deployment_id = d.id AND i.revision_id = d.active_revision_id AND i.state = 'serving') AS serving
 FROM (
     SELECT l.id FROM deployments l
     WHERE l.workspace_id = sqlc.arg(workspace_id)
@@ -62,7 +65,8 @@ ORDER BY d.created_at DESC, d.id DESC;
 
 -- At most one row, but filtered like any list.
 -- name: FilterNamedDeployment :many
-SELECT sqlc.embed(d), r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
+SELECT sqlc.embed(d), r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
+    (SELECT COUNT(*) FROM instances i WHERE i.deployment_id = d.id AND i.revision_id = d.active_revision_id AND i.state = 'serving') AS serving
 FROM (
     SELECT l.id FROM deployments l
     WHERE l.workspace_id = sqlc.arg(workspace_id) AND l.name = sqlc.arg(name)
@@ -84,7 +88,8 @@ LEFT JOIN secret_sets s ON s.id = d.secret_set_id
 ORDER BY d.created_at DESC, d.id DESC;
 
 -- name: SearchDeployments :many
-SELECT sqlc.embed(d), r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs
+SELECT sqlc.embed(d), r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
+    (SELECT COUNT(*) FROM instances i WHERE i.deployment_id = d.id AND i.revision_id = d.active_revision_id AND i.state = 'serving') AS serving
 FROM (
     SELECT l.id FROM deployments l
     WHERE l.workspace_id = sqlc.arg(workspace_id)

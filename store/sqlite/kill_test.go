@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/store/sqlite"
 )
@@ -34,12 +36,12 @@ func child(path string) error {
 	if err != nil {
 		return err
 	}
-	var g sync.WaitGroup
+	var g errgroup.Group
 	var out sync.Mutex
 	for c := range 8 {
-		g.Go(func() {
+		g.Go(func() error {
 			for i := 0; ; i++ {
-				err = s.Update(context.Background(), func(tx slipway.Tx) error {
+				err := s.Update(context.Background(), func(tx slipway.Tx) error {
 					for _, half := range []string{"a", "b"} {
 						if err := insert(fmt.Sprintf("%s-%d-%d-%d", half, os.Getpid(), c, i))(tx); err != nil {
 							return err
@@ -48,7 +50,7 @@ func child(path string) error {
 					return nil
 				})
 				if err != nil {
-					return
+					return err
 				}
 				out.Lock()
 				fmt.Printf("%d-%d-%d\n", os.Getpid(), c, i)
@@ -56,8 +58,7 @@ func child(path string) error {
 			}
 		})
 	}
-	g.Wait()
-	return err
+	return g.Wait()
 }
 
 // What was acknowledged before a kill -9 is there afterwards, and nothing is

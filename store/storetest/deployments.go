@@ -25,6 +25,7 @@ func fullDeployment(w *world) slipway.Deployment {
 		Latest: newID[slipway.RevisionID](), Active: newID[slipway.RevisionID](),
 		Health: slipway.Health{State: slipway.Unhealthy, Reason: "<exit 1>\n", Since: at(1.5)},
 		Running: slipway.Running{
+			Alone: true, Woken: 4,
 			Replicas: 2, Asleep: true, Since: at(1.25), Before: slipway.NewID[slipway.RevisionID](at(0)),
 			Handover: &slipway.Handover{From: "a", To: "b", Phase: slipway.HandoverSnapshot, Snapshot: "s", Since: at(1)},
 			Snapshot: "before", Outdated: "long before",

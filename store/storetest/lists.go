@@ -29,7 +29,7 @@ func testDeploymentView(t *testing.T, w *world) {
 	r := w.revision(d.ID, 1)
 	r.Status, r.Message = slipway.BuildFailed, "it broke"
 	refs := []slipway.SecretRef{{Name: "N", SecretName: "S", SecretKey: "K"}}
-	d.Latest, d.Secrets = r.ID, newID[slipway.SecretSetID]()
+	d.Latest, d.Active, d.Secrets = r.ID, r.ID, newID[slipway.SecretSetID]()
 	w.update(func(tx slipway.Tx) error {
 		if err := tx.InsertRevision(r); err != nil {
 			return err
@@ -37,12 +37,22 @@ func testDeploymentView(t *testing.T, w *world) {
 		if err := tx.InsertSecretSet(d.ID, d.Secrets, []slipway.SealedVar{{Name: "Z", Sealed: []byte{1}}, {Name: "A_1", Sealed: []byte{2}}}, refs); err != nil {
 			return err
 		}
-		return tx.UpdateDeployment(&d)
+		return cmp.Or(
+			tx.InsertInstance(w.instance(d.ID, r.ID, slipway.InstanceServing, 1)),
+			tx.InsertInstance(w.instance(d.ID, r.ID, slipway.InstanceServing, 2)),
+			tx.InsertInstance(w.instance(d.ID, r.ID, slipway.InstanceCrashed, 3)),
+			tx.InsertInstance(w.instance(d.ID, newID[slipway.RevisionID](), slipway.InstanceServing, 4)),
+			tx.UpdateDeployment(&d),
+		)
 	})
 	equal(t, "full", view(d.ID), slipway.DeploymentView{
-		Deployment: d, Variables: []string{"Z", "A_1"}, Refs: refs,
+		Deployment: d, Serving: 2, Variables: []string{"Z", "A_1"}, Refs: refs,
 		Newest: &slipway.NewestRevision{ID: r.ID, Status: slipway.BuildFailed, Message: "it broke"},
 	})
+}
+
+func (w *world) instance(d slipway.DeploymentID, r slipway.RevisionID, state slipway.InstanceState, port int) slipway.Instance {
+	return slipway.Instance{ID: newID[slipway.InstanceID](), Deployment: d, Revision: r, State: state, Port: port, CreatedAt: at(1)}
 }
 
 // crowd writes deployments of the workspace, many of which were made at the

@@ -1,0 +1,44 @@
+package gateway
+
+import (
+	"encoding/hex"
+	"math/rand/v2"
+	"net/http"
+)
+
+// requestID names a request to the agent, to the client and in the access
+// log.
+const requestID = "X-Request-Id"
+
+const maxRequestID = 128
+
+// identify names a request, by what its client calls it if that can stand in a
+// log. The name is no secret, and nothing relies on it.
+func identify(h http.Header) string {
+	given := h[requestID]
+	if len(given) == 1 && isRequestID(given[0]) {
+		return given[0]
+	}
+	var raw [16]byte
+	for i := 0; i < len(raw); i += 8 {
+		n := rand.Uint64()
+		for j := range 8 {
+			raw[i+j] = byte(n >> (8 * j))
+		}
+	}
+	id := hex.EncodeToString(raw[:])
+	h[requestID] = []string{id}
+	return id
+}
+
+func isRequestID(id string) bool {
+	if id == "" || len(id) > maxRequestID {
+		return false
+	}
+	for i := range len(id) {
+		if id[i] <= ' ' || id[i] > '~' || id[i] == '"' || id[i] == '\\' {
+			return false
+		}
+	}
+	return true
+}

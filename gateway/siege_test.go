@@ -1,0 +1,230 @@
+package gateway_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/gateway"
+)
+
+// besieged is a gateway before an agent that speaks as it likes, and one beside
+// it that must not notice.
+func besieged(t *testing.T, speak func(net.Conn, *bufio.Reader)) *world {
+	t.Helper()
+	w := behind(t, gateway.Config{DialLimit: time.Millisecond}, time.Minute)
+	w.Route(route(rawAgent(t, speak)))
+	beside := route(agentAt(t, copyBody))
+	beside.Deployment, beside.Slug = other, "beside"
+	w.Route(beside)
+	return w
+}
+
+// neighbourIsWell asks the other deployment, with a body and over a new
+// connection too.
+func (w *world) neighbourIsWell(t *testing.T) {
+	t.Helper()
+	for range 3 {
+		w.send("POST", "/d/beside/x", strings.NewReader("well")).want(t, 200, "well")
+	}
+	answer := w.raw("GET /d/beside/x HTTP/1.1\nHost: h\nX-Api-Key: good\nConnection: close\n\n")
+	if !strings.HasPrefix(answer, "HTTP/1.1 200") {
+		t.Errorf("the neighbour: %.60q", answer)
+	}
+}
+
+// 2 GB pass through, in the memory of some buffers.
+func TestAnEndlessAnswerNeedsLittleMemory(t *testing.T) {
+	const total, most = 2 << 30, 64 << 20
+	var peak atomic.Uint64
+	chunk := make([]byte, 1<<20)
+	w := besieged(t, func(c net.Conn, r *bufio.Reader) {
+		if _, err := http.ReadRequest(r); err != nil {
+			return
+		}
+		fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", total)
+		for sent := 0; sent < total; sent += len(chunk) {
+			if _, err := c.Write(chunk); err != nil {
+				return
+			}
+			if sent%(64<<20) == 0 {
+				var m runtime.MemStats
+				runtime.ReadMemStats(&m)
+				peak.Store(max(peak.Load(), m.HeapInuse))
+			}
+		}
+	})
+	res, err := w.client.Do(w.request("GET", "/d/app/x", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	half, err := io.CopyN(io.Discard, res.Body, total/2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.neighbourIsWell(t)
+	rest, err := io.Copy(io.Discard, res.Body)
+	if half+rest != total || err != nil {
+		t.Errorf("%d bytes, %v", half+rest, err)
+	}
+	if p := peak.Load(); p > most || p == 0 {
+		t.Errorf("%d MiB of memory", p>>20)
+	}
+	wait(t, w.Idle)
+}
+
+// A client that does not read stops its agent, and nobody else.
+func TestAClientThatDoesNotRead(t *testing.T) {
+	began, ended := make(chan struct{}), make(chan struct{})
+	w := besieged(t, func(c net.Conn, r *bufio.Reader) {
+		defer close(ended)
+		http.ReadRequest(r)
+		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+		close(began)
+		for {
+			if _, err := c.Write(make([]byte, 1<<20)); err != nil {
+				return
+			}
+		}
+	})
+	c := w.dial()
+	io.WriteString(c, "GET /d/app/x HTTP/1.1\r\nHost: h\r\nX-Api-Key: good\r\n\r\n")
+	<-began
+	w.neighbourIsWell(t)
+	c.Close()
+	<-ended
+	wait(t, w.Idle)
+}
+
+// An agent that never answers holds its clients, and gives them back.
+func TestAgentsThatNeverAnswer(t *testing.T) {
+	const many = 100
+	asked := make(chan struct{}, many)
+	w := besieged(t, func(_ net.Conn, r *bufio.Reader) {
+		http.ReadRequest(r)
+		asked <- struct{}{}
+		io.Copy(io.Discard, r)
+	})
+	var clients []net.Conn
+	for range many {
+		c := w.dial()
+		io.WriteString(c, "GET /d/app/x HTTP/1.1\r\nHost: h\r\nX-Api-Key: good\r\n\r\n")
+		clients = append(clients, c)
+	}
+	for range many {
+		<-asked
+	}
+	w.neighbourIsWell(t)
+	if n := w.Traffic(id); n.InFlight != many || w.Traffic(other).InFlight != 0 {
+		t.Errorf("%+v", n)
+	}
+	for _, c := range clients {
+		c.Close()
+	}
+	wait(t, w.Idle)
+	if n := w.Traffic(id); n.Errors != 0 {
+		t.Errorf("clients that left are errors: %+v", n)
+	}
+}
+
+// Agents that break off, at every point of an answer.
+func TestAgentsThatBreakOff(t *testing.T) {
+	const whole = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+	var upTo atomic.Int64
+	w := besieged(t, func(c net.Conn, r *bufio.Reader) {
+		http.ReadRequest(r)
+		io.WriteString(c, whole[:upTo.Load()])
+	})
+	for n := range len(whole) {
+		upTo.Store(int64(n))
+		a, err := w.do(w.request("POST", "/d/app/x", strings.NewReader("body")))
+		if err == nil && a.StatusCode != 502 {
+			t.Errorf("after %d bytes: %d %q looks whole", n, a.StatusCode, a.body)
+		}
+	}
+	upTo.Store(int64(len(whole)))
+	w.get("/d/app/x").want(t, 200, "hello")
+	w.neighbourIsWell(t)
+	wait(t, w.Idle)
+}
+
+// Clients that break off in the middle of what they send.
+func TestClientsThatBreakOff(t *testing.T) {
+	got := make(chan error, 1)
+	w := besieged(t, func(_ net.Conn, r *bufio.Reader) {
+		req, err := http.ReadRequest(r)
+		if err != nil {
+			return
+		}
+		_, err = io.Copy(io.Discard, req.Body)
+		got <- err
+	})
+	for _, text := range []string{
+		"Content-Length: 1000000\r\n\r\nbody",
+		"Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n",
+		"Transfer-Encoding: chunked\r\n\r\nffff\r\nbody",
+	} {
+		c := w.dial()
+		io.WriteString(c, "POST /d/app/x HTTP/1.1\r\nHost: h\r\nX-Api-Key: good\r\n"+text)
+		w.await(func(n slipway.Traffic) bool { return n.InFlight == 1 })
+		c.Close()
+		if err := <-got; err == nil {
+			t.Errorf("%q: the agent took half a body for a whole one", text)
+		}
+		wait(t, w.Idle)
+	}
+	w.neighbourIsWell(t)
+}
+
+// A client that never comes to the end of its header is left in time.
+func TestSlowHeaders(t *testing.T) {
+	w := behind(t, gateway.Config{}, 100*time.Millisecond)
+	w.Route(route(agentAt(t, echo)))
+	var slow sync.WaitGroup
+	for range 50 {
+		slow.Go(func() {
+			c := w.dial()
+			defer c.Close()
+			io.WriteString(c, "GET /d/app/x HTTP/1.1\r\nHost: h\r\nX-A: ")
+			if answer, _ := io.ReadAll(c); strings.HasPrefix(string(answer), "HTTP/1.1 200") {
+				t.Errorf("%q", answer)
+			}
+		})
+	}
+	w.get("/d/app/x").want(t, 200, "")
+	slow.Wait()
+}
+
+// 30 MB are refused at once where they are announced, and at the limit where not;
+// nothing is kept of them.
+func TestBodiesAboveTheLimit(t *testing.T) {
+	var reached atomic.Int64
+	w := behind(t, gateway.Config{}, time.Minute)
+	w.Route(route(agentAt(t, func(_ http.ResponseWriter, r *http.Request) {
+		n, _ := io.Copy(io.Discard, r.Body)
+		reached.Add(n)
+	})))
+	const size = 30 << 20
+	for name, body := range map[string]io.Reader{
+		"known":   strings.NewReader(strings.Repeat("x", size)),
+		"chunked": io.MultiReader(strings.NewReader(strings.Repeat("x", size))),
+	} {
+		reached.Store(0)
+		a := w.send("POST", "/d/app/x", body)
+		a.want(t, 413, "26214400 bytes")
+		if n := reached.Load(); name == "known" && n != 0 || n > 25<<20 {
+			t.Errorf("%s: %d bytes reached the agent", name, n)
+		}
+	}
+	wait(t, w.Idle)
+}
