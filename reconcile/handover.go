@@ -163,9 +163,10 @@ func nextPhase(h slipway.Handover, p slipway.HandoverPhase, why string) step {
 	return step{do: move, handover: &h, why: why}
 }
 
-// discardOutdated removes a snapshot that is not needed any more.
+// discardOutdated removes a snapshot that is not needed any more, but not while
+// requests are held.
 func discardOutdated(w world) step {
-	if w.Deployment.Running.Outdated == "" {
+	if r := w.Deployment.Running; r.Outdated == "" || r.Handover != nil {
 		return step{do: rest, why: "no snapshot is outdated"}
 	}
 	return step{do: discard, why: "there is a newer snapshot"}

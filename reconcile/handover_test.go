@@ -101,6 +101,11 @@ func TestHandOver(t *testing.T) {
 			s.Deployment.Running.Outdated = "old"
 			return s
 		}(), do: discard},
+		"an outdated snapshot does not prolong the hold": {s: func() *scene {
+			s := takeover("stands", releases).old(leaving, exited).new(planned, running).putOff("probe i2", time.Millisecond)
+			s.Deployment.Running.Outdated = "old"
+			return s
+		}(), do: rest, rest: time.Millisecond},
 		"an outdated snapshot goes before the next hand-over": {s: func() *scene {
 			s := takeover("stands", noPhase).old(serving, running).new(planned, absent)
 			s.Deployment.Running.Outdated = "old"
