@@ -116,7 +116,7 @@ func numbered(n int) (source, error) {
 // fill gives the state threads of a megabyte each.
 func (d *deployment) fill(ctx context.Context, megabytes int) error {
 	for range megabytes {
-		status, body, err := d.postTo(ctx, "/threads", map[string]any{"metadata": map[string]string{"bulk": strings.Repeat("x", 1<<20)}})
+		status, body, err := d.postTo(ctx, "/threads", map[string]any{"metadata": map[string]string{"bulk": strings.Repeat("x", 1<<20)}}, io.Discard)
 		if err != nil || status != http.StatusOK {
 			return fmt.Errorf("make a thread: %d %.200s %w", status, body, err)
 		}
@@ -124,8 +124,9 @@ func (d *deployment) fill(ctx context.Context, megabytes int) error {
 	return nil
 }
 
-// postTo posts to the agent, and returns status and body.
-func (d *deployment) postTo(ctx context.Context, path string, body any) (int, string, error) {
+// postTo posts to the agent, and returns status and body. What is answered goes
+// to said as it comes.
+func (d *deployment) postTo(ctx context.Context, path string, body any, said io.Writer) (int, string, error) {
 	raw, err := json.Marshal(body)
 	if err != nil {
 		return 0, "", err
@@ -141,11 +142,12 @@ func (d *deployment) postTo(ctx context.Context, path string, body any) (int, st
 		return 0, "", err
 	}
 	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
+	text, err := io.ReadAll(io.TeeReader(answer.Body, said))
 	return answer.StatusCode, string(text), err
 }
 
-// answered is one run: which revision answered, when, and after how long.
+// answered is one run: which revision answered, when, and how long after the
+// request.
 type answered struct {
 	revision string
 	at       time.Time
@@ -177,20 +179,33 @@ func (d *deployment) follow(ctx context.Context) *following {
 
 var answersOf = regexp.MustCompile(`(r\d+): hi`)
 
+// firstWord notes when a revision's answer is there. The stream ends up to half a
+// second later, when the server looks whether the run has ended.
+type firstWord struct {
+	text []byte
+	answered
+}
+
+func (w *firstWord) Write(p []byte) (int, error) {
+	w.text = append(w.text, p...)
+	if found := answersOf.FindSubmatch(w.text); found != nil && w.revision == "" {
+		w.revision, w.at = string(found[1]), time.Now()
+	}
+	return len(p), nil
+}
+
 func (d *deployment) runOnce(ctx context.Context) (answered, error) {
 	began := time.Now()
-	status, body, err := d.postTo(ctx, "/runs/wait", map[string]any{
-		"assistant_id": "echo", "input": map[string]any{"messages": []map[string]string{{"role": "user", "content": "hi"}}},
-	})
-	a := answered{at: time.Now(), took: time.Since(began)}
-	found := answersOf.FindStringSubmatch(body)
-	if err == nil && (status != http.StatusOK || found == nil) {
+	var word firstWord
+	status, body, err := d.postTo(ctx, "/runs/stream", map[string]any{
+		"assistant_id": "echo", "stream_mode": "values",
+		"input": map[string]any{"messages": []map[string]string{{"role": "user", "content": "hi"}}},
+	}, &word)
+	word.took = word.at.Sub(began)
+	if err == nil && (status != http.StatusOK || word.revision == "") {
 		err = fmt.Errorf("a run: %d %.200s", status, body)
 	}
-	if err == nil {
-		a.revision = found[1]
-	}
-	return a, err
+	return word.answered, err
 }
 
 func (f *following) add(a answered, err error) {
