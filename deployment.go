@@ -77,6 +77,8 @@ type Running struct {
 	Since    time.Time  // it passed its gate
 	Before   RevisionID // served until then, "" for none: what to go back to
 	Handover *Handover  // in progress, nil for none
+	Snapshot string     // of the state before its last hand-over, "" for none
+	Outdated string     // a snapshot that is to be removed
 }
 
 // Handover is how far the state of a deployment has come from one instance to

@@ -150,6 +150,11 @@ type (
 		Revision RevisionID
 		Failure  Failure
 	}
+	// HandoverMoved writes the phase that a hand-over is about to begin; nil says
+	// that it is over without success.
+	HandoverMoved struct{ Handover *Handover }
+	// SnapshotGone says that a snapshot of the state is gone.
+	SnapshotGone struct{ Name string }
 	// HealthChanged says how the active revision does.
 	HealthChanged struct{ Health Health }
 	// ServingFailed says that the active revision fails, and that restarts do not
@@ -188,6 +193,8 @@ func (InstanceChanged) event()  {}
 func (InstanceGone) event()     {}
 func (GatePassed) event()       {}
 func (RevisionFailed) event()   {}
+func (HandoverMoved) event()    {}
+func (SnapshotGone) event()     {}
 func (HealthChanged) event()    {}
 func (ServingFailed) event()    {}
 func (ServingRecovered) event() {}

@@ -30,6 +30,7 @@ var measures = []measure{
 	{"deploy-real", deployReal},
 	{"deploy-standin", deployStandIn},
 	{"redeploy", redeploy},
+	{"handover", handover},
 	{"intake", intake},
 	{"thousand", thousand},
 	{"idle-one", idleOne},

@@ -33,6 +33,13 @@ const (
 	remove     verb = "remove"      // delete what is left of the instance
 	fail       verb = "fail"        // end the revision
 	removeItem verb = "remove item" // delete a thing of a deleted deployment
+
+	move     verb = "move"     // write down the next phase of a hand-over
+	yield    verb = "yield"    // stop the instance whose state is handed over
+	snapshot verb = "snapshot" // copy the state
+	free     verb = "free"     // let the instance that stands by open the state
+	restore  verb = "restore"  // put the state back
+	discard  verb = "discard"  // remove an outdated snapshot
 )
 
 // step is what comes next, and why.
@@ -41,6 +48,7 @@ type step struct {
 	revision *slipway.Revision
 	instance slipway.Instance
 	item     slipway.Item
+	handover *slipway.Handover
 	failure  *slipway.Failure
 	grace    time.Duration
 	last     bool      // of the revision's instances, it is the only one that does not serve
@@ -72,14 +80,16 @@ func next(w world) step {
 	}
 	steps := []step{nextOfServing(w), nextOfBuild(w)}
 	switch others := w.others(); {
+	case w.handoverBroken():
+		steps = append(steps, takeBack(w))
 	case w.startsAlone() && slices.ContainsFunc(others, w.running):
 		steps = append(steps, clearAway(w, slices.DeleteFunc(others, func(i slipway.Instance) bool { return !w.running(i) })))
 	case w.replacing():
-		steps = append(steps, rollOut(w), clearAway(w, others))
+		steps = append(append(steps, handOver(w)...), clearAway(w, others))
 	default:
 		steps = append([]step{keepServing(w)}, append(steps, rollOut(w), clearAway(w, others))...)
 	}
-	return soonest(w, append(steps, giveUp(w)...)...)
+	return soonest(w, append(append(steps, discardOutdated(w)), giveUp(w)...)...)
 }
 
 // giveUp removes what the deployment was found not to need any more.
@@ -173,26 +183,27 @@ func rollOut(w world) step {
 		return step{do: rest, why: "nothing is to be deployed"}
 	}
 	r := w.InProgress
-	if w.kind(r).Exclusive {
-		for _, i := range w.Instances {
-			if i.Revision != r.ID && w.running(i) {
-				return step{do: drain, instance: i, why: "a new revision takes over its state"}
-			}
-		}
-	}
 	steps := bringUp(w, r)
 	for n, own := range steps {
-		switch {
-		case own.do == kill:
-			steps[n] = step{do: fail, revision: r, failure: neverServed(w.kind(r)), why: own.why}
-		case own.do == crashed && givesUp(w, r, own.instance):
-			steps[n] = step{do: fail, revision: r, failure: startFailure(w, own.instance), why: "it does not start"}
-		}
+		steps[n] = gated(w, own)
 	}
 	if w.serving(r) == w.replicas(r) {
 		steps = []step{{do: pass, revision: r, why: "all its instances serve"}}
 	}
 	return soonest(w, steps...)
+}
+
+// gated ends the revision being deployed where an instance does not come to
+// serve.
+func gated(w world, own step) step {
+	r := w.InProgress
+	switch {
+	case own.do == kill:
+		own = step{do: fail, revision: r, failure: neverServed(w.kind(r)), why: own.why}
+	case own.do == crashed && givesUp(w, r, own.instance):
+		own = step{do: fail, revision: r, failure: startFailure(w, own.instance), why: "it does not start"}
+	}
+	return own
 }
 
 // givesUp says whether another start of the instance would be in vain.

@@ -182,16 +182,6 @@ func TestNext(t *testing.T) {
 			s: newScene().active("r1", "shared").instance("i1", "r1", planned, exited, func(i *slipway.Instance, _ *slipway.Observed) { i.Attempt = 2 }), do: start, of: "i1",
 		},
 
-		"state goes from one to the next": {
-			s: newScene().active("r1", "exclusive").instance("i1", "r1", serving, running).
-				inProgress("r2", slipway.Deploying, "exclusive").instance("i2", "r2", planned, absent),
-			do: drain, of: "i1",
-		},
-		"the old one has let go of the state": {
-			s: newScene().active("r1", "exclusive").instance("i1", "r1", leaving, exited).
-				inProgress("r2", slipway.Deploying, "exclusive").instance("i2", "r2", planned, absent),
-			do: start, of: "i2",
-		},
 		"others run side by side": {
 			s: newScene().active("r1", "shared").instance("i1", "r1", serving, running).
 				inProgress("r2", slipway.Deploying, "shared").instance("i2", "r2", planned, absent),
@@ -331,9 +321,9 @@ func TestNext(t *testing.T) {
 			do: remove, of: "i1",
 		},
 		"asleep: a new revision is built": {s: newScene().active("r1", "shared").asleep().inProgress("r2", slipway.AwaitingBuild, ""), do: build, of: "r2"},
-		"asleep: a new revision starts": {
+		"asleep: a new revision takes over": {
 			s:  newScene().active("r1", "exclusive").asleep().inProgress("r2", slipway.Deploying, "exclusive").instance("i2", "r2", planned, absent),
-			do: start, of: "i2",
+			do: move,
 		},
 		"woken: one that is being stopped ends first":  {s: newScene().active("r1", "exclusive").instance("i1", "r1", leaving, running), do: drain, of: "i1"},
 		"woken: one that was stopped is started again": {s: newScene().active("r1", "exclusive").instance("i1", "r1", leaving, exited), do: again, of: "i1"},
@@ -440,8 +430,6 @@ func TestRoutes(t *testing.T) {
 		"serving":               {newScene().active("r1", "shared").instance("i1", "r1", serving, running), slipway.RouteServing},
 		"beside a new one": {newScene().active("r1", "shared").instance("i1", "r1", serving, running).
 			inProgress("r2", slipway.Deploying, "shared").instance("i2", "r2", planned, running), slipway.RouteServing},
-		"while state is handed over": {newScene().active("r1", "exclusive").instance("i1", "r1", serving, running).
-			inProgress("r2", slipway.Deploying, "exclusive"), slipway.RouteHolding},
 		"after a crash":    {newScene().active("r1", "shared").instance("i1", "r1", down_, exited, crashes(1)), slipway.RouteHolding},
 		"in a crash loop":  {newScene().active("r1", "shared").instance("i1", "r1", down_, exited, crashes(crashLoop)), slipway.RouteDown},
 		"not yet up again": {newScene().active("r1", "shared").instance("i1", "r1", planned, running, crashes(1)), slipway.RouteHolding},
@@ -455,13 +443,12 @@ func TestRoutes(t *testing.T) {
 			instance("i2", "r1", serving, running), slipway.RouteServing},
 		"one of several may come back": {newScene().active("r1", "shared").scaled(2).instance("i1", "r1", down_, exited, crashes(crashLoop)).
 			instance("i2", "r1", planned, running), slipway.RouteHolding},
-		"asleep":                {newScene().active("r1", "shared").asleep(), slipway.RouteAsleep},
-		"falling asleep":        {newScene().active("r1", "shared").asleep().instance("i1", "r1", serving, running), slipway.RouteAsleep},
-		"woken":                 {newScene().active("r1", "shared").instance("i1", "r1", leaving, exited), slipway.RouteHolding},
-		"woken in good time":    {newScene().active("r1", "shared").instance("i1", "r1", serving, running), slipway.RouteServing},
-		"deleted in its sleep":  {newScene().active("r1", "shared").asleep().deleting(), ""},
-		"replaced in its sleep": {newScene().active("r1", "exclusive").asleep().inProgress("r2", slipway.Deploying, "exclusive"), slipway.RouteHolding},
-		"another attempt up":    {newScene().active("r1", "shared").instance("i1", "r1", serving, running, func(i *slipway.Instance, _ *slipway.Observed) { i.Attempt = 2 }), slipway.RouteHolding},
+		"asleep":               {newScene().active("r1", "shared").asleep(), slipway.RouteAsleep},
+		"falling asleep":       {newScene().active("r1", "shared").asleep().instance("i1", "r1", serving, running), slipway.RouteAsleep},
+		"woken":                {newScene().active("r1", "shared").instance("i1", "r1", leaving, exited), slipway.RouteHolding},
+		"woken in good time":   {newScene().active("r1", "shared").instance("i1", "r1", serving, running), slipway.RouteServing},
+		"deleted in its sleep": {newScene().active("r1", "shared").asleep().deleting(), ""},
+		"another attempt up":   {newScene().active("r1", "shared").instance("i1", "r1", serving, running, func(i *slipway.Instance, _ *slipway.Observed) { i.Attempt = 2 }), slipway.RouteHolding},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, ok := routeFor(c.s.world)

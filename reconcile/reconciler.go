@@ -47,6 +47,8 @@ type Config struct {
 	// not at all.
 	Settle time.Duration
 	Vitals Vitals // nil for none
+	// Quiet is how long a hand-over of state waits for a moment without runs.
+	Quiet  time.Duration
 	Logger *slog.Logger
 	Now    func() time.Time
 }

@@ -13,12 +13,9 @@ func routeFor(w world) (slipway.Route, bool) {
 	if d.Deleting() || w.Active == nil {
 		return slipway.Route{}, false
 	}
-	r := slipway.Route{
-		Deployment: d.ID, Workspace: d.Workspace, Slug: d.Slug, State: slipway.RouteHolding,
-		Public: d.Config.Access == slipway.AccessPublic,
-	}
-	if w.replacing() {
-		return r, true
+	r := held(d)
+	if w.holds() {
+		return w.routeOfHandover(r), true
 	}
 	if w.asleep() {
 		r.State = slipway.RouteAsleep
@@ -41,4 +38,12 @@ func routeFor(w world) (slipway.Route, bool) {
 		r.Reason = fmt.Sprintf("The deployment has crashed %d times in a row.", fewest)
 	}
 	return r, true
+}
+
+// held is a route at which new requests wait.
+func held(d slipway.Deployment) slipway.Route {
+	return slipway.Route{
+		Deployment: d.ID, Workspace: d.Workspace, Slug: d.Slug, State: slipway.RouteHolding,
+		Public: d.Config.Access == slipway.AccessPublic,
+	}
 }

@@ -55,6 +55,18 @@ func (w *worker) take(ctx context.Context, s step) error {
 		return w.remove(ctx, s.instance)
 	case fail:
 		return w.report(ctx, slipway.RevisionFailed{Revision: s.revision.ID, Failure: *s.failure})
+	case move:
+		return w.moveTo(ctx, s.handover)
+	case yield:
+		return w.yield(ctx, s)
+	case snapshot:
+		return w.takeSnapshot(ctx, s)
+	case free:
+		return w.free(ctx, s)
+	case restore:
+		return w.putBack(ctx, s)
+	case discard:
+		return w.discard(ctx)
 	case removeItem:
 		return w.removeItem(ctx, s.item)
 	}
@@ -136,8 +148,8 @@ func (w *worker) workload(ctx context.Context, s step) (slipway.Workload, error)
 		Instance: s.instance.ID, Deployment: w.a.Deployment.ID, Revision: s.revision.ID, Attempt: s.instance.Attempt,
 		Image: s.revision.Artefact.Image, Args: launch.Args, Env: slices.Concat(env, launch.Env), Port: s.instance.Port,
 		Read:     launch.Read,
-		Stateful: w.kinds[s.revision.Artefact.Kind].Exclusive,
-		Limits:   slipway.SizeOf(w.a.Deployment.Config.DeploymentType, s.revision.Config.Resources).Limits,
+		Stateful: w.kinds[s.revision.Artefact.Kind].Exclusive, StandBy: w.mayOnlyStandBy(s.instance.ID),
+		Limits: slipway.SizeOf(w.a.Deployment.Config.DeploymentType, s.revision.Config.Resources).Limits,
 	}, nil
 }
 
@@ -206,9 +218,7 @@ func (w *worker) serves(ctx context.Context, s step) error {
 // then new requests wait, so that who reads DEPLOYED finds the new revision and
 // no other.
 func (w *worker) passGate(ctx context.Context, r *slipway.Revision, events ...slipway.Event) error {
-	w.router.Route(slipway.Route{
-		Deployment: w.a.Deployment.ID, Workspace: w.a.Deployment.Workspace, Slug: w.a.Deployment.Slug, State: slipway.RouteHolding,
-	})
+	w.hold()
 	return w.report(ctx, append(events, slipway.GatePassed{Revision: r.ID, Alone: w.kinds[r.Artefact.Kind].Exclusive})...)
 }
 

@@ -165,7 +165,7 @@ func (w *worker) begin(ctx context.Context, s step) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	w.stepMu.Lock()
 	defer w.stepMu.Unlock()
-	w.endStep, w.yields = cancel, s.do == drain || s.do == lull
+	w.endStep, w.yields = cancel, s.do == drain || s.do == lull || s.do == yield
 	if w.stale || w.yields && len(w.wake) > 0 {
 		cancel()
 	}
@@ -285,6 +285,7 @@ func (w *worker) look(ctx context.Context) (world, error) {
 		}
 	}
 	seen.started, seen.later, seen.build = w.started, w.later, w.build.outcome()
+	w.lookForQuiet(ctx, &seen)
 	w.building = seen.build != nil && !seen.build.done
 	return seen, nil
 }

@@ -44,8 +44,11 @@ type world struct {
 	// later is what has to wait, by the key of its step.
 	later map[string]time.Time
 	kinds map[string]slipway.AgentKind
-	build *outcome // of the build that was begun, nil if none was
-	now   time.Time
+	// quietAt is when a hand-over that waits for busy runs looks again, zero if
+	// it need not wait.
+	quietAt time.Time
+	build   *outcome // of the build that was begun, nil if none was
+	now     time.Time
 }
 
 // outcome is how a build stands.

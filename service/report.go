@@ -70,6 +70,12 @@ func (r *report) take(e slipway.Event) error {
 		return r.UpdateInstance(e.Instance)
 	case slipway.InstanceGone:
 		return r.instanceGone(e)
+	case slipway.HandoverMoved:
+		r.d.Running, r.dirty = r.d.Running.HandOver(e.Handover), true
+		return nil
+	case slipway.SnapshotGone:
+		r.d.Running, r.dirty = r.d.Running.Discarded(e.Name), true
+		return nil
 	case slipway.HealthChanged:
 		return r.health(e.Health)
 	case slipway.ServingFailed:
@@ -153,6 +159,7 @@ func (r *report) gatePassed(e slipway.GatePassed) error {
 	if err := r.forgetCrashes(e.Revision); err != nil {
 		return err
 	}
+	r.d.Running = r.d.Running.HandOver(nil)
 	r.d.Running.Since, r.d.Running.Before = r.now, before
 	r.d.Active = e.Revision
 	r.d.Running.Alone, r.d.Running.Asleep = e.Alone, false

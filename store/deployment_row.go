@@ -116,6 +116,8 @@ type runningRecord struct {
 	Since    time.Time          `json:"since,omitzero"`
 	Before   slipway.RevisionID `json:"before,omitempty"`
 	Handover *slipway.Handover  `json:"handover,omitempty"`
+	Snapshot string             `json:"snapshot,omitempty"`
+	Outdated string             `json:"outdated,omitempty"`
 }
 
 // encodeRunning leaves the column empty for what has nothing to say, as rows

@@ -50,6 +50,7 @@ func newServerCommand() *cobra.Command {
 	flags.StringVar(&f.ports, "agent-ports", "20000-29999", "ports given to agents, first-last")
 	registerAgentUIDs(flags, &f.uids)
 	flags.DurationVar(&f.StartLimit, "start-timeout", 0, "how long an agent may take to serve (default: as its kind needs)")
+	flags.DurationVar(&f.Quiet, "handover-wait", 5*time.Second, "how long a new revision that takes over the state of an old one waits for a moment without runs")
 	flags.IntVar(&f.Builds, "builds", 2, "builds that run at once")
 	flags.IntVar(&f.Service.Retention.Last, "keep-revisions", 5, "deployed revisions of each deployment that can be deployed again in any case")
 	flags.DurationVar(&f.Service.Retention.For, "rollback-window", 72*time.Hour, "how long a revision can be deployed again after another took its place")

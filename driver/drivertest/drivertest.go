@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -43,6 +44,8 @@ type World struct {
 	Flood bool
 	// Limits says that agents are held by limits and measured.
 	Limits bool
+	// StandsBy says that agents can load and wait to be released.
+	StandsBy bool
 	// PID returns the number on this machine of a process that an agent knows
 	// by another; nil if it is the same.
 	PID func(t testing.TB, w slipway.Workload, pid string) string
@@ -55,10 +58,10 @@ type World struct {
 
 // Run runs the suite; each case gets a world of its own.
 func Run(t *testing.T, world func(t *testing.T) World) {
-	for _, c := range cases {
+	for _, c := range slices.Concat(cases, handovers) {
 		t.Run(c.name, func(t *testing.T) {
 			w := world(t)
-			if c.processes && !w.Processes || c.limits && !w.Limits || c.flood && !w.Flood || c.folder && w.Folder == nil || c.state && w.State == nil {
+			if !w.shows(c) {
 				t.Skip("this driver can not show it")
 			}
 			p := &place{T: t, world: w}
@@ -72,7 +75,21 @@ func Run(t *testing.T, world func(t *testing.T) World) {
 type testCase struct {
 	name                                    string
 	processes, folder, state, limits, flood bool // what it needs of its world
+	standsBy                                bool
 	run                                     func(*place)
+}
+
+// shows says whether a world has what a case needs.
+func (w World) shows(c testCase) bool {
+	for needs, has := range map[*bool]bool{
+		&c.processes: w.Processes, &c.folder: w.Folder != nil, &c.state: w.State != nil,
+		&c.limits: w.Limits, &c.flood: w.Flood, &c.standsBy: w.StandsBy,
+	} {
+		if *needs && !has {
+			return false
+		}
+	}
+	return true
 }
 
 var cases = []testCase{

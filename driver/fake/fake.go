@@ -42,6 +42,11 @@ type Behaviour struct {
 	Exit <-chan slipway.Exit
 	// Deaf attempts do not end before the grace is over.
 	Deaf bool
+	// Opens is called when it opens its state, with what that holds, and returns
+	// what it holds then.
+	Opens func(state []byte) []byte
+	// Runs says how its work stands; nil for untold.
+	Runs func() slipway.Runs
 	// Output is what it has written.
 	Output func() []byte
 }
@@ -60,6 +65,8 @@ type world struct {
 	script    Script
 	instances map[slipway.InstanceID]*instance
 	ended     map[chan struct{}]map[slipway.DeploymentID]bool // by who listens
+	states    map[slipway.DeploymentID][]byte
+	snapshots map[snapshot][]byte
 }
 
 // Open makes a driver with a world of its own.
@@ -68,6 +75,8 @@ func Open(s Script) *Driver {
 		script:    s,
 		instances: map[slipway.InstanceID]*instance{},
 		ended:     map[chan struct{}]map[slipway.DeploymentID]bool{},
+		states:    map[slipway.DeploymentID][]byte{},
+		snapshots: map[snapshot][]byte{},
 	})
 }
 
@@ -178,6 +187,7 @@ func (d *Driver) Purge(ctx context.Context, id slipway.DeploymentID) error {
 			return err
 		}
 	}
+	d.world.purge(id)
 	return ctx.Err()
 }
 

@@ -24,7 +24,8 @@ func TestSuite(t *testing.T) {
 				d = d.Reopen()
 				return d, func() { d.Close() }
 			},
-			Agent: func(flags ...string) []string { return append([]string{"/standin"}, flags...) },
+			StandsBy: true,
+			Agent:    func(flags ...string) []string { return append([]string{"/standin"}, flags...) },
 		}
 	})
 }

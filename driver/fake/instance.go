@@ -64,7 +64,7 @@ func (in *instance) observed() slipway.Observed {
 	o := slipway.Observed{Instance: in.id, Deployment: in.deployment, Attempt: in.attempt, Phase: slipway.PhaseAbsent}
 	switch {
 	case in.run != nil:
-		o.Phase, o.Address = slipway.PhaseRunning, in.run.address
+		o.Phase, o.Address, o.StandsBy = slipway.PhaseRunning, in.run.address, in.run.standsBy()
 	case in.exit != nil:
 		e := *in.exit
 		o.Phase, o.Exit = slipway.PhaseExited, &e
@@ -80,6 +80,10 @@ type run struct {
 	cancel  context.CancelCauseFunc
 	asked   context.Context // its cause is the exit that was asked for
 	ended   chan struct{}   // closed once the end is recorded
+
+	// released is closed once it may open its state; open does that, once.
+	released chan struct{}
+	release  func()
 }
 
 // exitCause is an exit on its way through a context.
@@ -92,10 +96,14 @@ var (
 	killed  = slipway.Exit{Code: 137, Signal: "SIGKILL"}
 )
 
-func newRun(b Behaviour, w slipway.Workload) (*run, error) {
+func newRun(b Behaviour, w slipway.Workload, open func()) (*run, error) {
 	own := fmt.Sprintf("127.0.0.1:%d", w.Port)
-	r := &run{Behaviour: b, address: cmp.Or(b.Address, own), ended: make(chan struct{})}
+	r := &run{Behaviour: b, address: cmp.Or(b.Address, own), ended: make(chan struct{}), released: make(chan struct{})}
 	r.asked, r.cancel = context.WithCancelCause(context.Background())
+	r.release = sync.OnceFunc(func() {
+		open()
+		close(r.released)
+	})
 	if b.Handler == nil {
 		return r, nil
 	}
@@ -114,11 +122,15 @@ func newRun(b Behaviour, w slipway.Workload) (*run, error) {
 	return r, nil
 }
 
-// serve holds the port from the start on, but answers only once it is ready.
+// serve holds the port from the start on, but answers only once it is released
+// and ready.
 func (r *run) serve(l net.Listener) {
-	if r.Ready != nil {
+	for _, awaited := range []<-chan struct{}{r.released, r.Ready} {
+		if awaited == nil {
+			continue
+		}
 		select {
-		case <-r.Ready:
+		case <-awaited:
 		case <-r.asked.Done():
 		}
 	}
@@ -126,7 +138,7 @@ func (r *run) serve(l net.Listener) {
 }
 
 func (r *run) listens() bool {
-	if r.Handler == nil && r.Address == "" {
+	if r.Handler == nil && r.Address == "" || r.standsBy() {
 		return false
 	}
 	if r.Ready == nil {
@@ -137,6 +149,16 @@ func (r *run) listens() bool {
 		return true
 	default:
 		return false
+	}
+}
+
+// standsBy says whether it waits to be released.
+func (r *run) standsBy() bool {
+	select {
+	case <-r.released:
+		return false
+	default:
+		return true
 	}
 }
 

@@ -46,9 +46,12 @@ func (w *world) start(in *instance, load slipway.Workload) error {
 	if b.Fail != nil {
 		return b.Fail
 	}
-	r, err := newRun(b, load)
+	r, err := newRun(b, load, func() { w.open(load, b) })
 	if err != nil {
 		return err
+	}
+	if !load.StandBy {
+		r.release()
 	}
 	in.begin(r, load.Attempt)
 	go func() {

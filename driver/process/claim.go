@@ -21,7 +21,9 @@ const (
 	varInstance = "SLIPWAY_INSTANCE"
 	varAttempt  = "SLIPWAY_ATTEMPT"
 	varState    = "SLIPWAY_STATE_DIR"
-	varPublic   = "SLIPWAY_PUBLIC" // names of variables that may be quoted
+	varPublic   = "SLIPWAY_PUBLIC"   // names of variables that may be quoted
+	varControl  = "SLIPWAY_CONTROL"  // where it may listen for us
+	varStandBy  = "SLIPWAY_STAND_BY" // "1": it waits there to be released
 	varPort     = "PORT"
 )
 

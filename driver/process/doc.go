@@ -17,10 +17,12 @@
 //
 //	<root>/lock                          held by the one driver of this root
 //	<root>/<deployment>/state/           of kinds with state; gone with Purge
+//	<root>/<deployment>/snapshots/       copies of it; likewise
 //	<root>/<deployment>/instances/<instance>/
 //	    state.json    attempt, phase, boot, pid, start time, port, exit
 //	    output.log    what all attempts wrote, only appended to
 //	    work/  tmp/   working folder and HOME; TMPDIR
+//	    tmp/control.sock   where the agent may listen for us, see control.go
 //
 // # States of an instance
 //

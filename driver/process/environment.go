@@ -35,7 +35,11 @@ func (d *Driver) fixed(in *instance, w slipway.Workload) map[string]string {
 		varInstance: string(in.id),
 		varAttempt:  strconv.Itoa(w.Attempt),
 		varFolder:   in.folder,
+		varControl:  in.control(),
 		varPublic:   publicNames(w.Env),
+	}
+	if w.StandBy {
+		vars[varStandBy] = "1"
 	}
 	if w.Stateful {
 		vars[varState] = d.stateFolder(in.deployment)

@@ -19,7 +19,9 @@ func (d *Driver) Inspect(ctx context.Context, id slipway.DeploymentID, i slipway
 	if in == nil {
 		return slipway.Observed{Instance: i, Deployment: id, Phase: slipway.PhaseAbsent}, nil
 	}
-	return in.observed(), nil
+	o := in.observed()
+	o.StandsBy = o.Phase == slipway.PhaseRunning && in.standsBy(ctx)
+	return o, nil
 }
 
 // List returns every instance in the order of ids. One that has a folder but

@@ -26,6 +26,7 @@ type instance struct {
 	mu      sync.Mutex
 	state   state
 	run     *run     // nil when nothing runs
+	opened  *run     // is known not to stand by any more
 	secrets []string // to be masked in what is quoted of the output
 	// overMemory says that we ended the attempt for using more than its limit.
 	overMemory bool

@@ -82,6 +82,7 @@ func world(root string, options ...process.Option) drivertest.World {
 		Processes: true,
 		Flood:     true,
 		Limits:    cgroup.Open("test").Holds(),
+		StandsBy:  true,
 		Folder: func(d slipway.DeploymentID, i slipway.InstanceID) string {
 			return filepath.Join(root, string(d), "instances", string(i))
 		},

@@ -63,6 +63,9 @@ var lives = map[string]func(context.Context, *process.Driver, slipway.Workload) 
 		_, err := d.Apply(ctx, w)
 		return errors.Join(err, serving(w))
 	},
+	"copied": func(ctx context.Context, d *process.Driver, w slipway.Workload) error {
+		return copyAndChange(ctx, d, os.Getenv("SLIPWAY_TEST_ROOT"), w.Deployment)
+	},
 	"started": func(ctx context.Context, d *process.Driver, w slipway.Workload) error {
 		_, err := d.Apply(ctx, w)
 		return err
@@ -226,7 +229,7 @@ func agents(t testing.TB, w slipway.Workload) (leaders, children []int) {
 // TestDeathAtEachStep lets a server die at each step of each life, as often as
 // it comes there, and then lets another one take over.
 func TestDeathAtEachStep(t *testing.T) {
-	flags := map[string][]string{"stopped": nil, "killed": {"-deaf"}, "crashed": nil}
+	flags := map[string][]string{"stopped": nil, "killed": {"-deaf"}, "crashed": nil, "copied": nil}
 	reached := map[string]bool{}
 	for life, flags := range flags {
 		for _, step := range process.Steps() {

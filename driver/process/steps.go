@@ -19,6 +19,11 @@ const (
 	StepDelete        = "delete: begun"
 	StepDeleted       = "delete: folder gone"
 	StepPurged        = "purge: set aside, not removed"
+
+	StepSnapshotCopied = "snapshot: copied, not in place"
+	StepRestoreCopied  = "restore: copied, not in place"
+	StepRestored       = "restore: in place, the other not removed"
+	StepDiscarded      = "discard: set aside, not removed"
 )
 
 // Steps lists the points in the order of an instance's life.
@@ -28,6 +33,7 @@ func Steps() []string {
 		StepStopRecorded, StepStopSignalled, StepStopKilled,
 		StepExitNoticed, StepExitSwept, StepExitReaped, StepExitRecorded,
 		StepDelete, StepDeleted, StepPurged,
+		StepSnapshotCopied, StepRestoreCopied, StepRestored, StepDiscarded,
 	}
 }
 

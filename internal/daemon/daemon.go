@@ -68,6 +68,7 @@ type Config struct {
 	TLS        TLS               // unset for HTTP only
 	Ports      slipway.PortRange // for agents
 	StartLimit time.Duration     // replaces that of every agent kind, unless 0
+	Quiet      time.Duration     // that a hand-over of state waits for a moment without runs
 	Builds     int               // at once
 	BuildUsers build.Users       // that programs of builds run as, if this server is root
 	AgentUsers process.Users     // that agents run as, one a deployment, if this server is root
@@ -257,8 +258,8 @@ func (s *Server) openData(context.Context) error {
 	health.Logger = s.config.Logger
 	watched := vitals.New(s.gateway, s.driver, health)
 	reconciler := reconcile.New(s.service, s.driver, builder, s.gateway, outputs, reconcile.Config{
-		Owner: owner, Ports: s.config.Ports, Builds: s.config.Builds, Settle: s.config.Settle, Meter: s.meter, Vitals: watched,
-		Logger: s.config.Logger, Now: time.Now,
+		Owner: owner, Ports: s.config.Ports, Builds: s.config.Builds, Settle: s.config.Settle, Quiet: s.config.Quiet,
+		Meter: s.meter, Vitals: watched, Logger: s.config.Logger, Now: time.Now,
 	})
 	s.listener = listener.New(s.service, s.driver, reconciler, outputs, listener.Config{Owner: owner, Batch: 100, Vitals: watched, Logger: s.config.Logger})
 	return nil

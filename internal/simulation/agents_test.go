@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -40,7 +41,15 @@ func (a *agents) start(w slipway.Workload) fake.Behaviour {
 	address := fmt.Sprintf("127.0.0.1:%d", w.Port)
 	a.running[address] = run
 	b := fake.Behaviour{Address: address, Exit: run.exit, Output: func() []byte { return []byte("started\n") }}
+	b.Opens = func(state []byte) []byte {
+		if mode == ruins {
+			run.exit <- slipway.Exit{Code: 1, Reason: "it can not read the state, and wrote some"}
+		}
+		return fmt.Append(slices.Clone(state), w.Revision, "\n")
+	}
 	switch mode {
+	case busy:
+		b.Runs = func() slipway.Runs { return slipway.Runs{Running: 1} }
 	case crashes:
 		run.exit <- slipway.Exit{Code: 3, Reason: "it threw"}
 	case exitsOnce:
@@ -132,19 +141,53 @@ func (c checked) Apply(ctx context.Context, l slipway.Workload) (slipway.Observe
 	c.w.mustOwn(l.Deployment, slipway.ItemInstance, string(l.Instance))
 	if l.Stateful {
 		c.w.mustOwn(l.Deployment, slipway.ItemState, string(l.Deployment))
-		c.mustBeAlone(ctx, l)
+		if !l.StandBy {
+			c.mustBeAlone(ctx, "instance "+string(l.Instance)+" starts", l.Deployment, l.Instance)
+		}
 	}
 	return c.Driver.Apply(ctx, l)
 }
 
-// mustBeAlone: of an exclusive kind no two run at once.
-func (c checked) mustBeAlone(ctx context.Context, l slipway.Workload) {
+// mustBeAlone: of an exclusive kind no two have their state open at once, and
+// nobody while it is copied or replaced.
+func (c checked) mustBeAlone(ctx context.Context, what string, d slipway.DeploymentID, i slipway.InstanceID) {
 	all, _ := c.List(context.WithoutCancel(ctx))
 	for _, o := range all {
-		if o.Deployment == l.Deployment && o.Instance != l.Instance && o.Phase == slipway.PhaseRunning && c.w.owns(o) {
-			c.w.fault("instance %s of an exclusive kind starts while %s runs", l.Instance, o.Instance)
+		if o.Deployment == d && o.Instance != i && o.Phase == slipway.PhaseRunning && !o.StandsBy && c.w.owns(o) {
+			c.w.fault("%s while %s runs", what, o.Instance)
 		}
 	}
+}
+
+func (c checked) Release(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID) error {
+	if c.w.failing("release") {
+		return fmt.Errorf("instance %s does not hear", i)
+	}
+	c.mustBeAlone(ctx, "instance "+string(i)+" is released", d, i)
+	return c.Driver.Release(ctx, d, i)
+}
+
+func (c checked) Snapshot(ctx context.Context, d slipway.DeploymentID, name string) error {
+	if c.w.failing("snapshot") {
+		return fmt.Errorf("the state of %s can not be copied", d)
+	}
+	c.mustBeAlone(ctx, "the state is copied", d, "")
+	return c.Driver.Snapshot(ctx, d, name)
+}
+
+func (c checked) Restore(ctx context.Context, d slipway.DeploymentID, name string) error {
+	if c.w.failing("restore") {
+		return fmt.Errorf("the state of %s can not be put back", d)
+	}
+	c.mustBeAlone(ctx, "the state is put back", d, "")
+	return c.Driver.Restore(ctx, d, name)
+}
+
+func (c checked) Discard(ctx context.Context, d slipway.DeploymentID, name string) error {
+	if c.w.failing("discard") {
+		return fmt.Errorf("the snapshot %s is busy", name)
+	}
+	return c.Driver.Discard(ctx, d, name)
 }
 
 func (c checked) Stop(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID, grace time.Duration) error {

@@ -20,6 +20,9 @@ type story struct {
 const (
 	good  = "kind=plain build=ok agent=good"
 	state = "kind=state build=ok agent=good"
+
+	stands    = "kind=stands build=ok agent=good"
+	standsBad = "kind=stands build=ok agent="
 )
 
 func pushed(source string) func(*world, *app) {
@@ -55,7 +58,29 @@ var stories = map[string]story{
 	"replacement, one at a time":    {before: pushed(state), change: pushed(state), want: "DEPLOYED DEPLOYED"},
 	"replacement, side by side":     {before: pushed(good), change: pushed(good), want: "DEPLOYED DEPLOYED"},
 	"replacement of plain by state": {before: pushed(good), change: pushed(state), want: "DEPLOYED DEPLOYED"},
-	"deletion":                      {before: pushed(state), change: func(w *world, a *app) { w.delete(a) }},
+	"hand-over":                     {before: pushed(stands), change: pushed(stands), want: "DEPLOYED DEPLOYED"},
+	"hand-over of busy runs":        {before: pushed(standsBad + busy), change: pushed(stands), want: "DEPLOYED DEPLOYED"},
+	"hand-over from another kind":   {before: pushed(state), change: pushed(stands), want: "DEPLOYED DEPLOYED"},
+	"a load that fails":             {before: pushed(stands), change: pushed(standsBad + refuses), want: "DEPLOYED DEPLOY_FAILED"},
+	"a state that is ruined":        {before: pushed(stands), change: pushed(standsBad + ruins), want: "DEPLOYED DEPLOY_FAILED"},
+	"ruined, one at a time":         {before: pushed(state), change: pushed("kind=state build=ok agent=" + ruins), want: "DEPLOYED DEPLOY_FAILED"},
+	"a second hand-over": {before: func(w *world, a *app) {
+		w.push(a, stands)
+		w.settle()
+		w.push(a, stands)
+	}, change: pushed(stands), want: "DEPLOYED DEPLOYED DEPLOYED"},
+	"deletion of what is handed over": {before: pushed(stands), change: func(w *world, a *app) {
+		w.push(a, stands)
+		time.Sleep(4 * time.Second)
+		w.delete(a)
+	}},
+	"a new revision in the middle": {before: pushed(stands), change: func(w *world, a *app) {
+		r := w.push(a, standsBad+servesLate)
+		time.Sleep(6 * time.Second)
+		w.push(a, stands)
+		w.interrupt(a, r)
+	}, want: "DEPLOYED INTERRUPTED DEPLOYED"},
+	"deletion": {before: pushed(state), change: func(w *world, a *app) { w.delete(a) }},
 	"deletion in the middle": {before: pushed(good), change: func(w *world, a *app) {
 		w.push(a, good)
 		time.Sleep(1500 * time.Millisecond)

@@ -6,9 +6,11 @@
 //   - At most one revision of a deployment is in progress; the others go on or
 //     are skipped, and every one comes to an end.
 //   - The active revision serves, whatever becomes of others; of an exclusive
-//     kind no two instances run at once.
+//     kind no two instances have the state open at once.
 //   - What does not settle gives way to what served before, once, and that serves
 //     in the end.
+//   - What a revision did to the state that failed is undone, what one did that
+//     served is never lost, and one snapshot at most is kept.
 //   - Nothing is made that the inventory does not name, and nothing is left of
 //     a deleted deployment.
 //   - When all is settled nobody holds a lease, nothing is due, and nothing is

@@ -56,7 +56,7 @@ func (w *world) startPlane(doom int, after bool) *plane {
 	outputs := listener.NewOutputs(sync, driver, w.log, time.Now)
 	health := vitals.New(mortalRouter{p.router, p}, driver, vitals.Config{Logger: w.log})
 	r := reconcile.New(sync, driver, mortalBuilder{w.builder, p}, mortalRouter{p.router, p}, outputs, reconcile.Config{
-		Owner: owner, Ports: ports, Builds: 2, Settle: settle, Vitals: health, Logger: w.log, Now: time.Now,
+		Owner: owner, Ports: ports, Builds: 2, Settle: settle, Quiet: 3 * time.Second, Vitals: health, Logger: w.log, Now: time.Now,
 	})
 	p.listener = listener.New(sync, driver, r, outputs, listener.Config{Owner: owner, Batch: 10, Vitals: health, Logger: w.log})
 	if err := p.listener.Start(context.Background()); err != nil {

@@ -57,7 +57,7 @@ func (r *router) Probe(ctx context.Context, route slipway.Route, _ string) (int,
 		return 0, ctx.Err()
 	}
 	switch r.w.agents.at(route.Addresses[0]) {
-	case "", crashes, refuses:
+	case "", crashes, refuses, ruins:
 		return 0, errors.New("connection refused")
 	case mute:
 		<-ctx.Done()

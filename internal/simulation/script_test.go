@@ -43,6 +43,8 @@ const (
 	strangers  = "port"   // a stranger holds each port it is given
 	passesOnly = "brief"  // good, and exits three seconds after each start
 	hangs      = "hang"   // good, and answers nothing any more ten seconds after each start
+	ruins      = "ruin"   // opens its state, changes it, and exits
+	busy       = "busy"   // good, and never without runs
 )
 
 // kinds are the agent kinds of the fake builder.
@@ -50,17 +52,22 @@ func kinds() map[string]slipway.AgentKind {
 	plain := slipway.AgentKind{Name: "plain", Probe: "/ok", StartFailure: 1, Start: 10 * time.Second, Drain: 10 * time.Second}
 	state := plain
 	state.Name, state.Exclusive = "state", true
-	return map[string]slipway.AgentKind{"plain": plain, "state": state}
+	stands := state
+	stands.Name, stands.StandsBy = "stands", true
+	return map[string]slipway.AgentKind{"plain": plain, "state": state, "stands": stands}
 }
 
 // doesNotSettle says whether an agent of this mode passes its gate and fails
 // again and again afterwards.
 func doesNotSettle(mode string) bool { return mode == passesOnly || mode == hangs }
 
+// ownsState says whether what a script runs as is exclusive.
+func (s script) ownsState() bool { return kinds()[s["kind"]].Exclusive }
+
 // works says whether an agent of this mode comes to serve.
 func works(mode string) bool {
 	switch mode {
-	case serves, servesLate, exitsOnce, deafToStop:
+	case serves, servesLate, exitsOnce, deafToStop, busy:
 		return true
 	}
 	return false

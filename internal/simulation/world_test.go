@@ -208,7 +208,7 @@ func (w *world) mayStop(id slipway.DeploymentID, i slipway.InstanceID) {
 		s := w.script(id, d.Active)
 		open, _ := tx.OpenRevisions(id)
 		takesOver := slices.ContainsFunc(open, func(r slipway.Revision) bool {
-			return r.Status == slipway.Deploying && w.script(id, r.ID)["kind"] == "state"
+			return r.Status == slipway.Deploying && w.script(id, r.ID).ownsState()
 		})
 		runs := w.agents.at(fmt.Sprintf("127.0.0.1:%d", in.Port))
 		if s["kind"] == "plain" && !takesOver && runs == serves && in.State == slipway.InstanceServing {
@@ -527,6 +527,7 @@ func (w *world) check() {
 			}
 			w.checkServes(tx, a, d)
 			w.checkReturns(tx, a)
+			w.checkState(tx, a, d)
 		}
 	})
 	w.checkOwners()
@@ -599,6 +600,34 @@ func (w *world) checkReturns(tx slipway.Tx, a *app) {
 		case r.Status != slipway.Deployed || r.Failure == nil:
 			w.fault("%s: %s was made in the place of %s, which is %s and has the failure %v", a.name, returned, r.ID, r.Status, r.Failure)
 		}
+	}
+}
+
+// checkState: what a revision wrote that failed is undone, what one wrote that
+// served is there, and of snapshots one is left at most.
+func (w *world) checkState(tx slipway.Tx, a *app, d slipway.Deployment) {
+	if h := d.Running.Handover; h != nil || d.Running.Outdated != "" {
+		w.fault("%s: a hand-over is left: %+v, %+v", a.name, h, d.Running)
+	}
+	for _, name := range w.fake.Snapshots(a.id) {
+		if name != d.Running.Snapshot {
+			w.fault("%s: the snapshot %s is left, and %q is known", a.name, name, d.Running.Snapshot)
+		}
+	}
+	wrote := map[slipway.RevisionID]bool{}
+	for line := range strings.Lines(string(w.fake.State(a.id))) {
+		wrote[slipway.RevisionID(strings.TrimSpace(line))] = true
+	}
+	served := false
+	for _, r := range w.revisions(a) {
+		deployed := r.Status == slipway.Deployed
+		if s := w.script(a.id, r.ID); s.ownsState() && deployed && !wrote[r.ID] {
+			w.fault("%s: what revision %d wrote is lost", a.name, r.Number)
+		}
+		if served && !deployed && wrote[r.ID] {
+			w.fault("%s: what revision %d wrote is there, which is %s", a.name, r.Number, r.Status)
+		}
+		served = served || deployed
 	}
 }
 

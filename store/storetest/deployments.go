@@ -28,6 +28,7 @@ func fullDeployment(w *world) slipway.Deployment {
 			Alone: true, Woken: 4,
 			Replicas: 2, Asleep: true, Since: at(1.25), Before: slipway.NewID[slipway.RevisionID](at(0)),
 			Handover: &slipway.Handover{From: "a", To: "b", Phase: slipway.HandoverSnapshot, Snapshot: "s", Since: at(1)},
+			Snapshot: "before", Outdated: "long before",
 		},
 		DeleteProject: true, CreatedAt: at(1), UpdatedAt: at(2), Generation: 4, Observed: 3, Version: 7,
 	}

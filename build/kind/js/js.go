@@ -62,7 +62,7 @@ func New(cache, tmp string, tools *toolchain.Toolchains, confinement *command.Co
 // no two instances at once.
 func (k *Kind) Agent() slipway.AgentKind {
 	return slipway.AgentKind{
-		Name: Name, Probe: "/ok", Exclusive: true, StartFailure: 1,
+		Name: Name, Probe: "/ok", Exclusive: true, StandsBy: true, StartFailure: 1,
 		Start: 120 * time.Second, Drain: drain,
 	}
 }

@@ -4,8 +4,10 @@
 //
 // What it is told, by environment alone, is listed in serve/settings.mjs.
 //
-//   loading ──load()──▶ loaded ──start()──▶ serving ──SIGTERM──▶ draining ──▶ exit 0
+//   loading ──load()──▶ loaded ──release──▶ starting ──start()──▶ serving ──SIGTERM──▶ draining ──▶ exit 0
 //      └──────── any failure, explained as serve/failure.mjs says ──▶ exit 1
+//
+// It waits for its release only if it is to stand by (serve/control.mjs); SIGTERM meanwhile: exit 0.
 //
 // Promises:
 //   - load() opens no state and no port, so a loaded process may wait beside one that serves;
@@ -17,24 +19,41 @@
 
 import { Answers } from "./serve/answers.mjs";
 import { loadApp } from "./serve/app.mjs";
+import { Control } from "./serve/control.mjs";
 import { drain } from "./serve/drain.mjs";
 import { explain, step } from "./serve/failure.mjs";
 import { claimPort } from "./serve/listen.mjs";
 import { takeLock } from "./serve/lock.mjs";
 import { error, info } from "./serve/log.mjs";
-import { freeOrphans } from "./serve/runs.mjs";
+import { countRuns, freeOrphans } from "./serve/runs.mjs";
 import { loadServer } from "./serve/server.mjs";
 import { readSettings } from "./serve/settings.mjs";
 import { StateFolder } from "./serve/state.mjs";
 
 /** What the process is doing; it decides what an exit or a signal means. */
-const life = { phase: "loading", signal: undefined, state: undefined, stop: undefined };
+const life = { phase: "loading", signal: undefined, state: undefined, stop: undefined, records: undefined };
 
 async function load() {
   const settings = await step("settings", () => readSettings(process.env));
   const { server, app } = await loadApp(settings, loadServer);
   life.phase = "loaded";
   return { settings, server, app };
+}
+
+/** Tells how this process stands, and waits to be released if it is to stand by. */
+async function standBy({ control: path, standsBy, workers }) {
+  if (!path) return;
+  const control = new Control({
+    state: () => (life.phase === "loaded" ? "standing by" : life.phase),
+    runs: () => ({ ...countRuns(life.records, new Date()), workers }),
+  });
+  if (!standsBy) life.phase = "starting";
+  await step("control", () => control.listen(path));
+  if (!standsBy) return;
+  info("standing by", { pid: process.pid });
+  const waiting = setInterval(() => {}, 60_000); // else nothing would keep the process
+  await control.released;
+  clearInterval(waiting);
 }
 
 async function start({ settings, server, app }) {
@@ -50,6 +69,7 @@ async function start({ settings, server, app }) {
 
   const { ops, records } = await step("state", () => server.openRecords());
   await step("sweep", () => sweep(records, state));
+  life.records = records;
   const answers = new Answers().watch();
   await step("listen", () => server.listen(settings, app, ops));
   life.stop = () => drain({ server, ops, records, state, answers, limit: settings.drainMs });
@@ -66,13 +86,15 @@ async function sweep(records, state) {
 async function main() {
   const before = performance.now();
   const loaded = await load();
+  const after = performance.now();
+  await standBy(loaded.settings);
   const between = performance.now();
   await start(loaded);
   life.phase = "serving";
   info("serving", {
     address: loaded.settings.address,
     pid: process.pid,
-    load_ms: Math.round(between - before),
+    load_ms: Math.round(after - before),
     start_ms: Math.round(performance.now() - between),
   });
   if (life.signal) await stop();

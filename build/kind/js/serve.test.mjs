@@ -8,10 +8,10 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, watch, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { chmodSync, closeSync, cpSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, watch, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
@@ -157,6 +157,78 @@ async function startSlowRun(launcher, delay = 600_000) {
   const { body: run } = await launcher.call("POST", `/threads/${thread.thread_id}/runs`, { assistant_id: "slow", ...says("work", { delay_ms: delay }) });
   return { thread: thread.thread_id, run: run.run_id };
 }
+
+// ---- standing by ----
+
+/** One request to the control socket; the path may be too long for a socket's name. */
+async function ask(path, request) {
+  const fd = openSync(dirname(path), "r");
+  try {
+    const socket = connect(`/proc/self/fd/${fd}/${basename(path)}`);
+    socket.end(`${typeof request === "string" ? request : JSON.stringify(request)}\n`);
+    let text = "";
+    for await (const part of socket) text += part;
+    return JSON.parse(text);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+const controlled = (more = {}) => ({ SLIPWAY_CONTROL: join(folder("control".padEnd(120, "-long")), "control.sock"), ...more });
+
+async function standBy(env = {}) {
+  const told = controlled({ SLIPWAY_STAND_BY: "1", ...env });
+  const launcher = await launch(told);
+  await launcher.says("slipway: standing by");
+  return { launcher, control: (what) => ask(told.SLIPWAY_CONTROL, what) };
+}
+
+test("stands by with state and port closed until it is released", async () => {
+  const stateDir = folder("state");
+  const first = await serve({ stateDir });
+  await first.call("POST", "/threads", { thread_id: "8a0b1c9e-0000-4000-8000-000000000001", if_exists: "do_nothing" });
+  const { launcher, control } = await standBy({ stateDir });
+  assert.deepEqual(await control({ do: "state" }), { state: "standing by" });
+  assert.deepEqual(readdirSync(join(stateDir, "launcher.lock")).length, 1);
+  await assert.rejects(launcher.call("GET", "/ok"));
+  assert.equal(await first.terminate(), 0);
+  assert.equal(typeof (await control({ do: "release" })).state, "string");
+  await launcher.says("slipway: serving");
+  assert.deepEqual(await control({ do: "state" }), { state: "serving" });
+  assert.equal((await launcher.call("GET", "/threads/8a0b1c9e-0000-4000-8000-000000000001")).status, 200);
+  assert.deepEqual(await control({ do: "release" }), { state: "serving" });
+  assert.equal(await launcher.terminate(), 0);
+});
+
+test("tells of its runs, and of what it does not know", async () => {
+  const told = controlled();
+  const launcher = await serve(told);
+  assert.deepEqual(await ask(told.SLIPWAY_CONTROL, { do: "runs" }), { pending: 0, running: 0, oldest_ms: 0, workers: 10 });
+  const slow = await startSlowRun(launcher);
+  let runs;
+  do runs = await ask(told.SLIPWAY_CONTROL, { do: "runs" });
+  while (runs.running === 0);
+  assert.equal(runs.running + runs.pending, 1);
+  await launcher.call("DELETE", `/threads/${slow.thread}/runs/${slow.run}`);
+  for (const wrong of [{ do: "toString" }, {}, "no JSON", "null"]) assert.equal(typeof (await ask(told.SLIPWAY_CONTROL, wrong)).error, "string");
+  await launcher.kill();
+});
+
+test("ends well at SIGTERM while it stands by, and leaves the state alone", async () => {
+  const stateDir = folder("state");
+  const { launcher } = await standBy({ stateDir });
+  assert.equal(await launcher.terminate(), 0, launcher.errors);
+  assert.deepEqual(readdirSync(stateDir), []);
+});
+
+test("a graph that can not be loaded is found out while nothing is open", async () => {
+  const stateDir = folder("state");
+  const appDir = app({ "graph.js": 'throw new Error("no key");' });
+  const launcher = await launch(controlled({ SLIPWAY_STAND_BY: "1", appDir, stateDir }));
+  assert.equal(await launcher.ended, 1);
+  assert.equal(toldBy(launcher).code, "import_error");
+  assert.deepEqual(readdirSync(stateDir), []);
+});
 
 // ---- start ----
 

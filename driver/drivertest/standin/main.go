@@ -83,17 +83,17 @@ func run(o options) int {
 	if o.exit >= 0 {
 		time.AfterFunc(o.exitAfter, func() { os.Exit(o.exit) })
 	}
-	a := &agent{stopping: make(chan struct{})}
+	a := &agent{stopping: make(chan struct{}), control: newControl()}
 	server := &http.Server{Handler: a.routes()}
 	failed := make(chan error, 1)
-	if !o.mute {
-		time.AfterFunc(o.listenAfter, func() { failed <- listen(server, o.port) })
-	}
+	time.AfterFunc(o.listenAfter, func() { failed <- a.start(server, o) })
 	for {
 		select {
 		case err := <-failed:
-			fmt.Fprintln(os.Stderr, "error:", err)
-			return 1
+			if err != nil {
+				fmt.Fprintln(os.Stderr, "error:", err)
+				return 1
+			}
 		case <-terms:
 			fmt.Println("SIGTERM")
 			if !o.deaf {
@@ -101,6 +101,15 @@ func run(o options) int {
 			}
 		}
 	}
+}
+
+// start serves once it may; a mute agent never does.
+func (a *agent) start(server *http.Server, o options) error {
+	if err := errors.Join(a.control.run(), openState()); err != nil || o.mute {
+		return err
+	}
+	a.control.become("serving")
+	return listen(server, o.port)
 }
 
 func listen(server *http.Server, port string) error {
@@ -122,6 +131,7 @@ func listen(server *http.Server, port string) error {
 type agent struct {
 	stopping chan struct{}
 	once     sync.Once
+	control  *control
 }
 
 func (a *agent) drain(server *http.Server) int {
@@ -187,6 +197,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 }
 
 func (a *agent) wait(w http.ResponseWriter, r *http.Request) {
+	a.control.runs(1)
+	defer a.control.runs(-1)
 	_ = http.NewResponseController(w).Flush()
 	select {
 	case <-a.stopping:

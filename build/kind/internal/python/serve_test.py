@@ -1,9 +1,12 @@
 """The parts of the launcher that need no server. Run by serve_test.go."""
 
+import json
 import os
 import pathlib
+import socket
 import sys
 import tempfile
+import threading
 import unittest
 
 here = pathlib.Path(__file__).parent
@@ -11,7 +14,7 @@ sys.path[:0] = [str(here / "serve"), str(here / "../../langgraphpy/serve"), str(
 
 from aegra_run import database  # noqa: E402
 from inmem import runs, settings as inmem_settings, state  # noqa: E402
-from slipway_serve import app, failure, lock  # noqa: E402
+from slipway_serve import app, control, failure, lock  # noqa: E402
 from slipway_serve.failure import Mistake  # noqa: E402
 from slipway_serve.settings import read_settings  # noqa: E402
 
@@ -100,8 +103,48 @@ class Table(dict):
         super().__init__()
         self.filename = filename
 
+    def load(self):
+        with open(self.filename, "rb") as file:
+            self.update(state.pickle.load(file))
+
     def sync(self):
         raise AssertionError("the server writes by itself")
+
+
+class Standing(unittest.TestCase):
+    def ask(self, path, request):
+        folder = os.open(os.path.dirname(path), os.O_RDONLY)
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(f"/proc/self/fd/{folder}/{os.path.basename(path)}")
+            sock.sendall(request.encode() + b"\n")
+            said = json.loads(sock.makefile().readline())
+        os.close(folder)
+        return said
+
+    def test_release(self):
+        counted = {"pending": 1, "running": 2, "oldest_ms": 3, "workers": 4}
+        with tempfile.TemporaryDirectory(suffix="-long" * 30) as folder:
+            path = os.path.join(folder, "control.sock")
+            for _ in range(2):  # the second finds what the first has left
+                standing = control.Control(lambda: counted)
+                seen = []
+
+                def release():
+                    while not seen or "state" not in seen[-1]:
+                        try:
+                            seen.append(self.ask(path, '{"do": "state"}'))
+                        except OSError:
+                            continue
+                    seen.extend(self.ask(path, text) for text in ('{"do": "runs"}', "x", "{}", '{"do": "x"}', '{"do": "release"}'))
+
+                other = threading.Thread(target=release)
+                other.start()
+                standing.stand_by(path)
+                other.join()
+                self.assertEqual(seen[:2], [{"state": "standing by"}, counted])
+                self.assertEqual([list(answer) for answer in seen[2:5]], [["error"]] * 3)
+                standing.serving()
+                self.assertEqual(self.ask(path, '{"do": "state"}'), {"state": "serving"})
 
 
 class State(unittest.TestCase):
@@ -113,6 +156,10 @@ class State(unittest.TestCase):
             tables = state.Tables(folder)
             tables.adopt(PersistentDict)
             table = PersistentDict(filename=".langgraph_api/x.pckl")
+            table.load()  # the state is closed
+            table.sync()
+            self.assertEqual(os.listdir(folder), [])
+            tables.open()
             table["a"] = 1
             older = tables.cut()
             table["a"] = 2
@@ -122,6 +169,17 @@ class State(unittest.TestCase):
             again.check()
             with open(table.filename, "rb") as file:
                 self.assertEqual(state.pickle.load(file), {"a": 2})
+
+            class Reopened(Table):
+                pass
+
+            reopened = state.Tables(folder)
+            reopened.adopt(Reopened)
+            early = Reopened(filename=".langgraph_api/x.pckl")
+            early.load()
+            self.assertEqual(early, {})
+            reopened.open()
+            self.assertEqual(early, {"a": 2})
             with open(table.filename, "wb") as file:
                 file.write(b"")  # the server would take it for empty
             again.check()

@@ -15,6 +15,17 @@ export function isBusy(records, now) {
   return busyRuns(records, now).length > 0 || stuckThreads(records).length > 0;
 }
 
+/** How many runs wait and run, and for how long the oldest has waited; none of records that are not open. */
+export function countRuns(records, now) {
+  const runs = Object.values(records?.runs ?? {});
+  const due = runs.filter((run) => isDue(run, now));
+  return {
+    pending: due.length,
+    running: runs.filter((run) => run.status === "running").length,
+    oldest_ms: due.reduce((oldest, run) => Math.max(oldest, now - run.created_at), 0),
+  };
+}
+
 /** Threads that say busy with nothing left that could end it. */
 function stuckThreads(records) {
   const open = new Set();

@@ -6,6 +6,8 @@
 //   HOST, PORT             where to listen; default 127.0.0.1 and 2024
 //   N_WORKERS              runs at once; default 10
 //   SLIPWAY_DRAIN_SECONDS  how long SIGTERM waits for busy runs before it cancels them; default 25
+//   SLIPWAY_CONTROL        socket where it is asked and told (control.mjs); default none
+//   SLIPWAY_STAND_BY       "1": load, then wait there for the release before state and port are opened
 //   LOG_JSON, LOG_LEVEL    the server's own; default true and info
 
 import { existsSync, realpathSync } from "node:fs";
@@ -25,6 +27,8 @@ export function readSettings(env) {
     host,
     port,
     address: `${host.includes(":") ? `[${host}]` : host}:${port}`,
+    control: env.SLIPWAY_CONTROL,
+    standsBy: Boolean(env.SLIPWAY_CONTROL) && env.SLIPWAY_STAND_BY === "1",
     workers: number(env, "N_WORKERS", 10, 1, 10_000),
     drainMs: number(env, "SLIPWAY_DRAIN_SECONDS", 25, 0, 86_400) * 1_000,
   };

@@ -3,6 +3,7 @@
     python -S -s -P serve.py
 
 Promises:
+  - while it stands by, what it will need is loaded, and neither state nor port is open;
   - /ok answers only after the state is open, checked and swept of runs that a hard kill left;
   - exit 0 only when all state is on disk; nothing that was answered is missing from it;
   - the app's folder is never written to by the launcher or the server.
@@ -16,6 +17,7 @@ import sys
 sys.path.append(os.path.dirname(os.path.abspath(__file__)))
 
 from slipway_serve import app  # noqa: E402
+from slipway_serve.control import Control  # noqa: E402
 from slipway_serve.failure import Mistake, step  # noqa: E402
 from slipway_serve.lock import take_lock  # noqa: E402
 from slipway_serve.settings import read_settings  # noqa: E402
@@ -51,22 +53,29 @@ def start(began):
         config = app.read_config(settings)
         app.apply_environment(config, settings)
         prepare(settings, config)
-    with step("listen"):
-        from slipway_serve import web
-
-        sock = web.claim_port(settings)
-    with step("lock"):
-        take_lock(settings.state_dir)
-    with step("state"):
+    with step("server"):
         from inmem import runtime
+        from slipway_serve import web
 
         memory = runtime.adopt(settings)
     with step("app"):
         os.chdir(settings.base_dir)  # where an app finds its own files, as everywhere else
         asgi = runtime.load_server()
+    control = Control(lambda: memory.count(settings.workers))
+    if settings.stands_by:
+        with step("graphs"):
+            runtime.load_graphs()
+        began = control.stand_by(settings.control)
+    elif settings.control:
+        control.listen(settings.control)
+    with step("listen"):
+        sock = web.claim_port(settings)
+    with step("lock"):
+        take_lock(settings.state_dir)
+    with step("state"):
+        memory.tables.open()
     with step("graphs"):
-        life = web.Life(asgi, sock, settings, memory.drain, runtime.LOGGING, began)
-        code = life.run()
+        code = web.Life(asgi, sock, settings, memory.drain, runtime.LOGGING, began, started=control.serving).run()
     return memory.ended(code)
 
 

@@ -15,6 +15,14 @@ def busy_runs(records, now):
     return [run for run in records["runs"] if run["status"] == "running" or is_due(run, now)]
 
 
+def count_runs(records, now):
+    """How many runs wait and run, and for how long the oldest has waited."""
+    due = [run["created_at"] for run in records["runs"] if is_due(run, now)]
+    running = sum(run["status"] == "running" for run in records["runs"])
+    oldest = max(((now - at).total_seconds() for at in due), default=0)
+    return {"pending": len(due), "running": running, "oldest_ms": round(oldest * 1000)}
+
+
 def free_orphans(records, now):
     """After a hard kill: what nobody runs any more waits again; threads with nothing left are not busy."""
     runs = [run for run in records["runs"] if run["status"] == "running"]

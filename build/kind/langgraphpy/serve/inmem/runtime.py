@@ -3,6 +3,7 @@ refused, since with it state would be neither safe nor where we want it."""
 
 import asyncio
 import os
+import tempfile
 import threading
 import types
 from datetime import UTC, datetime
@@ -38,6 +39,10 @@ class Memory:
         from langgraph_runtime_inmem import database
 
         return database.GLOBAL_STORE
+
+    def count(self, workers):
+        """For whoever asks how the work stands."""
+        return {**runs.count_runs(self.records(), datetime.now(UTC)), "workers": workers}
 
     async def open(self, start_pool):
         """In place of the server's own way: where it works, files of the state are, and only then."""
@@ -120,20 +125,20 @@ async def flush_traces():
 
 
 def adopt(settings):
-    """Imports the runtime with its tables where they are safe."""
+    """Imports the runtime with its tables where they are safe, and closed."""
     from langgraph.checkpoint.memory import PersistentDict
 
     tables = Tables(settings.state_dir)
-    tables.check()
     tables.adopt(PersistentDict)
     home = os.getcwd()
-    os.chdir(settings.state_dir)  # it makes a folder of its own where it works
-    try:
-        from langgraph_runtime_inmem import _persistence, checkpoint, database, lifespan, ops
-    except ImportError as missing:
-        raise unfit(str(missing)) from missing
-    finally:
-        os.chdir(home)
+    with tempfile.TemporaryDirectory() as elsewhere:
+        os.chdir(elsewhere)  # it makes a folder of its own where it works
+        try:
+            from langgraph_runtime_inmem import _persistence, checkpoint, database, lifespan, ops
+        except ImportError as missing:
+            raise unfit(str(missing)) from missing
+        finally:
+            os.chdir(home)
     check_parts(_persistence, checkpoint, database, lifespan, ops)
     stay_out(checkpoint)
     _persistence._flush_interval = threading.TIMEOUT_MAX / 2  # its thread never writes
@@ -178,6 +183,27 @@ def unfit(why):
         code="version_conflict",
         hint="List no version of langgraph-api, or a newer one.",
     )
+
+
+def load_graphs():
+    """Loads the graphs before the server asks for them, which then gets those."""
+    from langgraph_api import graph
+
+    if not hasattr(graph, "_graph_from_spec") or not hasattr(graph, "collect_graphs_from_env"):
+        warn("graphs are loaded only when the state is open: langgraph-api is not built as this launcher expects")
+        return
+    load, loaded = graph._graph_from_spec, {}
+
+    def load_once(spec):
+        key = (spec.id, spec.path, spec.module, spec.variable)
+        if key not in loaded:
+            loaded[key] = load(spec)
+        return loaded[key]
+
+    graph._graph_from_spec = load_once
+    if hasattr(graph, "patch_packages_distributions"):
+        graph.patch_packages_distributions()
+    asyncio.run(graph.collect_graphs_from_env(False))
 
 
 def load_server():

@@ -6,10 +6,12 @@ thread for good when it meets a change, and removes a file that it can not read.
   - every WRITE_AFTER seconds all tables are taken from memory at one instant, and those that differ
     from what is on disk are replaced whole. Once taking them would be more than a twentieth of the
     time, the pause grows with it;
+  - what the server reads when it is imported is read when the state is opened;
   - the server's own last write, when it closes a table, goes the same way.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import pickle
@@ -32,11 +34,21 @@ class Tables:
         self.failed = False
         self.taken = self.last = 0  # cuts; an older one never replaces a newer one
         self.lock = threading.Lock()
-        os.makedirs(self.folder, exist_ok=True)
+        self.closed, self.postponed = True, []  # tables that were to be loaded while the state is closed
 
     def path(self, name):
         """Where a table lies that the server names relative to where it works."""
         return os.path.join(self.folder, os.path.basename(name))
+
+    def open(self):
+        """Nothing is read or written before; what was to be read is read now."""
+        os.makedirs(self.folder, exist_ok=True)
+        self.check()
+        self.closed = False
+        for table in self.postponed:
+            with contextlib.suppress(FileNotFoundError):
+                table.load()
+        self.postponed.clear()
 
     def check(self):
         """Reads every file, before anything may be written."""
@@ -61,16 +73,23 @@ class Tables:
 
     def adopt(self, PersistentDict):
         """Makes the server's tables be kept here, without a change to its package."""
-        tables, begin = self, PersistentDict.__init__
+        tables, begin, read = self, PersistentDict.__init__, PersistentDict.load
 
         def __init__(table, *args, filename, **kwargs):
             begin(table, *args, filename=tables.path(filename), **kwargs)
             tables.tables[table.filename] = table
 
-        def sync(table):
-            tables.write(tables.cut(table))
+        def load(table):
+            if tables.closed:
+                tables.postponed.append(table)
+            else:
+                read(table)
 
-        PersistentDict.__init__, PersistentDict.sync = __init__, sync
+        def sync(table):
+            if not tables.closed:
+                tables.write(tables.cut(table))
+
+        PersistentDict.__init__, PersistentDict.load, PersistentDict.sync = __init__, load, sync
 
     async def keep(self):
         """Writes as long as it is not cancelled."""

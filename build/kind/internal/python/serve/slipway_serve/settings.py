@@ -6,6 +6,8 @@
     SLIPWAY_STATE_DIR      folder of the state, for servers that keep files
     HOST, PORT             where to listen; 127.0.0.1 and 2024
     N_JOBS_PER_WORKER      runs at once; 10
+    SLIPWAY_CONTROL        socket where it is asked and told (control.py), for servers that do; none
+    SLIPWAY_STAND_BY       "1": load, then wait there for the release before state and port are opened
     SLIPWAY_DRAIN_SECONDS  how long SIGTERM waits for busy runs before it cancels them; 25
 """
 
@@ -26,10 +28,13 @@ class Settings:
     port: int
     workers: int
     drain: int
+    control: str
+    stands_by: bool
 
 
 def read_settings(env):
     app_dir = folder(env, "SLIPWAY_APP_DIR")
+    control = env.get("SLIPWAY_CONTROL") or ""
     config_file = os.path.join(app_dir, env.get("SLIPWAY_CONFIG") or "langgraph.json")
     return Settings(
         app_dir=app_dir,
@@ -41,6 +46,8 @@ def read_settings(env):
         port=number(env, "PORT", 2024, 1, 65_535),
         workers=number(env, "N_JOBS_PER_WORKER", 10, 1, 10_000),
         drain=number(env, "SLIPWAY_DRAIN_SECONDS", 25, 0, 86_400),
+        control=control,
+        stands_by=bool(control) and env.get("SLIPWAY_STAND_BY") == "1",
     )
 
 

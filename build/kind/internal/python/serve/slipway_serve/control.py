@@ -1,0 +1,80 @@
+"""The socket by which whoever started this process asks how it stands, and lets it begin. Each
+request is a connection of its own, one line of JSON either way; nothing is lost when the one who
+asks dies.
+
+    {"do": "state"}    {"state": "standing by"}
+    {"do": "release"}  {"state": "starting"}
+    {"do": "runs"}     {"pending": 1, "running": 2, "oldest_ms": 30, "workers": 10}
+    anything else      {"error": "..."}
+
+It lies in a folder that nobody else can reach. A path may be longer than a socket's name can be, so
+it is bound through the folder. It is served by a thread, since imports hold up everything else.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import threading
+import time
+
+from .log import info
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+LONGEST_WAIT = 10  # seconds for a request to come
+LONGEST_REQUEST = 4096
+
+
+class Control:
+    """runs counts the runs; it is called by the thread."""
+
+    def __init__(self, runs):
+        self.state, self.runs = "starting", runs
+        self.released = threading.Event()
+
+    def listen(self, path):
+        folder = os.open(os.path.dirname(path), os.O_RDONLY)  # as long as we live
+        name = f"/proc/self/fd/{folder}/{os.path.basename(path)}"
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(name)  # of an attempt that was killed
+        sock = socket.socket(socket.AF_UNIX)
+        sock.bind(name)
+        sock.listen()
+        threading.Thread(target=self._accept, args=(sock,), daemon=True, name="control").start()
+
+    def stand_by(self, path):
+        """Returns when it is released, with the time. SIGTERM ends the process: nothing is open yet."""
+        before = [signal.signal(number, lambda *_: os._exit(0)) for number in SIGNALS]
+        self.state = "standing by"
+        self.listen(path)
+        info("standing by", pid=os.getpid())
+        self.released.wait()
+        self.state = "starting"
+        for number, handler in zip(SIGNALS, before, strict=True):
+            signal.signal(number, handler)
+        return time.monotonic()
+
+    def serving(self):
+        self.state = "serving"
+
+    def _accept(self, sock):
+        while True:
+            conn, _ = sock.accept()
+            with conn, contextlib.suppress(OSError):
+                conn.settimeout(LONGEST_WAIT)
+                line = conn.makefile("rb").readline(LONGEST_REQUEST)
+                conn.sendall(json.dumps(self._answer(line)).encode() + b"\n")
+
+    def _answer(self, line):
+        try:
+            what = json.loads(line)["do"]
+            if what == "release":
+                self.released.set()
+            if what in ("release", "state"):
+                return {"state": self.state}
+            if what == "runs":
+                return self.runs()
+            return {"error": f"unknown: {what}"}
+        except Exception as wrong:
+            return {"error": repr(wrong)}

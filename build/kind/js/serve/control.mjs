@@ -1,0 +1,64 @@
+// The socket by which whoever started this process asks how it stands, and lets it begin. Each request
+// is a connection of its own, one line of JSON either way; nothing is lost when the one who asks dies.
+//
+//   {"do": "state"}    {"state": "standing by"}
+//   {"do": "release"}  {"state": "starting"}
+//   {"do": "runs"}     {"pending": 1, "running": 2, "oldest_ms": 30, "workers": 10}
+//   anything else      {"error": "…"}
+//
+// It lies in a folder that nobody else can reach. A path may be longer than a socket's name can be, so
+// it is bound through the folder.
+
+import { once } from "node:events";
+import { openSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { basename, dirname } from "node:path";
+import { createInterface } from "node:readline";
+
+const LONGEST_WAIT = 10_000; // ms for a request to come
+
+export class Control {
+  #answers;
+  #release;
+  released = new Promise((resolve) => (this.#release = resolve));
+
+  /** state and runs: functions that say how this process stands. */
+  constructor({ state, runs }) {
+    this.#answers = {
+      state: () => ({ state: state() }),
+      runs,
+      release: () => {
+        this.#release();
+        return { state: state() };
+      },
+    };
+  }
+
+  async listen(path) {
+    const name = `/proc/self/fd/${openSync(dirname(path), "r")}/${basename(path)}`; // open as long as we live
+    rmSync(name, { force: true }); // of an attempt that was killed
+    const server = createServer((socket) => this.#serve(socket));
+    server.on("error", () => {}); // of one connection that came to nothing
+    server.listen(name);
+    await once(server, "listening");
+    server.unref();
+  }
+
+  #serve(socket) {
+    socket.on("error", () => {});
+    socket.setTimeout(LONGEST_WAIT, () => socket.destroy());
+    const lines = createInterface({ input: socket });
+    lines.on("error", () => {});
+    lines.once("line", (line) => socket.end(`${JSON.stringify(this.#answer(line))}\n`));
+  }
+
+  #answer(line) {
+    try {
+      const { do: what } = JSON.parse(line);
+      if (Object.hasOwn(this.#answers, what)) return this.#answers[what]();
+      return { error: `unknown: ${what}` };
+    } catch (cause) {
+      return { error: cause.message };
+    }
+  }
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// control is what the stand-in tells and is told through its socket, if it is
+// given one, as launchers do.
+type control struct {
+	mu       sync.Mutex
+	state    string
+	running  int
+	released chan struct{}
+}
+
+func newControl() *control { return &control{state: "loading", released: make(chan struct{})} }
+
+// run listens where the variables say, and waits until it is released where
+// they ask for that.
+func (c *control) run() error {
+	path := os.Getenv("SLIPWAY_CONTROL")
+	if path == "" {
+		return nil
+	}
+	// By a short name: the length of a socket's is bounded.
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	name := fmt.Sprintf("/proc/self/fd/%d/%s", folder.Fd(), filepath.Base(path))
+	if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	l, err := net.Listen("unix", name)
+	if err != nil {
+		return err
+	}
+	standsBy := os.Getenv("SLIPWAY_STAND_BY") == "1"
+	if standsBy {
+		c.become("standing by")
+	}
+	go c.serve(l)
+	if standsBy {
+		<-c.released
+	}
+	return nil
+}
+
+func (c *control) serve(l net.Listener) {
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer conn.Close()
+			line, _ := bufio.NewReader(conn).ReadBytes('\n')
+			var asked struct{ Do string }
+			_ = json.Unmarshal(line, &asked)
+			_ = json.NewEncoder(conn).Encode(c.answer(asked.Do))
+		}()
+	}
+}
+
+func (c *control) answer(do string) map[string]any {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch do {
+	case "release":
+		if c.state == "standing by" {
+			c.state = "starting"
+			close(c.released)
+		}
+		return map[string]any{"state": c.state}
+	case "state":
+		return map[string]any{"state": c.state}
+	case "runs":
+		return map[string]any{"pending": 0, "running": c.running, "oldest_ms": 0, "workers": 3}
+	}
+	return map[string]any{"error": "unknown"}
+}
+
+func (c *control) become(state string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.state = state
+}
+
+func (c *control) runs(more int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.running += more
+}
+
+// openState writes to the state, if it is given one.
+func openState() error {
+	dir := os.Getenv("SLIPWAY_STATE_DIR")
+	if dir == "" {
+		return nil
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "opened"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(f, birth)
+	return errors.Join(err, f.Close())
+}

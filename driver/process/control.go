@@ -1,0 +1,149 @@
+package process
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+)
+
+// An agent may listen on a socket in its folder and tell there how it stands.
+// Each request is a connection of its own: one line of JSON either way. Nothing
+// is lost with us: who comes next asks again.
+//
+//	{"do": "state"}    {"state": "standing by"}
+//	{"do": "release"}  {"state": "starting"}
+//	{"do": "runs"}     {"pending": 1, "running": 2, "oldest_ms": 30, "workers": 10}
+//	anything else      {"error": "…"}
+//
+// Who can reach the folder can reach the socket, and nobody else.
+const (
+	controlFile = "control.sock"
+	// controlPatience is how long an answer may take.
+	controlPatience = 5 * time.Second
+	// longestAnswer bounds what an agent may answer.
+	longestAnswer = 64 << 10
+)
+
+// controlState is what an agent calls itself while it waits to be released.
+const controlState = "standing by"
+
+// errNoControl means that nobody listens: it has not loaded, or never will.
+var errNoControl = errors.New("process: the agent has no control socket")
+
+func (in *instance) control() string { return filepath.Join(in.tmp(), controlFile) }
+
+type controlAnswer struct {
+	State    string `json:"state"`
+	Error    string `json:"error"`
+	Pending  int    `json:"pending"`
+	Running  int    `json:"running"`
+	OldestMS int64  `json:"oldest_ms"`
+	Workers  int    `json:"workers"`
+}
+
+// ask has one conversation with an agent. Its socket is dialled through its
+// folder, since the length of its path is bounded.
+func (in *instance) ask(ctx context.Context, do string) (controlAnswer, error) {
+	var a controlAnswer
+	ctx, cancel := context.WithTimeout(ctx, controlPatience)
+	defer cancel()
+	folder, err := os.Open(in.tmp())
+	if err != nil {
+		return a, orNoControl(err)
+	}
+	defer folder.Close()
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "unix", "/proc/self/fd/"+strconv.Itoa(int(folder.Fd()))+"/"+controlFile)
+	if err != nil {
+		return a, orNoControl(err)
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
+	if _, err := fmt.Fprintf(conn, "{\"do\": %q}\n", do); err != nil {
+		return a, fmt.Errorf("process: ask %s for %s: %w", in.id, do, err)
+	}
+	line, err := bufio.NewReader(io.LimitReader(conn, longestAnswer)).ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, &a)
+	}
+	if err == nil && a.Error != "" {
+		err = errors.New(a.Error)
+	}
+	if err != nil {
+		err = fmt.Errorf("process: the answer of %s to %s: %w", in.id, do, err)
+	}
+	return a, err
+}
+
+// orNoControl tells that nobody listens from what is wrong.
+func orNoControl(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+		return errNoControl
+	}
+	return err
+}
+
+// standsBy says whether the instance has loaded and waits to be released. Once
+// it does not any more, that is not asked again of the attempt.
+func (in *instance) standsBy(ctx context.Context) bool {
+	in.mu.Lock()
+	r, opened := in.run, in.opened
+	in.mu.Unlock()
+	if r == nil || opened == r {
+		return false
+	}
+	a, err := in.ask(ctx, "state")
+	if err != nil {
+		return false // it has not loaded, or does not say
+	}
+	if a.State != controlState {
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		in.opened = r
+	}
+	return a.State == controlState
+}
+
+// Release lets an instance that stands by open its state and serve. It returns
+// once the agent has heard; one that has no way to stand by has begun already.
+func (d *Driver) Release(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID) error {
+	in, err := d.find(id, i)
+	if in == nil || err != nil || in.current() == nil {
+		return errors.Join(err, ctx.Err())
+	}
+	if _, err := in.ask(ctx, "release"); !errors.Is(err, errNoControl) {
+		return err
+	}
+	return nil
+}
+
+// Runs asks a running instance for its runs.
+func (d *Driver) Runs(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID) (slipway.Runs, error) {
+	in, err := d.find(id, i)
+	if err != nil {
+		return slipway.Runs{}, err
+	}
+	if in == nil || in.current() == nil {
+		return slipway.Runs{}, slipway.ErrUntold
+	}
+	a, err := in.ask(ctx, "runs")
+	if errors.Is(err, errNoControl) {
+		return slipway.Runs{}, slipway.ErrUntold
+	}
+	return slipway.Runs{
+		Pending: a.Pending, Running: a.Running, Workers: a.Workers,
+		Oldest: time.Duration(a.OldestMS) * time.Millisecond,
+	}, err
+}

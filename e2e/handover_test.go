@@ -1,0 +1,217 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/slipwayhq/slipway/client"
+)
+
+// load is clients in a closed loop: each starts a run, by turns waiting for its
+// result and following its stream, and starts the next when it has ended.
+type load struct {
+	d    *deployment
+	stop context.CancelFunc
+	all  sync.WaitGroup
+
+	mu      sync.Mutex
+	runs    int
+	failed  int
+	first   error
+	longest time.Duration
+}
+
+func (d *deployment) load(clients int) *load {
+	ctx, stop := context.WithCancel(d.t.Context())
+	l := &load{d: d, stop: stop}
+	for n := range clients {
+		l.all.Go(func() {
+			for k := n; ctx.Err() == nil; k++ {
+				began := time.Now()
+				err := d.shortRun(d.t.Context(), k%2 == 0)
+				l.add(time.Since(began), err)
+			}
+		})
+	}
+	return l
+}
+
+func (l *load) add(took time.Duration, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.runs++
+	l.longest = max(l.longest, took)
+	if err != nil {
+		l.failed++
+		if l.first == nil {
+			l.first = err
+		}
+	}
+}
+
+// seen returns how many runs have ended so far.
+func (l *load) seen() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.runs
+}
+
+// end stops the clients, each after its run, and says what came of them.
+func (l *load) end() {
+	l.d.t.Helper()
+	l.stop()
+	l.all.Wait()
+	l.d.t.Logf("%d runs, %d failed, the longest took %s", l.runs, l.failed, l.longest.Round(time.Millisecond))
+	if l.failed > 0 || l.runs == 0 {
+		l.d.t.Errorf("%d of %d runs failed, first: %v", l.failed, l.runs, l.first)
+	}
+}
+
+// shortRun is one run without a thread, which is right only with its answer and,
+// of a stream, with its end.
+func (d *deployment) shortRun(ctx context.Context, waits bool) error {
+	path, mode := "/runs/stream", "values"
+	if waits {
+		path = "/runs/wait"
+	}
+	status, body, err := d.post(ctx, path, map[string]any{
+		"assistant_id": "echo", "stream_mode": mode, "input": map[string]any{"messages": []map[string]string{{"role": "user", "content": "hi"}}},
+	})
+	if err == nil && (status != http.StatusOK || !strings.Contains(body, "echo: hi (message 1 of this thread)")) {
+		err = fmt.Errorf("%w: %s: %d %.300s", errRefused, path, status, body)
+	}
+	return err
+}
+
+func (d *deployment) post(ctx context.Context, path string, body any) (int, string, error) {
+	raw, err := json.Marshal(body)
+	if err != nil {
+		return 0, "", err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, d.url+path, bytes.NewReader(raw))
+	if err != nil {
+		return 0, "", err
+	}
+	r.Header.Set("X-Api-Key", d.key)
+	r.Header.Set("Content-Type", "application/json")
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, "", err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	return answer.StatusCode, string(text), err
+}
+
+// remembers tells a thread something, and expects it to know all that was told
+// before.
+func (d *deployment) remembers(thread string, told *[]string, what string) {
+	d.t.Helper()
+	*told = append(*told, what)
+	var last string
+	for event, err := range client.NewAgent(d.url, d.key).Stream(d.t.Context(), thread, client.RunRequest{
+		Assistant: "memory", Input: map[string]any{"messages": []map[string]string{{"role": "user", "content": what}}},
+	}) {
+		must(d.t, err)
+		last = string(event.Data)
+	}
+	if want := strings.Join(*told, " | "); !strings.Contains(last, want) {
+		d.t.Errorf("the thread does not know %q:\n%s", want, last)
+	}
+}
+
+// A new revision takes over the state of the old one while clients go on; one
+// that can not, in whichever way, leaves the old one with all that it had.
+func TestHandOver(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, "--handover-wait", "1s")
+	d := s.create("echo")
+	d.deploy(pack(t, echo, nil))
+	thread, err := client.NewAgent(d.url, d.key).CreateThread(t.Context())
+	must(t, err)
+	var told []string
+	d.remembers(thread, &told, "one")
+
+	clients := d.load(8)
+	old := mains(s.data)
+	d.deploy(pack(t, echo, map[string]string{"README.md": "another revision"}))
+	if now := mains(s.data); len(now) != 1 || len(old) != 1 || now[0] == old[0] {
+		t.Errorf("agents %v after %v", now, old)
+	}
+	d.remembers(thread, &told, "two")
+
+	graph, err := os.ReadFile(echo + "/src/graph.ts")
+	must(t, err)
+	serving := mains(s.data)
+	for name, prefix := range map[string]string{
+		"load": `throw new Error("hand-over test: it can not load");`,
+		"open": ruinsState,
+	} {
+		end := d.await(d.push(pack(t, echo, map[string]string{"src/graph.ts": prefix + "\n" + string(graph)})))
+		if end.Status != "DEPLOY_FAILED" || !strings.Contains(deref(end.StatusMessage), "hand-over test") {
+			t.Errorf("what can not %s: %s %s", name, end.Status, deref(end.StatusMessage))
+		}
+		if now := mains(s.data); name == "load" && fmt.Sprint(now) != fmt.Sprint(serving) {
+			t.Errorf("what can not load disturbed the old one: %v, was %v", now, serving)
+		}
+		d.remembers(thread, &told, "after what can not "+name)
+		serving = mains(s.data)
+	}
+	clients.end()
+}
+
+// ruinsState writes into the state as soon as it owns it, and ends.
+const ruinsState = `import { existsSync as there, readdirSync as list, writeFileSync as write } from "node:fs";
+const states = (globalThis as any).process.env.SLIPWAY_STATE_DIR, own = String((globalThis as any).process.pid);
+setInterval(() => {
+  const lock = states + "/launcher.lock";
+  if (!there(lock) || !list(lock).some((name: string) => name.split("-")[1] === own)) return;
+  for (const name of list(states + "/.langgraph_api")) write(states + "/.langgraph_api/" + name, "ruined");
+  console.error("hand-over test: it can not open the state");
+  (globalThis as any).process.reallyExit(1);
+}, 1).unref();`
+
+// The server may be killed in each phase of a hand-over: the next one goes on,
+// and nothing is lost.
+func TestHandOverSurvivesTheServer(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, "--handover-wait", "1s")
+	d := s.create("echo")
+	d.deploy(pack(t, echo, nil))
+	thread, err := client.NewAgent(d.url, d.key).CreateThread(t.Context())
+	must(t, err)
+	var told []string
+	d.remembers(thread, &told, "one")
+	for _, step := range []string{"step=start", "step=yield", "step=snapshot", "step=free", "step=pass"} {
+		before := fileSize(t, s.log)
+		r := d.push(pack(t, echo, map[string]string{"README.md": step}))
+		eventually(t, "the server comes to "+step, func() bool {
+			log, err := os.ReadFile(s.log)
+			must(t, err)
+			return strings.Contains(string(log[before:]), step) || strings.Contains(string(log[before:]), "status=DEPLOYED")
+		})
+		s.kill()
+		s.start()
+		if end := d.await(r); end.Status != "DEPLOYED" {
+			t.Errorf("killed at %s: %s %s", step, end.Status, deref(end.StatusMessage))
+		}
+		d.remembers(thread, &told, "after "+step)
+		eventually(t, "one agent is left", func() bool { return len(mains(s.data)) == 1 })
+	}
+}
+
+func fileSize(t *testing.T, path string) int64 {
+	t.Helper()
+	file, err := os.Stat(path)
+	must(t, err)
+	return file.Size()
+}

@@ -1,0 +1,163 @@
+package reconcile
+
+import (
+	"testing"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+)
+
+// takeover is a scene in which r2 takes over the state of r1, whose instance is
+// i1; its own is i2.
+func takeover(kind string, phase slipway.HandoverPhase) *scene {
+	s := newScene().active("r1", kind).inProgress("r2", slipway.Deploying, kind)
+	s.kinds["stands"] = slipway.AgentKind{Name: "stands", Probe: "/ok", Exclusive: true, StandsBy: true, StartFailure: 1, Start: time.Minute, Drain: 30 * time.Second}
+	if phase != "" {
+		s.Deployment.Running.Handover = &slipway.Handover{From: "i1", To: "i2", Phase: phase, Snapshot: "i2"}
+	}
+	return s
+}
+
+func (s *scene) old(state slipway.InstanceState, phase slipway.Phase, edit ...func(*slipway.Instance, *slipway.Observed)) *scene {
+	return s.instance("i1", "r1", state, phase, edit...)
+}
+
+func (s *scene) new(state slipway.InstanceState, phase slipway.Phase, edit ...func(*slipway.Instance, *slipway.Observed)) *scene {
+	return s.instance("i2", "r2", state, phase, edit...)
+}
+
+// failed has the revision that takes over come to its end.
+func (s *scene) failed() *scene {
+	s.InProgress = nil
+	return s
+}
+
+func (s *scene) busyFor(d time.Duration) *scene {
+	s.quietAt = t0.Add(d)
+	return s
+}
+
+func standsBy(_ *slipway.Instance, o *slipway.Observed) { o.StandsBy = true }
+
+const (
+	waits    = slipway.HandoverWaiting
+	holds    = slipway.HandoverHolding
+	snaps    = slipway.HandoverSnapshot
+	releases = slipway.HandoverReleasing
+	returns  = slipway.HandoverReturning
+	isOver   = slipway.HandoverPhase("over")
+	noPhase  = slipway.HandoverPhase("")
+)
+
+func TestHandOver(t *testing.T) {
+	for name, c := range map[string]struct {
+		s    *scene
+		do   verb
+		of   string                // instance or revision
+		to   slipway.HandoverPhase // of a move
+		rest time.Duration
+	}{
+		"it is written down first":  {s: takeover("stands", noPhase).old(serving, running).new(planned, absent), do: move, to: waits},
+		"there is no instance yet":  {s: takeover("stands", noPhase).old(serving, running), do: plan, of: "r2"},
+		"of another instance":       {s: takeover("stands", holds).old(serving, running).instance("i3", "r2", planned, absent), do: move, to: isOver},
+		"the new one starts beside": {s: takeover("stands", waits).old(serving, running).new(planned, absent), do: start, of: "i2"},
+		"the new one loads":         {s: takeover("stands", waits).old(serving, running).new(planned, running).startedAgo("i2", 80*time.Millisecond), do: rest, rest: 10 * time.Millisecond},
+		"the new one never loads":   {s: takeover("stands", waits).old(serving, running).new(planned, running).startedAgo("i2", time.Hour), do: fail, of: "r2"},
+		"the new one can not load":  {s: takeover("stands", waits).old(serving, running).new(planned, exited, exit(1)), do: fail, of: "r2"},
+		"the old one crashes while the new one loads": {
+			s: takeover("stands", waits).old(serving, exited).new(planned, running), do: crashed, of: "i1",
+		},
+		"runs are busy":               {s: takeover("stands", waits).old(serving, running).new(planned, running, standsBy).busyFor(time.Second), do: rest, rest: time.Second},
+		"a quiet moment":              {s: takeover("stands", waits).old(serving, running).new(planned, running, standsBy), do: move, to: holds},
+		"it stood by for hours":       {s: takeover("stands", waits).old(serving, running).new(planned, running, standsBy).startedAgo("i2", time.Hour), do: move, to: holds},
+		"a kind that does not load":   {s: takeover("exclusive", waits).old(serving, running).new(planned, absent), do: move, to: holds},
+		"the old one ends its work":   {s: takeover("stands", holds).old(serving, running).new(planned, running, standsBy), do: yield, of: "i1"},
+		"the old one goes on to stop": {s: takeover("stands", holds).old(leaving, running).new(planned, running, standsBy), do: yield, of: "i1"},
+		"the new one died before the old one was told": {
+			s: takeover("stands", holds).old(serving, running).new(planned, exited), do: move, to: waits,
+		},
+		"the new one died after the old one was told": {
+			s: takeover("stands", holds).old(leaving, running).new(planned, exited), do: yield, of: "i1",
+		},
+		"the old one has stopped":         {s: takeover("stands", holds).old(leaving, exited).new(planned, running, standsBy), do: move, to: snaps},
+		"the state is copied":             {s: takeover("stands", snaps).old(leaving, exited).new(planned, running, standsBy), do: snapshot, of: "r2"},
+		"the new one opens the state":     {s: takeover("stands", releases).old(leaving, exited).new(planned, running, standsBy), do: free, of: "i2"},
+		"the new one is gated":            {s: takeover("stands", releases).old(leaving, exited).new(planned, running), do: probe, of: "i2"},
+		"the new one died, standing":      {s: takeover("stands", releases).old(leaving, exited).new(planned, exited, exit(137)), do: crashed, of: "i2"},
+		"a kind that starts only now":     {s: takeover("exclusive", releases).old(leaving, exited).new(planned, absent), do: start, of: "i2"},
+		"it can not open the state":       {s: takeover("stands", releases).old(leaving, exited).new(planned, exited, exit(1)), do: fail, of: "r2"},
+		"failed before the hold":          {s: takeover("stands", waits).failed().old(serving, running).new(planned, running, standsBy), do: move, to: isOver},
+		"what sleeps is not woken for it": {s: takeover("stands", waits).asleep().new(planned, running, standsBy), do: move, to: holds},
+		"nobody has to stop for it":       {s: takeover("stands", holds).asleep().new(planned, running, standsBy), do: move, to: snaps},
+		"failed before the release":       {s: takeover("stands", snaps).failed().old(leaving, exited).new(planned, running, standsBy), do: move, to: isOver},
+		"failed after the release":        {s: takeover("stands", releases).failed().old(leaving, exited).new(planned, exited), do: move, to: returns},
+		"what failed stops first":         {s: takeover("stands", returns).failed().old(leaving, exited).new(planned, running), do: drain, of: "i2"},
+		"then the state is put back":      {s: takeover("stands", returns).failed().old(leaving, exited).new(planned, exited), do: restore},
+		"another revision waits for it": {
+			s: takeover("stands", returns).inProgress("r3", slipway.Deploying, "stands").old(leaving, exited).new(planned, exited), do: restore,
+		},
+		"a snapshot is outdated": {s: func() *scene {
+			s := newScene().active("r1", "shared").instance("i1", "r1", serving, running)
+			s.Deployment.Running.Outdated = "old"
+			return s
+		}(), do: discard},
+		"an outdated snapshot does not prolong the hold": {s: func() *scene {
+			s := takeover("stands", releases).old(leaving, exited).new(planned, running).putOff("probe i2", time.Millisecond)
+			s.Deployment.Running.Outdated = "old"
+			return s
+		}(), do: rest, rest: time.Millisecond},
+		"an outdated snapshot goes before the next hand-over": {s: func() *scene {
+			s := takeover("stands", noPhase).old(serving, running).new(planned, absent)
+			s.Deployment.Running.Outdated = "old"
+			return s
+		}(), do: discard},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := next(c.s.world)
+			if got.do != c.do || c.of != "" && c.of != subject(got) || got.why == "" {
+				t.Fatalf("next = %s %s (%s), want %s %s", got.do, subject(got), got.why, c.do, c.of)
+			}
+			if c.do == rest && !got.at.Equal(t0.Add(c.rest)) {
+				t.Errorf("rests until %v, want in %v", got.at, c.rest)
+			}
+			if phase := phaseOf(got.handover); c.to != "" && phase != c.to {
+				t.Errorf("moves to %q, want %q", phase, c.to)
+			}
+		})
+	}
+}
+
+func phaseOf(h *slipway.Handover) slipway.HandoverPhase {
+	if h == nil {
+		return isOver
+	}
+	return h.Phase
+}
+
+func TestRoutesOfAHandOver(t *testing.T) {
+	for name, c := range map[string]struct {
+		s    *scene
+		want slipway.RouteState
+	}{
+		"not yet begun":          {takeover("stands", noPhase).old(serving, running), slipway.RouteServing},
+		"waiting":                {takeover("stands", waits).old(serving, running).new(planned, running, standsBy), slipway.RouteServing},
+		"holding":                {takeover("stands", holds).old(serving, running).new(planned, running, standsBy), slipway.RouteHandingOver},
+		"the old one stops":      {takeover("stands", holds).old(leaving, running).new(planned, running, standsBy), slipway.RouteHolding},
+		"snapshotting":           {takeover("stands", snaps).old(leaving, exited).new(planned, running, standsBy), slipway.RouteHolding},
+		"releasing":              {takeover("stands", releases).old(leaving, exited).new(planned, running), slipway.RouteHolding},
+		"returning":              {takeover("stands", returns).failed().old(leaving, exited).new(planned, exited), slipway.RouteHolding},
+		"replaced in its sleep":  {takeover("stands", releases).asleep().new(planned, running), slipway.RouteHolding},
+		"failed before the hold": {takeover("stands", waits).failed().old(serving, running).new(planned, running, standsBy), slipway.RouteServing},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, ok := routeFor(c.s.world)
+			if !ok || r.State != c.want {
+				t.Fatalf("route is %q (%t), want %q", r.State, ok, c.want)
+			}
+			passes := r.State == slipway.RouteServing || r.State == slipway.RouteHandingOver
+			if passes != (len(r.Addresses) == 1) {
+				t.Errorf("addresses %v", r.Addresses)
+			}
+		})
+	}
+}
