@@ -145,7 +145,7 @@ func TestOnlyWhatServesIsLookedAfter(t *testing.T) {
 		"nothing serves":       newScene(),
 		"it starts":            newScene().active("r1", "shared").instance("i1", "r1", planned, running),
 		"it ended":             newScene().active("r1", "shared").instance("i1", "r1", serving, exited),
-		"it hands over":        newScene().active("r1", "exclusive").instance("i1", "r1", serving, running).inProgress("r2", slipway.Deploying, "exclusive"),
+		"it hands over":        takeover("stands", slipway.HandoverHolding).old(serving, running).new(planned, running, standsBy),
 		"it is being deleted":  newScene().active("r1", "shared").instance("i1", "r1", serving, running).deleting(),
 		"it is another's port": newScene().active("r1", "shared").instance("i1", "r1", serving, running).isDeaf("i1"),
 	} {
