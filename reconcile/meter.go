@@ -11,8 +11,14 @@ type Meter interface {
 	Unwatch(slipway.DeploymentID)
 }
 
-// watch tells the meter what there is, until the deployment is being deleted.
+// watch tells those who look on what there is.
 func (r *Reconciler) watch(w world) {
+	r.config.Vitals.Watch(w.Deployment.ID, served(w))
+	r.measure(w)
+}
+
+// measure tells the meter what there is, until the deployment is being deleted.
+func (r *Reconciler) measure(w world) {
 	m, d := r.config.Meter, w.Deployment
 	if m == nil {
 		return
