@@ -32,6 +32,10 @@ test-fast: ## run what needs no network and no agent server, in under a minute
 simulate: ## let the control loop die at every call and meet many fates; minutes, not in CI
 	SLIPWAY_SIMULATE=thorough CGO_ENABLED=1 go test -race -timeout 60m ./internal/simulation
 
+.PHONY: test-rollout
+test-rollout: prepare build ## replace revisions under load: 64 clients, 10 rollouts a kind, none may fail; minutes, CI has a short one
+	SLIPWAY_ROLLOUTS=10 SLIPWAY_ROLLOUT_CLIENTS=64 SLIPWAY_ROLLOUT_SECONDS=60 go test ./e2e -run 'TestRollout$$' -count=1 -v -timeout 20m
+
 .PHONY: fuzz
 fuzz: ## look for requests that break the API or the registry; minutes, not in CI
 	go test ./api -run '^$$' -fuzz FuzzHandler -fuzztime 2m
@@ -60,6 +64,11 @@ bench: build ## measure, and print a table; see docs/benchmarks.md
 .PHONY: bench-api
 bench-api: build ## measure the API alone, beside PocketBase
 	cd bench && go run . -slipway ../bin/slipway -only api
+
+.PHONY: bench-gateway
+bench-gateway: build ## measure the gateway beside nginx, Caddy and a bare ReverseProxy
+	scripts/prepare-bench
+	cd bench && go run . -slipway ../bin/slipway -only gateway
 
 .PHONY: prepare
 prepare: ## install what the tests need and this machine lacks
