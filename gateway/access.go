@@ -30,16 +30,19 @@ type Guesses interface {
 
 // admission is what a request's credentials are worth.
 type admission struct {
-	identities []slipway.Identity // of the keys that it carries
-	foreign    bool               // Authorization is not our key: the agent's business
+	identities [2]*slipway.Identity // of X-Api-Key and of Authorization, nil where they are no keys
+	foreign    bool                 // Authorization is not our key: the agent's business
 }
+
+// known says whether there is a key among them.
+func (a *admission) known() bool { return a.identities != [2]*slipway.Identity{} }
 
 // permit says by which key a deployment of the workspace may be asked. To others
 // it does not exist.
 func (a admission) permit(w slipway.WorkspaceID, d slipway.DeploymentID, name string) (slipway.KeyID, error) {
 	var err error
 	for _, i := range a.identities {
-		if !i.Reaches(w, d) {
+		if i == nil || !i.Reaches(w, d) {
 			continue
 		}
 		if i.May(slipway.ScopeRead) || i.May(slipway.ScopeDeploy) {
@@ -78,7 +81,7 @@ func hashOf(c slipway.Credential) hash {
 type verdict struct {
 	done     chan struct{}
 	until    time.Time // zero while the question is open
-	identity slipway.Identity
+	identity *slipway.Identity
 	err      error
 }
 
@@ -97,24 +100,25 @@ func (k *keys) forget() {
 // what else it carries is no guess then, but the agent's business.
 func (k *keys) admit(ctx context.Context, h http.Header, address string) (admission, error) {
 	var a admission
-	if len(h.Values("X-Api-Key")) > 1 || len(h.Values("Authorization")) > 1 {
+	if len(h["X-Api-Key"]) > 1 || len(h["Authorization"]) > 1 {
 		return a, slipway.Errorf(slipway.CodeInvalid, "More than one credential of a kind.")
 	}
-	key := slipway.Credential{Token: h.Get("X-Api-Key")}
-	token := slipway.Credential{Token: bearer(h.Get("Authorization")), Bearer: true}
-	_, wrong := k.try(ctx, &a, key, address)
+	key := slipway.Credential{Token: first(h["X-Api-Key"])}
+	token := slipway.Credential{Token: bearer(first(h["Authorization"])), Bearer: true}
+	var wrong, err error
+	a.identities[0], wrong = k.try(ctx, key, address)
 	if wrong != nil && slipway.CodeOf(wrong) != slipway.CodeRateLimited {
 		return a, wrong
 	}
-	if len(a.identities) > 0 {
+	if a.known() {
 		address = ""
 	}
-	ours, err := k.try(ctx, &a, token, address)
-	a.foreign = !ours
+	a.identities[1], err = k.try(ctx, token, address)
+	a.foreign = a.identities[1] == nil
 	switch {
 	case err != nil:
 		return a, err
-	case len(a.identities) > 0:
+	case a.known():
 		return a, nil
 	case wrong != nil:
 		return a, wrong
@@ -125,34 +129,52 @@ func (k *keys) admit(ctx context.Context, h http.Header, address string) (admiss
 	return a, errKey()
 }
 
-// try adds the identity of a credential, if it is one of ours. What was good of
-// late is no guess: who shares an address with a guesser can go on.
-func (k *keys) try(ctx context.Context, a *admission, c slipway.Credential, address string) (bool, error) {
-	if c.Token == "" {
-		return false, nil
+func first(values []string) string {
+	if len(values) == 0 {
+		return ""
 	}
-	if k.guesses != nil && address != "" && !k.knows(c) {
-		if err := k.guesses.CheckGuesses(address); err != nil {
-			return false, err
-		}
-	}
-	i, err := k.verify(ctx, c)
-	switch {
-	case err == nil:
-		a.identities = append(a.identities, i)
-		return true, nil
-	case slipway.CodeOf(err) == slipway.CodeUnauthenticated:
-		return false, nil
-	}
-	return false, slipway.Errorf(slipway.CodeUnavailable, "The API key could not be checked.")
+	return values[0]
 }
 
-// knows says whether a credential was good when it was last looked at.
-func (k *keys) knows(c slipway.Credential) bool {
+// try returns the identity of a credential, nil if it is none of ours. What was
+// good of late is no guess: who shares an address with a guesser can go on.
+func (k *keys) try(ctx context.Context, c slipway.Credential, address string) (*slipway.Identity, error) {
+	if c.Token == "" {
+		return nil, nil
+	}
+	h := hashOf(c)
+	i, known := k.recall(h)
+	if i != nil {
+		return i, nil
+	}
+	if k.guesses != nil && address != "" && !known {
+		if err := k.guesses.CheckGuesses(address); err != nil {
+			return nil, err
+		}
+	}
+	i, err := k.verify(ctx, h, c)
+	switch {
+	case err == nil:
+		return i, nil
+	case slipway.CodeOf(err) == slipway.CodeUnauthenticated:
+		return nil, nil
+	}
+	return nil, slipway.Errorf(slipway.CodeUnavailable, "The API key could not be checked.")
+}
+
+// recall returns whose credential it is if that is known now, and whether it was
+// good when it was last looked at.
+func (k *keys) recall(h hash) (i *slipway.Identity, known bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	v := k.verdicts[hashOf(c)]
-	return v != nil && !v.until.IsZero() && v.err == nil
+	v := k.verdicts[h]
+	if v == nil || v.until.IsZero() || v.err != nil {
+		return nil, false
+	}
+	if !time.Now().Before(v.until) {
+		return nil, true
+	}
+	return v.identity, true
 }
 
 func bearer(header string) string {
@@ -164,8 +186,7 @@ func bearer(header string) string {
 }
 
 // verify asks once for all who ask at the same time.
-func (k *keys) verify(ctx context.Context, c slipway.Credential) (slipway.Identity, error) {
-	h := hashOf(c)
+func (k *keys) verify(ctx context.Context, h hash, c slipway.Credential) (*slipway.Identity, error) {
 	v, mine := k.claim(h)
 	if mine {
 		go k.ask(context.WithoutCancel(ctx), h, v, c)
@@ -174,7 +195,7 @@ func (k *keys) verify(ctx context.Context, c slipway.Credential) (slipway.Identi
 	case <-v.done:
 		return v.identity, v.err
 	case <-ctx.Done():
-		return slipway.Identity{}, ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 
@@ -211,7 +232,7 @@ func (k *keys) ask(ctx context.Context, h hash, v *verdict, c slipway.Credential
 	i, err := k.identifier.Identify(ctx, c)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	v.identity, v.err, v.until = i, err, time.Now().Add(k.ttl)
+	v.identity, v.err, v.until = &i, err, time.Now().Add(k.ttl)
 	if !i.Until.IsZero() && i.Until.Before(v.until) {
 		v.until = i.Until
 	}

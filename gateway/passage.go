@@ -53,7 +53,7 @@ func passageFrom(ctx context.Context) *passage {
 // places is how full a room may be for this request to wait there. Whoever has
 // no key can not take the places of those who have one.
 func (p *passage) places() int {
-	if p.keyless || len(p.admission.identities) == 0 {
+	if p.keyless || !p.admission.known() {
 		return (p.gateway.config.MaxHeld + 1) / 2
 	}
 	return p.gateway.config.MaxHeld
