@@ -20,7 +20,7 @@ func (g *Gateway) record(p *passage, r *http.Request, o outcome) accesslog.Recor
 		Duration: time.Since(p.observer.began), FirstByte: o.firstByte, Held: p.held,
 	}
 	if p.permitted {
-		record.Deployment = string(p.entry.id())
+		record.Deployment = string(p.deployment)
 	}
 	return record
 }
