@@ -26,7 +26,9 @@ func identify(h http.Header) string {
 			raw[i+j] = byte(n >> (8 * j))
 		}
 	}
-	id := hex.EncodeToString(raw[:])
+	var text [2 * len(raw)]byte
+	hex.Encode(text[:], raw[:])
+	id := string(text[:])
 	h[requestID] = []string{id}
 	return id
 }
