@@ -81,6 +81,8 @@ func hashOf(c slipway.Credential) hash {
 type verdict struct {
 	done     chan struct{}
 	until    time.Time // zero while the question is open
+	renewAt  time.Time // from when on whoever comes has it asked for anew
+	renewing bool      // somebody has
 	identity *slipway.Identity
 	err      error
 }
@@ -143,9 +145,12 @@ func (k *keys) try(ctx context.Context, c slipway.Credential, address string) (*
 		return nil, nil
 	}
 	h := hashOf(c)
-	i, known := k.recall(h)
-	if i != nil {
-		return i, nil
+	v, known, ageing := k.recall(h)
+	if ageing {
+		go k.renew(context.WithoutCancel(ctx), h, v, c)
+	}
+	if v != nil {
+		return v.identity, nil
 	}
 	if k.guesses != nil && address != "" && !known {
 		if err := k.guesses.CheckGuesses(address); err != nil {
@@ -162,19 +167,23 @@ func (k *keys) try(ctx context.Context, c slipway.Credential, address string) (*
 	return nil, slipway.Errorf(slipway.CodeUnavailable, "The API key could not be checked.")
 }
 
-// recall returns whose credential it is if that is known now, and whether it was
-// good when it was last looked at.
-func (k *keys) recall(h hash) (i *slipway.Identity, known bool) {
+// recall returns the verdict on a credential if it is known to be good now;
+// whether it was good when it was last looked at; and whether the caller has to
+// renew the verdict, which is said once.
+func (k *keys) recall(h hash) (v *verdict, known, ageing bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	v := k.verdicts[h]
+	v = k.verdicts[h]
 	if v == nil || v.until.IsZero() || v.err != nil {
-		return nil, false
+		return nil, false, false
 	}
-	if !time.Now().Before(v.until) {
-		return nil, true
+	now := time.Now()
+	if !now.Before(v.until) {
+		return nil, true, false
 	}
-	return v.identity, true
+	ageing = !v.renewing && !now.Before(v.renewAt)
+	v.renewing = v.renewing || ageing
+	return v, true, ageing
 }
 
 func bearer(header string) string {
@@ -227,18 +236,43 @@ func (k *keys) makeRoom() {
 // ask finds the verdict on a credential. One that is no verdict, since the
 // question failed, is not kept, and none is kept beyond the credential's end.
 func (k *keys) ask(ctx context.Context, h hash, v *verdict, c slipway.Credential) {
-	ctx, cancel := context.WithTimeout(ctx, verifyTimeout)
-	defer cancel()
-	i, err := k.identifier.Identify(ctx, c)
+	i, err := k.identify(ctx, c)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	v.identity, v.err, v.until = &i, err, time.Now().Add(k.ttl)
-	if !i.Until.IsZero() && i.Until.Before(v.until) {
-		v.until = i.Until
-	}
-	close(v.done)
-	certain := err == nil || slipway.CodeOf(err) == slipway.CodeUnauthenticated
+	certain := v.settle(i, err, k.ttl)
 	if !certain && k.verdicts[h] == v {
 		delete(k.verdicts, h)
 	}
+}
+
+// renew finds a new verdict on a credential while the old one holds, so that
+// nobody waits when that ends. What was forgotten meanwhile is not brought back,
+// and without an answer the old one ends when it would have.
+func (k *keys) renew(ctx context.Context, h hash, old *verdict, c slipway.Credential) {
+	v := &verdict{done: make(chan struct{})}
+	i, err := k.identify(ctx, c)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if v.settle(i, err, k.ttl) && k.verdicts[h] == old {
+		k.verdicts[h] = v
+	}
+}
+
+func (k *keys) identify(ctx context.Context, c slipway.Credential) (slipway.Identity, error) {
+	ctx, cancel := context.WithTimeout(ctx, verifyTimeout)
+	defer cancel()
+	return k.identifier.Identify(ctx, c)
+}
+
+// settle closes the question with an answer of now, and says whether that is a
+// verdict. The last quarter of its time is there to find the next one.
+func (v *verdict) settle(i slipway.Identity, err error, ttl time.Duration) (certain bool) {
+	now := time.Now()
+	v.identity, v.err, v.until = &i, err, now.Add(ttl)
+	if !i.Until.IsZero() && i.Until.Before(v.until) {
+		v.until = i.Until
+	}
+	v.renewAt = v.until.Add(-v.until.Sub(now) / 4)
+	close(v.done)
+	return err == nil || slipway.CodeOf(err) == slipway.CodeUnauthenticated
 }
