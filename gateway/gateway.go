@@ -135,8 +135,9 @@ func (g *Gateway) Matches(r *http.Request) bool {
 // business and goes on untouched.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p := &passage{gateway: g, observer: observer{
-		ResponseWriter: w, client: r.Context(), began: time.Now(), id: identify(r.Header),
+		ResponseWriter: w, client: r.Context(), began: time.Now(),
 	}}
+	p.observer.identify(r.Header)
 	whole := false
 	defer func() { g.account(p, r, whole) }()
 	if err := g.serve(p, &p.observer, r); err != nil {

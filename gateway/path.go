@@ -127,6 +127,10 @@ func unhex(c byte) (byte, bool) {
 // setPath makes u write the path as it came, but for bytes that may not stand
 // in a path unencoded.
 func setPath(u *url.URL, raw string) {
+	if isSimple(raw) {
+		u.Path = raw
+		return
+	}
 	u.RawPath = encodeOdd(raw)
 	u.Path = unescape(u.RawPath)
 }
