@@ -2,8 +2,8 @@ package gateway
 
 import (
 	"bytes"
+	"context"
 	"io"
-	"net/http"
 	"net/http/httptrace"
 	"sync/atomic"
 )
@@ -18,18 +18,20 @@ type attempt struct {
 	body *body // nil for none
 }
 
-// follow has the attempt learn which connection the request gets.
-func (a *attempt) follow(r *http.Request) *http.Request {
-	return r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{GotConn: a.got}))
+// follow makes a context in which the attempt learns which connection a request
+// gets.
+func (a *attempt) follow(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: a.got})
 }
 
-// begin starts it, or starts it anew.
-func (a *attempt) begin(r *http.Request) {
+// begin starts it, or starts it anew, with the body that is returned.
+func (a *attempt) begin(b io.ReadCloser) io.ReadCloser {
 	*a = attempt{}
-	if r.Body != nil {
-		a.body = &body{ReadCloser: r.Body, attempt: a}
-		r.Body = a.body
+	if b == nil {
+		return nil
 	}
+	a.body = &body{ReadCloser: b, attempt: a}
+	return a.body
 }
 
 func (a *attempt) got(i httptrace.GotConnInfo) {

@@ -47,7 +47,7 @@ func newPair(t *testing.T, wrap func(*net.TCPConn) net.Conn) *pair {
 		if err != nil {
 			return nil, err
 		}
-		return &conn{Conn: wrap(c.(*conn).Conn.(*net.TCPConn))}, nil
+		return newConn(wrap(c.(*conn).Conn.(*net.TCPConn))), nil
 	}
 	p.Route(slipway.Route{
 		Deployment: "d", Workspace: "w", Slug: "app", State: slipway.RouteServing, Addresses: addresses, Public: true,

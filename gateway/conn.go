@@ -5,12 +5,24 @@ import (
 	"net"
 	"sync/atomic"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // conn is a connection to an agent that counts what is sent on it.
 type conn struct {
 	net.Conn
-	sent atomic.Int64 // bytes
+	sent   atomic.Int64    // bytes
+	socket syscall.RawConn // nil if it is none
+	polled [1]unix.PollFd  // by over
+}
+
+func newConn(c net.Conn) *conn {
+	n := &conn{Conn: c}
+	if s, ok := c.(syscall.Conn); ok {
+		n.socket, _ = s.SyscallConn()
+	}
+	return n
 }
 
 func (c *conn) Write(b []byte) (int, error) {
@@ -31,19 +43,14 @@ func (c *conn) CloseWrite() error {
 // agent, or says something all the same. The transport learns of it later, when
 // its reader's turn comes: on a busy machine many requests are faster.
 func (c *conn) over() (over bool) {
-	socket, ok := c.Conn.(syscall.Conn)
-	if !ok {
+	if c.socket == nil {
 		return false
 	}
-	raw, err := socket.SyscallConn()
-	if err != nil {
-		return true
-	}
-	// Not raw.Read, which would wait for that reader.
-	err = raw.Control(func(fd uintptr) {
-		var b [1]byte
-		_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		over = err != syscall.EAGAIN && err != syscall.EINTR
+	// Not Read, which would wait for that reader.
+	err := c.socket.Control(func(fd uintptr) {
+		c.polled[0] = unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
+		n, _ := unix.Poll(c.polled[:], 0)
+		over = n > 0
 	})
 	return over || err != nil
 }

@@ -47,7 +47,7 @@ func dial(d *net.Dialer) func(context.Context, string, string) (net.Conn, error)
 		if err != nil {
 			return nil, &unreachedError{err}
 		}
-		return &conn{Conn: c}, nil
+		return newConn(c), nil
 	}
 }
 
@@ -82,10 +82,10 @@ type delivery struct{ transport *http.Transport }
 
 func (d *delivery) RoundTrip(r *http.Request) (*http.Response, error) {
 	p := passageFrom(r.Context())
-	a := &attempt{}
-	r = a.follow(r)
+	a := &p.attempt
+	r = r.WithContext(r.Context()) // its body is ours
 	for {
-		a.begin(r)
+		r.Body = a.begin(r.Body)
 		res, err := d.transport.RoundTrip(r)
 		if err == nil || p.probe != nil || r.Context().Err() != nil || !a.undelivered(err) {
 			return res, err

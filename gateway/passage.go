@@ -24,7 +24,8 @@ type passage struct {
 	key       slipway.KeyID // whose right it is to ask, "" for who has none of ours
 	permitted bool
 	stay      stay
-	inside    bool          // counted at stay.address
+	inside    bool // counted at stay.address
+	attempt   attempt
 	held      time.Duration // it has waited
 	unreached []string      // addresses that could not be dialled
 	patience  time.Time     // until when to wait for another address
@@ -34,7 +35,7 @@ type passageKey struct{}
 
 // within makes the passage a context below that of its request.
 func (p *passage) within(ctx context.Context) context.Context {
-	p.Context = ctx
+	p.Context = p.attempt.follow(ctx)
 	return p
 }
 
