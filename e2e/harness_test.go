@@ -193,13 +193,18 @@ func (s *server) create(name string) *deployment {
 		Name: name, Source: "internal_source", Secrets: []wire.Secret{{Name: "GREETING", Value: "canary-5ecret"}},
 	})
 	must(s.t, err)
+	return s.made(d)
+}
+
+// made is a deployment that a test has created as it needs it.
+func (s *server) made(d wire.Deployment) *deployment {
 	s.deployed = true
 	s.t.Cleanup(func() {
 		if s.t.Failed() {
 			s.printLog(s.t, d.ID)
 		}
 	})
-	return &deployment{server: s, id: d.ID, url: s.url + "/d/" + name}
+	return &deployment{server: s, id: d.ID, url: s.url + "/d/" + d.Name}
 }
 
 // push uploads bytes as a source and makes a revision of them.

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
@@ -30,11 +29,12 @@ func newTransport() *http.Transport {
 	return t
 }
 
-// dialError is a connection that never was: nothing was sent.
-type dialError struct{ err error }
+// unreachedError is of a connection that never was, or that was over before
+// anything was sent on it.
+type unreachedError struct{ err error }
 
-func (e *dialError) Error() string { return e.err.Error() }
-func (e *dialError) Unwrap() error { return e.err }
+func (e *unreachedError) Error() string { return e.err.Error() }
+func (e *unreachedError) Unwrap() error { return e.err }
 
 // dial reaches an address as a route has it. A socket's path comes as a host that
 // [hostOf] made of it.
@@ -45,9 +45,9 @@ func dial(d *net.Dialer) func(context.Context, string, string) (net.Conn, error)
 		}
 		c, err := d.DialContext(ctx, network, address)
 		if err != nil {
-			return nil, &dialError{err}
+			return nil, &unreachedError{err}
 		}
-		return c, nil
+		return newConn(c), nil
 	}
 }
 
@@ -75,18 +75,26 @@ func socketOf(host string) (path string, ok bool) {
 	return string(raw), err == nil
 }
 
-// delivery brings a request to its agent. If that can not be reached, it waits
-// for another address, since an instance that has just died is soon replaced.
+// delivery brings a request to its agent. If that can not be reached, it tries
+// another address, or waits for one, since an instance that has just died is soon
+// replaced.
 type delivery struct{ transport *http.Transport }
 
 func (d *delivery) RoundTrip(r *http.Request) (*http.Response, error) {
 	p := passageFrom(r.Context())
-	r = postponeClose(r)
+	a := &p.attempt
+	r = r.WithContext(r.Context()) // its body is ours
 	for {
+		r.Body = a.begin(r.Body)
 		res, err := d.transport.RoundTrip(r)
-		if err == nil || !undelivered(r, err) || p.probe != nil {
+		if err == nil || p.probe != nil || r.Context().Err() != nil || !a.undelivered(err) {
 			return res, err
 		}
+		r.Body = a.rewound()
+		if a.stale(err) {
+			continue // the next one, or a new one, tells how the agent is
+		}
+		err = asUnreached(err)
 		p.gateway.logFailure(p, err)
 		if err := p.reenter(r, err); err != nil {
 			return nil, err
@@ -95,9 +103,16 @@ func (d *delivery) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 }
 
-func undelivered(r *http.Request, err error) bool {
-	_, ok := errors.AsType[*dialError](err)
-	return ok && r.Context().Err() == nil
+func isUnreached(err error) bool {
+	_, ok := errors.AsType[*unreachedError](err)
+	return ok
+}
+
+func asUnreached(err error) error {
+	if isUnreached(err) {
+		return err
+	}
+	return &unreachedError{err}
 }
 
 func readdress(r *http.Request, address string) *http.Request {
@@ -106,34 +121,6 @@ func readdress(r *http.Request, address string) *http.Request {
 	u.Host = hostOf(address)
 	r.URL = &u
 	return r
-}
-
-// unread is a body that may be sent again as long as nobody has read of it: the
-// transport closes it when a dial fails.
-type unread struct {
-	io.ReadCloser
-	begun atomic.Bool
-}
-
-func postponeClose(r *http.Request) *http.Request {
-	if r.Body == nil {
-		return r
-	}
-	r = r.WithContext(r.Context())
-	r.Body = &unread{ReadCloser: r.Body}
-	return r
-}
-
-func (u *unread) Read(b []byte) (int, error) {
-	u.begun.Store(true)
-	return u.ReadCloser.Read(b)
-}
-
-func (u *unread) Close() error {
-	if !u.begun.Load() {
-		return nil
-	}
-	return u.ReadCloser.Close()
 }
 
 // cause is an error's text for the log. What the agent wrote is not quoted: it

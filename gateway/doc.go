@@ -13,10 +13,12 @@
 //     [Gateway.Idle] and [Gateway.Drained] miss nothing.
 //   - Of several addresses the least busy is taken, equals by turns; one that
 //     refuses connections comes last for two seconds.
-//   - A request is sent to an agent once. The exceptions are a failed dial,
-//     after which nothing was sent, and what [net/http.Transport] does by itself
-//     when a kept connection turns out to be closed: again, if nothing was
-//     written or the method is idempotent.
+//   - A request is sent to an agent once. One of which nothing was sent, because
+//     the dial failed or a kept connection was over, is not lost by that: it takes
+//     another connection or address. What was sent in part may have been acted
+//     on, and is answered 502; but for what [net/http.Transport] does by itself
+//     on a kept connection that closes meanwhile: again, if the method is
+//     idempotent.
 //   - Streams have no deadline. Each event is flushed, a client that leaves
 //     is seen by the agent, and an agent that dies in the middle of an answer
 //     breaks the client's connection: half an answer never looks whole.
@@ -32,7 +34,7 @@
 //	            unknown ──────────────► 404   (held until SetReady)
 //	               │ Route       ▲ Unroute
 //	               ▼             │
-//	┌─────────► serving ─────────┤   passed on; after a failed dial another
+//	┌─────────► serving ─────────┤   passed on; if it is unreached another
 //	│  Route       │             │   address, else a change, else 502
 //	│              ▼             │
 //	├──────── handing over ──────┤   reads are passed on, to the old address;

@@ -31,7 +31,7 @@ func (w wire) Addr() net.Addr { return &net.UnixAddr{Name: "wire"} }
 func (w wire) dial(context.Context, string, string) (net.Conn, error) {
 	client, server := net.Pipe()
 	w <- server
-	return client, nil
+	return newConn(client), nil
 }
 
 // A stream may be without a byte for hours: there is no heartbeat. So may an

@@ -25,7 +25,8 @@ type passage struct {
 	permitted  bool
 	deployment slipway.DeploymentID // that of the entry, once permitted
 	stay       stay
-	inside     bool          // counted at stay.address
+	inside     bool // counted at stay.address
+	attempt    attempt
 	held       time.Duration // it has waited
 	unreached  []string      // addresses that could not be dialled
 	patience   time.Time     // until when to wait for another address
@@ -35,7 +36,7 @@ type passageKey struct{}
 
 // within makes the passage a context below that of its request.
 func (p *passage) within(ctx context.Context) context.Context {
-	p.Context = ctx
+	p.Context = p.attempt.follow(ctx)
 	return p
 }
 

@@ -93,8 +93,7 @@ func (g *Gateway) logFailure(p *passage, err error) {
 	if _, expected := errors.AsType[*slipway.Error](err); expected || err == errClient || p.probe != nil {
 		return
 	}
-	_, unreached := errors.AsType[*dialError](err)
-	if p.entry.trouble(p.stay.address, unreached) {
+	if p.entry.trouble(p.stay.address, isUnreached(err)) {
 		g.config.Logger.Warn("agent does not answer",
 			"deployment", p.entry.id(), "address", p.stay.address, "error", cause(err))
 	}

@@ -1,0 +1,169 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/slipwayhq/slipway/api/wire"
+	"github.com/slipwayhq/slipway/client"
+	"github.com/slipwayhq/slipway/internal/postgrestest"
+)
+
+// tellsPid has the agent's answers say which process gives them.
+const tellsPid = `
+
+def reply(state: Chat) -> dict:
+    return say(f"pid {os.getpid()}")
+
+`
+
+// Two replicas of an agent server on PostgreSQL share the work. When one is
+// killed, requests fail that it had been sent, and no other.
+func TestReplicasShareTheWork(t *testing.T) {
+	t.Parallel()
+	s := serverOn(t, filepath.Join(t.TempDir(), "data"))
+	created, err := s.CreateDeployment(t.Context(), wire.DeploymentCreateRequest{
+		Name: "pair", Source: "internal_source",
+		SourceConfig: wire.SourceConfigRequest{
+			AgentServer: new("aegra"), ResourceSpec: &wire.ResourceSpecInput{MinScale: new(2), MaxScale: new(2)},
+		},
+		Secrets: []wire.Secret{{Name: "POSTGRES_URI_CUSTOM", Value: postgrestest.Empty(t)}},
+	})
+	must(t, err)
+	d := s.made(created)
+	graph, err := os.ReadFile("../examples/echo-py/graph.py")
+	must(t, err)
+	before, after, found := strings.Cut(string(graph), "\ndef reply(state: Chat) -> dict:")
+	if !found {
+		t.Fatal("the example has no reply any more")
+	}
+	_, after, _ = strings.Cut(after, "\n\n\n")
+	d.deploy(pack(t, "../examples/echo-py", map[string]string{"graph.py": before + tellsPid + "\n" + after}))
+	if v, err := s.Deployment(t.Context(), d.id); err != nil || v.Scale == nil || v.Scale.Replicas != 2 || v.Scale.Wanted != 2 {
+		t.Fatalf("scale %+v, %v", v.Scale, err)
+	}
+	answered := d.askAll(t, 12)
+	if len(answered) != 2 {
+		t.Fatalf("answers came from %v, want two processes", answered)
+	}
+	killed := slices.Collect(maps.Keys(answered))[0]
+	must(t, syscall.Kill(killed, syscall.SIGKILL))
+	// As long as it is ending, its sockets take requests that nobody will answer.
+	eventually(t, "it is gone", func() bool { return errors.Is(syscall.Kill(killed, 0), syscall.ESRCH) })
+	if left := d.askAll(t, 12); left[killed] > 0 {
+		t.Errorf("answers came from %v, %d had been killed", left, killed)
+	}
+	eventually(t, "both serve again", func() bool {
+		v, err := s.Deployment(t.Context(), d.id)
+		return err == nil && v.Scale.Replicas == 2 && v.Health.State == "healthy" && len(d.askAll(t, 4)) == 2
+	})
+}
+
+// askAll has so many clients ask at once and says which process answered how
+// often.
+func (d *deployment) askAll(t *testing.T, clients int) map[int]int {
+	t.Helper()
+	var mu sync.Mutex
+	pids := map[int]int{}
+	var asking sync.WaitGroup
+	for range clients {
+		asking.Go(func() {
+			pid, err := d.pid()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			pids[pid]++
+		})
+	}
+	asking.Wait()
+	return pids
+}
+
+// pid runs the graph without a thread and reads which process ran it.
+func (d *deployment) pid() (int, error) {
+	const run = `{"assistant_id": "echo", "input": {"messages": [{"role": "user", "content": "who?"}]}}`
+	r, err := http.NewRequestWithContext(d.t.Context(), http.MethodPost, d.url+"/runs/wait", strings.NewReader(run))
+	if err != nil {
+		return 0, err
+	}
+	r.Header.Set("X-Api-Key", d.key)
+	r.Header.Set("Content-Type", "application/json")
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return 0, err
+	}
+	if answer.StatusCode != http.StatusOK {
+		return 0, fmt.Errorf("%s: %s", answer.Status, body)
+	}
+	var state struct{ Messages []struct{ Content string } }
+	if err := json.Unmarshal(body, &state); err != nil || len(state.Messages) == 0 {
+		return 0, fmt.Errorf("the run ended with %s", body)
+	}
+	var pid int
+	_, err = fmt.Sscanf(state.Messages[len(state.Messages)-1].Content, "pid %d", &pid)
+	return pid, err
+}
+
+// A deployment of a type that sleeps has no process while nobody asks for it.
+// The first request wakes it, is answered, and finds all that was there.
+func TestSleepAndWake(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, "--sleep-after", "1s", "--measure-every", "100ms")
+	created, err := s.CreateDeployment(t.Context(), wire.DeploymentCreateRequest{
+		Name: "dozer", Source: "internal_source", SourceConfig: wire.SourceConfigRequest{DeploymentType: new("dev_zero")},
+	})
+	must(t, err)
+	d := s.made(created)
+	d.deploy(pack(t, echo, nil))
+	thread, err := client.NewAgent(d.url, d.key).CreateThread(t.Context())
+	must(t, err)
+	var told []string
+	d.remembers(thread, &told, "one")
+
+	d.fallsAsleep()
+	d.remembers(thread, &told, "the first after it slept")
+	v, err := s.Deployment(t.Context(), d.id)
+	must(t, err)
+	if v.Scale.Woken == 0 {
+		t.Errorf("it was never woken: %+v", v.Scale)
+	}
+
+	d.fallsAsleep()
+	s.stop()
+	s.start()
+	if v, err := s.Deployment(t.Context(), d.id); err != nil || !v.Scale.Asleep || v.Health.State != "asleep" {
+		t.Errorf("after a restart of the server: %+v %+v %v", v.Scale, v.Health, err)
+	}
+	if now := mains(s.data); len(now) > 0 {
+		t.Errorf("the restart of the server started agents %v", now)
+	}
+	d.remembers(thread, &told, "the first after the restart")
+}
+
+// fallsAsleep waits until nothing of a deployment runs, and its status says so.
+func (d *deployment) fallsAsleep() {
+	d.t.Helper()
+	eventually(d.t, "it falls asleep", func() bool {
+		v, err := d.Deployment(d.t.Context(), d.id)
+		return err == nil && v.Scale.Asleep && v.Health.State == "asleep" && v.Scale.Replicas == 0 && len(mains(d.data)) == 0
+	})
+}
