@@ -42,7 +42,6 @@ func start(ctx context.Context, l *lab) (rows []row, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, peer.end()) }()
-	const bareStart, alone, whole, others = 0, 1, 2, 3
 	took, err := inTurn(l.times(startRounds),
 		func() (time.Duration, error) { return hand.start(ctx, l, lookStandIn) },
 		func() (time.Duration, error) { return driver.serve(ctx) },
@@ -52,34 +51,24 @@ func start(ctx context.Context, l *lab) (rows []row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	over := func(which int) samples { return pairs{took[which], took[bareStart]}.differences() }
-	limit := over(others).median()
-	return []row{
-		spread("bare start: exec to 200 on /ok", took[bareStart]),
-		spread("pm2: start by its API to 200, over a bare start", over(others)).
-			against("pm2 %s: %s in all; no store, no API over HTTP, no gate", peer.version, millis(took[others].median())),
-		spread("the process driver alone: Apply to 200, over a bare start", over(alone)).
-			with(atMost(over(alone).median(), limit, "pm2")).against("%s in all", millis(took[alone].median())),
-		spread("the server: PATCH to 200 through the gateway, over a bare start", over(whole)).
-			with(atMost(over(whole).median(), limit, "pm2")).against("%s in all", millis(took[whole].median())),
-	}, nil
+	return rowsOfStarts(took[0], took[1], took[2], took[3], peer.version), nil
 }
 
-// inTurn takes n samples of each, one of each in every round; who is first
-// changes from round to round.
-func inTurn(n int, takes ...func() (time.Duration, error)) ([]samples, error) {
-	all := make([]samples, len(takes))
-	for round := range n {
-		for turn := range takes {
-			who := (round + turn) % len(takes)
-			took, err := takes[who]()
-			if err != nil {
-				return nil, err
-			}
-			all[who] = append(all[who], took)
-		}
+func rowsOfStarts(hand, driver, server, peer samples, version string) []row {
+	over := func(what string, s samples) row {
+		return spread(what+", over a bare start", pairs{s, hand}.differences())
 	}
-	return all, nil
+	limit := pairs{peer, hand}.differences().median()
+	held := func(what string, s samples) row {
+		return over(what, s).with(atMost(pairs{s, hand}.differences().median(), limit, "pm2")).against("%s in all", millis(s.median()))
+	}
+	return []row{
+		spread("bare start: exec to 200 on /ok", hand),
+		over("pm2: start by its API to 200", peer).
+			against("pm2 %s: %s in all; no store, no API over HTTP, no gate", version, millis(peer.median())),
+		held("the process driver alone: Apply to 200", driver),
+		held("the server: PATCH to 200 through the gateway", server),
+	}
 }
 
 // serverStarts returns what deploys the stand-in anew, its build cached, and how
