@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -8,8 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	"github.com/slipwayhq/slipway/client"
 )
 
 // TestManyAgentsAreAdopted kills a server that runs ten real agents, and some of
@@ -108,7 +107,9 @@ func mainsOf(all []*deployment) map[string]int {
 // lastEvent is the id of what happened last to the deployment.
 func (d *deployment) lastEvent() string {
 	d.t.Helper()
-	for event, err := range d.Events(d.t.Context(), d.id) {
+	ctx, cancel := context.WithTimeout(d.t.Context(), patience)
+	defer cancel()
+	for event, err := range d.Events(ctx, d.id) {
 		must(d.t, err)
 		return event.ID
 	}
@@ -120,9 +121,9 @@ func (d *deployment) lastEvent() string {
 // and returns its reason.
 func (d *deployment) healthAfter(event, health string) string {
 	d.t.Helper()
-	var e client.StatusEvent
-	var err error
-	for e, err = range d.EventsAfter(d.t.Context(), d.id, event) {
+	ctx, cancel := context.WithTimeout(d.t.Context(), patience)
+	defer cancel()
+	for e, err := range d.EventsAfter(ctx, d.id, event) {
 		must(d.t, err)
 		if e.Deployment != nil && e.Deployment.Health != nil && e.Deployment.Health.State == health {
 			return deref(e.Deployment.Health.Reason)
