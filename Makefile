@@ -21,7 +21,7 @@ demo: build ## start a server, deploy a real agent and talk to it
 
 .PHONY: test
 test: prepare build ## run all tests with the real agent server, and the demo once
-	CGO_ENABLED=1 go test -race -timeout 25m ./...
+	CGO_ENABLED=1 go test -race -timeout 35m ./...
 	bin/slipway demo --once
 
 .PHONY: test-fast

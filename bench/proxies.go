@@ -36,13 +36,16 @@ func serveProxy(args []string) error {
 	}
 	target := &url.URL{Scheme: "http", Host: *to}
 	pool := &buffers{sync.Pool{New: func() any { return make([]byte, 32<<10) }}}
-	return http.ListenAndServe(*listen, &httputil.ReverseProxy{
+	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target); r.SetXForwarded() },
 		Transport: &http.Transport{
 			DisableCompression: true, MaxIdleConnsPerHost: 256, IdleConnTimeout: time.Minute,
 		},
 		BufferPool: pool,
-	})
+	}
+	// Without these two a server is not to be let near strangers; ours has them.
+	s := &http.Server{Addr: *listen, Handler: proxy, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
+	return s.ListenAndServe()
 }
 
 type buffers struct{ sync.Pool }

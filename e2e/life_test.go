@@ -111,13 +111,12 @@ func TestCrashLoopAfterTheGateIsUnhealthy(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	d := s.create("echo")
-	flag := filepath.Join(t.TempDir(), "crash")
 	graph, err := os.ReadFile(echo + "/src/graph.ts")
 	must(t, err)
 	d.deploy(pack(t, echo, map[string]string{"src/graph.ts": fmt.Sprintf(`import { existsSync } from "node:fs";
-if (existsSync(%q)) { console.error("crash test: the flag is up"); process.kill(process.pid, "SIGKILL"); }
-%s`, flag, graph)}))
-	must(t, os.WriteFile(flag, nil, 0o600))
+if (existsSync(process.env.SLIPWAY_STATE_DIR + "/flag")) { console.error("crash test: the flag is up"); process.kill(process.pid, "SIGKILL"); }
+%s`, graph)}))
+	must(t, os.WriteFile(d.flag(), nil, 0o600))
 	must(t, syscall.Kill(mains(s.data)[0], syscall.SIGKILL))
 	eventually(t, "its health is unhealthy", func() bool {
 		v, err := d.Deployment(t.Context(), d.id)
@@ -127,7 +126,7 @@ if (existsSync(%q)) { console.error("crash test: the flag is up"); process.kill(
 	if status, body, err := d.get("/ok"); err != nil || status != http.StatusServiceUnavailable || !strings.Contains(body, "crashed") {
 		t.Errorf("meanwhile: %d %s %v", status, body, err)
 	}
-	must(t, os.Remove(flag))
+	must(t, os.Remove(d.flag()))
 	d.deploy(pack(t, echo, nil))
 	if v, err := d.Deployment(t.Context(), d.id); err != nil || v.Health.State != "healthy" {
 		t.Errorf("after a good revision: %+v, %v", v.Health, err)

@@ -21,15 +21,21 @@ func (s *server) slipway(args ...string) (string, error) {
 	return string(out), err
 }
 
-// whenFlagged is the echo app with a line of code that is run once a file is
-// there, however long it serves by then.
-func whenFlagged(t *testing.T, flag, code string) []byte {
+// whenFlagged is the echo app with a line of code that is run once its flag is
+// up, however long it serves by then.
+func whenFlagged(t *testing.T, code string) []byte {
 	t.Helper()
 	graph, err := os.ReadFile(echo + "/src/graph.ts")
 	must(t, err)
 	return pack(t, echo, map[string]string{"src/graph.ts": fmt.Sprintf(`import { existsSync, unlinkSync } from "node:fs";
-setInterval(() => { if (existsSync(%q)) { %s } }, 50);
-%s`, flag, code, graph)})
+const flag = process.env.SLIPWAY_STATE_DIR + "/flag";
+setInterval(() => { if (existsSync(flag)) { %s } }, 50);
+%s`, code, graph)})
+}
+
+// flag is a file that the agent can see, and its revisions share.
+func (d *deployment) flag() string {
+	return filepath.Join(d.data, "deployments", d.id, "state", "flag")
 }
 
 // An app that crashes a while after it came to serve: the one that served before
@@ -41,9 +47,8 @@ func TestWhatDoesNotSettleGivesWay(t *testing.T) {
 	good := d.deploy(pack(t, echo, nil))
 	_, err := d.PatchDeployment(t.Context(), d.id, wire.DeploymentPatchRequest{DisplayName: new("Echo")})
 	must(t, err)
-	flag := filepath.Join(t.TempDir(), "crash")
-	bad := d.deploy(whenFlagged(t, flag, `console.error("crash test: the flag is up"); process.kill(process.pid, "SIGKILL");`))
-	must(t, os.WriteFile(flag, nil, 0o600))
+	bad := d.deploy(whenFlagged(t, `console.error("crash test: the flag is up"); process.kill(process.pid, "SIGKILL");`))
+	must(t, os.WriteFile(d.flag(), nil, 0o600))
 	var v wire.Deployment
 	eventually(t, "another takes its place", func() bool {
 		v, err = d.Deployment(t.Context(), d.id)
@@ -116,10 +121,9 @@ func TestWhatHangsIsStartedAgain(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, "--health-interval", "1s", "--health-timeout", "2s", "--health-misses", "3")
 	d := s.create("echo")
-	flag := filepath.Join(t.TempDir(), "hang")
-	d.deploy(whenFlagged(t, flag, fmt.Sprintf(`unlinkSync(%q); for (;;) {}`, flag)))
+	d.deploy(whenFlagged(t, `unlinkSync(flag); for (;;) {}`))
 	before := mains(s.data)
-	must(t, os.WriteFile(flag, nil, 0o600))
+	must(t, os.WriteFile(d.flag(), nil, 0o600))
 	eventually(t, "its health tells of it", func() bool {
 		v, err := d.Deployment(t.Context(), d.id)
 		must(t, err)

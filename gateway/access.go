@@ -30,16 +30,19 @@ type Guesses interface {
 
 // admission is what a request's credentials are worth.
 type admission struct {
-	identities []slipway.Identity // of the keys that it carries
-	foreign    bool               // Authorization is not our key: the agent's business
+	identities [2]*slipway.Identity // of X-Api-Key and of Authorization, nil where they are no keys
+	foreign    bool                 // Authorization is not our key: the agent's business
 }
+
+// known says whether there is a key among them.
+func (a *admission) known() bool { return a.identities != [2]*slipway.Identity{} }
 
 // permit says by which key a deployment of the workspace may be asked. To others
 // it does not exist.
 func (a admission) permit(w slipway.WorkspaceID, d slipway.DeploymentID, name string) (slipway.KeyID, error) {
 	var err error
 	for _, i := range a.identities {
-		if !i.Reaches(w, d) {
+		if i == nil || !i.Reaches(w, d) {
 			continue
 		}
 		if i.May(slipway.ScopeRead) || i.May(slipway.ScopeDeploy) {
@@ -78,7 +81,9 @@ func hashOf(c slipway.Credential) hash {
 type verdict struct {
 	done     chan struct{}
 	until    time.Time // zero while the question is open
-	identity slipway.Identity
+	renewAt  time.Time // from when on whoever comes has it asked for anew
+	renewing bool      // somebody has
+	identity *slipway.Identity
 	err      error
 }
 
@@ -97,24 +102,25 @@ func (k *keys) forget() {
 // what else it carries is no guess then, but the agent's business.
 func (k *keys) admit(ctx context.Context, h http.Header, address string) (admission, error) {
 	var a admission
-	if len(h.Values("X-Api-Key")) > 1 || len(h.Values("Authorization")) > 1 {
+	if len(h["X-Api-Key"]) > 1 || len(h["Authorization"]) > 1 {
 		return a, slipway.Errorf(slipway.CodeInvalid, "More than one credential of a kind.")
 	}
-	key := slipway.Credential{Token: h.Get("X-Api-Key")}
-	token := slipway.Credential{Token: bearer(h.Get("Authorization")), Bearer: true}
-	_, wrong := k.try(ctx, &a, key, address)
+	key := slipway.Credential{Token: first(h["X-Api-Key"])}
+	token := slipway.Credential{Token: bearer(first(h["Authorization"])), Bearer: true}
+	var wrong, err error
+	a.identities[0], wrong = k.try(ctx, key, address)
 	if wrong != nil && slipway.CodeOf(wrong) != slipway.CodeRateLimited {
 		return a, wrong
 	}
-	if len(a.identities) > 0 {
+	if a.known() {
 		address = ""
 	}
-	ours, err := k.try(ctx, &a, token, address)
-	a.foreign = !ours
+	a.identities[1], err = k.try(ctx, token, address)
+	a.foreign = a.identities[1] == nil
 	switch {
 	case err != nil:
 		return a, err
-	case len(a.identities) > 0:
+	case a.known():
 		return a, nil
 	case wrong != nil:
 		return a, wrong
@@ -125,34 +131,59 @@ func (k *keys) admit(ctx context.Context, h http.Header, address string) (admiss
 	return a, errKey()
 }
 
-// try adds the identity of a credential, if it is one of ours. What was good of
-// late is no guess: who shares an address with a guesser can go on.
-func (k *keys) try(ctx context.Context, a *admission, c slipway.Credential, address string) (bool, error) {
-	if c.Token == "" {
-		return false, nil
+func first(values []string) string {
+	if len(values) == 0 {
+		return ""
 	}
-	if k.guesses != nil && address != "" && !k.knows(c) {
-		if err := k.guesses.CheckGuesses(address); err != nil {
-			return false, err
-		}
-	}
-	i, err := k.verify(ctx, c)
-	switch {
-	case err == nil:
-		a.identities = append(a.identities, i)
-		return true, nil
-	case slipway.CodeOf(err) == slipway.CodeUnauthenticated:
-		return false, nil
-	}
-	return false, slipway.Errorf(slipway.CodeUnavailable, "The API key could not be checked.")
+	return values[0]
 }
 
-// knows says whether a credential was good when it was last looked at.
-func (k *keys) knows(c slipway.Credential) bool {
+// try returns the identity of a credential, nil if it is none of ours. What was
+// good of late is no guess: who shares an address with a guesser can go on.
+func (k *keys) try(ctx context.Context, c slipway.Credential, address string) (*slipway.Identity, error) {
+	if c.Token == "" {
+		return nil, nil
+	}
+	h := hashOf(c)
+	v, known, ageing := k.recall(h)
+	if ageing {
+		go k.renew(context.WithoutCancel(ctx), h, v, c)
+	}
+	if v != nil {
+		return v.identity, nil
+	}
+	if k.guesses != nil && address != "" && !known {
+		if err := k.guesses.CheckGuesses(address); err != nil {
+			return nil, err
+		}
+	}
+	i, err := k.verify(ctx, h, c)
+	switch {
+	case err == nil:
+		return i, nil
+	case slipway.CodeOf(err) == slipway.CodeUnauthenticated:
+		return nil, nil
+	}
+	return nil, slipway.Errorf(slipway.CodeUnavailable, "The API key could not be checked.")
+}
+
+// recall returns the verdict on a credential if it is known to be good now;
+// whether it was good when it was last looked at; and whether the caller has to
+// renew the verdict, which is said once.
+func (k *keys) recall(h hash) (v *verdict, known, ageing bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	v := k.verdicts[hashOf(c)]
-	return v != nil && !v.until.IsZero() && v.err == nil
+	v = k.verdicts[h]
+	if v == nil || v.until.IsZero() || v.err != nil {
+		return nil, false, false
+	}
+	now := time.Now()
+	if !now.Before(v.until) {
+		return nil, true, false
+	}
+	ageing = !v.renewing && !now.Before(v.renewAt)
+	v.renewing = v.renewing || ageing
+	return v, true, ageing
 }
 
 func bearer(header string) string {
@@ -164,8 +195,7 @@ func bearer(header string) string {
 }
 
 // verify asks once for all who ask at the same time.
-func (k *keys) verify(ctx context.Context, c slipway.Credential) (slipway.Identity, error) {
-	h := hashOf(c)
+func (k *keys) verify(ctx context.Context, h hash, c slipway.Credential) (*slipway.Identity, error) {
 	v, mine := k.claim(h)
 	if mine {
 		go k.ask(context.WithoutCancel(ctx), h, v, c)
@@ -174,7 +204,7 @@ func (k *keys) verify(ctx context.Context, c slipway.Credential) (slipway.Identi
 	case <-v.done:
 		return v.identity, v.err
 	case <-ctx.Done():
-		return slipway.Identity{}, ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 
@@ -206,18 +236,43 @@ func (k *keys) makeRoom() {
 // ask finds the verdict on a credential. One that is no verdict, since the
 // question failed, is not kept, and none is kept beyond the credential's end.
 func (k *keys) ask(ctx context.Context, h hash, v *verdict, c slipway.Credential) {
-	ctx, cancel := context.WithTimeout(ctx, verifyTimeout)
-	defer cancel()
-	i, err := k.identifier.Identify(ctx, c)
+	i, err := k.identify(ctx, c)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	v.identity, v.err, v.until = i, err, time.Now().Add(k.ttl)
-	if !i.Until.IsZero() && i.Until.Before(v.until) {
-		v.until = i.Until
-	}
-	close(v.done)
-	certain := err == nil || slipway.CodeOf(err) == slipway.CodeUnauthenticated
+	certain := v.settle(i, err, k.ttl)
 	if !certain && k.verdicts[h] == v {
 		delete(k.verdicts, h)
 	}
+}
+
+// renew finds a new verdict on a credential while the old one holds, so that
+// nobody waits when that ends. What was forgotten meanwhile is not brought back,
+// and without an answer the old one ends when it would have.
+func (k *keys) renew(ctx context.Context, h hash, old *verdict, c slipway.Credential) {
+	v := &verdict{done: make(chan struct{})}
+	i, err := k.identify(ctx, c)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if v.settle(i, err, k.ttl) && k.verdicts[h] == old {
+		k.verdicts[h] = v
+	}
+}
+
+func (k *keys) identify(ctx context.Context, c slipway.Credential) (slipway.Identity, error) {
+	ctx, cancel := context.WithTimeout(ctx, verifyTimeout)
+	defer cancel()
+	return k.identifier.Identify(ctx, c)
+}
+
+// settle closes the question with an answer of now, and says whether that is a
+// verdict. The last quarter of its time is there to find the next one.
+func (v *verdict) settle(i slipway.Identity, err error, ttl time.Duration) (certain bool) {
+	now := time.Now()
+	v.identity, v.err, v.until = &i, err, now.Add(ttl)
+	if !i.Until.IsZero() && i.Until.Before(v.until) {
+		v.until = i.Until
+	}
+	v.renewAt = v.until.Add(-v.until.Sub(now) / 4)
+	close(v.done)
+	return err == nil || slipway.CodeOf(err) == slipway.CodeUnauthenticated
 }

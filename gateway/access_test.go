@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/gateway"
 )
 
@@ -159,6 +161,85 @@ func TestVerdictsAreKeptForAMoment(t *testing.T) {
 		<-time.After(4 * time.Second)
 		ask("bad", 401, 4)
 	})
+}
+
+// A key that is in use is looked at again before its verdict ends, and nobody
+// waits for that. What comes of it holds; what does not come changes nothing.
+func TestVerdictsAreRenewed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAccess()
+		slow := &slowAccess{access: a, gate: make(chan struct{}, 1)}
+		g := gateway.New(gateway.Config{Identifier: slow, KeyTTL: 4 * time.Second})
+		g.SetReady()
+		ask := func(status int, asked int64) {
+			t.Helper()
+			got := alone(g, "GET", "/d/nobody/", "good").Code
+			synctest.Wait()
+			if got != status || a.asked.Load() != asked {
+				t.Errorf("%d after %d questions, want %d after %d", got, a.asked.Load(), status, asked)
+			}
+		}
+		slow.gate <- struct{}{}
+		ask(404, 1)
+		<-time.After(2 * time.Second)
+		ask(404, 1) // young
+		<-time.After(1500 * time.Millisecond)
+		ask(404, 1) // asks, without an answer
+		ask(404, 1) // does not ask again
+		slow.gate <- struct{}{}
+		synctest.Wait()
+		ask(404, 2)
+		<-time.After(2 * time.Second)
+		ask(404, 2) // beyond the end of the first
+
+		<-time.After(1500 * time.Millisecond) // asks, but is forgotten meanwhile
+		ask(404, 2)
+		g.ForgetKeys()
+		slow.gate <- struct{}{}
+		synctest.Wait()
+		a.revoke("good")
+		slow.gate <- struct{}{}
+		ask(401, 4)
+	})
+}
+
+// A verdict is not served beyond its time because the next one is late.
+func TestVerdictsEndWhileTheyAreRenewed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAccess()
+		slow := &slowAccess{access: a, gate: make(chan struct{}, 1)}
+		g := gateway.New(gateway.Config{Identifier: slow, KeyTTL: 4 * time.Second})
+		g.SetReady()
+		slow.gate <- struct{}{}
+		alone(g, "GET", "/d/nobody/", "good")
+		<-time.After(3500 * time.Millisecond)
+		alone(g, "GET", "/d/nobody/", "good") // asks, without an answer
+		a.revoke("good")
+		<-time.After(time.Second)
+		ended := make(chan int)
+		go func() { ended <- alone(g, "GET", "/d/nobody/", "good").Code }()
+		synctest.Wait()
+		select {
+		case code := <-ended:
+			t.Errorf("%d without a verdict", code)
+		default:
+			close(slow.gate)
+			if code := <-ended; code != 401 {
+				t.Errorf("%d", code)
+			}
+		}
+	})
+}
+
+// slowAccess answers a question when there is something in its gate.
+type slowAccess struct {
+	*access
+	gate chan struct{}
+}
+
+func (s *slowAccess) Identify(ctx context.Context, c slipway.Credential) (slipway.Identity, error) {
+	<-s.gate
+	return s.access.Identify(ctx, c)
 }
 
 func TestFailedQuestionsAreNotKept(t *testing.T) {

@@ -135,8 +135,9 @@ func (g *Gateway) Matches(r *http.Request) bool {
 // business and goes on untouched.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p := &passage{gateway: g, observer: observer{
-		ResponseWriter: w, client: r.Context(), began: time.Now(), id: identify(r.Header),
+		ResponseWriter: w, client: r.Context(), began: time.Now(),
 	}}
+	p.observer.identify(r.Header)
 	whole := false
 	defer func() { g.account(p, r, whole) }()
 	if err := g.serve(p, &p.observer, r); err != nil {
@@ -162,7 +163,7 @@ func (g *Gateway) serve(p *passage, w http.ResponseWriter, r *http.Request) erro
 	}
 	defer finishBody(r)
 	defer p.leave()
-	clearDeadlines(w)
+	clearDeadlines(w, r)
 	interleave(w)
 	if wantsStream(r, p.target.path) {
 		g.streams.ServeHTTP(w, r)
@@ -205,12 +206,15 @@ func (g *Gateway) find(p *passage, r *http.Request) error {
 		p.entry = p.probe.entry
 		return nil
 	}
-	if err := g.admit(p, r); err != nil {
+	e := g.table.find(p.target.name)
+	if err := g.admit(p, r, e); err != nil {
 		return err
 	}
-	e, err := g.lookup(r.Context(), p)
-	if err != nil {
-		return cmp.Or(p.refused, err) // who has no key does not learn what there is
+	if e == nil {
+		var err error
+		if e, err = g.lookup(r.Context(), p); err != nil {
+			return cmp.Or(p.refused, err) // who has no key does not learn what there is
+		}
 	}
 	if err := p.permit(e); err != nil {
 		return err
@@ -221,12 +225,13 @@ func (g *Gateway) find(p *passage, r *http.Request) error {
 }
 
 // admit looks at the credentials of a request. It returns an error if they are
-// no good for whatever deployment it is for.
-func (g *Gateway) admit(p *passage, r *http.Request) error {
+// no good for whatever deployment it is for; e is what is known of that, nil for
+// nothing.
+func (g *Gateway) admit(p *passage, r *http.Request, e *entry) error {
 	if p.keyless {
 		return nil
 	}
-	p.admission, p.refused = g.keys.admit(r.Context(), r.Header, g.suspect(p, r))
+	p.admission, p.refused = g.keys.admit(r.Context(), r.Header, g.suspect(r, e))
 	if slipway.CodeOf(p.refused) == slipway.CodeUnauthenticated {
 		return nil // it may be for everybody
 	}
@@ -235,8 +240,8 @@ func (g *Gateway) admit(p *passage, r *http.Request) error {
 
 // suspect is the address that a wrong key counts against. At a deployment for
 // everybody none is one.
-func (g *Gateway) suspect(p *passage, r *http.Request) string {
-	if e := g.table.find(p.target.name); e != nil {
+func (g *Gateway) suspect(r *http.Request, e *entry) string {
+	if e != nil {
 		if _, _, public := e.owner(); public {
 			return ""
 		}
@@ -247,6 +252,7 @@ func (g *Gateway) suspect(p *passage, r *http.Request) string {
 // permit says whether whoever asks may use a deployment.
 func (p *passage) permit(e *entry) (err error) {
 	w, d, public := e.owner()
+	p.deployment = d
 	switch {
 	case p.keyless:
 		return nil
@@ -308,8 +314,13 @@ func keyless(r *http.Request, path string) bool {
 }
 
 // clearDeadlines lifts the server's timeouts from a request that may last for
-// hours. A writer without deadlines has none to lift.
-func clearDeadlines(w http.ResponseWriter) {
+// hours. Where the server has none, or the writer, there is none to lift: each
+// costs a lock and a timer.
+func clearDeadlines(w http.ResponseWriter, r *http.Request) {
+	s, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
+	if ok && s.ReadTimeout == 0 && s.WriteTimeout == 0 {
+		return
+	}
 	c := http.NewResponseController(w)
 	_ = c.SetReadDeadline(time.Time{})
 	_ = c.SetWriteDeadline(time.Time{})

@@ -17,23 +17,46 @@ func stripHeaders(h http.Header, trusted bool) {
 		if name[0]|0x20 != 'x' {
 			continue
 		}
-		folded := strings.ReplaceAll(strings.ToLower(name), "_", "-")
-		if isReserved(folded) || !trusted && isForwarding(folded) {
+		if isReserved(name) || !trusted && isForwarding(name) {
 			delete(h, name)
 		}
 	}
 }
 
 func isReserved(name string) bool {
-	switch name {
-	case "x-api-key", "x-auth-scheme", "x-service-key":
-		return true
-	}
-	return strings.HasPrefix(name, "x-slipway-")
+	return isNamed(name, "x-api-key") || isNamed(name, "x-auth-scheme") || isNamed(name, "x-service-key") ||
+		beginsWith(name, "x-slipway-")
 }
 
 func isForwarding(name string) bool {
-	return strings.HasPrefix(name, "x-forwarded-") || name == "x-real-ip"
+	return beginsWith(name, "x-forwarded-") || isNamed(name, "x-real-ip")
+}
+
+func isNamed(name, want string) bool { return len(name) == len(want) && beginsWith(name, want) }
+
+// beginsWith compares a header's name as it came to small letters and hyphens. It
+// is done for each header of a request and makes no text of its own.
+func beginsWith(name, want string) bool {
+	if len(name) < len(want) {
+		return false
+	}
+	for i := range len(want) {
+		if fold(name[i]) != want[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// fold makes a capital a small letter and an underscore a hyphen.
+func fold(c byte) byte {
+	switch {
+	case 'A' <= c && c <= 'Z':
+		return c + 'a' - 'A'
+	case c == '_':
+		return '-'
+	}
+	return c
 }
 
 // setForwarded says where a request came from. What the peer says of that is

@@ -17,7 +17,7 @@ const statusLeft = 499
 type observer struct {
 	http.ResponseWriter
 	client    context.Context // ends when the client leaves
-	id        string          // of the request, for an answer that names none
+	id        [1]string       // of the request, for an answer that names none; the value of a header as it stands
 	began     time.Time
 	status    int // 0 before the header
 	bytes     int64
@@ -57,7 +57,7 @@ func (o *observer) note(status int) {
 		o.status = statusLeft
 	}
 	if h := o.Header(); len(h[requestID]) == 0 {
-		h[requestID] = []string{o.id}
+		h[requestID] = o.id[:]
 	}
 }
 

@@ -13,21 +13,22 @@ import (
 // now. It is the request's context too, which finds it.
 type passage struct {
 	context.Context
-	gateway   *Gateway
-	observer  observer
-	target    target
-	admission admission
-	refused   error // what to say unless the deployment is for everybody
-	keyless   bool
-	probe     *probe // not nil for a probe of our own
-	entry     *entry
-	key       slipway.KeyID // whose right it is to ask, "" for who has none of ours
-	permitted bool
-	stay      stay
-	inside    bool          // counted at stay.address
-	held      time.Duration // it has waited
-	unreached []string      // addresses that could not be dialled
-	patience  time.Time     // until when to wait for another address
+	gateway    *Gateway
+	observer   observer
+	target     target
+	admission  admission
+	refused    error // what to say unless the deployment is for everybody
+	keyless    bool
+	probe      *probe // not nil for a probe of our own
+	entry      *entry
+	key        slipway.KeyID // whose right it is to ask, "" for who has none of ours
+	permitted  bool
+	deployment slipway.DeploymentID // that of the entry, once permitted
+	stay       stay
+	inside     bool          // counted at stay.address
+	held       time.Duration // it has waited
+	unreached  []string      // addresses that could not be dialled
+	patience   time.Time     // until when to wait for another address
 }
 
 type passageKey struct{}
@@ -53,7 +54,7 @@ func passageFrom(ctx context.Context) *passage {
 // places is how full a room may be for this request to wait there. Whoever has
 // no key can not take the places of those who have one.
 func (p *passage) places() int {
-	if p.keyless || len(p.admission.identities) == 0 {
+	if p.keyless || !p.admission.known() {
 		return (p.gateway.config.MaxHeld + 1) / 2
 	}
 	return p.gateway.config.MaxHeld

@@ -16,6 +16,9 @@ const maxLayers = 4
 // looks at the path as it came and at each layer of encoding below, since we do
 // not know how often an agent decodes.
 func checkPath(raw string) error {
+	if isSimple(raw) && !strings.HasPrefix(raw, "/i") && !strings.HasPrefix(raw, "/I") {
+		return nil
+	}
 	for range maxLayers {
 		if err := checkLayer(raw); err != nil {
 			return err
@@ -27,6 +30,21 @@ func checkPath(raw string) error {
 		raw = inner
 	}
 	return slipway.Errorf(slipway.CodeInvalid, "The path is encoded too often.")
+}
+
+// isSimple says whether a path is one as most are: of letters, digits and hyphens
+// between single slashes. Nothing but its first segment can be wrong with it.
+func isSimple(path string) bool {
+	for i := range len(path) {
+		c := path[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_':
+		case c == '/' && (i == 0 || path[i-1] != '/'):
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 func checkLayer(path string) error {
@@ -109,6 +127,10 @@ func unhex(c byte) (byte, bool) {
 // setPath makes u write the path as it came, but for bytes that may not stand
 // in a path unencoded.
 func setPath(u *url.URL, raw string) {
+	if isSimple(raw) {
+		u.Path = raw
+		return
+	}
 	u.RawPath = encodeOdd(raw)
 	u.Path = unescape(u.RawPath)
 }

@@ -29,7 +29,7 @@ func (g *Gateway) newProxy(b httputil.BufferPool) *httputil.ReverseProxy {
 // rewrite makes the agent's request out of the client's.
 func (g *Gateway) rewrite(r *httputil.ProxyRequest) {
 	p := passageFrom(r.In.Context())
-	r.Out.URL = &url.URL{Scheme: "http", Host: hostOf(p.stay.address), RawQuery: r.In.URL.RawQuery}
+	*r.Out.URL = url.URL{Scheme: "http", Host: hostOf(p.stay.address), RawQuery: r.In.URL.RawQuery} // a copy of our own
 	setPath(r.Out.URL, p.target.path)
 	r.Out.Host = r.In.Host
 	r.Out.Trailer = nil // they come after the checks

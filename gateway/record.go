@@ -14,13 +14,13 @@ const maxLogged = 2048
 // tokens there where they can not set a header, as for WebSockets.
 func (g *Gateway) record(p *passage, r *http.Request, o outcome) accesslog.Record {
 	record := accesslog.Record{
-		Time: p.observer.began, Request: p.observer.id, Client: g.config.Proxies.Client(r), Key: string(p.key),
+		Time: p.observer.began, Request: p.observer.id[0], Client: g.config.Proxies.Client(r), Key: string(p.key),
 		Method: r.Method, Host: r.Host, Path: shorten(rawPath(r.URL)), Instance: p.stay.address,
 		Status: o.status, Bytes: o.bytes, Cut: o.cut,
 		Duration: time.Since(p.observer.began), FirstByte: o.firstByte, Held: p.held,
 	}
 	if p.permitted {
-		record.Deployment = string(p.entry.id())
+		record.Deployment = string(p.deployment)
 	}
 	return record
 }

@@ -14,11 +14,16 @@ const maxRequestID = 128
 
 // identify names a request, by what its client calls it if that can stand in a
 // log. The name is no secret, and nothing relies on it.
-func identify(h http.Header) string {
-	given := h[requestID]
-	if len(given) == 1 && isRequestID(given[0]) {
-		return given[0]
+func (o *observer) identify(h http.Header) {
+	if given := h[requestID]; len(given) == 1 && isRequestID(given[0]) {
+		o.id[0] = given[0]
+		return
 	}
+	o.id[0] = newRequestID()
+	h[requestID] = o.id[:]
+}
+
+func newRequestID() string {
 	var raw [16]byte
 	for i := 0; i < len(raw); i += 8 {
 		n := rand.Uint64()
@@ -26,9 +31,9 @@ func identify(h http.Header) string {
 			raw[i+j] = byte(n >> (8 * j))
 		}
 	}
-	id := hex.EncodeToString(raw[:])
-	h[requestID] = []string{id}
-	return id
+	var text [2 * len(raw)]byte
+	hex.Encode(text[:], raw[:])
+	return string(text[:])
 }
 
 func isRequestID(id string) bool {

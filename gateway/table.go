@@ -11,7 +11,7 @@ import (
 // table knows deployments by id and by slug. Requests read it without a lock;
 // what a route says lies in its entry, so that a switch touches one entry only.
 type table struct {
-	ids       sync.Map // slipway.DeploymentID → *entry, gone ones until they are idle
+	ids       sync.Map // id as a string → *entry, gone ones until they are idle
 	slugs     sync.Map // string → *entry
 	strangers places   // requests for unknown names, held until the table is ready
 
@@ -33,10 +33,11 @@ func newTable() *table {
 // that looks like one can not take its place. An entry that is only just being
 // made counts as gone.
 func (t *table) find(name string) *entry {
-	if e, ok := t.ids.Load(slipway.DeploymentID(name)); ok && !e.(*entry).isGone() {
+	var key any = name // made once for both
+	if e, ok := t.ids.Load(key); ok && !e.(*entry).isGone() {
 		return e.(*entry)
 	}
-	if e, ok := t.slugs.Load(name); ok {
+	if e, ok := t.slugs.Load(key); ok {
 		return e.(*entry)
 	}
 	return nil
@@ -56,7 +57,7 @@ func (t *table) findOrWait(name string) (*entry, <-chan struct{}) {
 func (t *table) set(r slipway.Route) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	known, _ := t.ids.LoadOrStore(r.Deployment, newEntry())
+	known, _ := t.ids.LoadOrStore(string(r.Deployment), newEntry())
 	e := known.(*entry)
 	if old := e.set(r); old != r.Slug {
 		t.slugs.CompareAndDelete(old, e)
@@ -72,7 +73,7 @@ func (t *table) set(r slipway.Route) {
 func (t *table) unset(d slipway.DeploymentID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	known, ok := t.ids.Load(d)
+	known, ok := t.ids.Load(string(d))
 	if !ok {
 		return
 	}
@@ -91,8 +92,8 @@ func (t *table) sweep() {
 		if time.Since(since) < keepGone {
 			continue
 		}
-		if e, ok := t.ids.Load(d); !ok || e.(*entry).idle() {
-			t.ids.Delete(d)
+		if e, ok := t.ids.Load(string(d)); !ok || e.(*entry).idle() {
+			t.ids.Delete(string(d))
 			delete(t.gone, d)
 		}
 	}
@@ -121,7 +122,7 @@ func (t *table) wake() {
 // await waits until something is true of a deployment's requests. It is of one
 // that has none.
 func (t *table) await(ctx context.Context, d slipway.DeploymentID, is func(*entry) bool) error {
-	known, ok := t.ids.Load(d)
+	known, ok := t.ids.Load(string(d))
 	if !ok {
 		return nil
 	}

@@ -62,8 +62,11 @@ func hostName(host, domain string) (string, bool) {
 // client left one odd byte unencoded, it encodes the decoded path anew, and an
 // encoded slash becomes a plain one.
 func rawPath(u *url.URL) string {
-	if u.RawPath != "" {
+	switch {
+	case u.RawPath != "":
 		return u.RawPath
+	case isSimple(u.Path):
+		return u.Path
 	}
 	return u.EscapedPath()
 }

@@ -18,7 +18,7 @@ type traffic struct {
 // Traffic counts what came for a deployment, but for probes of our own and what
 // had no right to ask. One that is unrouted is forgotten a minute later.
 func (g *Gateway) Traffic(d slipway.DeploymentID) slipway.Traffic {
-	known, ok := g.table.ids.Load(d)
+	known, ok := g.table.ids.Load(string(d))
 	if !ok {
 		return slipway.Traffic{}
 	}

@@ -29,15 +29,19 @@ type Log struct {
 	path    string // "" if out is not ours to open again
 	out     io.Writer
 	logger  *slog.Logger
-	records chan Record
+	wake    chan struct{} // holds one when there are records
 	reopen  chan struct{}
 	dropped atomic.Uint64
 	stop    chan struct{}
 	end     func() error
 	done    sync.WaitGroup
 
-	batch    []byte // what is written, to be used again
-	troubled bool   // a failure was logged and nothing has gone well since
+	mu      sync.Mutex
+	waiting []Record // at most maxWaiting
+
+	taken    []Record // what waited, its memory to be used again
+	batch    []byte   // what is written, likewise
+	troubled bool     // a failure was logged and nothing has gone well since
 }
 
 // Open appends to a file, which is made if it is not there.
@@ -55,7 +59,7 @@ func New(out io.Writer, logger *slog.Logger) *Log {
 }
 
 func start(l *Log) *Log {
-	l.records, l.reopen, l.stop = make(chan Record, maxWaiting), make(chan struct{}, 1), make(chan struct{})
+	l.wake, l.reopen, l.stop = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{})
 	l.end = sync.OnceValue(l.shut)
 	l.done.Go(l.run)
 	return l
@@ -67,11 +71,34 @@ func openFile(path string) (*os.File, error) {
 
 // Write hands a record over, or drops it.
 func (l *Log) Write(r Record) {
-	select {
-	case l.records <- r:
-	default:
+	if !l.put(&r) {
 		l.dropped.Add(1)
+		return
 	}
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// put has a record wait, if not too many do.
+func (l *Log) put(r *Record) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.waiting) == maxWaiting {
+		return false
+	}
+	l.waiting = append(l.waiting, *r)
+	return true
+}
+
+// take returns what waits, which is good until the next call.
+func (l *Log) take() []Record {
+	clear(l.taken) // the texts may go
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.taken, l.waiting = l.waiting, l.taken[:0]
+	return l.taken
 }
 
 // Reopen opens the file anew, after it was moved away. It returns before that is
@@ -98,9 +125,8 @@ func (l *Log) shut() error {
 func (l *Log) run() {
 	for {
 		select {
-		case r := <-l.records:
+		case <-l.wake:
 			l.gather()
-			l.write(r)
 			l.drain()
 		case <-l.reopen:
 			l.openAgain()
@@ -123,17 +149,18 @@ func (l *Log) gather() {
 
 // drain writes what waits.
 func (l *Log) drain() {
-	for len(l.records) > 0 {
-		l.write(<-l.records)
+	for records := l.take(); len(records) > 0; {
+		if records = records[l.write(records):]; len(records) == 0 {
+			records = l.take()
+		}
 	}
 }
 
-// write writes a record and those that have come meanwhile.
-func (l *Log) write(r Record) {
-	batch, n := r.append(l.batch[:0]), uint64(1)
-	for len(batch) < maxBatch && len(l.records) > 0 {
-		r = <-l.records
-		batch = r.append(batch)
+// write writes a batch of records and returns how many those were.
+func (l *Log) write(records []Record) (n int) {
+	batch := l.batch[:0]
+	for n < len(records) && len(batch) < maxBatch {
+		batch = records[n].append(batch)
 		n++
 	}
 	lost := l.dropped.Swap(0)
@@ -143,9 +170,10 @@ func (l *Log) write(r Record) {
 	l.batch = batch
 	_, err := l.out.Write(batch)
 	if err != nil {
-		l.dropped.Add(n + lost)
+		l.dropped.Add(uint64(n) + lost)
 	}
 	l.tell(err)
+	return n
 }
 
 // tell says once that nothing can be written.

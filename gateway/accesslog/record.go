@@ -28,9 +28,7 @@ type Record struct {
 // append writes the record as a line. It is done for each request, and encoding/json
 // takes several times as long.
 func (r *Record) append(b []byte) []byte {
-	b = append(b, `{"time":"`...)
-	b = r.Time.UTC().AppendFormat(b, stamp)
-	b = append(b, '"')
+	b = appendTime(append(b, `{"time":`...), r.Time)
 	b = appendText(b, "request_id", r.Request)
 	b = appendText(b, "client", r.Client)
 	b = appendText(b, "key_id", r.Key)
@@ -52,13 +50,18 @@ func (r *Record) append(b []byte) []byte {
 	return append(b, "}\n"...)
 }
 
-const stamp = "2006-01-02T15:04:05.000000Z"
-
 func appendDropped(b []byte, now time.Time, n uint64) []byte {
-	b = append(b, `{"time":"`...)
-	b = now.UTC().AppendFormat(b, stamp)
-	b = strconv.AppendUint(append(b, `","dropped":`...), n, 10)
+	b = appendTime(append(b, `{"time":`...), now)
+	b = strconv.AppendUint(append(b, `,"dropped":`...), n, 10)
 	return append(b, "}\n"...)
+}
+
+// appendTime writes a time with microseconds. Package time is quick at RFC 3339
+// without them, or with as many digits as there happen to be.
+func appendTime(b []byte, t time.Time) []byte {
+	b = t.UTC().AppendFormat(append(b, '"'), time.RFC3339)
+	b = appendMicros(b[:len(b)-len("Z")], int64(t.Nanosecond()/1000))
+	return append(b, `Z"`...)
 }
 
 // appendText writes a field unless it is empty.
@@ -87,7 +90,11 @@ func isPlain(text string) bool {
 // appendSeconds writes seconds with microseconds.
 func appendSeconds(b []byte, d time.Duration) []byte {
 	micros := d.Microseconds()
-	b = strconv.AppendInt(b, micros/1e6, 10)
+	return appendMicros(strconv.AppendInt(b, micros/1e6, 10), micros%1e6)
+}
+
+// appendMicros writes what comes after whole seconds.
+func appendMicros(b []byte, micros int64) []byte {
 	b = append(b, '.')
 	for unit := int64(100_000); unit > 0; unit /= 10 {
 		b = append(b, byte('0'+micros/unit%10))
