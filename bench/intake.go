@@ -117,8 +117,7 @@ func (s *server) forgetPeak() (bytes int64, err error) {
 	if err := os.WriteFile(proc(s.pid(), "clear_refs"), []byte("5"), 0o200); err != nil {
 		return 0, err
 	}
-	now, err := field(proc(s.pid(), "status"), "VmRSS:")
-	return now << 10, err
+	return resident(s.pid())
 }
 
 // untar has tar unpack it, from a file to a folder.

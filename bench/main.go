@@ -29,9 +29,11 @@ type measure struct {
 var measures = []measure{
 	{"deploy-real", deployReal},
 	{"deploy-standin", deployStandIn},
+	{"start", start},
 	{"redeploy", redeploy},
 	{"handover", handover},
 	{"intake", intake},
+	{"adopt", adopt},
 	{"thousand", thousand},
 	{"idle-one", idleOne},
 	{"binary", binary},

@@ -23,6 +23,12 @@ func pss(pid int) (bytes int64, err error) {
 	return kilobytes << 10, err
 }
 
+// resident is the memory of a process, what it shares with others included.
+func resident(pid int) (bytes int64, err error) {
+	kilobytes, err := field(proc(pid, "status"), "VmRSS:")
+	return kilobytes << 10, err
+}
+
 // written is how much a process has had written to disks.
 func written(pid int) (bytes int64, err error) { return field(proc(pid, "io"), "write_bytes:") }
 

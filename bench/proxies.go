@@ -278,11 +278,11 @@ func (s *server) cpu() (all time.Duration, err error) {
 // rss is the memory of a process and its children.
 func rss(pid int) (bytes int64, err error) {
 	for _, p := range family(pid) {
-		kilobytes, err := field(proc(p, "status"), "VmRSS:")
+		one, err := resident(p)
 		if err != nil {
 			return 0, err
 		}
-		bytes += kilobytes << 10
+		bytes += one
 	}
 	return bytes, nil
 }

@@ -52,21 +52,25 @@ type pairs struct{ ours, base samples }
 
 // takePairs takes n of each; which is first alternates too.
 func takePairs(n int, ours, base func() (time.Duration, error)) (pairs, error) {
-	var p pairs
-	for i := range n {
-		for turn := range 2 {
-			take, into := ours, &p.ours
-			if (i+turn)%2 == 1 {
-				take, into = base, &p.base
-			}
-			d, err := take()
+	took, err := inTurn(n, ours, base)
+	return pairs{took[0], took[1]}, err
+}
+
+// inTurn takes n samples of each, one of each in every round; who is first
+// changes from round to round.
+func inTurn(n int, takes ...func() (time.Duration, error)) ([]samples, error) {
+	all := make([]samples, len(takes))
+	for round := range n {
+		for turn := range takes {
+			who := (round + turn) % len(takes)
+			took, err := takes[who]()
 			if err != nil {
-				return p, err
+				return all, err
 			}
-			*into = append(*into, d)
+			all[who] = append(all[who], took)
 		}
 	}
-	return p, nil
+	return all, nil
 }
 
 // differences are ours minus base, pair by pair.

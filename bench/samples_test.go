@@ -42,6 +42,20 @@ func TestPairsAlternate(t *testing.T) {
 	}
 }
 
+func TestInTurn(t *testing.T) {
+	var order string
+	take := func(name string) func() (time.Duration, error) {
+		return func() (time.Duration, error) { order += name; return time.Duration(name[0]), nil }
+	}
+	took, err := inTurn(3, take("a"), take("b"), take("c"))
+	if err != nil || order != "abc"+"bca"+"cab" {
+		t.Errorf("order %s, %v", order, err)
+	}
+	if want := []samples{{'a', 'a', 'a'}, {'b', 'b', 'b'}, {'c', 'c', 'c'}}; !slices.EqualFunc(took, want, slices.Equal[samples]) {
+		t.Errorf("took %v", took)
+	}
+}
+
 func TestAtOnce(t *testing.T) {
 	done := make([]bool, 100)
 	if err := atOnce(len(done), func(i int) error { done[i] = true; return nil }); err != nil || slices.Contains(done, false) {

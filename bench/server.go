@@ -49,16 +49,22 @@ func (l *lab) slipwayServer(ctx context.Context, data string) (*server, time.Dur
 // standInServer starts a server that knows stand-ins: it runs the program, or
 // nothing for "".
 func (l *lab) standInServer(ctx context.Context, program string) (*server, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
 	data, err := l.folder("data")
 	if err != nil {
 		return nil, err
 	}
-	s, _, err := l.server(ctx, data, self, serveCommand, "-stand-in", program, "-profiles", l.profiles)
+	s, _, err := l.standInServerOn(ctx, data, program)
 	return s, err
+}
+
+// standInServerOn starts one on a folder, and returns how long it took to be
+// ready.
+func (l *lab) standInServerOn(ctx context.Context, data, program string) (*server, time.Duration, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, 0, err
+	}
+	return l.server(ctx, data, self, serveCommand, "-stand-in", program, "-profiles", l.profiles)
 }
 
 // server starts one of ours, and reads its first key.
@@ -171,6 +177,12 @@ func (s *server) stop() error {
 		<-s.ended
 		return fmt.Errorf("the server did not end within %v", stopLimit)
 	}
+}
+
+// kill ends the server where it stands; agents go on.
+func (s *server) kill() {
+	_ = s.cmd.Process.Kill()
+	<-s.ended
 }
 
 // end ends the server and its agents.

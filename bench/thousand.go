@@ -51,6 +51,7 @@ func thousand(ctx context.Context, l *lab) ([]row, error) {
 // idle is what a server does that has nothing to do.
 type idle struct {
 	pss     int64
+	rss     int64
 	cpu     float64 // share of one core
 	written int64   // bytes
 	store   string  // what became of the store's files
@@ -76,6 +77,9 @@ func (l *lab) watchIdle(ctx context.Context, s *server) (i idle, err error) {
 	i.cpu, i.written, i.store = (cpuAfter-cpu).Seconds()/idleFor.Seconds(), wroteAfter-wrote, "unchanged"
 	if filesAfter != files {
 		i.store = "changed"
+	}
+	if i.rss, err = resident(s.pid()); err != nil {
+		return i, err
 	}
 	i.pss, err = pss(s.pid())
 	return i, err
