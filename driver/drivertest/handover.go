@@ -173,20 +173,21 @@ func (p *place) read(path string) string {
 	return string(text)
 }
 
-// stateOf makes a deployment with state, of which nothing runs.
-func (p *place) stateOf(files map[string]string) (slipway.DeploymentID, string) {
+// stateOf makes a deployment with state, of which nothing runs, and says where a
+// file of it lies: that may change with each Restore.
+func (p *place) stateOf(files map[string]string) (slipway.DeploymentID, func(name string) string) {
 	p.Helper()
 	w := p.workload()
 	w.Stateful = true
 	p.serve(w)
 	p.stop(w, time.Minute)
 	p.try(p.delete(w))
-	state := p.world.State(w.Deployment)
+	at := func(name string) string { return filepath.Join(p.world.State(w.Deployment), name) }
 	for name, text := range files {
-		p.try(os.MkdirAll(filepath.Join(state, filepath.Dir(name)), 0o700))
-		p.try(os.WriteFile(filepath.Join(state, name), []byte(text), 0o640))
+		p.try(os.MkdirAll(filepath.Dir(at(name)), 0o700))
+		p.try(os.WriteFile(at(name), []byte(text), 0o640))
 	}
-	return w.Deployment, state
+	return w.Deployment, at
 }
 
 func (p *place) snapshot(d slipway.DeploymentID, name string) {
@@ -204,27 +205,27 @@ func (p *place) restore(d slipway.DeploymentID, name string) {
 }
 
 func snapshotAndRestore(p *place) {
-	d, state := p.stateOf(map[string]string{"threads": "one", "deep/er/runs": "two"})
-	p.try(os.Symlink("threads", filepath.Join(state, "link")))
+	d, at := p.stateOf(map[string]string{"threads": "one", "deep/er/runs": "two"})
+	p.try(os.Symlink("threads", at("link")))
 	p.snapshot(d, "first")
 	change := func(text string) {
-		f, err := os.OpenFile(filepath.Join(state, "threads"), os.O_WRONLY|os.O_TRUNC, 0) // in place
+		f, err := os.OpenFile(at("threads"), os.O_WRONLY|os.O_TRUNC, 0) // in place
 		p.try(err)
 		_, err = f.WriteString(text)
-		p.try(errors.Join(err, f.Close(), os.WriteFile(filepath.Join(state, "added"), nil, 0o600), os.RemoveAll(filepath.Join(state, "deep"))))
+		p.try(errors.Join(err, f.Close(), os.WriteFile(at("added"), nil, 0o600), os.RemoveAll(at("deep"))))
 	}
 	change("changed")
 	p.snapshot(d, "first") // it is there
 	for range 2 {          // the snapshot stays
 		p.restore(d, "first")
-		if text := p.read(filepath.Join(state, "threads")) + p.read(filepath.Join(state, "link")) + p.read(filepath.Join(state, "deep/er/runs")); text != "oneonetwo" {
+		if text := p.read(at("threads")) + p.read(at("link")) + p.read(at("deep/er/runs")); text != "oneonetwo" {
 			p.Errorf("restored: %q", text)
 		}
-		if _, err := os.Lstat(filepath.Join(state, "added")); err == nil {
+		if _, err := os.Lstat(at("added")); err == nil {
 			p.Error("what was added is left")
 		}
-		if at, err := os.Stat(filepath.Join(state, "threads")); err != nil || at.Mode().Perm() != 0o640 {
-			p.Errorf("permissions %v, %v", at.Mode(), err)
+		if info, err := os.Stat(at("threads")); err != nil || info.Mode().Perm() != 0o640 {
+			p.Errorf("permissions of the file: %v, %v", info, err)
 		}
 		change("changed again")
 	}
@@ -233,7 +234,7 @@ func snapshotAndRestore(p *place) {
 	if p.driver.Restore(p.Context(), d, "second") == nil {
 		p.Error("a snapshot was restored that was never taken")
 	}
-	if text := p.read(filepath.Join(state, "threads")); text != "one" {
+	if text := p.read(at("threads")); text != "one" {
 		p.Errorf("after that: %q", text)
 	}
 	for _, name := range []string{"", ".", "../state", "a/b"} {
@@ -244,13 +245,13 @@ func snapshotAndRestore(p *place) {
 }
 
 func snapshotOfNothing(p *place) {
-	d := newID[slipway.DeploymentID]()
+	p.snapshot(newID[slipway.DeploymentID](), "first") // of what has no state at all
+	d, at := p.stateOf(nil)
+	p.try(os.Remove(at("opened"))) // the stand-in's
 	p.snapshot(d, "first")
-	state := p.world.State(d)
-	p.try(os.MkdirAll(state, 0o700))
-	p.try(os.WriteFile(filepath.Join(state, "added"), nil, 0o600))
+	p.try(os.WriteFile(at("added"), nil, 0o600))
 	p.restore(d, "first")
-	if left, err := os.ReadDir(state); err != nil || len(left) > 0 {
+	if left, err := os.ReadDir(at("")); err != nil || len(left) > 0 {
 		p.Errorf("restored: %v, %v", left, err)
 	}
 	p.try(p.driver.Purge(p.Context(), d))
@@ -271,7 +272,7 @@ func snapshotOfClosedState(p *place) {
 }
 
 func snapshotsGo(p *place) {
-	d, state := p.stateOf(map[string]string{"threads": "one"})
+	d, at := p.stateOf(map[string]string{"threads": "one"})
 	p.snapshot(d, "first")
 	p.snapshot(d, "second")
 	for range 2 {
@@ -284,10 +285,12 @@ func snapshotsGo(p *place) {
 	for range 2 {
 		p.try(p.driver.Purge(p.Context(), d))
 	}
-	if p.driver.Restore(p.Context(), d, "second") == nil {
-		p.Error("Purge left a snapshot")
-	}
-	if _, err := os.Lstat(state); err == nil {
+	if _, err := os.Lstat(at("")); err == nil {
 		p.Error("Purge left the state")
 	}
+	_ = p.driver.Restore(p.Context(), d, "second") // nothing, or an error
+	if _, err := os.Lstat(at("threads")); err == nil {
+		p.Error("Purge left a snapshot")
+	}
+	p.try(p.driver.Purge(p.Context(), d))
 }

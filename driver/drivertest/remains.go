@@ -212,9 +212,10 @@ func noLeakIn(p *place) {
 const canary = "canary-7f3a9b-of-a-secret"
 
 func noLeakOut(p *place) {
-	w := p.workload()
+	w := p.workload("-print=words")
 	w.Env = []slipway.EnvVar{{Name: "API_KEY", Value: canary}}
 	p.serve(w)
+	testsignal.Until(p, "its output, which lies in a file", func() bool { return p.output(w, 0, 100) != "" })
 	p.holdsNo(canary, p.world.Folder(w.Deployment, w.Instance))
 	p.stop(w, time.Minute)
 	p.holdsNo(canary, p.world.Folder(w.Deployment, w.Instance))

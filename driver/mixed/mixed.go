@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io/fs"
 	"slices"
 	"sync"
 	"time"
@@ -82,9 +83,14 @@ func (d *Driver) Snapshot(ctx context.Context, id slipway.DeploymentID, name str
 	return errors.Join(d.processes.Snapshot(ctx, id, name), d.images.Snapshot(ctx, id, name))
 }
 
-// Restore puts the snapshots of both back.
+// Restore puts the snapshots of both back. Where containers have none, since the
+// deployment had no state there when it was taken, there is nothing to go back to.
 func (d *Driver) Restore(ctx context.Context, id slipway.DeploymentID, name string) error {
-	return errors.Join(d.processes.Restore(ctx, id, name), d.images.Restore(ctx, id, name))
+	err := d.images.Restore(ctx, id, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return errors.Join(d.processes.Restore(ctx, id, name), err)
 }
 
 // Discard removes the snapshots of both.
