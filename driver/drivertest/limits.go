@@ -48,9 +48,9 @@ func tooManyProcesses(p *place) {
 	w := p.workload()
 	w.Limits.Processes = 64 // threads count
 	o := p.serve(w)
-	made, err := strconv.Atoi(p.post(o, "/breed?n=64"))
-	if err != nil || made >= 60 {
-		p.Errorf("it made %d processes, %v", made, err)
+	// It may end of it: a runtime that gets no thread gives up, and answers nothing.
+	if made, err := strconv.Atoi(p.post(o, "/breed?n=64")); err == nil && made >= 60 {
+		p.Errorf("it made %d processes", made)
 	}
 	p.get(neighbour, "/ok")
 	p.stop(w, time.Minute)

@@ -44,7 +44,9 @@
 //     attempt that ran, wrote nothing and ended within these few milliseconds is
 //     run again; never two at once.)
 //   - inside fork and exec: until exec, the child holds a copy of the lock of
-//     the root, so Open waits for it; from its standard output on it has a marker;
+//     the root, so Open waits for it; from its standard output on it has a marker.
+//     One that puts up its walls, and was not told all of them, ends: its attempt
+//     is reported as one that nobody saw end, and the next one starts it;
 //   - between the record of a stop and its SIGTERM: the agent never hears of it
 //     and is killed when the grace ends. The other order would let a second
 //     SIGTERM cut a drain short;

@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/slipwayhq/slipway"
-	"github.com/slipwayhq/slipway/driver/process/internal/procfs"
 )
 
 // Stop sends SIGTERM to the main process, once in the life of an attempt, and
@@ -92,10 +91,9 @@ func (d *Driver) term(in *instance, r *run, grace time.Duration) time.Duration {
 	return grace
 }
 
-// askToEnd lets a halted process go on, or it could not drain.
+// askToEnd lets a halted process go on, or it could not drain. Whether it is
+// halted is not asked: a stop may be on its way to it.
 func (r *run) askToEnd() {
 	_ = r.signal(unix.SIGTERM)
-	if p, err := procfs.Stat(r.pid); err == nil && p.Stopped() {
-		_ = r.signal(unix.SIGCONT)
-	}
+	_ = r.signal(unix.SIGCONT)
 }
