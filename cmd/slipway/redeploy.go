@@ -6,6 +6,9 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/slipwayhq/slipway/api/wire"
+	"github.com/slipwayhq/slipway/client"
 )
 
 type redeployOptions struct {
@@ -24,10 +27,14 @@ func newRedeployCommand() *cobra.Command {
 			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), args[0], append(args, "")[1])
 		},
 	}
+	o.flags(cmd)
+	return cmd
+}
+
+func (o *redeployOptions) flags(cmd *cobra.Command) {
 	o.register(cmd)
 	cmd.Flags().BoolVar(&o.noWait, "no-wait", false, "leave as soon as the server has accepted it")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print the deployment as JSON at the end; progress goes to standard error")
-	return cmd
 }
 
 func (o *redeployOptions) run(ctx context.Context, out, errs io.Writer, name, revision string) error {
@@ -42,13 +49,19 @@ func (o *redeployOptions) run(ctx context.Context, out, errs io.Writer, name, re
 	if revision = first(revision, value(d.ActiveRevisionID), value(d.LatestRevisionID)); revision == "" {
 		return fmt.Errorf("%s has no revision yet", name)
 	}
-	if d, err = c.Redeploy(ctx, d.ID, revision); err != nil {
+	return o.redeploy(ctx, c, newScreen(o.progressTo(out, errs)), d, revision, out)
+}
+
+// redeploy makes the new revision and waits for its end, unless it is not to.
+func (o *redeployOptions) redeploy(ctx context.Context, c *client.Client, s *screen, d wire.Deployment, revision string, out io.Writer) error {
+	d, err := c.Redeploy(ctx, d.ID, revision)
+	if err != nil {
 		return err
 	}
 	if d.LatestRevisionID == nil {
-		return fmt.Errorf("the server made no revision of %s", name)
+		return fmt.Errorf("the server made no revision of %s", d.Name)
 	}
-	return finish(ctx, c, newScreen(o.progressTo(out, errs)), d, finishOptions{wait: !o.noWait, json: o.json, out: out})
+	return finish(ctx, c, s, d, finishOptions{wait: !o.noWait, json: o.json, out: out})
 }
 
 func (o *redeployOptions) progressTo(out, errs io.Writer) io.Writer {

@@ -11,10 +11,8 @@ import (
 	"github.com/slipwayhq/slipway/api/wire"
 )
 
-type rollbackOptions struct {
-	connection
-	noWait, json bool
-}
+// rollbackOptions are those of the redeploy that a rollback is.
+type rollbackOptions struct{ redeployOptions }
 
 func newRollbackCommand() *cobra.Command {
 	var o rollbackOptions
@@ -28,9 +26,7 @@ func newRollbackCommand() *cobra.Command {
 			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), args[0], append(args, "")[1])
 		},
 	}
-	o.register(cmd)
-	cmd.Flags().BoolVar(&o.noWait, "no-wait", false, "leave as soon as the server has accepted it")
-	cmd.Flags().BoolVar(&o.json, "json", false, "print the deployment as JSON at the end; progress goes to standard error")
+	o.flags(cmd)
 	return cmd
 }
 
@@ -51,19 +47,9 @@ func (o *rollbackOptions) run(ctx context.Context, out, errs io.Writer, name, re
 	if err != nil {
 		return err
 	}
-	to := out
-	if o.json {
-		to = errs
-	}
-	s := newScreen(to)
+	s := newScreen(o.progressTo(out, errs))
 	s.line("Rolling %s back from %s to %s of %s UTC, with its configuration and variables.", name, first(value(d.ActiveRevisionID), "nothing"), target.ID, clock(target.CreatedAt))
-	if d, err = c.Redeploy(ctx, d.ID, target.ID); err != nil {
-		return err
-	}
-	if d.LatestRevisionID == nil {
-		return fmt.Errorf("the server made no revision of %s", name)
-	}
-	return finish(ctx, c, s, d, finishOptions{wait: !o.noWait, json: o.json, out: out})
+	return o.redeploy(ctx, c, s, d, target.ID, out)
 }
 
 // rollbackTarget finds what to go back to among revisions, newest first.
