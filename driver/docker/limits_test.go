@@ -15,15 +15,15 @@ import (
 )
 
 func TestLimits(t *testing.T) {
-	f := newFixture(t, dockertest.Shared(t))
-	f.w.Limits = slipway.Limits{CPU: 64.5, MemoryMB: 64, Processes: 20} // more processors than there are
+	f := newFixture(t, dockertest.Shared(t), "-spare-threads=16")
+	f.w.Limits = slipway.Limits{CPU: 64.5, MemoryMB: 64, Processes: 40} // more processors than there are
 	f.serve()
 	h := f.container().HostConfig
-	if h.CPUQuota != 6_450_000 || h.CPUPeriod != 100_000 || h.Memory != 64<<20 || h.MemorySwap != h.Memory || *h.PidsLimit != 20 {
+	if h.CPUQuota != 6_450_000 || h.CPUPeriod != 100_000 || h.Memory != 64<<20 || h.MemorySwap != h.Memory || *h.PidsLimit != 40 {
 		t.Errorf("limits %+v", h.Resources)
 	}
 	refused := ""
-	for range 20 {
+	for range 40 {
 		if said := f.ask(http.MethodPost, "/fork"); strings.Contains(said, "unavailable") {
 			refused = said
 		}

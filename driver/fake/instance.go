@@ -77,6 +77,7 @@ type run struct {
 	Behaviour
 	address string
 	server  *http.Server
+	closed  chan struct{} // once the server has let go of its port
 	cancel  context.CancelCauseFunc
 	asked   context.Context // its cause is the exit that was asked for
 	ended   chan struct{}   // closed once the end is recorded
@@ -98,7 +99,7 @@ var (
 
 func newRun(b Behaviour, w slipway.Workload, open func()) (*run, error) {
 	own := fmt.Sprintf("127.0.0.1:%d", w.Port)
-	r := &run{Behaviour: b, address: cmp.Or(b.Address, own), ended: make(chan struct{}), released: make(chan struct{})}
+	r := &run{Behaviour: b, address: cmp.Or(b.Address, own), ended: make(chan struct{}), closed: make(chan struct{}), released: make(chan struct{})}
 	r.asked, r.cancel = context.WithCancelCause(context.Background())
 	r.release = sync.OnceFunc(func() {
 		open()
@@ -125,6 +126,7 @@ func newRun(b Behaviour, w slipway.Workload, open func()) (*run, error) {
 // serve holds the port from the start on, but answers only once it is released
 // and ready.
 func (r *run) serve(l net.Listener) {
+	defer close(r.closed)
 	for _, awaited := range []<-chan struct{}{r.released, r.Ready} {
 		if awaited == nil {
 			continue
@@ -195,9 +197,11 @@ func (r *run) wait() slipway.Exit {
 	if r.server == nil {
 		return e
 	}
+	r.end(e)
 	if e == drained {
 		_ = r.server.Shutdown(context.Background())
 	}
 	_ = r.server.Close()
+	<-r.closed // a server that was closed before it served closes its port then
 	return e
 }

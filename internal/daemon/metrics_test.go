@@ -11,12 +11,16 @@ import (
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/driver/fake"
 	"github.com/slipwayhq/slipway/internal/daemon"
+	"github.com/slipwayhq/slipway/internal/testsignal"
 )
 
 // Who may scrape sees what is theirs: an administrator of the first workspace
 // everything, another key of it the workspace's, another workspace nothing of it.
 func TestScrapesOnTheServersPort(t *testing.T) {
 	d := openDoor(t)
+	testsignal.Until(t, "the deployment to be watched", func() bool {
+		return strings.Contains(string(d.ask(request{method: "GET", path: "/metrics", key: "mine"}).body), `deployment="mine"`)
+	})
 	for key, want := range map[string]struct {
 		status       int
 		theirs, mine bool // the server's own, the deployment

@@ -35,6 +35,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -51,6 +52,7 @@ type options struct {
 	deaf        bool
 	child       bool
 	port        string
+	spare       int
 }
 
 func main() {
@@ -62,6 +64,7 @@ func main() {
 	flag.BoolVar(&o.mute, "mute", false, "never listen")
 	flag.BoolVar(&o.deaf, "deaf", false, "go on after SIGTERM")
 	flag.StringVar(&o.port, "port", os.Getenv("PORT"), "listen on this port")
+	flag.IntVar(&o.spare, "spare-threads", 0, "have so many threads ready, so that a bound on them stops children only")
 	flag.BoolVar(&o.child, "child", false, "be a forked child: only exist, and be deaf")
 	flag.Parse()
 	os.Exit(run(o))
@@ -83,6 +86,7 @@ func run(o options) int {
 	if o.exit >= 0 {
 		time.AfterFunc(o.exitAfter, func() { os.Exit(o.exit) })
 	}
+	makeThreads(o.spare)
 	a := &agent{stopping: make(chan struct{}), control: newControl()}
 	server := &http.Server{Handler: a.routes()}
 	failed := make(chan error, 1)
@@ -101,6 +105,22 @@ func run(o options) int {
 			}
 		}
 	}
+}
+
+// makeThreads has n threads at once. The runtime keeps them, and needs no new ones
+// later: without one it would give up.
+func makeThreads(n int) {
+	var made sync.WaitGroup
+	made.Add(n)
+	for range n {
+		go func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			made.Done()
+			made.Wait()
+		}()
+	}
+	made.Wait()
 }
 
 // start serves once it may; a mute agent never does.
