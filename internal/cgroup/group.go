@@ -181,12 +181,12 @@ func (g *Group) Processes() []int {
 // left.
 func (g *Group) OutOfMemory() int64 {
 	if g.tree.holds[memory] {
-		return field(g.file("", "memory.events"), "oom_kill")
+		return sum(g.file("", "memory.events"), "oom_kill")
 	}
 	if g.tree.v1[memory] == "" {
 		return 0
 	}
-	return field(g.file(memory, "memory.oom_control"), "oom_kill")
+	return sum(g.file(memory, "memory.oom_control"), "oom_kill")
 }
 
 // Refused is how often no process could be made since the group had as many as
@@ -195,7 +195,7 @@ func (g *Group) Refused() int64 {
 	if g.tree.missing[pids] != nil {
 		return 0
 	}
-	return field(g.file(pids, "pids.events"), "max")
+	return sum(g.file(pids, "pids.events"), "max")
 }
 
 // CPU is how much processor time the group has had; false if nobody counts.
@@ -205,7 +205,7 @@ func (g *Group) CPU() (time.Duration, bool) {
 		return time.Duration(n), err == nil
 	}
 	if g.tree.holds[cpu] {
-		return time.Duration(field(g.file("", "cpu.stat"), "usage_usec")) * time.Microsecond, true
+		return time.Duration(sum(g.file("", "cpu.stat"), "usage_usec")) * time.Microsecond, true
 	}
 	return 0, false
 }
@@ -215,14 +215,12 @@ func (g *Group) CPU() (time.Duration, bool) {
 // counts.
 func (g *Group) Memory() (int64, bool) {
 	if g.tree.holds[memory] {
-		stat := g.file("", "memory.stat")
-		return field(stat, "anon") + field(stat, "file_mapped"), true
+		return sum(g.file("", "memory.stat"), "anon", "file_mapped"), true
 	}
 	if g.tree.v1[memory] == "" {
 		return 0, false
 	}
-	stat := g.file(memory, "memory.stat")
-	return field(stat, "rss") + field(stat, "mapped_file"), true
+	return sum(g.file(memory, "memory.stat"), "rss", "mapped_file"), true
 }
 
 // between two looks whether the killed have gone.
