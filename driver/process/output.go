@@ -10,6 +10,7 @@ import (
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/driver/internal/journal"
+	"github.com/slipwayhq/slipway/internal/beat"
 )
 
 var _ slipway.Trimmer = (*Driver)(nil)
@@ -33,7 +34,7 @@ func (d *Driver) Trim(ctx context.Context, id slipway.DeploymentID, i slipway.In
 const (
 	// boundEvery is how often the disk is looked at. In between, a log grows as
 	// fast as the disk takes it.
-	boundEvery = 500 * time.Millisecond
+	boundEvery = 2 * beat.Every
 	// boundAfter is how much of the disk must have gone for all logs to be looked
 	// at, and boundAtLeast how often they are if it has not: space that somebody
 	// else gives back hides what goes.
@@ -44,15 +45,8 @@ const (
 // boundOutputs keeps agents that print without end from filling the disk, until
 // the driver is closed. An agent writes into its log itself: nobody is between.
 func (d *Driver) boundOutputs() {
-	tick := time.NewTicker(boundEvery)
-	defer tick.Stop()
 	said := false
-	for space := (space{folder: d.root}); ; {
-		select {
-		case <-d.alive.Done():
-			return
-		case <-tick.C:
-		}
+	for space := (space{folder: d.root}); pause(d.alive, beat.Wait(time.Now(), boundEvery)) == nil; {
 		if !space.gone() {
 			continue
 		}
