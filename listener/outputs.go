@@ -14,12 +14,13 @@ import (
 	"unicode/utf8"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/beat"
 )
 
 const (
 	// readEvery is how often the output of an instance is looked at that has
 	// printed lately; quietEvery that of any other.
-	readEvery  = 250 * time.Millisecond
+	readEvery  = beat.Every
 	quietEvery = 2 * time.Second
 	quietAfter = 10 * time.Second
 	// readAtOnce bounds what is read in one go, and so a line: one that is
@@ -82,16 +83,9 @@ func (o *Outputs) Finish(ctx context.Context, id slipway.InstanceID) {
 
 // run reads until ctx ends.
 func (o *Outputs) run(ctx context.Context) {
-	tick := time.NewTicker(readEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			for _, f := range o.due() {
-				o.read(ctx, f, false)
-			}
+	for sleep(ctx, beat.Wait(time.Now(), readEvery)); ctx.Err() == nil; sleep(ctx, beat.Wait(time.Now(), readEvery)) {
+		for _, f := range o.due() {
+			o.read(ctx, f, false)
 		}
 	}
 }

@@ -118,12 +118,15 @@ func (m *Meter) measure(ctx context.Context, w *deployment) {
 	}
 }
 
+// moments of an interval there are: as many as put those of 15 s on the beats.
+const moments = 48
+
 // phaseOf is the moment of an interval in which a deployment is measured: never
 // near its ends, where a little delay would put it into the next.
 func phaseOf(id slipway.DeploymentID, every time.Duration) time.Duration {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(id)) // never fails
-	return every/10 + time.Duration(h.Sum32()%1000)*(every*8/10)/1000
+	return every/10 + time.Duration(h.Sum32()%moments)*(every*8/10)/moments
 }
 
 func untilNext(now time.Time, every, phase time.Duration) time.Duration {

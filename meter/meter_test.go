@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/beat"
 	"github.com/slipwayhq/slipway/internal/startstop/startstoptest"
 	"github.com/slipwayhq/slipway/meter"
 )
@@ -273,8 +274,13 @@ func TestEachSlotGetsOneSample(t *testing.T) {
 				}
 			}
 		}
-		if len(moments) < 100 {
+		if len(moments) < 40 {
 			t.Errorf("200 deployments are measured at %d moments only", len(moments))
+		}
+		for moment := range moments {
+			if moment%beat.Every != 0 {
+				t.Errorf("a deployment is measured off the beat, at %v", moment)
+			}
 		}
 	})
 }

@@ -68,6 +68,7 @@ func (d *Driver) adoptOne(folder string, claims []claim) error {
 		return finish(claims)
 	}
 	env, _ := procfs.Environ(r.pid)
+	r.group = d.group(in)
 	in.begin(r, in.state, reason.Secrets(agentVars(env)))
 	d.watch(in, r)
 	return nil

@@ -93,6 +93,7 @@ func (d *Driver) launch(ctx context.Context, in *instance, w slipway.Workload) e
 		return errors.Join(err, removeGroup(d.alive, g))
 	}
 	d.at(StepRecorded)
+	r.group = g
 	in.begin(r, s, reason.Secrets(w.Env))
 	d.watch(in, r)
 	return nil

@@ -62,9 +62,10 @@
 // Landlock, and if we are root as a user that its deployment has for good, who
 // sees nothing of the data folder but the deployment's own. That user owns the
 // working folder, TMPDIR and the state; what we write beside them is ours. A
-// control group named for the instance bounds and measures all of its processes
-// and is killed as a whole; where there is none, memory is watched. Agents of an
-// earlier version have none of this, and are adopted, stopped and deleted alike.
+// control group named for the instance bounds and measures all of its processes,
+// from before the child becomes the agent, and is killed as a whole; where there
+// is none, memory is watched. Agents of an earlier version have none of this, and
+// are adopted, stopped and deleted alike.
 //
 // # Output
 //

@@ -3,10 +3,11 @@ package process
 import (
 	"context"
 	"net"
-	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/slipwayhq/slipway"
 )
@@ -56,13 +57,13 @@ func (in *instance) output() string { return filepath.Join(in.folder, outputFile
 func (in *instance) work() string   { return filepath.Join(in.folder, "work") }
 func (in *instance) tmp() string    { return filepath.Join(in.folder, "tmp") }
 
-// outputSize is how much was written so far.
+// outputSize is how much was written so far. It is asked often.
 func (in *instance) outputSize() int64 {
-	file, err := os.Lstat(in.output())
-	if err != nil {
+	var file unix.Stat_t
+	if unix.Lstat(in.output(), &file) != nil {
 		return 0
 	}
-	return file.Size()
+	return file.Size
 }
 
 func (in *instance) current() *run {

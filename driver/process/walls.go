@@ -55,7 +55,7 @@ func (d *Driver) policy(in *instance, w slipway.Workload, u *confine.User, g *cg
 		}
 	}
 	if g != nil {
-		p.Join = g.Join()
+		p.Born, p.Join = g.Entries()
 	} else if u != nil {
 		p.Limits.Processes = uint64(w.Limits.Processes)
 	}
