@@ -27,6 +27,7 @@ type passage struct {
 	stay       stay
 	inside     bool // counted at stay.address
 	attempt    attempt
+	body       *punctual     // of the request, nil for none
 	held       time.Duration // it has waited
 	unreached  []string      // addresses that could not be dialled
 	patience   time.Time     // until when to wait for another address

@@ -80,7 +80,10 @@ func (g *Gateway) failed(w http.ResponseWriter, r *http.Request, err error) {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		err = errTooLarge(g.config.MaxBody)
 	}
-	if r.Context().Err() != nil {
+	switch {
+	case p.body.isLate(): // the server took it for a client that left
+		err = errSlow
+	case r.Context().Err() != nil:
 		err = errClient
 	}
 	g.logFailure(p, err)
@@ -90,7 +93,7 @@ func (g *Gateway) failed(w http.ResponseWriter, r *http.Request, err error) {
 // logFailure says once that an agent fails, until its route changes or it
 // answers. Probes are reported by who asked for them.
 func (g *Gateway) logFailure(p *passage, err error) {
-	if _, expected := errors.AsType[*slipway.Error](err); expected || err == errClient || p.probe != nil {
+	if _, expected := errors.AsType[*slipway.Error](err); expected || err == errClient || err == errSlow || p.probe != nil {
 		return
 	}
 	if p.entry.trouble(p.stay.address, isUnreached(err)) {
