@@ -94,7 +94,9 @@ func (p *passage) queue() (leave func(), ok bool) {
 	}
 	began := time.Now()
 	return func() {
-		p.held += time.Since(began)
+		took := time.Since(began)
+		p.held += took
+		p.entry.traffic.letGo(took)
 		p.entry.queue.free()
 	}, true
 }
