@@ -214,14 +214,16 @@ func (w world) startsOver() bool {
 func (w *worker) moveTo(ctx context.Context, h *slipway.Handover) error {
 	delete(w.begun, quietMoment)
 	if h == nil {
+		w.clock = stopwatch{}
 		return w.report(ctx, slipway.HandoverMoved{})
 	}
 	switch h.Phase {
 	case slipway.HandoverWaiting:
-		w.held = ""
+		w.held, w.clock = "", stopwatch{}
 		delete(w.begun, requestsOf(h.From))
 	case slipway.HandoverHolding:
 		w.held = h.To // known before it is written, whatever becomes of the answer
+		w.clock.start(w.config.Now())
 	}
 	next := *h
 	next.Since = w.config.Now()
@@ -265,11 +267,13 @@ func (w *worker) yield(ctx context.Context, s step) error {
 		if err := w.letRunsEnd(ctx, i.ID, limit); err != nil {
 			return err
 		}
+		w.clock.lap("runs", w.config.Now())
 		w.hold()
 		limit = w.left(requestsOf(i.ID), grace/endOfHold+2*streamsEnd, w.config.Now())
 		if err := w.letAnswersEnd(ctx, i.ID, limit); err != nil {
 			return err
 		}
+		w.clock.lap("answers", w.config.Now())
 	}
 	w.hold()
 	if i.State != slipway.InstanceStopping {
@@ -281,6 +285,7 @@ func (w *worker) yield(ctx context.Context, s step) error {
 	if err := w.driver.Stop(ctx, w.a.Deployment.ID, i.ID, w.left(stopOf(i.ID), grace, w.config.Now())); err != nil {
 		return w.stuck(ctx, slipway.ItemInstance, string(i.ID), err)
 	}
+	w.clock.lap("stop", w.config.Now())
 	w.forget(i.ID)
 	return nil
 }
@@ -361,6 +366,7 @@ func (w *worker) takeSnapshot(ctx context.Context, s step) error {
 	if err := w.driver.Snapshot(ctx, w.a.Deployment.ID, s.handover.Snapshot); err != nil {
 		return w.failed(ctx, s.revision, "take snapshot", err)
 	}
+	w.clock.lap("snapshot", w.config.Now())
 	h := *s.handover
 	h.Phase = slipway.HandoverReleasing
 	return w.moveTo(ctx, &h)
