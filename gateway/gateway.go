@@ -255,7 +255,7 @@ func (g *Gateway) suspect(r *http.Request, e *entry) string {
 // permit says whether whoever asks may use a deployment.
 func (p *passage) permit(e *entry) (err error) {
 	w, d, public := e.owner()
-	p.deployment = d
+	p.deployment, p.showsKey = d, p.admission.opens(w, d)
 	switch {
 	case p.keyless:
 		return nil

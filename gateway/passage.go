@@ -23,6 +23,8 @@ type passage struct {
 	entry      *entry
 	key        slipway.KeyID // whose right it is to ask, "" for who has none of ours
 	permitted  bool
+	showsKey   bool                 // X-Api-Key is good for the deployment
+	apiKey     []string             // that, for an agent that takes keys
 	deployment slipway.DeploymentID // that of the entry, once permitted
 	stay       stay
 	inside     bool // counted at stay.address

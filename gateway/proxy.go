@@ -34,6 +34,9 @@ func (g *Gateway) rewrite(r *httputil.ProxyRequest) {
 	r.Out.Host = r.In.Host
 	r.Out.Trailer = nil // they come after the checks
 	g.setForwarded(r)
+	if p.showsKey {
+		p.apiKey = r.In.Header["X-Api-Key"]
+	}
 	stripCookies(r.Out.Header)
 	if !p.admission.foreign {
 		r.Out.Header.Del("Authorization")

@@ -193,3 +193,20 @@ func TestRoutesOfAHandOver(t *testing.T) {
 		})
 	}
 }
+
+// Whether an agent is shown keys is a matter of the revision that answers.
+func TestTakingKeysComesWithTheRevision(t *testing.T) {
+	for _, phase := range []slipway.HandoverPhase{noPhase, waits, holds} {
+		for _, takes := range []bool{false, true} {
+			s := takeover("stands", phase).old(serving, running).new(planned, running, standsBy)
+			s.Active.Artefact.TakesKeys, s.InProgress.Artefact.TakesKeys = takes, !takes
+			if r, _ := routeFor(s.world); r.TakesKeys != takes {
+				t.Errorf("%q: the old one takes keys: %t, its route says %t", phase, takes, r.TakesKeys)
+			}
+			s.Active, s.InProgress = s.InProgress, nil
+			if r, _ := routeFor(s.world); r.TakesKeys == takes {
+				t.Errorf("%q: the new one takes keys: %t, its route says %t", phase, !takes, r.TakesKeys)
+			}
+		}
+	}
+}
