@@ -11,6 +11,7 @@ type Route struct {
 	State      RouteState
 	Addresses  []string // host:port of each instance that serves; of the old one while it hands over
 	Public     bool     // no key is needed
+	TakesKeys  bool     // the agent is shown the key that a request came with
 	Reason     string   // for the caller, when down
 }
 

@@ -258,6 +258,11 @@ func notServed(c appconfig.Config, server slipway.AgentServer) error {
 
 // publish writes down what the bundle has come to, and puts it in its place.
 func (m *making) publish() error {
+	auth, err := m.config.Variable(m.app(), slipway.AuthVariable)
+	if err != nil {
+		return err
+	}
+	m.artefact.TakesKeys = auth == slipway.AuthLangSmith
 	if m.imagesOnly {
 		return nil // the engine has it
 	}

@@ -70,6 +70,22 @@ func TestBuildTwiceIsOneBuild(t *testing.T) {
 	}
 }
 
+// What asks for keys is said by the app's env, in a bundle that is there too.
+func TestAppsThatTakeKeys(t *testing.T) {
+	dir := data(t)
+	for file, takes := range map[string]bool{"LANGGRAPH_AUTH_TYPE=langsmith\n": true, "LANGGRAPH_AUTH_TYPE=noop\n": false, "OTHER=langsmith\n": false} {
+		r := request(t, map[string]string{
+			"langgraph.json": `{"graphs": {"a": "./a.ts:a"}, "env": ".env"}`, "a.ts": "export const a = 1", ".env": file,
+		})
+		for range 2 {
+			a, err := open(t, dir, &standIn{}).Build(t.Context(), r, io.Discard)
+			if err != nil || a.TakesKeys != takes {
+				t.Errorf("%q: %+v, %v", file, a, err)
+			}
+		}
+	}
+}
+
 func TestBuildsAtOnceAreOne(t *testing.T) {
 	var prepared, waiting sync.WaitGroup
 	waiting.Add(1)

@@ -86,6 +86,7 @@ func (d *delivery) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.WithContext(r.Context()) // its body is ours
 	for {
 		r.Body = a.begin(r.Body)
+		p.presentKey(r.Header)
 		res, err := d.transport.RoundTrip(r)
 		if err == nil || p.probe != nil || r.Context().Err() != nil || !a.undelivered(err) {
 			return res, err

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -40,6 +41,7 @@ type Outputs struct {
 	driver slipway.Driver
 	logger *slog.Logger
 	now    func() time.Time
+	lost   atomic.Uint64
 
 	mu      sync.Mutex
 	follows map[slipway.InstanceID]*follow
@@ -60,6 +62,9 @@ type follow struct {
 func NewOutputs(s slipway.Sync, driver slipway.Driver, logger *slog.Logger, now func() time.Time) *Outputs {
 	return &Outputs{sync: s, driver: driver, logger: logger, now: now, follows: map[slipway.InstanceID]*follow{}}
 }
+
+// Lost counts the bytes that were printed and found gone before they were read.
+func (o *Outputs) Lost() uint64 { return o.lost.Load() }
 
 // Follow begins to read what an instance prints; again does nothing.
 func (o *Outputs) Follow(i slipway.Instance) {
@@ -168,6 +173,7 @@ func (o *Outputs) skip(ctx context.Context, f *follow, gap *slipway.OutputGap) (
 	if err != nil {
 		return 0, err
 	}
+	o.lost.Add(uint64(max(0, gap.Lost)))
 	n = int(gap.Until - f.offset)
 	f.offset = gap.Until
 	return n, nil

@@ -116,3 +116,46 @@ func (d *disk) Collect(out chan<- prometheus.Metric) {
 	out <- prometheus.MustNewConstMetric(free, prometheus.GaugeValue, float64(s.Bavail)*float64(s.Bsize))
 	out <- prometheus.MustNewConstMetric(size, prometheus.GaugeValue, float64(s.Blocks)*float64(s.Bsize))
 }
+
+// output tells of what agents print.
+type output func() uint64
+
+var lost = describe("agent_output_lost_bytes_total", "Bytes that agents printed and that were dropped, because more came than could be stored.")
+
+func (output) Describe(out chan<- *prometheus.Desc) { out <- lost }
+
+func (o output) Collect(out chan<- prometheus.Metric) {
+	out <- prometheus.MustNewConstMetric(lost, prometheus.CounterValue, float64(o()))
+}
+
+// images tells of the registry.
+type images func() (RegistryReading, error)
+
+var (
+	blobs     = describe("registry_blobs", "Blobs that the registry keeps, layers and what describes images.")
+	bytes     = describe("registry_bytes", "Bytes of them; what deployments share counts once.")
+	pushed    = describe("registry_pushes_total", "Images that were pushed; one that is pushed again counts again.")
+	collected = describe("registry_collected_blobs_total", "Blobs that were removed since nothing needed them.")
+	refused   = describe("registry_refused_total", "Requests that the registry refused, by the protocol's code.", "code")
+)
+
+func (images) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{blobs, bytes, pushed, collected, refused} {
+		out <- d
+	}
+}
+
+func (i images) Collect(out chan<- prometheus.Metric) {
+	r, err := i()
+	if err != nil {
+		out <- prometheus.NewInvalidMetric(bytes, err)
+		return
+	}
+	out <- prometheus.MustNewConstMetric(blobs, prometheus.GaugeValue, float64(r.Blobs))
+	out <- prometheus.MustNewConstMetric(bytes, prometheus.GaugeValue, float64(r.Bytes))
+	out <- prometheus.MustNewConstMetric(pushed, prometheus.CounterValue, float64(r.Pushed))
+	out <- prometheus.MustNewConstMetric(collected, prometheus.CounterValue, float64(r.Collected))
+	for code, n := range r.Refused {
+		out <- prometheus.MustNewConstMetric(refused, prometheus.CounterValue, float64(n), code)
+	}
+}

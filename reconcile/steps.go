@@ -219,7 +219,15 @@ func (w *worker) serves(ctx context.Context, s step) error {
 // no other.
 func (w *worker) passGate(ctx context.Context, r *slipway.Revision, events ...slipway.Event) error {
 	w.hold()
-	return w.report(ctx, append(events, slipway.GatePassed{Revision: r.ID, Alone: w.kinds[r.Artefact.Kind].Exclusive})...)
+	if w.clock.runs() {
+		w.clock.lap("start", w.config.Now())
+	}
+	err := w.report(ctx, append(events, slipway.GatePassed{Revision: r.ID, Alone: w.kinds[r.Artefact.Kind].Exclusive})...)
+	if err == nil && w.clock.runs() {
+		w.clock.lap("commit", w.config.Now())
+		w.log.Info("state handed over", w.clock.stop()...)
+	}
+	return err
 }
 
 // crashed reports an instance that ended by itself, and when it is tried again.

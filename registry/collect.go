@@ -50,7 +50,11 @@ func (r *Registry) collect(hex string) error {
 	if r.disk.links(shared(hex)) != 1 {
 		return nil
 	}
-	return r.disk.remove(shared(hex))
+	if err := r.disk.remove(shared(hex)); err != nil {
+		return err
+	}
+	r.done.count(func(c *Counts) { c.Collected++ })
+	return nil
 }
 
 // Retain keeps of a deployment's images those with the given digests

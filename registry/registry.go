@@ -51,6 +51,7 @@ type Registry struct {
 	disk    *disk
 	visits  visits
 	writers writers
+	done    counter
 	// refer is held, shared, from looking at what a manifest refers to until the
 	// manifest is written, and alone while what no manifest refers to is taken
 	// away: no reference is to what has just gone.

@@ -113,6 +113,7 @@ type Server struct {
 	metrics  *metrics.Metrics
 	gateway  *gateway.Gateway
 	listener *listener.Listener
+	outputs  *listener.Outputs
 	doors    doors
 	names    certificates // nil without TLS
 	stop     context.CancelFunc
@@ -252,16 +253,16 @@ func (s *Server) openData(context.Context) error {
 	for _, hold := range builder.Holds() {
 		s.config.Logger.Debug("builds are held", slog.String("by", hold))
 	}
-	outputs := listener.NewOutputs(s.service, s.driver, s.config.Logger, time.Now)
+	s.outputs = listener.NewOutputs(s.service, s.driver, s.config.Logger, time.Now)
 	s.meter = meter.New(s.service, s.driver, s.gateway, meter.Config{Owner: owner, Every: s.config.Every, Logger: s.config.Logger})
 	health := s.config.Vitals
 	health.Logger = s.config.Logger
 	watched := vitals.New(s.gateway, s.driver, health)
-	reconciler := reconcile.New(s.service, s.driver, builder, s.gateway, outputs, reconcile.Config{
+	reconciler := reconcile.New(s.service, s.driver, builder, s.gateway, s.outputs, reconcile.Config{
 		Owner: owner, Ports: s.config.Ports, Builds: s.config.Builds, Settle: s.config.Settle, Quiet: s.config.Quiet,
 		Meter: s.meter, Vitals: watched, Logger: s.config.Logger, Now: time.Now,
 	})
-	s.listener = listener.New(s.service, s.driver, reconciler, outputs, listener.Config{Owner: owner, Batch: 100, Vitals: watched, Logger: s.config.Logger})
+	s.listener = listener.New(s.service, s.driver, reconciler, s.outputs, listener.Config{Owner: owner, Batch: 100, Vitals: watched, Logger: s.config.Logger})
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -176,4 +177,25 @@ func (w *world) tell(s story, k int, after bool) []string {
 	}
 	delete(w.apps, a.id)
 	return calls
+}
+
+// Who dies while requests are held, and the old instance has not been told to
+// stop, is followed by one who lets it serve, and hands over afterwards.
+func TestDeathWhileHolding(t *testing.T) {
+	for _, name := range []string{"hand-over", "hand-over of busy runs"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				k := slices.Index(w.tell(stories[name], 0, false), "Drained")
+				if k < 0 {
+					t.Fatal("nothing was held")
+				}
+				w.tell(stories[name], k+1, false)
+				if w.heldOver == 0 {
+					t.Error("the old instance did not live through it")
+				}
+			})
+		})
+	}
 }

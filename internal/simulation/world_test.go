@@ -50,6 +50,8 @@ type world struct {
 	failed map[string]bool // what fails at the moment
 	apps   map[slipway.DeploymentID]*app
 	nonces int
+
+	heldOver int // deployments whose old instance lived through the death of who held
 }
 
 // app is a deployment as its owner knows it.
