@@ -96,7 +96,7 @@ type Observed struct {
 	Deployment DeploymentID
 	Attempt    int
 	Phase      Phase
-	Address    string // host:port it is to listen on, when running
+	Address    string // where it is to listen, when running: host:port, or unix: and the path of a socket
 	StandsBy   bool   // it has loaded, and waits to be released
 	Exit       *Exit  // when exited
 }
