@@ -69,6 +69,9 @@ func Dialer(d *net.Dialer) func(ctx context.Context, network, host string) (net.
 	}
 }
 
+// ErrStranger means that who listens on a socket is not whose folder it lies in.
+var ErrStranger = errors.New("listens in the folder")
+
 // DialSocket reaches who listens on a socket, if that is who may.
 func DialSocket(ctx context.Context, path string) (*net.UnixConn, error) {
 	folder, err := unix.Open(filepath.Dir(path), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -89,7 +92,7 @@ func DialSocket(ctx context.Context, path string) (*net.UnixConn, error) {
 	}
 	peer, err := Peer(c)
 	if err == nil && peer.Uid != stat.Uid {
-		err = fmt.Errorf("user %d listens in the folder of user %d", peer.Uid, stat.Uid)
+		err = fmt.Errorf("user %d %w of user %d", peer.Uid, ErrStranger, stat.Uid)
 	}
 	if err != nil {
 		c.Close()

@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/slipwayhq/slipway/internal/address"
+	"github.com/slipwayhq/slipway/internal/address/addresstest"
 	"github.com/slipwayhq/slipway/internal/testsignal"
 )
 
@@ -31,15 +31,9 @@ func socket(t *testing.T) string {
 	return filepath.Join(folder, "http.sock")
 }
 
-// listen binds through the folder, as agents do.
-func listen(t *testing.T, path string) net.Listener {
+func listen(t *testing.T, path string) *net.UnixListener {
 	t.Helper()
-	folder, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { folder.Close() })
-	l, err := net.Listen("unix", filepath.Join("/proc/self/fd", strconv.Itoa(int(folder.Fd())), filepath.Base(path)))
+	l, err := addresstest.Listen(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +116,7 @@ func TestNobodyListens(t *testing.T) {
 // stale leaves the file of a socket that nobody listens on.
 func stale(t *testing.T, path string) string {
 	t.Helper()
-	l := listen(t, path).(*net.UnixListener)
+	l := listen(t, path)
 	l.SetUnlinkOnClose(false)
 	l.Close()
 	return path
@@ -183,7 +177,7 @@ func TestFolderOfAnother(t *testing.T) {
 		}
 	}
 	_, err := address.DialSocket(t.Context(), led)
-	if err == nil || !strings.HasSuffix(err.Error(), led+": user 0 listens in the folder of user 65534") {
+	if !errors.Is(err, address.ErrStranger) || !strings.HasSuffix(err.Error(), led+": user 0 listens in the folder of user 65534") {
 		t.Errorf("got %v", err)
 	}
 }
