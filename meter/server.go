@@ -18,7 +18,7 @@ const maxAnswer = 1 << 20
 // askServer asks an Agent Server for its own count of runs (contract §8). What
 // answers otherwise than the vendor's server is ErrUntold.
 func (m *Meter) askServer(ctx context.Context, at string) (slipway.Runs, error) {
-	r, err := address.NewRequest(ctx, http.MethodGet, at, "/metrics?format=json")
+	r, err := address.NewRequest(ctx, http.MethodGet, at, "/metrics?format=json", nil)
 	if err != nil {
 		return slipway.Runs{}, fmt.Errorf("ask for runs: %w", err)
 	}

@@ -26,7 +26,7 @@ var metrics = address.NewClient()
 // whose names the contract gives. slipway.ErrUntold if it does not tell how many
 // wait, how many run and how long the oldest has waited.
 func scrape(ctx context.Context, at string) (slipway.Runs, error) {
-	req, err := address.NewRequest(ctx, http.MethodGet, at, "/metrics?format=prometheus")
+	req, err := address.NewRequest(ctx, http.MethodGet, at, "/metrics?format=prometheus", nil)
 	if err != nil {
 		return slipway.Runs{}, fmt.Errorf("ask for metrics: %w", err)
 	}

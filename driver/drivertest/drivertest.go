@@ -327,7 +327,7 @@ var client = address.NewClient()
 
 // request returns status 0 if nothing answered.
 func (p *place) request(method string, o slipway.Observed, path string) (int, string) {
-	r, err := address.NewRequest(p.Context(), method, o.Address, path)
+	r, err := address.NewRequest(p.Context(), method, o.Address, path, nil)
 	if err != nil {
 		p.Fatal(err)
 	}

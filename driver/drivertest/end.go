@@ -147,7 +147,7 @@ func stopDrains(p *place) {
 
 // wait makes a request that is answered when the agent is told to stop.
 func (p *place) wait(o slipway.Observed, begun chan<- bool) string {
-	r, err := address.NewRequest(p.Context(), http.MethodGet, o.Address, "/wait")
+	r, err := address.NewRequest(p.Context(), http.MethodGet, o.Address, "/wait", nil)
 	if err != nil {
 		return err.Error()
 	}

@@ -52,7 +52,7 @@ func serve(t *testing.T, l net.Listener, name string) {
 
 func get(t *testing.T, at string) string {
 	t.Helper()
-	r, err := address.NewRequest(t.Context(), http.MethodGet, at, "/ok")
+	r, err := address.NewRequest(t.Context(), http.MethodGet, at, "/ok", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestHostsAreApart(t *testing.T) {
 		if (hosts[0] == hosts[1]) != (a == b) {
 			t.Errorf("%q and %q are %q", a, b, hosts)
 		}
-		if r, err := address.NewRequest(context.Background(), http.MethodGet, address.OfSocket(a), "/ok"); err != nil || r.URL.Path != "/ok" {
+		if r, err := address.NewRequest(context.Background(), http.MethodGet, address.OfSocket(a), "/ok", nil); err != nil || r.URL.Path != "/ok" {
 			t.Errorf("%q: %v", a, err)
 		}
 	})

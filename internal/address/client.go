@@ -2,6 +2,7 @@ package address
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -16,10 +17,10 @@ func NewClient() *http.Client {
 	}
 }
 
-// NewRequest makes a request without a body to an address. A socket has no name
-// that an agent should be called by.
-func NewRequest(ctx context.Context, method, address, target string) (*http.Request, error) {
-	r, err := http.NewRequestWithContext(ctx, method, "http://"+Host(address)+target, nil)
+// NewRequest makes a request to an address. A socket has no name that an agent
+// should be called by.
+func NewRequest(ctx context.Context, method, address, target string, body io.Reader) (*http.Request, error) {
+	r, err := http.NewRequestWithContext(ctx, method, "http://"+Host(address)+target, body)
 	if err == nil && strings.HasPrefix(address, socketPrefix) {
 		r.Host = "localhost"
 	}
