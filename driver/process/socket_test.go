@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	neturl "net/url"
 	"os"
 	"path/filepath"
@@ -173,7 +174,9 @@ func TestLedToAnotherSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	of := httptest.Server{Listener: l, Config: &http.Server{Handler: http.NotFoundHandler()}}
+	of.Start()
+	defer of.Close()
 	f := &fixture{T: t, root: filepath.Join(folder, "deployments"), w: workload(t)}
 	f.w.Socket = true
 	f.w.Args = []string{"/bin/sh", "-c", "ln -s " + ours + ` "$SLIPWAY_SOCKET"; exec sleep 3600`}

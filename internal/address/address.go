@@ -125,7 +125,7 @@ func connect(ctx context.Context, name string) (*net.UnixConn, error) {
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return nil, err
+			return nil, errors.Join(err, ctx.Err())
 		}
 	}
 }

@@ -346,7 +346,7 @@ function socket() {
   return { path: join(dir, "http.sock"), name: `/proc/self/fd/${openSync(dir, "r")}/http.sock` };
 }
 
-/** What is answered to GET /ok, with an error for no answer. */
+/** What is answered to GET /ok, or another path, with an error for no answer. */
 async function ok(where) {
   const asked = request({ path: "/ok", agent: false, ...where }).end();
   const [answer] = await once(asked, "response");
@@ -357,10 +357,15 @@ async function ok(where) {
 
 test("listens on a socket, in the place of one that was left, and at its port for itself", async () => {
   const { path, name } = socket();
-  const calls = app({ "graph.js": graphThat("const answer = await fetch(`http://localhost:${process.env.PORT}/ok`); if (!answer.ok) throw new Error()") });
+  const calls = app({
+    "langgraph.json": '{"graphs":{"hello":"./graph.js:hello"},"http":{"app":"./http.js:app"}}',
+    "http.js": 'export const app = { routes: [{ method: "GET", path: "/from", handler: (c) => c.text(c.env.incoming.socket.remoteAddress) }] }',
+    "graph.js": graphThat("const answer = await fetch(`http://localhost:${process.env.PORT}/ok`); if (!answer.ok) throw new Error()"),
+  });
   for (const end of ["kill", "terminate"]) {
     const launcher = await serve({ SLIPWAY_SOCKET: path, appDir: calls });
     assert.equal(await ok({ socketPath: name }), '{"ok":true}');
+    assert.equal(await ok({ socketPath: name, path: "/from" }), "127.0.0.1");
     assert.equal(lastOf({ body: (await launcher.call("POST", "/runs/wait", { assistant_id: "hello", ...says("x") })).body }), "hello");
     await launcher[end]();
     assert.equal(existsSync(path), end === "kill");

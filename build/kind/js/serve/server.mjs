@@ -7,6 +7,7 @@ import { createRequire } from "node:module";
 import { dirname, join, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
+import { seemLocal } from "./door.mjs";
 import { Mistake } from "./failure.mjs";
 import { info, warn } from "./log.mjs";
 import { shareWithApp } from "./resolve.mjs";
@@ -117,6 +118,7 @@ class Server {
   /** Listens. After this /ok answers. In the place of a port Node takes the name of a socket. */
   async listen({ address, socket }, options, ops) {
     process.env.LANGGRAPH_API_URL ??= `http://${address}`;
+    if (socket) seemLocal();
     await this.#parts.startServer(socket ? { ...options, port: freeName(socket) } : options, { ops });
   }
 }
