@@ -20,7 +20,11 @@ func socketLeft(p *place) {
 		func() {},
 		func() { p.try(os.Remove(path)) },
 		func() { p.try(os.Remove(path)); p.try(os.Symlink("/dev/null", path)) },
-		func() { p.try(os.Remove(path)); p.try(os.MkdirAll(filepath.Join(path, "full"), 0o700)) },
+		func() {
+			p.try(os.Remove(path))
+			p.try(os.MkdirAll(filepath.Join(path, "full"), 0o700))
+			p.try(os.Chmod(filepath.Dir(path), 0))
+		},
 	} {
 		p.post(p.inspect(w), "/exit?code=3")
 		p.exited(w)

@@ -100,7 +100,7 @@ func (d *Driver) launch(ctx context.Context, in *instance, w slipway.Workload) e
 
 // prepare makes the folders, gives the agent its own, and opens the log.
 func (d *Driver) prepare(in *instance, w slipway.Workload, u *confine.User) (*os.File, error) {
-	if err := removeTree(in.socket()); err != nil { // of an attempt that was killed
+	if err := removeTree(in.door()); err != nil { // with what the last attempt left
 		return nil, err
 	}
 	for _, folder := range d.given(in, w) {
