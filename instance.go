@@ -56,7 +56,8 @@ type Workload struct {
 	Env        []EnvVar
 	Port       int
 	Stateful   bool // the kind owns a state folder, one per deployment
-	StandBy    bool // it loads, and opens its state and port only when it is released
+	StandBy    bool // it loads, and opens its state and door only when it is released
+	Socket     bool // it can listen on a socket, if the driver gives it one; the port is for its own use then
 	Limits     Limits
 	Read       []string // folders and files that it needs beside the system's
 }
@@ -96,7 +97,7 @@ type Observed struct {
 	Deployment DeploymentID
 	Attempt    int
 	Phase      Phase
-	Address    string // host:port it is to listen on, when running
+	Address    string // where it is to listen, when running: host:port, or unix: and the path of a socket
 	StandsBy   bool   // it has loaded, and waits to be released
 	Exit       *Exit  // when exited
 }
@@ -110,7 +111,8 @@ type Driver interface {
 	Apply(ctx context.Context, w Workload) (Observed, error)
 	// Inspect looks at one instance; an unknown one is PhaseAbsent.
 	Inspect(ctx context.Context, d DeploymentID, i InstanceID) (Observed, error)
-	// Listens says whether the instance itself, and no stranger, holds its port.
+	// Listens says whether the instance itself, and no stranger, listens at its
+	// address.
 	Listens(ctx context.Context, d DeploymentID, i InstanceID) (bool, error)
 	// Release lets an instance that stands by open its state and serve. It does
 	// nothing to one that does not.
@@ -190,4 +192,7 @@ type Launch struct {
 	Args []string
 	Env  []EnvVar
 	Read []string // folders and files that it needs beside the system's
+	// Socket says that what is started listens on a Unix socket where it is given
+	// one. It is of the artefact, not of its kind: it may keep an older launcher.
+	Socket bool
 }

@@ -51,6 +51,7 @@ func TestPythonKeepsItsState(t *testing.T) {
 	b, a := pythonExample(t, "")
 	state := t.TempDir()
 	g := begin(t, b, a, state).serves()
+	g.expectApart()
 	thread := g.thread()
 	g.says(thread, "memory", "one")
 	if code := g.terminate(); code != 0 {
@@ -189,7 +190,10 @@ func TestAegra(t *testing.T) {
 	one, two := begin(t, b, a, "", uri), begin(t, b, a, "", uri) // both make the tables
 	one.serves()
 	two.serves()
-	expectServes(t, one.address, "/health", "echo")
+	if status, said := one.call("GET", "/health", nil); status != http.StatusOK {
+		t.Errorf("health: %d, %v", status, said)
+	}
+	one.expectApart()
 	thread := one.thread()
 	one.says(thread, "memory", "one")
 	if said := two.says(thread, "memory", "two"); said != "you said: one | two" {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,8 +59,7 @@ func TestPythonStandsBy(t *testing.T) {
 	if claims, _ := os.ReadDir(filepath.Join(state, "launcher.lock")); len(claims) != 1 {
 		t.Errorf("%d claim the state", len(claims))
 	}
-	if answer, err := http.Get(next.address + "/ok"); err == nil {
-		answer.Body.Close()
+	if _, _, err := next.ask("GET", "/ok", nil); err == nil {
 		t.Error("it answers before its release")
 	}
 	thread := old.thread()

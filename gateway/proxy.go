@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/address"
 )
 
 // newProxy leaves FlushInterval at 0: event streams and answers of unknown
@@ -29,7 +30,7 @@ func (g *Gateway) newProxy(b httputil.BufferPool) *httputil.ReverseProxy {
 // rewrite makes the agent's request out of the client's.
 func (g *Gateway) rewrite(r *httputil.ProxyRequest) {
 	p := passageFrom(r.In.Context())
-	*r.Out.URL = url.URL{Scheme: "http", Host: hostOf(p.stay.address), RawQuery: r.In.URL.RawQuery} // a copy of our own
+	*r.Out.URL = url.URL{Scheme: "http", Host: address.Host(p.stay.address), RawQuery: r.In.URL.RawQuery} // a copy of our own
 	setPath(r.Out.URL, p.target.path)
 	r.Out.Host = r.In.Host
 	r.Out.Trailer = nil // they come after the checks

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/address"
 )
 
 const (
@@ -64,7 +65,7 @@ func New(control Control, driver Driver, gateway Gateway, config Config) *Meter 
 	if config.Every == 0 {
 		config.Every = slipway.Resolutions[0].Step
 	}
-	m := &Meter{control: control, driver: driver, gateway: gateway, config: config, agents: newAgents(), watched: map[slipway.DeploymentID]*deployment{}}
+	m := &Meter{control: control, driver: driver, gateway: gateway, config: config, agents: address.NewClient(), watched: map[slipway.DeploymentID]*deployment{}}
 	m.life, m.stop = context.WithCancel(context.Background())
 	m.running.Go(m.handOver)
 	return m

@@ -147,7 +147,7 @@ func (w *worker) workload(ctx context.Context, s step) (slipway.Workload, error)
 	return slipway.Workload{
 		Instance: s.instance.ID, Deployment: w.a.Deployment.ID, Revision: s.revision.ID, Attempt: s.instance.Attempt,
 		Image: s.revision.Artefact.Image, Args: launch.Args, Env: slices.Concat(env, launch.Env), Port: s.instance.Port,
-		Read:     launch.Read,
+		Read: launch.Read, Socket: launch.Socket,
 		Stateful: w.kinds[s.revision.Artefact.Kind].Exclusive, StandBy: w.mayOnlyStandBy(s.instance.ID),
 		Limits: slipway.SizeOf(w.a.Deployment.Config.DeploymentType, s.revision.Config.Resources).Limits,
 	}, nil

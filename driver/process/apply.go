@@ -73,7 +73,7 @@ func (d *Driver) launch(ctx context.Context, in *instance, w slipway.Workload) e
 	defer log.Close()
 	d.at(StepFolders)
 	d.warnOfLimits(in, w.Limits)
-	s := state{Attempt: w.Attempt, Phase: starting, Port: w.Port, Offset: in.outputSize(), MemoryMB: w.Limits.MemoryMB}
+	s := state{Attempt: w.Attempt, Phase: starting, Port: w.Port, Socket: w.Socket, Offset: in.outputSize(), MemoryMB: w.Limits.MemoryMB}
 	if err := in.record(s, d.at); err != nil {
 		return err
 	}
@@ -101,11 +101,10 @@ func (d *Driver) launch(ctx context.Context, in *instance, w slipway.Workload) e
 
 // prepare makes the folders, gives the agent its own, and opens the log.
 func (d *Driver) prepare(in *instance, w slipway.Workload, u *confine.User) (*os.File, error) {
-	folders := []string{in.work(), in.tmp()}
-	if w.Stateful {
-		folders = append(folders, d.stateFolder(in.deployment))
+	if err := removeTree(in.door()); err != nil { // with what the last attempt left
+		return nil, err
 	}
-	for _, folder := range folders {
+	for _, folder := range d.given(in, w) {
 		if err := errors.Join(os.MkdirAll(folder, 0o700), give(folder, u)); err != nil {
 			return nil, err
 		}

@@ -7,15 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"net"
-	"os"
 	"path/filepath"
-	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/address"
 )
 
 // An agent may listen on a socket in its folder and tell there how it stands.
@@ -53,19 +49,12 @@ type controlAnswer struct {
 	Workers  int    `json:"workers"`
 }
 
-// ask has one conversation with an agent. Its socket is dialled through its
-// folder, since the length of its path is bounded.
+// ask has one conversation with an agent.
 func (in *instance) ask(ctx context.Context, do string) (controlAnswer, error) {
 	var a controlAnswer
 	ctx, cancel := context.WithTimeout(ctx, controlPatience)
 	defer cancel()
-	folder, err := os.Open(in.tmp())
-	if err != nil {
-		return a, orNoControl(err)
-	}
-	defer folder.Close()
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "unix", "/proc/self/fd/"+strconv.Itoa(int(folder.Fd()))+"/"+controlFile)
+	conn, err := address.DialSocket(ctx, in.control())
 	if err != nil {
 		return a, orNoControl(err)
 	}
@@ -89,7 +78,7 @@ func (in *instance) ask(ctx context.Context, do string) (controlAnswer, error) {
 
 // orNoControl tells that nobody listens from what is wrong.
 func orNoControl(err error) error {
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+	if nobodyListens(err) {
 		return errNoControl
 	}
 	return err

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/address"
 )
 
 // instance is what is known of one instance.
@@ -56,6 +57,10 @@ func (in *instance) unlock() { <-in.turn }
 func (in *instance) output() string { return filepath.Join(in.folder, outputFile) }
 func (in *instance) work() string   { return filepath.Join(in.folder, "work") }
 func (in *instance) tmp() string    { return filepath.Join(in.folder, "tmp") }
+
+// door is the folder of the socket: an agent may empty its TMPDIR.
+func (in *instance) door() string   { return filepath.Join(in.folder, "door") }
+func (in *instance) socket() string { return filepath.Join(in.door(), socketFile) }
 
 // outputSize is how much was written so far. It is asked often.
 func (in *instance) outputSize() int64 {
@@ -114,12 +119,20 @@ func (in *instance) observed() slipway.Observed {
 	switch {
 	case in.run != nil:
 		o.Attempt, o.Phase = in.state.Attempt, slipway.PhaseRunning
-		o.Address = net.JoinHostPort("127.0.0.1", strconv.Itoa(in.state.Port))
+		o.Address = in.address(in.state)
 	case in.state.Phase == exited:
 		o.Attempt, o.Phase = in.state.Attempt, slipway.PhaseExited
 		o.Exit = in.state.observedExit()
 	}
 	return o
+}
+
+// address is where an attempt is to listen.
+func (in *instance) address(s state) string {
+	if s.Socket {
+		return address.OfSocket(in.socket())
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port))
 }
 
 func (in *instance) letGo() {

@@ -48,7 +48,7 @@ func TestSuiteWithUsers(t *testing.T) {
 	drivertest.Run(t, func(t *testing.T) drivertest.World {
 		data := t.TempDir()
 		w := world(filepath.Join(data, "deployments"), process.Within(walls(t, data)))
-		w.Flood = false
+		w.Flood, w.Sockets = false, true
 		return w
 	})
 }
@@ -61,7 +61,7 @@ func TestSuiteWithoutGroups(t *testing.T) {
 			t.Skip("only control groups can do it")
 		}
 		w := world(t.TempDir(), process.WithoutGroups())
-		w.Flood = false
+		w.Flood, w.Sockets = false, true
 		w.Limits = true
 		return w
 	})

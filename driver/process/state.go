@@ -26,6 +26,7 @@ type state struct {
 	Attempt int    `json:"attempt"`
 	Phase   phase  `json:"phase"`
 	Port    int    `json:"port"`
+	Socket  bool   `json:"socket,omitempty"` // it listens there, not at the port
 	Boot    string `json:"boot,omitempty"`
 	PID     int    `json:"pid,omitempty"`
 	Start   uint64 `json:"start,omitempty"` // ticks after boot

@@ -38,12 +38,12 @@ def start(began):
     with step("listen"):
         from slipway_serve import web
 
-        sock = web.claim_port(settings)
+        socks = web.claim(settings)
     with step("app"):
         os.chdir(settings.base_dir)  # where an app finds its own files, as everywhere else
         asgi = server.load()
     with step("graphs"):
-        return web.Life(asgi, sock, settings, lambda: server.drain(settings.drain), server.logging(), began, started=turn.close).run()
+        return web.Life(asgi, socks, settings, lambda: server.drain(settings.drain), server.logging(), began, started=turn.close).run()
 
 
 if __name__ == "__main__":
