@@ -127,7 +127,8 @@ type Driver interface {
 	// state of its deployment.
 	Delete(ctx context.Context, d DeploymentID, i InstanceID) error
 	// Snapshot copies the state of a deployment, of which no instance has it
-	// open, under a name. One that is there already is left alone.
+	// open, under a name. One that is there already is left alone; one of no
+	// state at all has Restore leave an empty one.
 	Snapshot(ctx context.Context, d DeploymentID, name string) error
 	// Restore puts a snapshot in the place of the state. The snapshot stays.
 	Restore(ctx context.Context, d DeploymentID, name string) error
