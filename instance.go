@@ -79,6 +79,7 @@ type Runs struct {
 	Pending, Running int
 	Oldest           time.Duration // how long the oldest pending one has waited
 	Workers          int           // how many can run at once, 0 if that is not known
+	Shared           bool          // those that are pending wait for any instance of the deployment
 }
 
 // Phase is what a driver sees of an instance.
