@@ -41,6 +41,7 @@ type Exit struct {
 	At     time.Time
 
 	OutOfMemory bool   // it was ended for using more than its limit
+	OutOfDisk   bool   // it was ended for keeping more than its limit, or for filling the disk
 	Sick        string // code of the failure that we ended it for, "" if it ended by itself
 }
 
@@ -66,6 +67,7 @@ type Limits struct {
 	CPU       float64 // cores
 	MemoryMB  int
 	Processes int // and threads
+	DiskMB    int // MiB that it may keep: its state and what it writes beside
 }
 
 // Usage is what an instance uses, with all its processes.

@@ -49,6 +49,7 @@ func newServerCommand() *cobra.Command {
 	flags.StringVar(&f.Domain, "domain", "", "serve agents at <deployment>.<domain> too")
 	flags.StringVar(&f.ports, "agent-ports", "20000-29999", "ports given to agents, first-last")
 	registerAgentUIDs(flags, &f.uids)
+	registerDisk(flags, &f.AgentDisk, &f.Reserve)
 	flags.DurationVar(&f.StartLimit, "start-timeout", 0, "how long an agent may take to serve (default: as its kind needs)")
 	flags.DurationVar(&f.Quiet, "handover-wait", 5*time.Second, "how long a new revision that takes over the state of an old one waits for a moment without runs")
 	flags.IntVar(&f.Builds, "builds", 2, "builds that run at once")

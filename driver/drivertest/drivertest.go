@@ -141,6 +141,8 @@ var cases = []testCase{
 	{name: "a flood of output", folder: true, processes: true, flood: true, run: flood},
 	{name: "output is trimmed", folder: true, processes: true, run: trims},
 	{name: "a full folder", processes: true, run: fillsDisk},
+	{name: "out of disk", processes: true, run: outOfDisk},
+	{name: "state that is out of disk", processes: true, state: true, run: stateOutOfDisk},
 }
 
 // BuildStandin builds the stand-in agent into a folder and returns its path.
