@@ -96,6 +96,9 @@ func runServer(ctx context.Context, f serverFlags) error {
 	if f.AgentUsers, err = agentUsers(f.uids); err != nil {
 		return err
 	}
+	if f.AgentDisk > 0 && f.AgentDisk < 1<<20 {
+		return usagef("--agent-disk must be 1MiB or more, or 0 for any amount")
+	}
 	f.MaxLayer = int64(f.maxLayer) << 20
 	f.Database = databaseURL(f.Database)
 	f.DockerHost = cmp.Or(f.DockerHost, os.Getenv(dockerVariable))

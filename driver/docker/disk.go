@@ -40,6 +40,7 @@ func (d *Driver) tenant(in *instance, l *look) quota.Tenant {
 		ID: in.id, Limit: l.disk,
 		Used: func(ctx context.Context, most int64) (int64, error) { return d.keeps(ctx, l, most) },
 		End: func(ctx context.Context, why string) {
+			d.Logger.Warn("a container is ended for what it keeps on the disk", slog.String("instance", string(in.id)), slog.String("reason", why))
 			in.mu.Lock()
 			in.overDisk, in.whyOverDisk = l.id, why
 			in.mu.Unlock()

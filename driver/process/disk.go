@@ -32,6 +32,7 @@ func (d *Driver) tenants() []quota.Tenant {
 				return disk.Used(ctx, most, in.work(), in.tmp(), d.stateFolder(in.deployment))
 			},
 			End: func(_ context.Context, why string) {
+				slog.Warn("an instance is ended for what it keeps on the disk", "instance", in.id, "reason", why)
 				in.mu.Lock()
 				in.overDisk = why
 				in.mu.Unlock()
