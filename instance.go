@@ -41,6 +41,7 @@ type Exit struct {
 	At     time.Time
 
 	OutOfMemory bool   // it was ended for using more than its limit
+	OutOfDisk   bool   // it was ended for keeping more than its limit, or for filling the disk
 	Sick        string // code of the failure that we ended it for, "" if it ended by itself
 }
 
@@ -67,6 +68,7 @@ type Limits struct {
 	CPU       float64 // cores
 	MemoryMB  int
 	Processes int // and threads
+	DiskMB    int // MiB that it may keep: its state and what it writes beside
 }
 
 // Usage is what an instance uses, with all its processes.
@@ -80,6 +82,7 @@ type Runs struct {
 	Pending, Running int
 	Oldest           time.Duration // how long the oldest pending one has waited
 	Workers          int           // how many can run at once, 0 if that is not known
+	Shared           bool          // those that are pending wait for any instance of the deployment
 }
 
 // Phase is what a driver sees of an instance.
@@ -129,7 +132,8 @@ type Driver interface {
 	// state of its deployment.
 	Delete(ctx context.Context, d DeploymentID, i InstanceID) error
 	// Snapshot copies the state of a deployment, of which no instance has it
-	// open, under a name. One that is there already is left alone.
+	// open, under a name. One that is there already is left alone; one of no
+	// state at all has Restore leave an empty one.
 	Snapshot(ctx context.Context, d DeploymentID, name string) error
 	// Restore puts a snapshot in the place of the state. The snapshot stays.
 	Restore(ctx context.Context, d DeploymentID, name string) error

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/build"
 	"github.com/slipwayhq/slipway/build/kind"
 )
 
@@ -276,4 +277,21 @@ func TestRemove(t *testing.T) {
 func TestLaunchOfUnknownKind(t *testing.T) {
 	_, err := open(t, data(t)).Launch(t.Context(), slipway.Artefact{Kind: "of-tomorrow", Digest: "x"})
 	expectFailure(t, err, "launch", "kind_not_served", "of-tomorrow")
+}
+
+// While the disk is almost full nothing is built; what is there is used.
+func TestDiskIsAlmostFull(t *testing.T) {
+	dir, full := data(t), error(nil)
+	b, err := build.Open(build.Options{
+		Dir: dir, Users: users, Kinds: []func(string, string) kind.Kind{new(standIn).open}, Room: func() error { return full },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := request(t, map[string]string{"langgraph.json": standInConfig, "a.ts": ""})
+	built(t, b, there)
+	full = slipway.Errorf(slipway.CodeFull, "The disk is almost full.")
+	built(t, b, there)
+	_, err = b.Build(t.Context(), request(t, map[string]string{"langgraph.json": standInConfig, "a.ts": "// changed"}), io.Discard)
+	expectFailure(t, err, "prepare", "disk_full", "almost full")
 }

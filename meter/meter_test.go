@@ -173,6 +173,24 @@ func TestSamplesTellOfDifferences(t *testing.T) {
 	})
 }
 
+// What waits for any of them is told by each, and counted once.
+func TestSharedQueue(t *testing.T) {
+	test(t, func(t *testing.T, p *plane) {
+		m := p.open()
+		defer m.Stop()
+		p.set(func() {
+			p.runs["i"] = slipway.Runs{Pending: 7, Running: 1, Shared: true}
+			p.runs["j"] = slipway.Runs{Pending: 6, Running: 2, Shared: true} // asked a moment later
+			p.runs["k"] = slipway.Runs{Pending: 1}
+		})
+		m.Watch(row(app), []slipway.Observed{running(app, "i", 1), running(app, "j", 1), running(app, "k", 1)}, []slipway.InstanceID{"i", "j", "k"})
+		interval()
+		if s := one(t, p.samples(app)); !s.RunsKnown || s.Pending != 8 || s.Running != 3 {
+			t.Errorf("measured: %+v", s)
+		}
+	})
+}
+
 func TestRestarts(t *testing.T) {
 	test(t, func(t *testing.T, p *plane) {
 		m := p.open()

@@ -31,6 +31,7 @@ const (
 type Config struct {
 	Version string
 	Data    string // the folder whose disk is looked at
+	Reserve int64  // bytes of it that are kept free for what runs
 	// Readings are of the deployments that run here, in the order of ids.
 	Readings func() []slipway.Reading
 	Census   func(context.Context) ([]slipway.Census, error)
@@ -87,7 +88,7 @@ func New(config Config) *Metrics {
 	m.own.MustRegister(m.api, m.updates, m.phases, m.ended, build, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if config.Data != "" {
-		m.own.MustRegister(&disk{config.Data})
+		m.own.MustRegister(&dataDisk{config.Data, config.Reserve})
 	}
 	if config.Writes != nil {
 		m.own.MustRegister(writes(config.Writes))

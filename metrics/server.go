@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sys/unix"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/disk"
 )
 
 // API counts the requests to a handler by the pattern that http.ServeMux found
@@ -97,24 +97,29 @@ func (w writes) Collect(out chan<- prometheus.Metric) {
 	out <- prometheus.MustNewConstMetric(shared, prometheus.CounterValue, float64(u))
 }
 
-// disk tells of the file system that a folder lies on.
-type disk struct{ folder string }
+// dataDisk tells of the file system that a folder lies on.
+type dataDisk struct {
+	folder  string
+	reserve int64
+}
 
 var (
-	free = describe("data_disk_free_bytes", "What is left for this server on the file system of its data folder.")
-	size = describe("data_disk_size_bytes", "Size of the file system of the data folder.")
+	free    = describe("data_disk_free_bytes", "What is left for this server on the file system of its data folder.")
+	size    = describe("data_disk_size_bytes", "Size of the file system of the data folder.")
+	reserve = describe("data_disk_reserve_bytes", "With less left than this, builds, uploads and pushes are refused.")
 )
 
-func (*disk) Describe(out chan<- *prometheus.Desc) { out <- free; out <- size }
+func (*dataDisk) Describe(out chan<- *prometheus.Desc) { out <- free; out <- size; out <- reserve }
 
-func (d *disk) Collect(out chan<- prometheus.Metric) {
-	var s unix.Statfs_t
-	if err := unix.Statfs(d.folder, &s); err != nil {
+func (d *dataDisk) Collect(out chan<- prometheus.Metric) {
+	space, err := disk.SpaceOf(d.folder)
+	if err != nil {
 		out <- prometheus.NewInvalidMetric(free, err)
 		return
 	}
-	out <- prometheus.MustNewConstMetric(free, prometheus.GaugeValue, float64(s.Bavail)*float64(s.Bsize))
-	out <- prometheus.MustNewConstMetric(size, prometheus.GaugeValue, float64(s.Blocks)*float64(s.Bsize))
+	out <- prometheus.MustNewConstMetric(free, prometheus.GaugeValue, float64(space.Free))
+	out <- prometheus.MustNewConstMetric(size, prometheus.GaugeValue, float64(space.Size))
+	out <- prometheus.MustNewConstMetric(reserve, prometheus.GaugeValue, float64(d.reserve))
 }
 
 // output tells of what agents print.

@@ -48,7 +48,9 @@ type Config struct {
 	Settle time.Duration
 	Vitals Vitals // nil for none
 	// Quiet is how long a hand-over of state waits for a moment without runs.
-	Quiet  time.Duration
+	Quiet time.Duration
+	// DiskMB is how much an instance may keep on the disk; 0 for any number.
+	DiskMB int
 	Logger *slog.Logger
 	Now    func() time.Time
 }

@@ -141,6 +141,8 @@ func (w *worker) workload(ctx context.Context, s step) (slipway.Workload, error)
 	if err != nil {
 		return slipway.Workload{}, fmt.Errorf("read environment: %w", err)
 	}
+	limits := slipway.SizeOf(w.a.Deployment.Config.DeploymentType, s.revision.Config.Resources).Limits
+	limits.DiskMB = w.config.DiskMB
 	for i := range launch.Env {
 		launch.Env[i].Public = true // it holds paths and versions
 	}
@@ -149,7 +151,7 @@ func (w *worker) workload(ctx context.Context, s step) (slipway.Workload, error)
 		Image: s.revision.Artefact.Image, Args: launch.Args, Env: slices.Concat(env, launch.Env), Port: s.instance.Port,
 		Read: launch.Read, Socket: launch.Socket,
 		Stateful: w.kinds[s.revision.Artefact.Kind].Exclusive, StandBy: w.mayOnlyStandBy(s.instance.ID),
-		Limits: slipway.SizeOf(w.a.Deployment.Config.DeploymentType, s.revision.Config.Resources).Limits,
+		Limits: limits,
 	}, nil
 }
 

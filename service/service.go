@@ -61,6 +61,9 @@ type Config struct {
 	// Tree returns the digest of the files in an uploaded tarball, so that the
 	// same source is known again however it was packed. nil knows none.
 	Tree func(io.Reader) (string, error)
+	// Room returns what to tell who uploads a source while the disk is almost
+	// full. nil has always room.
+	Room func() error
 	// ForceFor is how long a forced deletion waits for its end. It lies below
 	// what clients wait for an answer (contract §1).
 	ForceFor time.Duration
@@ -100,6 +103,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Room == nil {
+		c.Room = func() error { return nil }
 	}
 	if c.Forget == nil {
 		c.Forget = func() {}

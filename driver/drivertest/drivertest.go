@@ -41,8 +41,12 @@ type World struct {
 	// Processes says that agents are the real stand-in, with variables, a pid
 	// and children.
 	Processes bool
-	// Flood says that an agent may print 2 GB, which takes its time.
-	Flood bool
+	// Flood is how many bytes a runaway prints, which takes its time; 0 for none.
+	Flood int64
+	// EngineLog returns the folder where an engine keeps what an instance printed
+	// until it is copied; nil if nowhere. Of what is printed faster than it is
+	// copied the engine drops some, and nobody can tell how much.
+	EngineLog func(t testing.TB, w slipway.Workload) string
 	// Limits says that agents are held by limits and measured.
 	Limits bool
 	// StandsBy says that agents can load and wait to be released.
@@ -86,7 +90,7 @@ type testCase struct {
 func (w World) shows(c testCase) bool {
 	for needs, has := range map[*bool]bool{
 		&c.processes: w.Processes, &c.folder: w.Folder != nil, &c.state: w.State != nil,
-		&c.limits: w.Limits, &c.flood: w.Flood, &c.standsBy: w.StandsBy, &c.sockets: w.Sockets,
+		&c.limits: w.Limits, &c.flood: w.Flood > 0, &c.standsBy: w.StandsBy, &c.sockets: w.Sockets,
 	} {
 		if *needs && !has {
 			return false
@@ -142,6 +146,8 @@ var cases = []testCase{
 	{name: "a flood of output", folder: true, processes: true, flood: true, run: flood},
 	{name: "output is trimmed", folder: true, processes: true, run: trims},
 	{name: "a full folder", processes: true, run: fillsDisk},
+	{name: "out of disk", processes: true, run: outOfDisk},
+	{name: "state that is out of disk", processes: true, state: true, run: stateOutOfDisk},
 }
 
 // BuildStandin builds the stand-in agent into a folder and returns its path.

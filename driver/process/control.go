@@ -20,7 +20,7 @@ import (
 //
 //	{"do": "state"}    {"state": "standing by"}
 //	{"do": "release"}  {"state": "starting"}
-//	{"do": "runs"}     {"pending": 1, "running": 2, "oldest_ms": 30, "workers": 10}
+//	{"do": "runs"}     {"pending": 1, "running": 2, "oldest_ms": 30, "workers": 10, "shared": false}
 //	anything else      {"error": "…"}
 //
 // Who can reach the folder can reach the socket, and nobody else.
@@ -47,6 +47,7 @@ type controlAnswer struct {
 	Running  int    `json:"running"`
 	OldestMS int64  `json:"oldest_ms"`
 	Workers  int    `json:"workers"`
+	Shared   bool   `json:"shared"`
 }
 
 // ask has one conversation with an agent.
@@ -132,7 +133,7 @@ func (d *Driver) Runs(ctx context.Context, id slipway.DeploymentID, i slipway.In
 		return slipway.Runs{}, slipway.ErrUntold
 	}
 	return slipway.Runs{
-		Pending: a.Pending, Running: a.Running, Workers: a.Workers,
+		Pending: a.Pending, Running: a.Running, Workers: a.Workers, Shared: a.Shared,
 		Oldest: time.Duration(a.OldestMS) * time.Millisecond,
 	}, err
 }

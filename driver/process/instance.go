@@ -32,8 +32,10 @@ type instance struct {
 	secrets []string // to be masked in what is quoted of the output
 	// overMemory says that we ended the attempt for using more than its limit.
 	overMemory bool
-	dirty      bool // something may be left of an attempt that has ended
-	deleted    bool
+	// overDisk is why we ended the attempt for what it keeps on the disk.
+	overDisk string
+	dirty    bool // something may be left of an attempt that has ended
+	deleted  bool
 }
 
 func newInstance(d slipway.DeploymentID, i slipway.InstanceID, folder string) *instance {
@@ -102,7 +104,7 @@ func (in *instance) recordLocked(s state, at func(string)) error {
 func (in *instance) begin(r *run, s state, secrets []string) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.run, in.state, in.secrets, in.overMemory = r, s, secrets, false
+	in.run, in.state, in.secrets, in.overMemory, in.overDisk = r, s, secrets, false, ""
 }
 
 // settled says whether the attempt, or a later one, runs or has run.

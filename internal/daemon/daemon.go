@@ -27,6 +27,7 @@ import (
 	"github.com/slipwayhq/slipway/driver/process"
 	"github.com/slipwayhq/slipway/gateway"
 	"github.com/slipwayhq/slipway/gateway/accesslog"
+	"github.com/slipwayhq/slipway/internal/disk"
 	"github.com/slipwayhq/slipway/internal/engine"
 	"github.com/slipwayhq/slipway/internal/peer"
 	"github.com/slipwayhq/slipway/listener"
@@ -72,6 +73,8 @@ type Config struct {
 	Builds     int               // at once
 	BuildUsers build.Users       // that programs of builds run as, if this server is root
 	AgentUsers process.Users     // that agents run as, one a deployment, if this server is root
+	AgentDisk  int64             // bytes that an agent may keep on the disk; 0 for any number
+	Reserve    int64             // bytes that are kept free on the disk of the folder, for what runs; 0 for none
 	BuildLimit build.Limits      // of programs of builds; zero for the defaults
 	BuildRun   []string          // program with arguments that starts every program of a build
 	MaxLayer   int64             // bytes of one layer of a pushed image; 0 for the registry's own limit
@@ -134,6 +137,7 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
 	s.running.Go(func() { s.service.Coordinate(run) })
+	s.running.Go(func() { s.reserve().Watch(run, s.config.Logger) })
 	s.serve()
 	if err := s.listener.Start(run); err != nil {
 		return nil, errors.Join(err, s.Stop())
@@ -165,6 +169,11 @@ func (s *Server) openFolder(context.Context) (err error) {
 	return err
 }
 
+// reserve is what is kept free on the disk of the data folder.
+func (s *Server) reserve() disk.Reserve {
+	return disk.Reserve{Folder: s.config.Data, Bytes: s.config.Reserve}
+}
+
 func (s *Server) openStore(ctx context.Context) error {
 	store, err := openStore(ctx, s.config.Data, s.config.Database)
 	if err != nil {
@@ -194,6 +203,7 @@ func (s *Server) openControl(ctx context.Context) error {
 	// The gateway forgets after access: else it could ask for what is not forgotten yet.
 	config.Forget = func() { keys.Forget(); s.gateway.ForgetKeys() }
 	config.Moved = s.metrics.Moved
+	config.Room = s.reserve().Refuse
 	s.service = service.New(s.store, s.blobs, s.images, ring, config)
 	s.gateway = gateway.New(gateway.Config{
 		Identifier: keys, Guesses: keys, KeyTTL: gatewayKeyTTL, Domain: s.config.Domain,
@@ -202,7 +212,7 @@ func (s *Server) openControl(ctx context.Context) error {
 	stopping, stop := context.WithCancel(context.Background())
 	control, err := api.New(api.Config{
 		Control: s.service, Keys: keys, Signer: ring, PublicURL: s.publicURL(), Logger: s.config.Logger, Ready: s.Ready, Proxies: s.config.Proxies, Stopping: stopping,
-		Scrape: s.scrapeFor,
+		Scrape: s.scrapeFor, Full: func() bool { low, _ := s.reserve().Low(); return low },
 	})
 	if err != nil {
 		stop()
@@ -215,7 +225,7 @@ func (s *Server) openControl(ctx context.Context) error {
 
 func (s *Server) openRegistry(ring *secret.Keyring) (err error) {
 	s.images, err = registry.Open(filepath.Join(s.config.Data, "registry"), registry.Config{
-		Signer: ring, Ours: s.isOwnHost, MaxBlob: s.config.MaxLayer, Logger: s.config.Logger,
+		Signer: ring, Ours: s.isOwnHost, MaxBlob: s.config.MaxLayer, Room: s.reserve().Refuse, Logger: s.config.Logger,
 		Lives: func(ctx context.Context, d slipway.DeploymentID) (bool, error) { return s.service.TakesPushes(ctx, d) },
 	})
 	return err
@@ -245,7 +255,7 @@ func (s *Server) openData(context.Context) error {
 	builder, err := build.Open(build.Options{
 		Dir: s.config.Data, Kinds: s.config.Kinds, StartLimit: s.config.StartLimit,
 		Engine: s.engine, Owner: owner, Images: s.config.Images,
-		Users: s.config.BuildUsers, Limits: s.config.BuildLimit, Wrapper: s.config.BuildRun,
+		Users: s.config.BuildUsers, Limits: s.config.BuildLimit, Wrapper: s.config.BuildRun, Room: s.reserve().Refuse,
 	})
 	if err != nil {
 		return fmt.Errorf("open builder: %w", err)
@@ -260,7 +270,8 @@ func (s *Server) openData(context.Context) error {
 	watched := vitals.New(s.gateway, s.driver, health)
 	reconciler := reconcile.New(s.service, s.driver, builder, s.gateway, s.outputs, reconcile.Config{
 		Owner: owner, Ports: s.config.Ports, Builds: s.config.Builds, Settle: s.config.Settle, Quiet: s.config.Quiet,
-		Meter: s.meter, Vitals: watched, Logger: s.config.Logger, Now: time.Now,
+		DiskMB: int(s.config.AgentDisk >> 20),
+		Meter:  s.meter, Vitals: watched, Logger: s.config.Logger, Now: time.Now,
 	})
 	s.listener = listener.New(s.service, s.driver, reconciler, s.outputs, listener.Config{Owner: owner, Batch: 100, Vitals: watched, Logger: s.config.Logger})
 	return nil

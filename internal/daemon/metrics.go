@@ -15,7 +15,7 @@ const scrapeTimeout = 30 * time.Second
 // openMetrics comes before what it counts.
 func (s *Server) openMetrics(context.Context) error {
 	config := metrics.Config{
-		Version: s.config.Version, Data: s.config.Data,
+		Version: s.config.Version, Data: s.config.Data, Reserve: s.config.Reserve,
 		Readings: func() []slipway.Reading { return s.meter.Readings() },
 		Census:   func(ctx context.Context) ([]slipway.Census, error) { return s.service.Census(ctx) },
 		Lost:     func() uint64 { return s.outputs.Lost() },

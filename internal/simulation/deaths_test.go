@@ -65,6 +65,10 @@ var stories = map[string]story{
 	"a load that fails":             {before: pushed(stands), change: pushed(standsBad + refuses), want: "DEPLOYED DEPLOY_FAILED"},
 	"a state that is ruined":        {before: pushed(stands), change: pushed(standsBad + ruins), want: "DEPLOYED DEPLOY_FAILED"},
 	"ruined, one at a time":         {before: pushed(state), change: pushed("kind=state build=ok agent=" + ruins), want: "DEPLOYED DEPLOY_FAILED"},
+	"hand-over to an image":         {before: pushed(stands), change: pushed(state + " as=image"), want: "DEPLOYED DEPLOYED"},
+	"hand-over from an image":       {before: pushed(state + " as=image"), change: pushed(stands), want: "DEPLOYED DEPLOYED"},
+	"ruined, the first image":       {before: pushed(stands), change: pushed("kind=state build=ok as=image agent=" + ruins), want: "DEPLOYED DEPLOY_FAILED"},
+	"ruined, after an image":        {before: pushed(state + " as=image"), change: pushed(standsBad + ruins), want: "DEPLOYED DEPLOY_FAILED"},
 	"a second hand-over": {before: func(w *world, a *app) {
 		w.push(a, stands)
 		w.settle()

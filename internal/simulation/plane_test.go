@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway"
-	"github.com/slipwayhq/slipway/driver/fake"
 	"github.com/slipwayhq/slipway/listener"
 	"github.com/slipwayhq/slipway/reconcile"
 	"github.com/slipwayhq/slipway/vitals"
@@ -30,7 +29,7 @@ type plane struct {
 	w        *world
 	listener *listener.Listener
 	router   *router
-	driver   *fake.Driver
+	driver   *drivers
 	died     chan struct{}
 
 	mu    sync.Mutex

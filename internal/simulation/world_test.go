@@ -17,7 +17,6 @@ import (
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/blob"
-	"github.com/slipwayhq/slipway/driver/fake"
 	"github.com/slipwayhq/slipway/registry"
 	"github.com/slipwayhq/slipway/secret"
 	"github.com/slipwayhq/slipway/store/sqlite"
@@ -38,7 +37,7 @@ type world struct {
 	control *control
 	builder *builder
 	agents  *agents
-	fake    *fake.Driver
+	fake    *drivers
 	plane   *plane
 	who     slipway.Principal
 	log     *slog.Logger
@@ -80,7 +79,7 @@ func newWorld(t *testing.T) *world {
 	w.control = &control{w: w}
 	w.control.start()
 	w.builder, w.agents = newBuilder(w), newAgents()
-	w.fake = fake.Open(w.agents.start)
+	w.fake = openDrivers(w.agents.start)
 	must(t, w.control.service.Bootstrap(t.Context(), func(string) error { return nil }))
 	w.view(func(tx slipway.Tx) {
 		workspaces, err := tx.ListWorkspaces()
