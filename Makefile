@@ -36,6 +36,10 @@ simulate: ## let the control loop die at every call and meet many fates; minutes
 test-rollout: prepare build ## replace revisions under load: 64 clients, 10 rollouts a kind, none may fail; minutes, CI has a short one
 	SLIPWAY_ROLLOUTS=10 SLIPWAY_ROLLOUT_CLIENTS=64 SLIPWAY_ROLLOUT_SECONDS=60 go test ./e2e -run 'TestRollout$$' -count=1 -v -timeout 20m
 
+.PHONY: test-flood
+test-flood: prepare ## have a container print 2 GB, with the disk bounded; minutes, CI has 160 MB
+	SLIPWAY_FLOOD_MB=2048 go test ./driver/docker -run 'TestSuite/a_flood_of_output' -count=1 -v -timeout 30m
+
 .PHONY: fuzz
 fuzz: ## look for requests that break the API or the registry; minutes, not in CI
 	go test ./api -run '^$$' -fuzz FuzzHandler -fuzztime 2m
