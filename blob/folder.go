@@ -1,5 +1,5 @@
 // Package blob keeps uploaded bytes under their digest. Here they lie in a folder
-// of this machine; an object store is another implementation of the same four
+// of this machine; an object store is another implementation of the same
 // methods.
 package blob
 
@@ -99,4 +99,15 @@ func (f *Folder) DeleteAll(_ context.Context, folder string) error {
 		return fmt.Errorf("delete blobs: %w", err)
 	}
 	return nil
+}
+
+// Any says whether there is anything in a folder, or at its name.
+func (f *Folder) Any(_ context.Context, folder string) (bool, error) {
+	switch _, err := f.root.Lstat(folder); {
+	case errors.Is(err, os.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("look for blobs: %w", err)
+	}
+	return true, nil
 }

@@ -31,6 +31,11 @@ func (r *Registry) Remove(ctx context.Context, d slipway.DeploymentID) error {
 	return nil
 }
 
+// Any says whether there is anything of a deployment's.
+func (r *Registry) Any(_ context.Context, d slipway.DeploymentID) (bool, error) {
+	return r.disk.has(folderOf(d)), nil
+}
+
 // owned lists the blobs that a deployment has.
 func (r *Registry) owned(d slipway.DeploymentID) (all []string, err error) {
 	images, err := r.disk.names(folderOf(d))

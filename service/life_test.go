@@ -19,7 +19,7 @@ func TestNothingIsMadeAfterTheDeletion(t *testing.T) {
 	r := p.push(d.ID)
 	l := p.acquire(d.ID)
 	a := p.deploy(l, r.ID)
-	must(t, p.Delete(t.Context(), p.who, d.ID, false))
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
 	for _, e := range []slipway.Event{
 		slipway.ItemPlanned{Kind: slipway.ItemBundle, Ref: "another"},
 		slipway.InstanceWanted{Revision: r.ID, Ports: ports},
@@ -60,7 +60,7 @@ func TestTheLastOwnerKeepsTheItem(t *testing.T) {
 		d := p.create(fmt.Sprint("app-", i))
 		l := p.acquire(d.ID)
 		p.report(l, slipway.ItemPlanned{Kind: slipway.ItemBundle, Ref: "bundle"})
-		must(t, p.Delete(t.Context(), p.who, d.ID, false))
+		must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
 		leases = append(leases, l)
 	}
 	for i, want := range []bool{true, false} {
@@ -84,7 +84,7 @@ func TestManyDeletionsFinishAtOnce(t *testing.T) {
 	p := newPlane(t)
 	for i := range 130 {
 		d := p.create(fmt.Sprint("app-", i))
-		must(t, p.Delete(t.Context(), p.who, d.ID, false))
+		must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -137,7 +137,7 @@ func TestForceWaitsForTheEnd(t *testing.T) {
 	if err := p.ForceDelete(t.Context(), p.who, d.ID); slipway.CodeOf(err) != slipway.CodeInvalid {
 		t.Errorf("force of what is not being deleted: %v", err)
 	}
-	must(t, p.Delete(t.Context(), p.who, d.ID, false))
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
 	forced := make(chan error, 1)
 	go func() { forced <- p.ForceDelete(t.Context(), p.who, d.ID) }()
 	p.report(l, slipway.ItemRemoved{Kind: slipway.ItemBundle, Ref: "bundle"})

@@ -27,6 +27,8 @@ type Images interface {
 	Retain(ctx context.Context, d slipway.DeploymentID, digests []string) error
 	// Remove removes all images of a deployment that takes no pushes any more.
 	Remove(context.Context, slipway.DeploymentID) error
+	// Any says whether there is anything of a deployment.
+	Any(context.Context, slipway.DeploymentID) (bool, error)
 	// Sweep removes what unfinished pushes left.
 	Sweep(context.Context) error
 }

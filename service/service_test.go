@@ -203,7 +203,7 @@ func TestAnotherWorkspaceSeesNothing(t *testing.T) {
 	for name, call := range map[string]func() error{
 		"get":      func() error { _, err := p.Get(ctx, other, d.ID); return err },
 		"patch":    func() error { _, err := p.Patch(ctx, other, d.ID, slipway.Change{TarballPath: &object}); return err },
-		"delete":   func() error { return p.Delete(ctx, other, d.ID, false) },
+		"delete":   func() error { return p.Delete(ctx, other, d.ID, slipway.DeleteOptions{}) },
 		"force":    func() error { return p.ForceDelete(ctx, other, d.ID) },
 		"revision": func() error { _, err := p.GetRevision(ctx, other, d.ID, r.ID); return err },
 		"revisions": func() error {
@@ -440,7 +440,7 @@ func TestKeepTellsOfChanges(t *testing.T) {
 	if g := <-got; g <= seen {
 		t.Errorf("generation %d, was %d", g, seen)
 	}
-	must(t, p.Delete(t.Context(), p.who, d.ID, false))
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
 	if g, err := p.Keep(t.Context(), c.Lease, seen); err != nil || g <= seen {
 		t.Errorf("what was missed before: %d, %v", g, err)
 	}
@@ -511,7 +511,7 @@ func TestUploadsAreOneUseAndOwned(t *testing.T) {
 	}
 	dead, err := p.NewUpload(t.Context(), p.who, d.ID)
 	must(t, err)
-	must(t, p.Delete(t.Context(), p.who, d.ID, false))
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
 	if err := p.ReceiveUpload(t.Context(), dead.ID, strings.NewReader("x")); slipway.CodeOf(err) != slipway.CodeNotFound {
 		t.Errorf("after deletion: %v", err)
 	}
@@ -586,8 +586,8 @@ func TestDeleteGoesByTheInventory(t *testing.T) {
 	a := p.deploy(l, r.ID)
 	p.push(d.ID)
 	p.push(d.ID)
-	must(t, p.Delete(ctx, p.who, d.ID, false))
-	must(t, p.Delete(ctx, p.who, d.ID, false)) // again is as good
+	must(t, p.Delete(ctx, p.who, d.ID, slipway.DeleteOptions{}))
+	must(t, p.Delete(ctx, p.who, d.ID, slipway.DeleteOptions{})) // again is as good
 	if got := p.statuses(d.ID); got != "DEPLOYED INTERRUPTED SKIPPED" {
 		t.Errorf("revisions: %s", got)
 	}
@@ -632,7 +632,7 @@ func TestDeleteGoesByTheInventory(t *testing.T) {
 func TestDeletedTracingProjectIsGone(t *testing.T) {
 	p := newPlane(t)
 	d := p.create("app")
-	must(t, p.Delete(t.Context(), p.who, d.ID, true))
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{TracingProject: true}))
 	if again := p.create("app"); again.Project == d.Project {
 		t.Error("the deleted project was taken over")
 	}

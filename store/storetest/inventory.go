@@ -45,7 +45,7 @@ func testInventory(t *testing.T, w *world) {
 	add(again)
 	equal(t, "needed again", items(), []slipway.Item{again})
 
-	stuck := func(tx slipway.Tx) error { return tx.MarkStuck(d.ID, slipway.ItemBundle, "digest", "in use\x00") }
+	stuck := func(tx slipway.Tx) error { return tx.MarkStuck(d.ID, slipway.ItemBundle, "digest", "in use\x00", at(9)) }
 	w.update(stuck)
 	w.update(stuck)
 	again.Attempts, again.LastError = 2, "in use\uFFFD"
@@ -58,5 +58,5 @@ func testInventory(t *testing.T, w *world) {
 	equal(t, "owners left", owners(), 1)
 	w.refused(slipway.ErrNoRow, func(tx slipway.Tx) error { return tx.ReleaseItem(d.ID, slipway.ItemState, "no", at(1)) })
 	w.refused(slipway.ErrNoRow, func(tx slipway.Tx) error { return tx.MarkRemoved(d.ID, slipway.ItemState, "no", at(1)) })
-	w.refused(slipway.ErrNoRow, func(tx slipway.Tx) error { return tx.MarkStuck(d.ID, slipway.ItemState, "no", "") })
+	w.refused(slipway.ErrNoRow, func(tx slipway.Tx) error { return tx.MarkStuck(d.ID, slipway.ItemState, "no", "", at(1)) })
 }
