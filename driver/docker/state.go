@@ -257,21 +257,3 @@ func (d *Driver) removeVolumes(ctx context.Context, id slipway.DeploymentID, but
 	}
 	return nil
 }
-
-// forgetState removes the state of a deployment and its snapshots.
-func (d *Driver) forgetState(ctx context.Context, id slipway.DeploymentID) error {
-	if kept, err := d.hasState(id); !kept {
-		return err
-	}
-	if err := d.removeKeeper(ctx, keeper(id)); err != nil {
-		return err
-	}
-	if err := d.removeVolumes(ctx, id, ""); err != nil {
-		return err
-	}
-	if err := os.RemoveAll(d.stateFolder(id)); err != nil {
-		return err
-	}
-	_ = os.Remove(d.deploymentFolder(id)) // not empty if there are instances
-	return nil
-}
