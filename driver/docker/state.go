@@ -242,7 +242,7 @@ func (d *Driver) removeKeeper(ctx context.Context, name string) error {
 // removeVolumes removes all volumes of a deployment but one. What a container
 // that ended still holds is left until the next time.
 func (d *Driver) removeVolumes(ctx context.Context, id slipway.DeploymentID, but string) error {
-	found, err := d.Engine.VolumeList(ctx, client.VolumeListOptions{Filters: d.ours().Add("label", labelDeployment+"="+string(id))})
+	found, err := d.Engine.VolumeList(ctx, client.VolumeListOptions{Filters: d.oursOf(id)})
 	if err != nil {
 		return fmt.Errorf("list volumes: %w", d.Engine.Explain(err))
 	}
