@@ -30,8 +30,10 @@ type Blobs interface {
 	Open(ctx context.Context, folder, digest string) (io.ReadCloser, error)
 	// Delete removes what Write stored; what is not there is removed already.
 	Delete(ctx context.Context, folder, digest string) error
-	// DeleteAll removes a folder, likewise.
+	// DeleteAll removes a folder, likewise, and has looked again when it returns.
 	DeleteAll(ctx context.Context, folder string) error
+	// List names what lies in a folder; one that is not there has nothing.
+	List(ctx context.Context, folder string) ([]string, error)
 }
 
 // Sealer encrypts values for a row.
@@ -134,6 +136,7 @@ type Service struct {
 	// with the same bytes are one file, which must not be removed in between.
 	receiving sync.RWMutex
 	unkept    unkept
+	leftovers leftovers
 }
 
 // New returns a service. Start its Coordinator too, else deadlines pass unseen
