@@ -23,7 +23,7 @@ type Assignment struct {
 	InProgress *Revision // the one between AWAITING_BUILD and DEPLOYING, if any
 	Active     *Revision // the one that serves, if any
 	Instances  []Instance
-	Items      []Item // those on the data plane that may still exist
+	Items      []Item // those on the data plane that may still exist, or were not looked for again
 }
 
 // Revision returns the revision in progress or the active one by its id.
@@ -174,10 +174,23 @@ type (
 	// ServingRecovered says that the active revision, which failed, serves well
 	// again.
 	ServingRecovered struct{ Revision RevisionID }
-	// ItemRemoved says that a thing is gone, and was looked for.
+	// ItemRemoved says that a thing was removed.
 	ItemRemoved struct {
 		Kind ItemKind
 		Ref  string
+	}
+	// ItemVerified says that a thing which was removed was looked for, and not
+	// found.
+	ItemVerified struct {
+		Kind ItemKind
+		Ref  string
+	}
+	// ItemFound says that a thing which was removed, or of which nothing was
+	// known, is there.
+	ItemFound struct {
+		Kind   ItemKind
+		Ref    string
+		Reason string
 	}
 	// ItemStuck says that a thing could not be removed, and why.
 	ItemStuck struct {
@@ -205,6 +218,8 @@ func (HealthChanged) event()    {}
 func (ServingFailed) event()    {}
 func (ServingRecovered) event() {}
 func (ItemRemoved) event()      {}
+func (ItemVerified) event()     {}
+func (ItemFound) event()        {}
 func (ItemStuck) event()        {}
 
 // PortRange is the ports that a data plane gives to instances, both ends

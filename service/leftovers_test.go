@@ -19,7 +19,7 @@ func TestUnknown(t *testing.T) {
 	p.report(l, slipway.ItemPlanned{Kind: slipway.ItemBundle, Ref: "planned"})
 	l = p.acquire(dying.ID)
 	p.report(l, slipway.ItemPlanned{Kind: slipway.ItemState, Ref: string(dying.ID)}, slipway.ItemPlanned{Kind: slipway.ItemBundle, Ref: "removed"})
-	must(t, p.Delete(t.Context(), p.who, dying.ID, false))
+	must(t, p.Delete(t.Context(), p.who, dying.ID, slipway.DeleteOptions{Now: true}))
 	p.report(l, slipway.ItemRemoved{Kind: slipway.ItemBundle, Ref: "removed"})
 
 	nobody := slipway.NewID[slipway.DeploymentID](time.Now())

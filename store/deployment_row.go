@@ -35,6 +35,13 @@ func deploymentRow(d slipway.Deployment) db.InsertDeploymentParams {
 		Version:            d.Version,
 		ObservedGeneration: d.Observed,
 		Running:            encodeRunning(d.Running),
+		Protected:          d.Protected,
+		DeletedAt:          micros(d.Deletion.At),
+		DeletedBy:          d.Deletion.By,
+		GoneAt:             micros(d.Deletion.GoneAt),
+		PurgeAt:            micros(d.Deletion.PurgeAt),
+		Purge:              d.Deletion.Purge,
+		ReservedSlug:       d.Deletion.Slug,
 	}
 }
 
@@ -65,6 +72,13 @@ func deploymentChange(r db.InsertDeploymentParams) db.UpdateDeploymentParams {
 		Generation:       r.Generation,
 		Version:          r.Version,
 		Running:          r.Running,
+		Protected:        r.Protected,
+		DeletedAt:        r.DeletedAt,
+		DeletedBy:        r.DeletedBy,
+		GoneAt:           r.GoneAt,
+		PurgeAt:          r.PurgeAt,
+		Purge:            r.Purge,
+		ReservedSlug:     r.ReservedSlug,
 	}
 }
 
@@ -98,12 +112,16 @@ func deployment(r db.Deployment) (slipway.Deployment, error) {
 		Active:         slipway.RevisionID(r.ActiveRevisionID),
 		Health:         slipway.Health{State: slipway.HealthState(r.HealthState), Reason: r.HealthReason, Since: moment(r.HealthSince)},
 		Running:        running,
+		Protected:      r.Protected,
 		DeleteProject:  r.DeleteProject,
-		CreatedAt:      moment(r.CreatedAt),
-		UpdatedAt:      moment(r.UpdatedAt),
-		Generation:     r.Generation,
-		Observed:       r.ObservedGeneration,
-		Version:        r.Version,
+		Deletion: slipway.Deletion{
+			At: moment(r.DeletedAt), By: r.DeletedBy, GoneAt: moment(r.GoneAt), PurgeAt: moment(r.PurgeAt), Purge: r.Purge, Slug: r.ReservedSlug,
+		},
+		CreatedAt:  moment(r.CreatedAt),
+		UpdatedAt:  moment(r.UpdatedAt),
+		Generation: r.Generation,
+		Observed:   r.ObservedGeneration,
+		Version:    r.Version,
 	}, nil
 }
 

@@ -417,7 +417,7 @@ func (w *world) rouse(a *app) {
 
 func (w *world) delete(a *app) bool {
 	s, _ := w.control.current()
-	if err := s.Delete(context.Background(), w.who, a.id, false); err != nil {
+	if err := s.Delete(context.Background(), w.who, a.id, slipway.DeleteOptions{}); err != nil {
 		w.expected("delete", err)
 		return false
 	}
