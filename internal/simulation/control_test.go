@@ -33,7 +33,7 @@ func (c *control) start() {
 	defer c.mu.Unlock()
 	c.service = service.New(c.w.store, c.w.blobs, c.w.images, c.w.ring, service.Config{
 		URL: func(slug string) string { return "http://slipway.test/d/" + slug }, Logger: c.w.log,
-		ScalePace: slipway.Pace{Up: 1, Down: 1},
+		ScalePace: slipway.Pace{Up: 1, Down: 1}, Undo: undo, Unroute: c.w.unroute,
 	})
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	ctx, s := c.ctx, c.service

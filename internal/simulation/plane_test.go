@@ -30,6 +30,7 @@ type plane struct {
 	w        *world
 	listener *listener.Listener
 	router   *router
+	workers  *reconcile.Reconciler
 	driver   *fake.Driver
 	died     chan struct{}
 
@@ -58,6 +59,7 @@ func (w *world) startPlane(doom int, after bool) *plane {
 	r := reconcile.New(sync, driver, mortalBuilder{w.builder, p}, mortalRouter{p.router, p}, outputs, reconcile.Config{
 		Owner: owner, Ports: ports, Builds: 2, Settle: settle, Quiet: 3 * time.Second, Vitals: health, Logger: w.log, Now: time.Now,
 	})
+	p.workers = r
 	p.listener = listener.New(sync, driver, r, outputs, listener.Config{Owner: owner, Batch: 10, Vitals: health, Logger: w.log})
 	if err := p.listener.Start(context.Background()); err != nil {
 		p.kill() // a server that can not start exits
