@@ -109,7 +109,10 @@ func (s *Service) watchTree(body io.Reader) (same io.Reader, tree func() string)
 	}
 }
 
-func uploadFolder(d slipway.DeploymentID) string { return "uploads/" + string(d) }
+// uploads is where the folders of deployments lie.
+const uploads = "uploads"
+
+func uploadFolder(d slipway.DeploymentID) string { return uploads + "/" + string(d) }
 
 func (s *Service) openUpload(ctx context.Context, id slipway.UploadID) (u slipway.Upload, err error) {
 	err = s.read(ctx, func(c *change) error { return c.fillable(id, &u) })

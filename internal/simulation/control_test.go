@@ -179,6 +179,14 @@ func (c *control) Disown(ctx context.Context, l slipway.Lease, kind slipway.Item
 	return ask(ctx, c, func(ctx context.Context, s *service.Service) (bool, error) { return s.Disown(ctx, l, kind, ref) })
 }
 
+func (c *control) Unknown(ctx context.Context, things []slipway.Thing) ([]slipway.Thing, error) {
+	return ask(ctx, c, func(ctx context.Context, s *service.Service) ([]slipway.Thing, error) { return s.Unknown(ctx, things) })
+}
+
+func (c *control) Found(ctx context.Context, owner string, leftovers []slipway.Leftover) error {
+	return tell(ctx, c, func(ctx context.Context, s *service.Service) error { return s.Found(ctx, owner, leftovers) })
+}
+
 func (c *control) Measured(ctx context.Context, owner string, samples []slipway.Sample) error {
 	return tell(ctx, c, func(ctx context.Context, s *service.Service) error { return s.Measured(ctx, owner, samples) })
 }

@@ -283,6 +283,14 @@ func (m mortalSync) Rouse(ctx context.Context, d slipway.DeploymentID) error {
 	return do(m.p, "Rouse", func() error { return m.control.Rouse(ctx, d) })
 }
 
+func (m mortalSync) Unknown(ctx context.Context, things []slipway.Thing) ([]slipway.Thing, error) {
+	return live(m.p, "Unknown", func() ([]slipway.Thing, error) { return m.control.Unknown(ctx, things) })
+}
+
+func (m mortalSync) Found(ctx context.Context, owner string, leftovers []slipway.Leftover) error {
+	return do(m.p, "Found", func() error { return m.control.Found(ctx, owner, leftovers) })
+}
+
 func (m mortalSync) Measured(ctx context.Context, owner string, samples []slipway.Sample) error {
 	return do(m.p, "Measured", func() error { return m.control.Measured(ctx, owner, samples) })
 }
