@@ -179,8 +179,6 @@ type (
 		Kind ItemKind
 		Ref  string
 	}
-	// StateExported says where the last state was put, before it is removed.
-	StateExported struct{ Where string }
 	// ItemVerified says that a thing which was removed was looked for, and not
 	// found.
 	ItemVerified struct {
@@ -220,7 +218,6 @@ func (HealthChanged) event()    {}
 func (ServingFailed) event()    {}
 func (ServingRecovered) event() {}
 func (ItemRemoved) event()      {}
-func (StateExported) event()    {}
 func (ItemVerified) event()     {}
 func (ItemFound) event()        {}
 func (ItemStuck) event()        {}

@@ -76,7 +76,6 @@ type Deployment struct {
 	PurgeAt            int64
 	Purge              bool
 	ReservedSlug       string
-	FinalSnapshot      string
 }
 
 type DeploymentEvent struct {
