@@ -118,7 +118,7 @@ var stories = map[string]story{
 	}, want: "DEPLOYED"},
 	"replacement of what sleeps":   {before: sleeping(state), change: pushed(state), want: "DEPLOYED DEPLOYED"},
 	"a failure beside what sleeps": {before: sleeping(good), change: pushed("kind=plain build=ok agent=refuse"), want: "DEPLOYED DEPLOY_FAILED", left: -1},
-	"putting aside": {before: pushed(state), change: func(w *world, a *app) { w.putAside(a) }, want: "DEPLOYED", left: -1},
+	"putting aside":                {before: pushed(state), change: func(w *world, a *app) { w.putAside(a) }, want: "DEPLOYED", left: -1},
 	"putting aside in a build": {before: pushed(good), change: func(w *world, a *app) {
 		w.push(a, good)
 		time.Sleep(1500 * time.Millisecond)
@@ -157,8 +157,8 @@ var stories = map[string]story{
 		w.push(w.create(a.name+"-too"), state+" nonce=shared")
 		w.push(a, state+" nonce=shared")
 	}, change: func(w *world, a *app) { w.delete(a) }},
-	"deletion of what sleeps":      {before: sleeping(state), change: func(w *world, a *app) { w.delete(a) }},
-	"restart of state":             {before: pushed(state), change: func(w *world, a *app) { w.agents.crash(w.address(a)) }, want: "DEPLOYED"},
+	"deletion of what sleeps": {before: sleeping(state), change: func(w *world, a *app) { w.delete(a) }},
+	"restart of state":        {before: pushed(state), change: func(w *world, a *app) { w.agents.crash(w.address(a)) }, want: "DEPLOYED"},
 }
 
 // A data plane may die before or after any call it makes, and the next one
