@@ -192,6 +192,8 @@ type (
 		Ref    string
 		Reason string
 	}
+	// StateKept says where the state was put that a deletion is about to remove.
+	StateKept struct{ Path string }
 	// ItemStuck says that a thing could not be removed, and why.
 	ItemStuck struct {
 		Kind   ItemKind
@@ -220,6 +222,7 @@ func (ServingRecovered) event() {}
 func (ItemRemoved) event()      {}
 func (ItemVerified) event()     {}
 func (ItemFound) event()        {}
+func (StateKept) event()        {}
 func (ItemStuck) event()        {}
 
 // PortRange is the ports that a data plane gives to instances, both ends

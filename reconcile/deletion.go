@@ -67,7 +67,9 @@ func (w *worker) removeItem(ctx context.Context, item slipway.Item) error {
 	case slipway.ItemInstance:
 		err = w.driver.Delete(ctx, d, slipway.InstanceID(item.Ref))
 	case slipway.ItemState:
-		err = w.driver.Purge(ctx, d)
+		if err = w.keepState(ctx); err == nil {
+			err = w.driver.Purge(ctx, d)
+		}
 	case slipway.ItemBundle, slipway.ItemImage:
 		_, err = w.builder.RemoveUnless(ctx, item.Kind, item.Ref, func() (bool, error) {
 			shared, err = w.sync.Disown(ctx, w.lease, item.Kind, item.Ref)
@@ -81,6 +83,20 @@ func (w *worker) removeItem(ctx context.Context, item slipway.Item) error {
 		return w.report(ctx) // it is written already
 	}
 	return w.report(ctx, slipway.ItemRemoved{Kind: item.Kind, Ref: item.Ref})
+}
+
+// keepState puts the state elsewhere before it goes, and writes down where: what
+// is left of a state that is being removed must not take its place.
+func (w *worker) keepState(ctx context.Context) error {
+	d := w.a.Deployment
+	if w.config.Final == nil || !d.Deletion.Purge || d.Deletion.Snapshot != "" {
+		return nil
+	}
+	path, err := w.config.Final.Keep(ctx, d)
+	if path == "" || err != nil {
+		return err
+	}
+	return w.report(ctx, slipway.StateKept{Path: path})
 }
 
 // lookAgain looks for what was removed, and for anything else that there is of a

@@ -38,6 +38,13 @@ type Outputs interface {
 	Finish(ctx context.Context, i slipway.InstanceID)
 }
 
+// FinalSnapshots keep the last state of a deployment.
+type FinalSnapshots interface {
+	// Keep writes the state, unless that was done in this deletion, and returns
+	// where it lies; "" if there is none.
+	Keep(ctx context.Context, d slipway.Deployment) (path string, err error)
+}
+
 // Config is what a data plane decides.
 type Config struct {
 	Meter  Meter  // nil for none
@@ -49,6 +56,9 @@ type Config struct {
 	// not at all.
 	Settle time.Duration
 	Vitals Vitals // nil for none
+	// Final is where the state of a deployment is kept before it goes for good;
+	// nil for nowhere.
+	Final FinalSnapshots
 	// Quiet is how long a hand-over of state waits for a moment without runs.
 	Quiet  time.Duration
 	Logger *slog.Logger

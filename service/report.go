@@ -91,6 +91,9 @@ func (r *report) take(e slipway.Event) error {
 		return r.MarkVerified(r.d.ID, e.Kind, e.Ref, r.now)
 	case slipway.ItemFound:
 		return r.itemFound(e)
+	case slipway.StateKept:
+		r.d.Deletion.Snapshot, r.dirty = e.Path, true
+		return nil
 	case slipway.ItemStuck:
 		return r.MarkStuck(r.d.ID, e.Kind, e.Ref, e.Reason, time.Time{})
 	}
