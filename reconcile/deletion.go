@@ -134,15 +134,15 @@ func (w *worker) remains(ctx context.Context, gone []slipway.Item) ([]slipway.Th
 	if w.router.Routes(d.ID) {
 		things = append(things, slipway.Thing{Kind: slipway.ItemRoute, Ref: string(d.ID), What: "its route"})
 	}
-	made := slices.ContainsFunc(gone, func(i slipway.Item) bool { return i.Kind == slipway.ItemBundle || i.Kind == slipway.ItemImage })
-	if !made {
-		return things, nil
-	}
-	all, err := w.builder.Remains(ctx)
-	for _, t := range all {
-		if slices.ContainsFunc(gone, func(i slipway.Item) bool { return t.Kind == i.Kind && t.Ref == i.Ref }) {
-			things = append(things, t)
+	for _, i := range gone {
+		if i.Kind != slipway.ItemBundle && i.Kind != slipway.ItemImage {
+			continue
 		}
+		there, err := w.builder.There(ctx, i.Kind, i.Ref)
+		if err != nil {
+			return nil, err
+		}
+		things = append(things, there...)
 	}
-	return things, err
+	return things, nil
 }

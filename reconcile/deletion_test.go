@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/slipwayhq/slipway"
@@ -27,7 +28,9 @@ type artefacts struct {
 	things []slipway.Thing
 }
 
-func (a artefacts) Remains(context.Context) ([]slipway.Thing, error) { return a.things, nil }
+func (a artefacts) There(_ context.Context, kind slipway.ItemKind, ref string) ([]slipway.Thing, error) {
+	return slices.DeleteFunc(slices.Clone(a.things), func(t slipway.Thing) bool { return t.Kind != kind || t.Ref != ref }), nil
+}
 
 func (t table) Routes(d slipway.DeploymentID) bool { return t.routed[d] }
 

@@ -26,8 +26,9 @@ type Builder interface {
 	// RemoveUnless removes an artefact, unless shared says that it is needed
 	// still; no build of the same artefact runs in between.
 	RemoveUnless(ctx context.Context, kind slipway.ItemKind, ref string, shared func() (bool, error)) (removed bool, err error)
-	// Remains lists the artefacts that there are.
-	Remains(context.Context) ([]slipway.Thing, error)
+	// There looks for an artefact, by what Makes called it, and tells what there is
+	// of it.
+	There(ctx context.Context, kind slipway.ItemKind, ref string) ([]slipway.Thing, error)
 }
 
 // Outputs carries what instances print to the control plane.
