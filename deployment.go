@@ -35,6 +35,7 @@ const (
 	Unused              DeploymentStatus = "UNUSED"
 	AwaitingDelete      DeploymentStatus = "AWAITING_DELETE"
 	AwaitingFinalDelete DeploymentStatus = "AWAITING_FINAL_DELETE"
+	Kept                DeploymentStatus = "KEPT" // deleted, and can be restored; ours alone: clients never see it
 	DeploymentUnknown   DeploymentStatus = "UNKNOWN"
 )
 
@@ -55,7 +56,9 @@ type Deployment struct {
 	Active         RevisionID // the one that serves, "" before the first
 	Health         Health
 	Running        Running
+	Protected      bool // DELETE is refused
 	DeleteProject  bool // delete the tracing project too
+	Deletion       Deletion
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 
@@ -105,9 +108,9 @@ const (
 var FreeTypes = []string{"dev_free", "dev_free_zero"}
 
 // Deleting says whether DELETE has been answered: from then on nothing new
-// takes effect for this id.
+// takes effect for this id, unless it is restored.
 func (d Deployment) Deleting() bool {
-	return d.Status == AwaitingDelete || d.Status == AwaitingFinalDelete
+	return d.Status == AwaitingDelete || d.Status == AwaitingFinalDelete || d.Status == Kept
 }
 
 // SourceConfig is what a client sets on a deployment and a revision does not

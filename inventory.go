@@ -5,32 +5,40 @@ import "time"
 // ItemKind is a kind of thing that is made for a deployment.
 type ItemKind string
 
+// What a data plane makes, and removes.
 const (
 	ItemRoute    ItemKind = "route"    // its name at the gateway
 	ItemInstance ItemKind = "instance" // process or container, port and folder
 	ItemState    ItemKind = "state"    // the state folder of its kind
 	ItemBundle   ItemKind = "bundle"   // shared by digest: removed with its last owner
 	ItemImage    ItemKind = "image"    // in the engine, shared alike
-	ItemUpload   ItemKind = "upload"   // an uploaded source
-	ItemProject  ItemKind = "tracing_project"
-	ItemLogs     ItemKind = "logs"
-	// ItemRepository is all that was pushed for the deployment.
-	ItemRepository ItemKind = "repository"
 )
 
-// Item is one thing made for a deployment. It is written before the thing is
-// made, and deletion works from these rows.
-type Item struct {
-	Deployment DeploymentID
-	Kind       ItemKind
-	Ref        string // names the thing within its kind
-	CreatedAt  time.Time
-	ReleasedAt time.Time // when the deployment gave it up; zero while it needs it
-	RemovedAt  time.Time // zero while it may exist
-	VerifiedAt time.Time // when its absence was seen
-	Attempts   int       // of removing it
-	LastError  string
+// What the control plane makes, and removes.
+const (
+	ItemUpload     ItemKind = "upload"          // an uploaded source
+	ItemRepository ItemKind = "repository"      // all that was pushed for the deployment
+	ItemLogs       ItemKind = "logs"            // of its builds and agents
+	ItemProject    ItemKind = "tracing_project" // stays, unless it is asked for too
+	ItemRecords    ItemKind = "records"         // its rows: revisions, variables, keys, measurements, events
+)
+
+// ItemDatabase is a database that the user supplied. It is in no inventory: we
+// did not make it.
+const ItemDatabase ItemKind = "database"
+
+// OrderOfRemoval is the order in which the things of a deployment go: nobody may
+// reach it any more, nothing may run, then what it left, and last the rows that
+// tell of it.
+var OrderOfRemoval = []ItemKind{
+	ItemRoute, ItemInstance, ItemState, ItemBundle, ItemImage,
+	ItemUpload, ItemRepository, ItemLogs, ItemProject, ItemRecords,
 }
+
+// Serves says whether things of the kind are there for the sake of serving:
+// they go at once with a deletion, and a restore makes them anew. All others it
+// needs as they were.
+func (k ItemKind) Serves() bool { return k == ItemRoute || k == ItemInstance }
 
 // OnDataPlane says whether the data plane made it and must remove it; the rest
 // is the control plane's own.
@@ -41,3 +49,22 @@ func (k ItemKind) OnDataPlane() bool {
 	}
 	return false
 }
+
+// Item is one thing made for a deployment. It is written before the thing is
+// made, and deletion works from these rows.
+type Item struct {
+	Deployment DeploymentID
+	Kind       ItemKind
+	Ref        string // names the thing within its kind
+	CreatedAt  time.Time
+	ReleasedAt time.Time // when the deployment gave it up; zero while it needs it
+	RemovedAt  time.Time // zero while it may exist
+	VerifiedAt time.Time // when it was looked for after that, and not found
+	Shared     bool      // it was left to others that have it too
+	Attempts   int       // of removing it, in vain
+	LastError  string    // of the last one
+	RetryAt    time.Time // the next one, where the control plane makes it
+}
+
+// Settled says whether nothing is to be done about the item any more.
+func (i Item) Settled() bool { return i.Shared && !i.RemovedAt.IsZero() || !i.VerifiedAt.IsZero() }

@@ -46,6 +46,7 @@ type Change struct {
 	BuildCommand   *string
 	AgentServer    *AgentServer
 	Access         *Access
+	Protected      *bool // makes no revision
 	RepoRef        *string
 	ConfigPath     *string
 	ImageURI       *string

@@ -37,6 +37,7 @@ type Tx interface {
 	StatusEvents
 	Listeners
 	Measurements
+	Deletions
 }
 
 // Workspaces and their keys.
@@ -59,11 +60,13 @@ type Workspaces interface {
 	CountAdminKeys(now time.Time) (int, error)
 	RevokeKey(id KeyID, at time.Time) error
 	TouchKey(id KeyID, at time.Time) error
-	DeleteDeploymentKeys(DeploymentID) error
+	// DeleteDeploymentKeys returns how many there were.
+	DeleteDeploymentKeys(DeploymentID) (int, error)
 }
 
-// Remains is what is left in a workspace.
-type Remains struct{ Deployments, Listeners, Projects int }
+// Remains is what is left in a workspace. Deleted are deployments that are gone
+// for clients, and kept aside or being removed.
+type Remains struct{ Deployments, Deleted, Listeners, Projects int }
 
 // KeyFilter selects keys, newest first. Zero fields select all.
 type KeyFilter struct {
@@ -92,7 +95,7 @@ type DeploymentFilter struct {
 	Offset       int
 }
 
-// Deployments, newest first in lists.
+// Deployments, newest first in lists, which leave out what is gone.
 type Deployments interface {
 	InsertDeployment(Deployment) error
 	// Deployment returns one of any workspace.
@@ -163,8 +166,16 @@ type Inventory interface {
 	ListItems(DeploymentID) ([]Item, error)
 	// ReleaseItem writes that the deployment does not need an item any more.
 	ReleaseItem(d DeploymentID, kind ItemKind, ref string, at time.Time) error
+	// MarkRemoved writes that the thing was removed, MarkShared that it was left
+	// to others.
 	MarkRemoved(d DeploymentID, kind ItemKind, ref string, at time.Time) error
-	MarkStuck(d DeploymentID, kind ItemKind, ref, reason string) error
+	MarkShared(d DeploymentID, kind ItemKind, ref string, at time.Time) error
+	// MarkVerified writes that a thing which was removed was looked for, and not
+	// found.
+	MarkVerified(d DeploymentID, kind ItemKind, ref string, at time.Time) error
+	// MarkStuck writes that removing it was in vain, or that it is there again,
+	// and when to try again (zero: whoever made it minds that).
+	MarkStuck(d DeploymentID, kind ItemKind, ref, reason string, retry time.Time) error
 	// ItemOwners counts deployments that have the item and have not removed it.
 	ItemOwners(kind ItemKind, ref string) (int, error)
 }
@@ -219,6 +230,8 @@ type Logs interface {
 // Projects for traces.
 type Projects interface {
 	InsertProject(TracingProject) error
+	Project(ProjectID) (TracingProject, error)
+	// ProjectByName does not see hidden ones.
 	ProjectByName(WorkspaceID, string) (TracingProject, error)
 	UpdateProject(TracingProject) error
 	DeleteProject(ProjectID) error
@@ -294,4 +307,28 @@ type Measurements interface {
 	Census(now time.Time) ([]Census, error)
 	// DropMeasurements removes what each resolution is not kept for any more.
 	DropMeasurements(now time.Time) error
+}
+
+// Deletions that are going on or can be undone, and the receipts of those that
+// are over.
+type Deletions interface {
+	// DeletedDeployments lists a workspace's, those deleted last first.
+	DeletedDeployments(w WorkspaceID, limit, offset int) ([]Deployment, error)
+	// DeploymentsToPurge lists over all workspaces those whose time is over to be
+	// kept aside, and that are not purged yet.
+	DeploymentsToPurge(now time.Time, limit int) ([]Deployment, error)
+	// NextPurge is when the next will have been, zero for never.
+	NextPurge() (time.Time, error)
+	// SlugReserved says whether a deleted deployment of another workspace may
+	// take a public name back.
+	SlugReserved(slug string, w WorkspaceID) (bool, error)
+	// RowsOf counts the rows that tell of a deployment, but for its receipt: 0
+	// once it is deleted.
+	RowsOf(DeploymentID) (int, error)
+	// CountLogs counts lines, up to most.
+	CountLogs(d DeploymentID, most int) (int, error)
+	// DropLogs removes up to limit lines, and returns how many.
+	DropLogs(d DeploymentID, limit int) (int, error)
+	InsertDeletionReceipt(DeletionReceipt) error
+	DeletionReceipt(DeploymentID) (DeletionReceipt, error)
 }

@@ -23,7 +23,7 @@ type Assignment struct {
 	InProgress *Revision // the one between AWAITING_BUILD and DEPLOYING, if any
 	Active     *Revision // the one that serves, if any
 	Instances  []Instance
-	Items      []Item // those on the data plane that may still exist
+	Items      []Item // those on the data plane that may still exist, or were not looked for again
 }
 
 // Revision returns the revision in progress or the active one by its id.
@@ -89,6 +89,12 @@ type Sync interface {
 	// Disown gives an item up if another deployment owns it too, and says
 	// whether one does. The last owner keeps it until the thing is removed.
 	Disown(ctx context.Context, l Lease, kind ItemKind, ref string) (bool, error)
+	// Unknown returns those things of which nothing is known: their deployment is
+	// not, or, of what deployments share, no inventory has it.
+	Unknown(ctx context.Context, things []Thing) ([]Thing, error)
+	// Found takes what is left over on a data plane, in the place of what it said
+	// before.
+	Found(ctx context.Context, owner string, leftovers []Leftover) error
 	// Measured takes samples of the deployments that run here. After an error
 	// they are not sent again: they may have been taken.
 	Measured(ctx context.Context, owner string, samples []Sample) error
@@ -168,11 +174,26 @@ type (
 	// ServingRecovered says that the active revision, which failed, serves well
 	// again.
 	ServingRecovered struct{ Revision RevisionID }
-	// ItemRemoved says that a thing is gone, and was looked for.
+	// ItemRemoved says that a thing was removed.
 	ItemRemoved struct {
 		Kind ItemKind
 		Ref  string
 	}
+	// ItemVerified says that a thing which was removed was looked for, and not
+	// found.
+	ItemVerified struct {
+		Kind ItemKind
+		Ref  string
+	}
+	// ItemFound says that a thing which was removed, or of which nothing was
+	// known, is there.
+	ItemFound struct {
+		Kind   ItemKind
+		Ref    string
+		Reason string
+	}
+	// StateKept says where the state was put that a deletion is about to remove.
+	StateKept struct{ Path string }
 	// ItemStuck says that a thing could not be removed, and why.
 	ItemStuck struct {
 		Kind   ItemKind
@@ -199,6 +220,9 @@ func (HealthChanged) event()    {}
 func (ServingFailed) event()    {}
 func (ServingRecovered) event() {}
 func (ItemRemoved) event()      {}
+func (ItemVerified) event()     {}
+func (ItemFound) event()        {}
+func (StateKept) event()        {}
 func (ItemStuck) event()        {}
 
 // PortRange is the ports that a data plane gives to instances, both ends

@@ -17,7 +17,8 @@ func (d Deployment) Tag() string {
 		Config      SourceConfig
 		Revision    RevisionConfig
 		Secrets     SecretSetID // sets never change: another value or reference is another set
-	}{d.DisplayName, d.Config, d.RevisionConfig, d.Secrets})
+		Protected   bool        `json:",omitempty"` // so that tags stay which were handed out before
+	}{d.DisplayName, d.Config, d.RevisionConfig, d.Secrets, d.Protected})
 	sum := sha256.Sum256(set)
 	return base64.RawURLEncoding.EncodeToString(sum[:12])
 }

@@ -44,7 +44,10 @@ type DeploymentEvent string
 const (
 	Provide       DeploymentEvent = "provide"        // what it needs of databases is there
 	Delete        DeploymentEvent = "delete"         // DELETE was answered
-	StopServing   DeploymentEvent = "stop serving"   // nothing of it runs any more
+	StopServing   DeploymentEvent = "stop serving"   // nothing is left of it on a data plane
+	Keep          DeploymentEvent = "keep"           // nothing of it runs any more, and the rest is kept aside
+	Restore       DeploymentEvent = "restore"        // what was kept aside is wanted again
+	Purge         DeploymentEvent = "purge"          // what was kept aside is to go
 	LoseDatabases DeploymentEvent = "lose databases" // nobody can say what became of them
 )
 
@@ -53,7 +56,8 @@ var deploymentTransitions = map[DeploymentStatus]map[DeploymentEvent]DeploymentS
 	Ready:             {Delete: AwaitingDelete},
 	Unused:            {Delete: AwaitingDelete},
 	DeploymentUnknown: {Provide: Ready, Delete: AwaitingDelete},
-	AwaitingDelete:    {StopServing: AwaitingFinalDelete},
+	AwaitingDelete:    {StopServing: AwaitingFinalDelete, Keep: Kept},
+	Kept:              {Restore: Ready, Purge: AwaitingDelete},
 }
 
 // After returns the status that follows s when e happens.

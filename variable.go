@@ -94,12 +94,15 @@ func checkVariableName(name string) error {
 // command lines drop these names from every set that they send (contract §3).
 var ownDatabases = []string{"POSTGRES_URI_CUSTOM", "REDIS_URI_CUSTOM"}
 
+// NamesDatabase says whether a variable names a database that a client brings.
+func NamesDatabase(variable string) bool { return slices.Contains(ownDatabases, variable) }
+
 // KeepDatabases adds to a new set of variables those for the client's own
 // databases that it lacks, or holds without a value.
 func KeepDatabases(old, given []EnvVar) []EnvVar {
 	kept := slices.Clone(given)
 	for _, v := range old {
-		if !slices.Contains(ownDatabases, v.Name) {
+		if !NamesDatabase(v.Name) {
 			continue
 		}
 		kept = slices.DeleteFunc(kept, func(g EnvVar) bool { return g.Name == v.Name && g.Value == "" })

@@ -74,5 +74,6 @@ type TracingProject struct {
 	Name       string
 	Deployment DeploymentID // "" once the deployment is gone
 	Kept       bool         // made for a deployment and kept after its end: the name may be taken again
+	Hidden     bool         // it goes with its deployment: nobody sees it, and its name is free
 	CreatedAt  time.Time
 }

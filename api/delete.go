@@ -11,7 +11,7 @@ import (
 func (s *server) DeleteDeployment(ctx context.Context, r wire.DeleteDeploymentRequestObject) (wire.DeleteDeploymentResponseObject, error) {
 	id := slipway.DeploymentID(r.DeploymentID)
 	remove := func() error {
-		return s.Control.Delete(ctx, principal(ctx), id, value(r.Params.DeleteTracingProject))
+		return s.Control.Delete(ctx, principal(ctx), id, slipway.DeleteOptions{TracingProject: value(r.Params.DeleteTracingProject)})
 	}
 	if value(r.Params.Force) {
 		remove = func() error { return s.Control.ForceDelete(ctx, principal(ctx), id) }

@@ -22,7 +22,7 @@ type Control interface {
 	Patch(context.Context, slipway.Principal, slipway.DeploymentID, slipway.Change) (slipway.DeploymentView, error)
 	Revise(context.Context, slipway.Principal, slipway.DeploymentID, slipway.Change) (slipway.RevisionView, error)
 	CountFree(context.Context, slipway.Principal) (int, error)
-	Delete(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, tracing bool) error
+	Delete(context.Context, slipway.Principal, slipway.DeploymentID, slipway.DeleteOptions) error
 	DeleteMany(context.Context, slipway.Principal, []slipway.DeploymentID) ([]error, error)
 	ForceDelete(context.Context, slipway.Principal, slipway.DeploymentID) error
 	Redeploy(context.Context, slipway.Principal, slipway.DeploymentID, slipway.RevisionID) (slipway.DeploymentView, error)

@@ -91,7 +91,7 @@ func (c *control) Revise(_ context.Context, _ slipway.Principal, _ slipway.Deplo
 	return revision, c.err
 }
 
-func (c *control) Delete(context.Context, slipway.Principal, slipway.DeploymentID, bool) error {
+func (c *control) Delete(context.Context, slipway.Principal, slipway.DeploymentID, slipway.DeleteOptions) error {
 	return c.err
 }
 

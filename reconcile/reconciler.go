@@ -26,6 +26,9 @@ type Builder interface {
 	// RemoveUnless removes an artefact, unless shared says that it is needed
 	// still; no build of the same artefact runs in between.
 	RemoveUnless(ctx context.Context, kind slipway.ItemKind, ref string, shared func() (bool, error)) (removed bool, err error)
+	// There looks for an artefact, by what Makes called it, and tells what there is
+	// of it.
+	There(ctx context.Context, kind slipway.ItemKind, ref string) ([]slipway.Thing, error)
 }
 
 // Outputs carries what instances print to the control plane.
@@ -34,6 +37,13 @@ type Outputs interface {
 	Follow(slipway.Instance)
 	// Finish reads what is left and forgets the instance.
 	Finish(ctx context.Context, i slipway.InstanceID)
+}
+
+// FinalSnapshots keep the last state of a deployment.
+type FinalSnapshots interface {
+	// Keep writes the state, unless that was done in this deletion, and returns
+	// where it lies; "" if there is none.
+	Keep(ctx context.Context, d slipway.Deployment) (path string, err error)
 }
 
 // Config is what a data plane decides.
@@ -47,6 +57,9 @@ type Config struct {
 	// not at all.
 	Settle time.Duration
 	Vitals Vitals // nil for none
+	// Final is where the state of a deployment is kept before it goes for good;
+	// nil for nowhere.
+	Final FinalSnapshots
 	// Quiet is how long a hand-over of state waits for a moment without runs.
 	Quiet time.Duration
 	// DiskMB is how much an instance may keep on the disk; 0 for any number.
@@ -70,6 +83,9 @@ type Reconciler struct {
 	workers  map[slipway.DeploymentID]*worker
 	memories map[slipway.DeploymentID]*memory // of deployments that wait for a time
 	idle     sync.WaitGroup
+
+	routing sync.Mutex                     // held over every change of a route
+	closed  map[slipway.DeploymentID]int64 // generation before which no route is believed
 }
 
 // New returns a reconciler. It does nothing by itself: give it claims.
@@ -80,7 +96,7 @@ func New(s slipway.Sync, driver slipway.Driver, builder Builder, router slipway.
 	return &Reconciler{
 		sync: s, driver: driver, builder: builder, router: router, outputs: outputs, kinds: builder.Kinds(), config: config,
 		builds:  make(chan struct{}, max(config.Builds, 1)),
-		workers: map[slipway.DeploymentID]*worker{}, memories: map[slipway.DeploymentID]*memory{},
+		workers: map[slipway.DeploymentID]*worker{}, memories: map[slipway.DeploymentID]*memory{}, closed: map[slipway.DeploymentID]int64{},
 	}
 }
 
@@ -164,7 +180,7 @@ func (r *Reconciler) Adopt(ctx context.Context, a slipway.Assignment) (work bool
 		return false, err
 	}
 	if route, ok := routeFor(w); ok {
-		r.router.Route(route)
+		r.route(route, a.Deployment.Generation)
 	}
 	r.watch(w)
 	return next(w).do != rest, nil

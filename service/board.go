@@ -46,7 +46,7 @@ func (b *board) Any() <-chan struct{} {
 	return b.any
 }
 
-// PostDying wakes those who finish deletions.
+// PostDying wakes those who finish and purge deletions.
 func (b *board) PostDying() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/slipwayhq/slipway"
@@ -22,7 +21,7 @@ const sweepEvery = 10 * time.Minute
 // kept is kept for days.
 const releaseEvery = time.Hour
 
-// Coordinate ends what has passed its deadline, finishes deletions, sweeps
+// Coordinate ends what has passed its deadline, finishes and purges deletions, sweeps
 // receipts, the registry and measurements and gives up what is not needed any
 // more, until ctx ends; then it writes what was measured last. Several may run on
 // one store.
@@ -54,14 +53,16 @@ func (s *Service) Coordinate(ctx context.Context) {
 
 // coordinate does what is due and says when to look again.
 func (s *Service) coordinate(ctx context.Context) (time.Duration, error) {
-	err := errors.Join(s.endOverdue(ctx), s.finishDeletions(ctx))
-	if err != nil {
+	err := errors.Join(s.endOverdue(ctx), s.purgeOverdue(ctx))
+	next, failed := s.finishDeletions(ctx)
+	if err = errors.Join(err, failed); err != nil {
 		return 0, err
 	}
-	var next time.Time
-	err = s.read(ctx, func(c *change) (err error) {
-		next, err = c.NextDeadline()
-		return err
+	err = s.read(ctx, func(c *change) error {
+		deadline, err1 := c.NextDeadline()
+		purge, err2 := c.NextPurge()
+		next = sooner(next, sooner(deadline, purge))
+		return errors.Join(err1, err2)
 	})
 	wait := min(longPoll, s.config.BuildLimit, s.config.ImageLimit) // sooner than any deadline that is set meanwhile
 	if !next.IsZero() {
@@ -125,46 +126,4 @@ func timeout(d slipway.Deployment, r slipway.Revision, config Config) *slipway.F
 		Message: fmt.Sprintf("It was still %s after %s.", r.Status, limit.Round(time.Second)),
 		Hint:    "The logs of the revision show how far it came.",
 	}
-}
-
-// finishAtOnce bounds how many deletions share a transaction, and so how long
-// other writers wait for it.
-const finishAtOnce = 16
-
-func (s *Service) finishDeletions(ctx context.Context) error {
-	var dying []slipway.Deployment
-	err := s.read(ctx, func(c *change) (err error) {
-		dying, err = c.DeploymentsInStatus(slipway.AwaitingFinalDelete, 0)
-		return err
-	})
-	for some := range slices.Chunk(dying, finishAtOnce) {
-		err = errors.Join(err, s.finishSome(ctx, some))
-	}
-	return wrap("finish deletions", err)
-}
-
-// finishSome finishes deletions together. Where that fails it tries each by
-// itself, so that one which can not be finished is in nobody's way.
-func (s *Service) finishSome(ctx context.Context, dying []slipway.Deployment) error {
-	ids := make([]slipway.DeploymentID, len(dying))
-	for i, d := range dying {
-		ids[i] = d.ID
-	}
-	err := s.finish(ctx, ids...)
-	switch {
-	case err == nil:
-		for _, d := range dying {
-			s.logDeleted(d)
-		}
-	case len(dying) > 1:
-		err = nil
-		for _, d := range dying {
-			err = errors.Join(err, s.finishSome(ctx, []slipway.Deployment{d}))
-		}
-	}
-	return err
-}
-
-func (s *Service) logDeleted(d slipway.Deployment) {
-	s.config.Logger.Info("deployment deleted", slog.String("deployment", string(d.ID)), slog.String("name", d.Name))
 }

@@ -1,20 +1,20 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/slipwayhq/slipway"
 )
 
 // Delete ends a deployment: once it returns nothing new takes effect for its
-// id. What was made for it goes afterwards, by its inventory. It may be asked
-// for again.
-func (s *Service) Delete(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, tracing bool) error {
-	err := s.change(ctx, func(c *change) error { return c.remove(ctx, who, id, tracing) })
+// id, and its names lead nowhere. What was made for it goes afterwards, by its
+// inventory. It may be asked for again, also for more.
+func (s *Service) Delete(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, o slipway.DeleteOptions) error {
+	err := s.change(ctx, func(c *change) error { return c.remove(who, id, o) })
 	return wrap("delete deployment", err)
 }
 
@@ -28,7 +28,7 @@ func (s *Service) DeleteMany(ctx context.Context, who slipway.Principal, ids []s
 				refusals[i] = refusals[first]
 				continue
 			}
-			refusals[i] = c.remove(ctx, who, id, false)
+			refusals[i] = c.remove(who, id, slipway.DeleteOptions{})
 			if refusals[i] != nil && slipway.CodeOf(refusals[i]) == "" {
 				return refusals[i]
 			}
@@ -38,113 +38,128 @@ func (s *Service) DeleteMany(ctx context.Context, who slipway.Principal, ids []s
 	return refusals, wrap("delete deployments", err)
 }
 
-// remove is delete for one that may be being deleted already.
-func (c *change) remove(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, tracing bool) error {
-	d, err := c.owned(who, id)
-	if err != nil || d.Deleting() {
-		return err
-	}
-	if err := slipway.CheckTag(ctx, d); err != nil {
-		return err
-	}
-	return c.delete(&d, tracing)
-}
-
 // ForceDelete is for a deployment that is being deleted, and refused for any
-// other (contract §2). It answers when the rows are gone. They are not dropped
-// before what they tell of is: nobody would know then what to remove.
+// other (contract §2). For clients it is gone at once; its rows stay as long as
+// what they tell of, since nobody would know otherwise what to remove.
 func (s *Service) ForceDelete(ctx context.Context, who slipway.Principal, id slipway.DeploymentID) error {
-	limit := time.NewTimer(s.config.ForceFor)
-	defer limit.Stop()
-	tick := time.NewTicker(time.Second) // another server may be who finishes it
-	defer tick.Stop()
-	watch := s.board.Watch(id)
-	defer watch.Leave()
-	for seen := false; ; seen = true {
-		changed := watch.Changed()
-		err := s.deleting(ctx, who, id)
-		if seen && slipway.CodeOf(err) == slipway.CodeNotFound {
-			return nil
-		}
+	return wrap("force deletion", s.change(ctx, func(c *change) error {
+		d, err := c.owned(who, id)
 		if err != nil {
-			return wrap("force deletion", err)
+			return err
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("force deletion: %w", ctx.Err())
-		case <-limit.C:
-			return slipway.Errorf(slipway.CodeUnavailable, "Deployment ID %s is still being deleted: what was made for it is not gone yet.", id)
-		case <-changed:
-		case <-tick.C:
+		if !d.Deleting() {
+			return slipway.Errorf(slipway.CodeInvalid, "Deployment ID %s is not being deleted: force is only for one that is.", id)
+		}
+		d.Deletion.GoneAt = c.now
+		c.changed = append(c.changed, id)
+		return c.keep(&d)
+	}))
+}
+
+// remove is delete for one that may be being deleted already, and may be gone.
+func (c *change) remove(who slipway.Principal, id slipway.DeploymentID, o slipway.DeleteOptions) error {
+	d, err := c.ownedRow(who, id)
+	switch {
+	case err != nil:
+		return err
+	case d.Deletion.Gone() && !o.Now:
+		return notFound(id)
+	case d.Deleting():
+		return c.deleteMore(&d, o)
+	case d.Protected:
+		return slipway.Errorf(slipway.CodeConflict, "Deployment ID %s is protected from deletion. Set its 'deletion_protection' to false by PATCH /v2/deployments/%s first.", id, id)
+	}
+	if err := slipway.CheckTag(c.ctx, d); err != nil {
+		return err
+	}
+	return c.delete(&d, who, o)
+}
+
+// deleteMore is for a deletion that is asked for again.
+func (c *change) deleteMore(d *slipway.Deployment, o slipway.DeleteOptions) error {
+	if o.TracingProject && !d.DeleteProject {
+		if err := c.letGoOfProject(d, true); err != nil {
+			return err
+		}
+		if err := c.keep(d); err != nil {
+			return err
 		}
 	}
+	if !o.Now || d.Deletion.Purge {
+		return nil
+	}
+	return c.purge(d)
 }
 
-// deleting refuses a deployment that is not being deleted.
-func (s *Service) deleting(ctx context.Context, who slipway.Principal, id slipway.DeploymentID) error {
-	return s.read(ctx, func(c *change) error {
-		d, err := c.owned(who, id)
-		if err == nil && !d.Deleting() {
-			err = slipway.Errorf(slipway.CodeInvalid, "Deployment ID %s is not being deleted: force is only for one that is.", id)
-		}
-		return err
-	})
-}
-
-func (c *change) delete(d *slipway.Deployment, tracing bool) (err error) {
+func (c *change) delete(d *slipway.Deployment, who slipway.Principal, o slipway.DeleteOptions) (err error) {
 	if d.Status, err = d.Status.After(slipway.Delete); err != nil {
 		return err
 	}
-	switch made, err := c.remaining(d.ID); {
-	case err != nil:
-		return err
-	case made == 0:
-		return c.vanish(d, tracing)
+	undo := c.service.config.Undo
+	d.Deletion = slipway.Deletion{At: c.now, By: cmp.Or(string(who.Key), who.Subject), PurgeAt: c.now, Purge: o.Now || undo <= 0}
+	if !d.Deletion.Purge {
+		d.Deletion.PurgeAt, d.Deletion.Slug = c.now.Add(undo), d.Slug
 	}
 	if d.Latest != "" {
 		if err := c.endOpen(d.ID); err != nil {
 			return err
 		}
 	}
-	if err := c.letGoOfProject(d, tracing); err != nil {
+	if err := c.letGoOfProject(d, o.TracingProject); err != nil {
 		return err
 	}
-	if err := c.DeleteDeploymentKeys(d.ID); err != nil {
-		return fmt.Errorf("delete keys: %w", err)
+	if err := c.dropKeys(d.ID); err != nil {
+		return err
 	}
-	d.DeleteProject = tracing
 	d.Slug = string(d.ID) // a deployment of the same name may have the public name at once
+	return c.advance(d)
+}
+
+// dropKeys ends the keys of a deployment's agent.
+func (c *change) dropKeys(d slipway.DeploymentID) error {
+	n, err := c.DeleteDeploymentKeys(d)
+	c.access = c.access || n > 0
+	return wrap("delete keys", err)
+}
+
+// purge has what is kept aside of a deleted deployment go too.
+func (c *change) purge(d *slipway.Deployment) (err error) {
+	if d.Status == slipway.Kept {
+		if d.Status, err = d.Status.After(slipway.Purge); err != nil {
+			return err
+		}
+	}
+	d.Deletion.Purge, d.Deletion.Slug = true, ""
+	if d.Deletion.PurgeAt.After(c.now) {
+		d.Deletion.PurgeAt = c.now
+	}
+	return c.advance(d)
+}
+
+// advance writes a deployment of which more is to go now than before. One of
+// which nothing has been made but rows ends with it: nobody has to be waited
+// for.
+func (c *change) advance(d *slipway.Deployment) error {
 	if err := c.stopServing(d); err != nil {
 		return err
 	}
-	if d.Status == slipway.AwaitingFinalDelete { // nothing is left to be cleared away
-		return c.alter(d)
-	}
-	return c.want(d)
-}
-
-// remaining counts what was made for a deployment and has not been removed, but
-// for its tracing project.
-func (c *change) remaining(d slipway.DeploymentID) (n int, err error) {
-	items, err := c.ListItems(d)
-	for _, i := range items {
-		if i.Kind != slipway.ItemProject && i.RemovedAt.IsZero() {
-			n++
+	switch d.Status {
+	case slipway.AwaitingFinalDelete:
+		items, err := c.ListItems(d.ID)
+		if err != nil {
+			return fmt.Errorf("read inventory: %w", err)
 		}
-	}
-	return n, wrap("read inventory", err)
-}
-
-// vanish deletes a deployment of which there is nothing but rows: nobody has to
-// be waited for.
-func (c *change) vanish(d *slipway.Deployment, tracing bool) error {
-	if tracing {
-		if err := c.DeleteProject(d.Project); err != nil && !errors.Is(err, slipway.ErrNoRow) {
-			return fmt.Errorf("delete tracing project: %w", err)
+		if d.Latest == "" && !slices.ContainsFunc(items, hasSteps) {
+			return c.end(*d)
 		}
+	case slipway.AwaitingDelete:
+		if err := c.want(d); err != nil {
+			return err
+		}
+		c.unrouted = append(c.unrouted, *d)
+		return nil
 	}
-	c.changed, c.vanished = append(c.changed, d.ID), append(c.vanished, *d)
-	return c.DeleteDeployment(d.ID)
+	return c.alter(d)
 }
 
 // endOpen ends what is in progress and skips what waits.
@@ -166,75 +181,63 @@ func (c *change) endOpen(d slipway.DeploymentID) error {
 	return nil
 }
 
-// letGoOfProject removes the tracing project, or keeps it for a deployment that
-// may take the name again (contract §3).
+// letGoOfProject keeps the tracing project for a deployment that may take the
+// name again (contract §3), or hides it: then it goes with the deployment. One
+// that belongs to another by now is left alone.
 func (c *change) letGoOfProject(d *slipway.Deployment, remove bool) error {
-	p, err := c.ProjectByName(d.Workspace, d.Name)
+	p, err := c.Project(d.Project)
 	switch {
-	case errors.Is(err, slipway.ErrNoRow), err == nil && p.ID != d.Project:
+	case errors.Is(err, slipway.ErrNoRow):
 		return nil
 	case err != nil:
 		return fmt.Errorf("read tracing project: %w", err)
+	case p.Deployment != d.ID && !p.Kept:
+		return nil
 	}
-	if err := c.MarkRemoved(d.ID, slipway.ItemProject, string(d.Project), c.now); err != nil {
-		return fmt.Errorf("release tracing project: %w", err)
-	}
+	p.Deployment, p.Kept, p.Hidden = "", true, false
 	if remove {
-		return wrap("delete tracing project", c.DeleteProject(p.ID))
+		p.Deployment, p.Kept, p.Hidden = d.ID, false, true
+		d.DeleteProject = true
 	}
-	p.Deployment, p.Kept = "", true
-	return wrap("keep tracing project", c.UpdateProject(p))
+	return wrap("let go of tracing project", c.UpdateProject(p))
 }
 
-// stopServing moves on a deployment of which the data plane has nothing left.
+// stopServing moves on a deployment of which the data plane has nothing left
+// that is to go now.
 func (c *change) stopServing(d *slipway.Deployment) error {
 	if d.Status != slipway.AwaitingDelete {
 		return nil
 	}
-	items, err := c.onDataPlane(d.ID)
-	if err != nil || len(items) > 0 {
+	items, err := c.onDataPlane(*d)
+	if err != nil || slices.ContainsFunc(items, func(i slipway.Item) bool { return d.Deletion.Takes(i.Kind) }) {
 		return err
 	}
 	c.dying = true
-	d.Status, err = d.Status.After(slipway.StopServing)
+	if d.Deletion.Purge {
+		d.Status, err = d.Status.After(slipway.StopServing)
+		return err
+	}
+	if !d.Deletion.Gone() {
+		d.Deletion.GoneAt = c.now
+	}
+	c.kept = append(c.kept, *d)
+	d.Status, err = d.Status.After(slipway.Keep)
 	return err
 }
 
-// onDataPlane lists what a data plane made for the deployment and has not
-// removed.
-func (c *change) onDataPlane(d slipway.DeploymentID) ([]slipway.Item, error) {
-	items, err := c.ListItems(d)
+// onDataPlane lists what a data plane made for the deployment and is not done
+// with: what it has not removed and, of what is to go, what it has not looked
+// for again.
+func (c *change) onDataPlane(d slipway.Deployment) ([]slipway.Item, error) {
+	items, err := c.ListItems(d.ID)
 	if err != nil {
 		return nil, fmt.Errorf("read inventory: %w", err)
 	}
-	var there []slipway.Item
-	for _, i := range items {
-		if i.Kind.OnDataPlane() && i.RemovedAt.IsZero() {
-			there = append(there, i)
+	return slices.DeleteFunc(items, func(i slipway.Item) bool {
+		done := !i.RemovedAt.IsZero()
+		if d.Deleting() && d.Deletion.Takes(i.Kind) {
+			done = i.Settled()
 		}
-	}
-	return there, nil
-}
-
-// finish removes what the control plane itself keeps of deployments that
-// nothing runs of any more: their bytes first, then the rows that tell of them.
-// One that somebody else has finished is no error.
-func (s *Service) finish(ctx context.Context, ids ...slipway.DeploymentID) error {
-	for _, id := range ids {
-		if err := s.blobs.DeleteAll(ctx, uploadFolder(id)); err != nil {
-			return fmt.Errorf("delete uploads of %s: %w", id, err)
-		}
-		if err := s.images.Remove(ctx, id); err != nil {
-			return fmt.Errorf("delete images: %w", err)
-		}
-	}
-	return s.change(ctx, func(c *change) error {
-		for _, id := range ids {
-			c.changed = append(c.changed, id)
-			if err := c.DeleteDeployment(id); err != nil && !errors.Is(err, slipway.ErrNoRow) {
-				return fmt.Errorf("delete deployment: %w", err)
-			}
-		}
-		return nil
-	})
+		return done || !i.Kind.OnDataPlane()
+	}), nil
 }

@@ -113,7 +113,7 @@ func (c *change) insertDeployment(ws slipway.WorkspaceID, n slipway.NewDeploymen
 	if err != nil {
 		return slipway.DeploymentView{}, err
 	}
-	slug, err := c.freeSlug(n.Name, id)
+	slug, err := c.freeSlug(ws, n.Name, id)
 	if err != nil {
 		return slipway.DeploymentView{}, err
 	}
@@ -137,6 +137,11 @@ func (c *change) insertDeployment(ws slipway.WorkspaceID, n slipway.NewDeploymen
 	}
 	if err := c.insertSecrets(id, secrets); err != nil {
 		return slipway.DeploymentView{}, err
+	}
+	for _, kind := range []slipway.ItemKind{slipway.ItemLogs, slipway.ItemRecords} {
+		if err := c.AddItem(slipway.Item{Deployment: id, Kind: kind, Ref: string(id), CreatedAt: c.now}); err != nil {
+			return slipway.DeploymentView{}, fmt.Errorf("write inventory: %w", err)
+		}
 	}
 	return slipway.DeploymentView{Deployment: d, Variables: secrets.names(), Refs: secrets.refs}, c.attachProject(id, project, made)
 }
@@ -175,15 +180,21 @@ func nameTaken(name string) error {
 	return slipway.Errorf(slipway.CodeConflict, "Deployments create a tracing project in LangSmith with the same name as the deployment. There already exists a project in LangSmith named: %s.", name)
 }
 
-func (c *change) freeSlug(name string, id slipway.DeploymentID) (string, error) {
+// freeSlug returns the public name of a new deployment: its name, unless a
+// deployment has that, or one of another workspace may take it back.
+func (c *change) freeSlug(ws slipway.WorkspaceID, name string, id slipway.DeploymentID) (string, error) {
 	slug := slipway.Slug(name, id, false)
-	switch _, err := c.DeploymentBySlug(slug); {
-	case errors.Is(err, slipway.ErrNoRow):
-		return slug, nil
-	case err != nil:
+	_, err := c.DeploymentBySlug(slug)
+	if err != nil && !errors.Is(err, slipway.ErrNoRow) {
 		return "", fmt.Errorf("look up public name: %w", err)
 	}
-	return slipway.Slug(name, id, true), nil
+	taken := err == nil
+	if !taken {
+		if taken, err = c.SlugReserved(slug, ws); err != nil {
+			return "", err
+		}
+	}
+	return slipway.Slug(name, id, taken), nil
 }
 
 // Get returns a deployment of the caller's workspace.
@@ -197,7 +208,7 @@ func (s *Service) Get(ctx context.Context, who slipway.Principal, id slipway.Dep
 func showDeployment(who slipway.Principal, view *slipway.DeploymentView) func(*change, string) error {
 	return func(c *change, id string) error {
 		found, err := c.DeploymentView(slipway.DeploymentID(id))
-		if err := ownedBy(who, slipway.DeploymentID(id), found.Workspace, err); err != nil {
+		if err := ownedBy(who, slipway.DeploymentID(id), found.Deployment, err); err != nil {
 			return err
 		}
 		c.address(&found)
@@ -248,15 +259,29 @@ func (s *Service) read(ctx context.Context, fn func(*change) error) error {
 }
 
 // owned reads a deployment; another workspace's is as absent as one that never
-// was.
+// was, or is gone.
 func (c *change) owned(who slipway.Principal, id slipway.DeploymentID) (slipway.Deployment, error) {
 	d, err := c.Deployment(id)
-	return d, ownedBy(who, id, d.Workspace, err)
+	return d, ownedBy(who, id, d, err)
 }
 
-// ownedBy is the error of reading a deployment that was found in a workspace.
-func ownedBy(who slipway.Principal, id slipway.DeploymentID, found slipway.WorkspaceID, err error) error {
-	if errors.Is(err, slipway.ErrNoRow) || err == nil && found != who.Workspace {
+// ownedBy is the error of reading a deployment that was found.
+func ownedBy(who slipway.Principal, id slipway.DeploymentID, found slipway.Deployment, err error) error {
+	if err == nil && found.Deletion.Gone() {
+		return notFound(id)
+	}
+	return inWorkspace(who, id, found, err)
+}
+
+// ownedRow is owned for what concerns a deletion: it finds also what is gone for
+// clients, as long as there is a row.
+func (c *change) ownedRow(who slipway.Principal, id slipway.DeploymentID) (slipway.Deployment, error) {
+	d, err := c.Deployment(id)
+	return d, inWorkspace(who, id, d, err)
+}
+
+func inWorkspace(who slipway.Principal, id slipway.DeploymentID, found slipway.Deployment, err error) error {
+	if errors.Is(err, slipway.ErrNoRow) || err == nil && found.Workspace != who.Workspace {
 		return notFound(id)
 	}
 	return err

@@ -136,7 +136,7 @@ func TestEventsWake(t *testing.T) {
 	if got := <-next; got != "4:READY/" {
 		t.Errorf("after a push: %s", got)
 	}
-	must(t, p.Delete(t.Context(), p.who, d.ID, false))
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
 	p.coordinate()
 	testsignal.Until(t, "the end of the events", func() bool { return strings.Contains(<-next, "not found") })
 }

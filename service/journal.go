@@ -12,6 +12,7 @@ type journal struct {
 	deployment slipway.DeploymentID
 	was, is    *slipway.DeploymentState // as it was read first and written last
 	revisions  []slipway.StatusEvent
+	hidden     bool // clients see nothing of the deployment any more
 	gone       bool // the deployment's rows were deleted
 }
 
@@ -40,11 +41,12 @@ func (c *change) Deployment(id slipway.DeploymentID) (slipway.Deployment, error)
 }
 
 func (c *change) UpdateDeployment(d *slipway.Deployment) error {
-	c.journal(d.ID).is = new(d.State())
+	j := c.journal(d.ID)
+	j.is, j.hidden = new(d.State()), d.Deletion.Gone()
 	return c.Tx.UpdateDeployment(d)
 }
 
-// DeleteDeployment leaves no events: those who follow see that it is gone.
+// DeleteDeployment leaves no events.
 func (c *change) DeleteDeployment(id slipway.DeploymentID) error {
 	c.journal(id).gone = true
 	return c.Tx.DeleteDeployment(id)
@@ -73,7 +75,7 @@ func (c *change) tell(r slipway.Revision) {
 func (c *change) writeEvents() error {
 	for _, j := range c.journals {
 		events := j.events(c)
-		if j.gone {
+		if j.gone || j.hidden { // those who follow see that it is gone
 			c.told = append(c.told, j.deployment)
 		}
 		if j.gone || len(events) == 0 {
@@ -90,7 +92,7 @@ func (c *change) writeEvents() error {
 // events are those of the revisions, in their order, and then at most one of
 // the deployment, as it is in the end.
 func (j *journal) events(c *change) []slipway.StatusEvent {
-	if j.is == nil || j.was != nil && same(*j.was, *j.is) {
+	if j.is == nil || j.hidden || j.was != nil && same(*j.was, *j.is) {
 		return j.revisions
 	}
 	return append(j.revisions, slipway.StatusEvent{Deployment: j.deployment, Kind: slipway.EventDeployment, State: *j.is, At: c.now})

@@ -19,7 +19,7 @@ func TestNothingIsMadeAfterTheDeletion(t *testing.T) {
 	r := p.push(d.ID)
 	l := p.acquire(d.ID)
 	a := p.deploy(l, r.ID)
-	must(t, p.Delete(t.Context(), p.who, d.ID, false))
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
 	for _, e := range []slipway.Event{
 		slipway.ItemPlanned{Kind: slipway.ItemBundle, Ref: "another"},
 		slipway.InstanceWanted{Revision: r.ID, Ports: ports},
@@ -60,7 +60,7 @@ func TestTheLastOwnerKeepsTheItem(t *testing.T) {
 		d := p.create(fmt.Sprint("app-", i))
 		l := p.acquire(d.ID)
 		p.report(l, slipway.ItemPlanned{Kind: slipway.ItemBundle, Ref: "bundle"})
-		must(t, p.Delete(t.Context(), p.who, d.ID, false))
+		must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
 		leases = append(leases, l)
 	}
 	for i, want := range []bool{true, false} {
@@ -84,7 +84,7 @@ func TestManyDeletionsFinishAtOnce(t *testing.T) {
 	p := newPlane(t)
 	for i := range 130 {
 		d := p.create(fmt.Sprint("app-", i))
-		must(t, p.Delete(t.Context(), p.who, d.ID, false))
+		must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -128,8 +128,9 @@ func TestAChangeUnderALeaseIsWorkedOffOnce(t *testing.T) {
 	}
 }
 
-// A forced deletion answers when the rows are gone, not before.
-func TestForceWaitsForTheEnd(t *testing.T) {
+// A forced deletion is over for clients at once; what was made is removed all the
+// same.
+func TestForceEndsTheRowAtOnce(t *testing.T) {
 	p := newPlane(t)
 	d := p.create("app")
 	l := p.acquire(d.ID)
@@ -137,20 +138,18 @@ func TestForceWaitsForTheEnd(t *testing.T) {
 	if err := p.ForceDelete(t.Context(), p.who, d.ID); slipway.CodeOf(err) != slipway.CodeInvalid {
 		t.Errorf("force of what is not being deleted: %v", err)
 	}
-	must(t, p.Delete(t.Context(), p.who, d.ID, false))
-	forced := make(chan error, 1)
-	go func() { forced <- p.ForceDelete(t.Context(), p.who, d.ID) }()
-	p.report(l, slipway.ItemRemoved{Kind: slipway.ItemBundle, Ref: "bundle"})
-	select {
-	case err := <-forced:
-		t.Errorf("force answers before the rows are gone: %v", err)
-	default:
-	}
-	p.coordinate()
-	if err := <-forced; err != nil && slipway.CodeOf(err) != slipway.CodeNotFound {
-		t.Errorf("force: %v", err)
-	}
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
+	must(t, p.ForceDelete(t.Context(), p.who, d.ID))
 	if _, err := p.Get(t.Context(), p.who, d.ID); slipway.CodeOf(err) != slipway.CodeNotFound {
 		t.Errorf("afterwards: %v", err)
 	}
+	if err := p.ForceDelete(t.Context(), p.who, d.ID); slipway.CodeOf(err) != slipway.CodeNotFound {
+		t.Errorf("again: %v", err)
+	}
+	if r := p.receipt(d.ID); r.State != slipway.DeletionPurging || r.GoneAt.IsZero() || len(r.Items) == 0 {
+		t.Errorf("meanwhile: %+v", r)
+	}
+	p.lost(l, slipway.ItemBundle, "bundle")
+	p.coordinate()
+	p.ended(d.ID)
 }

@@ -90,7 +90,11 @@ func someNames(list []slipway.Deployment) string {
 			names = append(names, "…")
 			break
 		}
-		names = append(names, d.Name)
+		if name := d.Name; d.Status == slipway.Kept {
+			names = append(names, name+", which is deleted and not purged yet")
+		} else {
+			names = append(names, name)
+		}
 	}
 	return strings.Join(names, ", ")
 }

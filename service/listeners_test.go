@@ -188,7 +188,7 @@ func TestRevisionWaitsForItsListener(t *testing.T) {
 
 	refusal(t, "deletion of a listener in use", p.DeleteListener(t.Context(), p.who, l.ID), slipway.CodeConflict,
 		"Listener ID "+string(l.ID)+" cannot be deleted: deployments are placed on it (app). Delete them first.")
-	must(t, p.Delete(t.Context(), p.who, d.ID, false))
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
 	must(t, p.DeleteListener(t.Context(), p.who, l.ID))
 }
 

@@ -104,7 +104,7 @@ func TestRefusedIsNotRemembered(t *testing.T) {
 	if _, err := p.Create(p.keyed("k", "h"), p.who, n); slipway.CodeOf(err) != slipway.CodeConflict {
 		t.Fatalf("a taken name: %v", err)
 	}
-	must(t, p.Delete(t.Context(), p.who, taken.ID, false))
+	must(t, p.Delete(t.Context(), p.who, taken.ID, slipway.DeleteOptions{}))
 	if d, err := p.Create(p.keyed("k", "h"), p.who, n); err != nil || d.ID == taken.ID {
 		t.Errorf("once the name is free: %s, %v", d.ID, err)
 	}
@@ -121,7 +121,7 @@ func TestWhatWasMadeIsShownAsItIs(t *testing.T) {
 		t.Errorf("after a change: %+v, %v", again, err)
 	}
 	p.upload(d.ID, "source")
-	must(t, p.Delete(t.Context(), p.who, d.ID, false))
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
 	if again, err := p.Create(p.keyed("k", "h"), p.who, n); err != nil || !again.Deleting() {
 		t.Errorf("while it is deleted: %+v, %v", again, err)
 	}
@@ -209,7 +209,7 @@ func TestReceiptsAreSwept(t *testing.T) {
 	old, err := p.Create(p.keyed("old", "h"), p.who, n)
 	must(t, err)
 	p.pass(slipway.ReceiptsFor - time.Second)
-	must(t, p.Delete(t.Context(), p.who, old.ID, false))
+	must(t, p.Delete(t.Context(), p.who, old.ID, slipway.DeleteOptions{}))
 	recent, err := p.Create(p.keyed("recent", "h"), p.who, n)
 	must(t, err)
 	p.pass(2 * time.Second)
@@ -242,11 +242,11 @@ func TestChangedMeanwhile(t *testing.T) {
 	if _, err := p.Patch(read, p.who, d.ID, slipway.Change{DisplayName: new("Other")}); slipway.CodeOf(err) != slipway.CodeStale {
 		t.Errorf("patched by an old tag: %v", err)
 	}
-	if err := p.Delete(read, p.who, d.ID, false); slipway.CodeOf(err) != slipway.CodeStale {
+	if err := p.Delete(read, p.who, d.ID, slipway.DeleteOptions{}); slipway.CodeOf(err) != slipway.CodeStale {
 		t.Errorf("deleted by an old tag: %v", err)
 	}
 	if now, err := p.Get(t.Context(), p.who, d.ID); err != nil || now.DisplayName != "App" || now.Deleting() {
 		t.Errorf("afterwards: %+v, %v", now, err)
 	}
-	must(t, p.Delete(slipway.WithTags(t.Context(), []string{"x", after.Tag()}), p.who, d.ID, false))
+	must(t, p.Delete(slipway.WithTags(t.Context(), []string{"x", after.Tag()}), p.who, d.ID, slipway.DeleteOptions{}))
 }

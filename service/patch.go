@@ -180,6 +180,7 @@ func merge(ch slipway.Change, d *slipway.Deployment) error {
 	set(&d.Config.BuildCommand, ch.BuildCommand)
 	set(&d.Config.AgentServer, ch.AgentServer)
 	set(&d.Config.Access, ch.Access)
+	set(&d.Protected, ch.Protected)
 	set(&d.RevisionConfig.RepoRef, ch.RepoRef)
 	set(&d.RevisionConfig.ConfigPath, ch.ConfigPath)
 	d.RevisionConfig.InstallCommand, d.RevisionConfig.BuildCommand = d.Config.InstallCommand, d.Config.BuildCommand

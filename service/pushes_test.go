@@ -203,7 +203,7 @@ func TestImagesGoWithTheirDeployment(t *testing.T) {
 	p.pushImage(d.ID, "v1", "config")
 	kept := p.pushImage(neighbour.ID, "v1", "config")
 	token := p.token(d.ID)
-	must(t, p.Delete(t.Context(), p.who, d.ID, false))
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
 	if got := p.toRegistry(http.MethodGet, "", token, ""); got != http.StatusUnauthorized {
 		t.Errorf("after the deletion the token is answered %d", got)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/slipwayhq/slipway"
 )
@@ -86,8 +87,15 @@ func (r *report) take(e slipway.Event) error {
 		return r.AddItem(slipway.Item{Deployment: r.d.ID, Kind: e.Kind, Ref: e.Ref, CreatedAt: r.now})
 	case slipway.ItemRemoved:
 		return r.itemRemoved(e)
+	case slipway.ItemVerified:
+		return r.MarkVerified(r.d.ID, e.Kind, e.Ref, r.now)
+	case slipway.ItemFound:
+		return r.itemFound(e)
+	case slipway.StateKept:
+		r.d.Deletion.Snapshot, r.dirty = e.Path, true
+		return nil
 	case slipway.ItemStuck:
-		return r.MarkStuck(r.d.ID, e.Kind, e.Ref, e.Reason)
+		return r.MarkStuck(r.d.ID, e.Kind, e.Ref, e.Reason, time.Time{})
 	}
 	return errors.New("unknown event")
 }
@@ -279,6 +287,18 @@ func (r *report) itemRemoved(e slipway.ItemRemoved) error {
 	return r.MarkRemoved(r.d.ID, e.Kind, e.Ref, r.now)
 }
 
+// itemFound writes that a thing of a deployment which is being deleted is there,
+// though it was removed, or though nobody has written that it was made.
+func (r *report) itemFound(e slipway.ItemFound) error {
+	if !r.d.Deleting() {
+		return nil // it was restored meanwhile
+	}
+	if err := r.AddItem(slipway.Item{Deployment: r.d.ID, Kind: e.Kind, Ref: e.Ref, CreatedAt: r.now}); err != nil {
+		return err
+	}
+	return r.MarkStuck(r.d.ID, e.Kind, e.Ref, e.Reason, time.Time{})
+}
+
 // needs says whether a deployment has an item that it has not given up.
 func (c *change) needs(d slipway.DeploymentID, kind slipway.ItemKind, ref string) (bool, error) {
 	items, err := c.ListItems(d)
@@ -316,9 +336,9 @@ func (c *change) disown(id slipway.DeploymentID, kind slipway.ItemKind, ref stri
 	if err != nil || owners <= 1 {
 		return false, err
 	}
-	r := report{change: c, d: &d}
-	if err := r.take(slipway.ItemRemoved{Kind: kind, Ref: ref}); err != nil {
+	if err := c.MarkShared(id, kind, ref, c.now); err != nil {
 		return false, err
 	}
+	r := report{change: c, d: &d}
 	return true, r.close()
 }

@@ -111,7 +111,7 @@ func TestWhatIsNotScaled(t *testing.T) {
 		"crashes": func(s *scaled) {
 			p.report(p.acquire(s.id), slipway.HealthChanged{Health: slipway.Health{State: slipway.Restarts}})
 		},
-		"is-deleted": func(s *scaled) { must(t, p.Delete(t.Context(), p.who, s.id, false)) },
+		"is-deleted": func(s *scaled) { must(t, p.Delete(t.Context(), p.who, s.id, slipway.DeleteOptions{})) },
 	} {
 		s := p.serving(name, "prod")
 		prepare(s)

@@ -386,8 +386,8 @@ func TestReferencesNeedACluster(t *testing.T) {
 func TestADeploymentThatMadeNothingVanishes(t *testing.T) {
 	p := newPlane(t)
 	kept, gone := p.create("kept"), p.create("gone")
-	must(t, p.Delete(t.Context(), p.who, kept.ID, false))
-	must(t, p.Delete(t.Context(), p.who, gone.ID, true))
+	must(t, p.Delete(t.Context(), p.who, kept.ID, slipway.DeleteOptions{}))
+	must(t, p.Delete(t.Context(), p.who, gone.ID, slipway.DeleteOptions{TracingProject: true}))
 	for _, d := range []slipway.DeploymentView{kept, gone} {
 		if _, err := p.Get(t.Context(), p.who, d.ID); slipway.CodeOf(err) != slipway.CodeNotFound {
 			t.Errorf("%s is still there: %v", d.Name, err)
@@ -401,7 +401,7 @@ func TestADeploymentThatMadeNothingVanishes(t *testing.T) {
 	}
 	waiting := p.create("waiting")
 	p.upload(waiting.ID, "source")
-	must(t, p.Delete(t.Context(), p.who, waiting.ID, false))
+	must(t, p.Delete(t.Context(), p.who, waiting.ID, slipway.DeleteOptions{}))
 	if d, err := p.Get(t.Context(), p.who, waiting.ID); err != nil || !d.Deleting() {
 		t.Errorf("one with an upload: %s, %v", d.Status, err)
 	}

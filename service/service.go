@@ -30,8 +30,10 @@ type Blobs interface {
 	Open(ctx context.Context, folder, digest string) (io.ReadCloser, error)
 	// Delete removes what Write stored; what is not there is removed already.
 	Delete(ctx context.Context, folder, digest string) error
-	// DeleteAll removes a folder, likewise.
+	// DeleteAll removes a folder, likewise, and has looked again when it returns.
 	DeleteAll(ctx context.Context, folder string) error
+	// List names what lies in a folder; one that is not there has nothing.
+	List(ctx context.Context, folder string) ([]string, error)
 }
 
 // Sealer encrypts values for a row.
@@ -64,9 +66,13 @@ type Config struct {
 	// Room returns what to tell who uploads a source while the disk is almost
 	// full. nil has always room.
 	Room func() error
-	// ForceFor is how long a forced deletion waits for its end. It lies below
-	// what clients wait for an answer (contract §1).
-	ForceFor time.Duration
+	// Undo is how long what was deleted is kept aside, to be restored; 0 is not
+	// at all.
+	Undo time.Duration
+	// Unroute is called after each deletion is committed, and before it is
+	// answered: the deployment's names must lead nowhere, whatever is known of it
+	// that is older than a generation. It must not block.
+	Unroute func(d slipway.DeploymentID, generation int64)
 	// Forget is called after each change of keys and workspaces is committed, and
 	// before it is answered: whoever remembers who may do what must ask anew.
 	Forget func()
@@ -92,7 +98,6 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.LeaseFor, 30*time.Second)
 	orDefault(&c.UploadFor, 15*time.Minute)
 	orDefault(&c.PushFor, time.Hour)
-	orDefault(&c.ForceFor, 20*time.Second)
 	orDefault(&c.ScalePace.Up, 30*time.Second)
 	orDefault(&c.ScalePace.Down, 30*time.Minute)
 	orDefault(&c.SleepAfter, 15*time.Minute)
@@ -109,6 +114,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Forget == nil {
 		c.Forget = func() {}
+	}
+	if c.Unroute == nil {
+		c.Unroute = func(slipway.DeploymentID, int64) {}
 	}
 	if c.Moved == nil {
 		c.Moved = func(slipway.Revision, slipway.RevisionStatus, time.Duration) {}
@@ -140,6 +148,7 @@ type Service struct {
 	// with the same bytes are one file, which must not be removed in between.
 	receiving sync.RWMutex
 	unkept    unkept
+	leftovers leftovers
 }
 
 // New returns a service. Start its Coordinator too, else deadlines pass unseen
@@ -171,6 +180,9 @@ func (s *Service) change(ctx context.Context, fn func(*change) error) error {
 	if err != nil {
 		return err
 	}
+	for _, d := range done.unrouted {
+		s.config.Unroute(d.ID, d.Generation)
+	}
 	for _, r := range done.ended {
 		s.config.Logger.Info("revision ended", slog.String("deployment", string(r.Deployment)), slog.String("revision", string(r.ID)),
 			slog.String("status", string(r.Status)), slog.String("reason", r.Message))
@@ -178,8 +190,15 @@ func (s *Service) change(ctx context.Context, fn func(*change) error) error {
 	for _, m := range done.moved {
 		s.config.Moved(m.revision, m.from, m.took)
 	}
+	for _, d := range done.kept {
+		s.config.Logger.Info("deployment kept aside", slog.String("deployment", string(d.ID)), slog.String("name", d.Name), slog.Time("until", d.Deletion.PurgeAt))
+	}
+	for _, f := range done.stuck {
+		s.config.Logger.Warn("deletion is stuck, it is tried again", slog.String("deployment", string(f.Deployment)), slog.String("item", string(f.Kind)),
+			slog.String("ref", f.Ref), slog.Any("error", f.err))
+	}
 	for _, d := range done.vanished {
-		s.logDeleted(d)
+		s.config.Logger.Info("deployment deleted", slog.String("deployment", string(d.ID)), slog.String("name", d.Name))
 	}
 	for _, id := range done.changed {
 		s.board.Post(id)
@@ -200,10 +219,13 @@ type change struct {
 	service  *Service
 	now      time.Time
 	changed  []slipway.DeploymentID
-	dying    bool // a deployment is ready to be removed
+	dying    bool // a deployment is ready to be removed, or will be at a time
 	ended    []slipway.Revision
 	moved    []moved
-	vanished []slipway.Deployment // with nothing left to remove
+	unrouted []slipway.Deployment // which nobody may reach any more
+	kept     []slipway.Deployment // aside
+	stuck    []clearing           // steps of deletions that failed
+	vanished []slipway.Deployment // of which nothing is left
 	writes   bool
 	journals []*journal
 	told     []slipway.DeploymentID // whose followers have news

@@ -34,6 +34,7 @@ type plane struct {
 	who   slipway.Principal
 
 	images *registry.Registry
+	blobs  *stubbornBlobs
 
 	forgotten int // how often who may do what has changed
 
@@ -43,7 +44,9 @@ type plane struct {
 
 var ports = slipway.PortRange{First: 20000, Last: 20009}
 
-func newPlane(t *testing.T) *plane {
+// newPlane returns a plane on which nothing that is deleted is kept aside, unless
+// its settings are changed.
+func newPlane(t *testing.T, edit ...func(*plane, *service.Config)) *plane {
 	t.Helper()
 	p := &plane{t: t, dir: t.TempDir(), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 	store := enginetest.Open(t)
@@ -58,10 +61,15 @@ func newPlane(t *testing.T) *plane {
 	})
 	must(t, err)
 	t.Cleanup(func() { must(t, p.images.Close()) })
-	p.Service = service.New(store, blobs, p.images, ring, service.Config{
+	config := service.Config{
 		URL: func(slug string) string { return "http://slipway.test/d/" + slug }, Now: p.clock,
 		Forget: func() { p.forgotten++ }, Tree: treeOf,
-	})
+	}
+	p.blobs = &stubbornBlobs{Folder: blobs}
+	for _, e := range edit {
+		e(p, &config)
+	}
+	p.Service = service.New(store, p.blobs, p.images, ring, config)
 	must(t, p.Bootstrap(t.Context(), func(string) error { return nil }))
 	must(t, store.View(t.Context(), func(tx slipway.Tx) error {
 		workspaces, err := tx.ListWorkspaces()
@@ -160,6 +168,19 @@ func (p *plane) report(l slipway.Lease, events ...slipway.Event) slipway.Assignm
 	return a
 }
 
+// lost reports that things were removed, and that they were looked for again.
+func (p *plane) lost(l slipway.Lease, kind slipway.ItemKind, refs ...string) (a slipway.Assignment) {
+	p.t.Helper()
+	for _, ref := range refs {
+		removed := slipway.Event(slipway.ItemRemoved{Kind: kind, Ref: ref})
+		if kind == slipway.ItemInstance {
+			removed = slipway.InstanceGone{Instance: slipway.InstanceID(ref)}
+		}
+		a = p.report(l, removed, slipway.ItemVerified{Kind: kind, Ref: ref})
+	}
+	return a
+}
+
 // deploy reports a revision through to its gate.
 func (p *plane) deploy(l slipway.Lease, r slipway.RevisionID) slipway.Assignment {
 	p.t.Helper()
@@ -203,7 +224,7 @@ func TestAnotherWorkspaceSeesNothing(t *testing.T) {
 	for name, call := range map[string]func() error{
 		"get":      func() error { _, err := p.Get(ctx, other, d.ID); return err },
 		"patch":    func() error { _, err := p.Patch(ctx, other, d.ID, slipway.Change{TarballPath: &object}); return err },
-		"delete":   func() error { return p.Delete(ctx, other, d.ID, false) },
+		"delete":   func() error { return p.Delete(ctx, other, d.ID, slipway.DeleteOptions{}) },
 		"force":    func() error { return p.ForceDelete(ctx, other, d.ID) },
 		"revision": func() error { _, err := p.GetRevision(ctx, other, d.ID, r.ID); return err },
 		"revisions": func() error {
@@ -440,7 +461,7 @@ func TestKeepTellsOfChanges(t *testing.T) {
 	if g := <-got; g <= seen {
 		t.Errorf("generation %d, was %d", g, seen)
 	}
-	must(t, p.Delete(t.Context(), p.who, d.ID, false))
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
 	if g, err := p.Keep(t.Context(), c.Lease, seen); err != nil || g <= seen {
 		t.Errorf("what was missed before: %d, %v", g, err)
 	}
@@ -511,7 +532,7 @@ func TestUploadsAreOneUseAndOwned(t *testing.T) {
 	}
 	dead, err := p.NewUpload(t.Context(), p.who, d.ID)
 	must(t, err)
-	must(t, p.Delete(t.Context(), p.who, d.ID, false))
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
 	if err := p.ReceiveUpload(t.Context(), dead.ID, strings.NewReader("x")); slipway.CodeOf(err) != slipway.CodeNotFound {
 		t.Errorf("after deletion: %v", err)
 	}
@@ -586,8 +607,8 @@ func TestDeleteGoesByTheInventory(t *testing.T) {
 	a := p.deploy(l, r.ID)
 	p.push(d.ID)
 	p.push(d.ID)
-	must(t, p.Delete(ctx, p.who, d.ID, false))
-	must(t, p.Delete(ctx, p.who, d.ID, false)) // again is as good
+	must(t, p.Delete(ctx, p.who, d.ID, slipway.DeleteOptions{}))
+	must(t, p.Delete(ctx, p.who, d.ID, slipway.DeleteOptions{})) // again is as good
 	if got := p.statuses(d.ID); got != "DEPLOYED INTERRUPTED SKIPPED" {
 		t.Errorf("revisions: %s", got)
 	}
@@ -598,7 +619,7 @@ func TestDeleteGoesByTheInventory(t *testing.T) {
 	if again.ID == d.ID || again.Project != d.Project || again.Slug != "app" {
 		t.Errorf("the name again: %+v", again)
 	}
-	a = p.report(l, slipway.InstanceGone{Instance: a.Instances[0].ID})
+	a = p.lost(l, slipway.ItemInstance, string(a.Instances[0].ID))
 	if v, err := p.Get(ctx, p.who, d.ID); err != nil || v.Status != slipway.AwaitingDelete {
 		t.Errorf("with a bundle left: %+v, %v", v.Status, err)
 	}
@@ -608,7 +629,10 @@ func TestDeleteGoesByTheInventory(t *testing.T) {
 		p.Coordinate(coordinated)
 		close(done)
 	}()
-	a = p.report(l, slipway.ItemRemoved{Kind: slipway.ItemBundle, Ref: "bundle"})
+	if a = p.report(l, slipway.ItemRemoved{Kind: slipway.ItemBundle, Ref: "bundle"}); a.Deployment.Status != slipway.AwaitingDelete {
+		t.Errorf("before it was looked for again: %s", a.Deployment.Status)
+	}
+	a = p.report(l, slipway.ItemVerified{Kind: slipway.ItemBundle, Ref: "bundle"})
 	if len(a.Items) != 0 || a.Deployment.Status != slipway.AwaitingFinalDelete {
 		t.Errorf("at the end: %+v", a)
 	}
@@ -632,7 +656,7 @@ func TestDeleteGoesByTheInventory(t *testing.T) {
 func TestDeletedTracingProjectIsGone(t *testing.T) {
 	p := newPlane(t)
 	d := p.create("app")
-	must(t, p.Delete(t.Context(), p.who, d.ID, true))
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{TracingProject: true}))
 	if again := p.create("app"); again.Project == d.Project {
 		t.Error("the deleted project was taken over")
 	}

@@ -147,7 +147,7 @@ func TestReturnsThatAreNotMade(t *testing.T) {
 	if a := p.report(l, serveFails(first.ID)); a.InProgress != nil || a.Active.Failure == nil {
 		t.Errorf("nothing served before: %+v", a.InProgress)
 	}
-	must(t, p.Delete(t.Context(), p.who, d.ID, false))
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
 	if _, err := p.Report(t.Context(), l, serveFails(first.ID)); !errors.Is(err, slipway.ErrTransition) {
 		t.Errorf("of a deployment that is being deleted: %v", err)
 	}

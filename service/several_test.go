@@ -10,7 +10,7 @@ func TestDeleteManySaysOfEach(t *testing.T) {
 	p := newPlane(t)
 	a, b, c := p.create("a").ID, p.create("b").ID, p.create("c").ID
 	p.push(c)
-	must(t, p.Delete(t.Context(), p.who, c, false))
+	must(t, p.Delete(t.Context(), p.who, c, slipway.DeleteOptions{}))
 	const none = "0190a0a0-0000-7000-8000-0000000abcde"
 	refusals, err := p.DeleteMany(t.Context(), p.who, []slipway.DeploymentID{b, none, c, a, b})
 	must(t, err)
@@ -53,7 +53,7 @@ func TestCountFree(t *testing.T) {
 	}
 	found, err := p.List(t.Context(), p.who, slipway.DeploymentFilter{Name: "d"})
 	must(t, err)
-	must(t, p.Delete(t.Context(), p.who, found[0].ID, false))
+	must(t, p.Delete(t.Context(), p.who, found[0].ID, slipway.DeleteOptions{}))
 	if n, err := p.CountFree(t.Context(), p.who); n != 2 || err != nil {
 		t.Errorf("%d %v", n, err)
 	}

@@ -203,7 +203,7 @@ func (c *change) assignment(d slipway.Deployment) (slipway.Assignment, error) {
 	if a.Instances, err = c.ListInstances(d.ID); err != nil {
 		return a, fmt.Errorf("read instances: %w", err)
 	}
-	a.Items, err = c.onDataPlane(d.ID)
+	a.Items, err = c.onDataPlane(d)
 	return a, err
 }
 

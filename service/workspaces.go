@@ -117,7 +117,7 @@ func (c *change) deletable(w slipway.Workspace) error {
 	if left == (slipway.Remains{}) {
 		return nil
 	}
-	return slipway.Errorf(slipway.CodeConflict, "Workspace ID %s is not empty: it has %s. Delete them first; a tracing project goes with its deployment if delete_tracing_project=true is given.", w.ID, remaining(left))
+	return slipway.Errorf(slipway.CodeConflict, "Workspace ID %s is not empty: it has %s. Delete them first; a deleted deployment is kept aside to be restored until it is purged by DELETE /v1/deleted-deployments/{id}; a tracing project goes with its deployment if delete_tracing_project=true is given.", w.ID, remaining(left))
 }
 
 // remaining puts into words what is left in a workspace.
@@ -126,7 +126,7 @@ func remaining(left slipway.Remains) string {
 	for _, kind := range []struct {
 		n    int
 		name string
-	}{{left.Deployments, "deployment"}, {left.Listeners, "listener"}, {left.Projects, "tracing project"}} {
+	}{{left.Deployments, "deployment"}, {left.Deleted, "deleted deployment"}, {left.Listeners, "listener"}, {left.Projects, "tracing project"}} {
 		switch {
 		case kind.n == 1:
 			parts = append(parts, "1 "+kind.name)

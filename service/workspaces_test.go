@@ -97,7 +97,7 @@ func TestAWorkspaceIsDeletedOnceItIsEmpty(t *testing.T) {
 	wantError(t, "the caller's own", p.DeleteWorkspace(t.Context(), other, other.Workspace), slipway.CodeForbidden, "administrator of the installation")
 	wantError(t, "the first", p.DeleteWorkspace(t.Context(), home, home.Workspace), slipway.CodeConflict, "cannot be deleted")
 
-	must(t, p.Delete(t.Context(), other, d.ID, true))
+	must(t, p.Delete(t.Context(), other, d.ID, slipway.DeleteOptions{TracingProject: true}))
 	p.pass(time.Second)
 	must(t, p.DeleteWorkspace(t.Context(), home, other.Workspace))
 	if p.forgotten != 1 {

@@ -35,6 +35,14 @@ func deploymentRow(d slipway.Deployment) db.InsertDeploymentParams {
 		Version:            d.Version,
 		ObservedGeneration: d.Observed,
 		Running:            encodeRunning(d.Running),
+		Protected:          d.Protected,
+		DeletedAt:          micros(d.Deletion.At),
+		DeletedBy:          d.Deletion.By,
+		GoneAt:             micros(d.Deletion.GoneAt),
+		PurgeAt:            micros(d.Deletion.PurgeAt),
+		Purge:              d.Deletion.Purge,
+		ReservedSlug:       d.Deletion.Slug,
+		FinalSnapshot:      d.Deletion.Snapshot,
 	}
 }
 
@@ -65,6 +73,14 @@ func deploymentChange(r db.InsertDeploymentParams) db.UpdateDeploymentParams {
 		Generation:       r.Generation,
 		Version:          r.Version,
 		Running:          r.Running,
+		Protected:        r.Protected,
+		DeletedAt:        r.DeletedAt,
+		DeletedBy:        r.DeletedBy,
+		GoneAt:           r.GoneAt,
+		PurgeAt:          r.PurgeAt,
+		Purge:            r.Purge,
+		ReservedSlug:     r.ReservedSlug,
+		FinalSnapshot:    r.FinalSnapshot,
 	}
 }
 
@@ -98,12 +114,17 @@ func deployment(r db.Deployment) (slipway.Deployment, error) {
 		Active:         slipway.RevisionID(r.ActiveRevisionID),
 		Health:         slipway.Health{State: slipway.HealthState(r.HealthState), Reason: r.HealthReason, Since: moment(r.HealthSince)},
 		Running:        running,
+		Protected:      r.Protected,
 		DeleteProject:  r.DeleteProject,
-		CreatedAt:      moment(r.CreatedAt),
-		UpdatedAt:      moment(r.UpdatedAt),
-		Generation:     r.Generation,
-		Observed:       r.ObservedGeneration,
-		Version:        r.Version,
+		Deletion: slipway.Deletion{
+			At: moment(r.DeletedAt), By: r.DeletedBy, GoneAt: moment(r.GoneAt), PurgeAt: moment(r.PurgeAt), Purge: r.Purge, Slug: r.ReservedSlug,
+			Snapshot: r.FinalSnapshot,
+		},
+		CreatedAt:  moment(r.CreatedAt),
+		UpdatedAt:  moment(r.UpdatedAt),
+		Generation: r.Generation,
+		Observed:   r.ObservedGeneration,
+		Version:    r.Version,
 	}, nil
 }
 

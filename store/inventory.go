@@ -24,15 +24,30 @@ func (t Tx) ReleaseItem(d slipway.DeploymentID, kind slipway.ItemKind, ref strin
 }
 
 func (t Tx) MarkRemoved(d slipway.DeploymentID, kind slipway.ItemKind, ref string, at time.Time) error {
+	return t.markGone(d, kind, ref, at, false)
+}
+
+func (t Tx) MarkShared(d slipway.DeploymentID, kind slipway.ItemKind, ref string, at time.Time) error {
+	return t.markGone(d, kind, ref, at, true)
+}
+
+func (t Tx) markGone(d slipway.DeploymentID, kind slipway.ItemKind, ref string, at time.Time, shared bool) error {
 	rows, err := t.q.MarkItemRemoved(t.ctx, db.MarkItemRemovedParams{
-		DeploymentID: string(d), Kind: string(kind), Ref: ref, At: micros(at),
+		DeploymentID: string(d), Kind: string(kind), Ref: ref, At: micros(at), Shared: shared,
 	})
 	return hit(rows, err, "mark removed "+string(kind), ref)
 }
 
-func (t Tx) MarkStuck(d slipway.DeploymentID, kind slipway.ItemKind, ref, reason string) error {
+func (t Tx) MarkVerified(d slipway.DeploymentID, kind slipway.ItemKind, ref string, at time.Time) error {
+	rows, err := t.q.MarkItemVerified(t.ctx, db.MarkItemVerifiedParams{
+		DeploymentID: string(d), Kind: string(kind), Ref: ref, At: micros(at),
+	})
+	return hit(rows, err, "mark verified "+string(kind), ref)
+}
+
+func (t Tx) MarkStuck(d slipway.DeploymentID, kind slipway.ItemKind, ref, reason string, retry time.Time) error {
 	rows, err := t.q.MarkItemStuck(t.ctx, db.MarkItemStuckParams{
-		DeploymentID: string(d), Kind: string(kind), Ref: ref, LastError: reason,
+		DeploymentID: string(d), Kind: string(kind), Ref: ref, LastError: reason, RetryAt: micros(retry),
 	})
 	return hit(rows, err, "mark stuck "+string(kind), ref)
 }
@@ -51,8 +66,10 @@ func itemRow(i slipway.Item) db.Inventory {
 		ReleasedAt:   micros(i.ReleasedAt),
 		RemovedAt:    micros(i.RemovedAt),
 		VerifiedAt:   micros(i.VerifiedAt),
+		Shared:       i.Shared,
 		Attempts:     int64(i.Attempts),
 		LastError:    i.LastError,
+		RetryAt:      micros(i.RetryAt),
 	}
 }
 
@@ -65,7 +82,9 @@ func item(r db.Inventory) slipway.Item {
 		ReleasedAt: moment(r.ReleasedAt),
 		RemovedAt:  moment(r.RemovedAt),
 		VerifiedAt: moment(r.VerifiedAt),
+		Shared:     r.Shared,
 		Attempts:   int(r.Attempts),
 		LastError:  r.LastError,
+		RetryAt:    moment(r.RetryAt),
 	}
 }

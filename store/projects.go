@@ -14,10 +14,15 @@ func (t Tx) ProjectByName(w slipway.WorkspaceID, name string) (slipway.TracingPr
 	return one(row, err, sure(project), "project", name)
 }
 
+func (t Tx) Project(id slipway.ProjectID) (slipway.TracingProject, error) {
+	row, err := t.q.GetProject(t.ctx, string(id))
+	return one(row, err, sure(project), "project", id)
+}
+
 func (t Tx) UpdateProject(p slipway.TracingProject) error {
 	r := projectRow(p)
 	rows, err := t.q.UpdateProject(t.ctx, db.UpdateProjectParams{
-		ID: r.ID, Name: r.Name, DeploymentID: r.DeploymentID, Kept: r.Kept,
+		ID: r.ID, Name: r.Name, DeploymentID: r.DeploymentID, Kept: r.Kept, Hidden: r.Hidden,
 	})
 	return hit(rows, err, "update project", p.ID)
 }
@@ -34,6 +39,7 @@ func projectRow(p slipway.TracingProject) db.TracingProject {
 		Name:         p.Name,
 		DeploymentID: null(p.Deployment),
 		Kept:         p.Kept,
+		Hidden:       p.Hidden,
 		CreatedAt:    micros(p.CreatedAt),
 	}
 }
@@ -45,6 +51,7 @@ func project(r db.TracingProject) slipway.TracingProject {
 		Name:       r.Name,
 		Deployment: slipway.DeploymentID(r.DeploymentID.String),
 		Kept:       r.Kept,
+		Hidden:     r.Hidden,
 		CreatedAt:  moment(r.CreatedAt),
 	}
 }

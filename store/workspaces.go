@@ -34,7 +34,7 @@ func (t Tx) WorkspaceRemains(id slipway.WorkspaceID) (slipway.Remains, error) {
 }
 
 func remains(r db.WorkspaceRemainsRow) slipway.Remains {
-	return slipway.Remains{Deployments: int(r.Deployments), Listeners: int(r.Listeners), Projects: int(r.Projects)}
+	return slipway.Remains{Deployments: int(r.Deployments), Deleted: int(r.Deleted), Listeners: int(r.Listeners), Projects: int(r.Projects)}
 }
 
 func (t Tx) DeleteWorkspace(id slipway.WorkspaceID) error {
@@ -84,8 +84,9 @@ func (t Tx) TouchKey(id slipway.KeyID, at time.Time) error {
 	return hit(rows, err, "touch key", id)
 }
 
-func (t Tx) DeleteDeploymentKeys(id slipway.DeploymentID) error {
-	return did(t.q.DeleteDeploymentKeys(t.ctx, null(id)), "delete keys of deployment", id)
+func (t Tx) DeleteDeploymentKeys(id slipway.DeploymentID) (int, error) {
+	rows, err := t.q.DeleteDeploymentKeys(t.ctx, null(id))
+	return int(rows), did(err, "delete keys of deployment", id)
 }
 
 func keyRow(k slipway.Key) db.APIKey {

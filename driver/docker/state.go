@@ -290,7 +290,7 @@ func (d *Driver) removeKeeper(ctx context.Context, name string) error {
 // removeVolumes removes all volumes of a deployment but one. What a container
 // that ended still holds is left until the next time.
 func (d *Driver) removeVolumes(ctx context.Context, id slipway.DeploymentID, but string) error {
-	found, err := d.Engine.VolumeList(ctx, client.VolumeListOptions{Filters: d.ours().Add("label", labelDeployment+"="+string(id))})
+	found, err := d.Engine.VolumeList(ctx, client.VolumeListOptions{Filters: d.oursOf(id)})
 	if err != nil {
 		return fmt.Errorf("list volumes: %w", d.Engine.Explain(err))
 	}
@@ -304,31 +304,4 @@ func (d *Driver) removeVolumes(ctx context.Context, id slipway.DeploymentID, but
 		}
 	}
 	return nil
-}
-
-// forgetState removes the state of a deployment and its snapshots.
-func (d *Driver) forgetState(ctx context.Context, id slipway.DeploymentID) error {
-	kept, err := d.hasState(id)
-	if err != nil {
-		return err
-	}
-	if kept {
-		err = d.forgetVolumes(ctx, id)
-	}
-	notes, _ := filepath.Glob(d.nothing(id, "*"))
-	for _, note := range notes {
-		err = errors.Join(err, remove(note))
-	}
-	_ = os.Remove(d.deploymentFolder(id)) // not empty if there are instances
-	return err
-}
-
-func (d *Driver) forgetVolumes(ctx context.Context, id slipway.DeploymentID) error {
-	if err := d.removeKeeper(ctx, keeper(id)); err != nil {
-		return err
-	}
-	if err := d.removeVolumes(ctx, id, ""); err != nil {
-		return err
-	}
-	return os.RemoveAll(d.stateFolder(id))
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/slipwayhq/slipway/driver/internal/reason"
 	"github.com/slipwayhq/slipway/driver/process/internal/procfs"
 	"github.com/slipwayhq/slipway/internal/confine"
+	"github.com/slipwayhq/slipway/internal/removal"
 )
 
 // Apply starts the attempt unless it, or a later one, runs or has run. What
@@ -101,7 +102,7 @@ func (d *Driver) launch(ctx context.Context, in *instance, w slipway.Workload) e
 
 // prepare makes the folders, gives the agent its own, and opens the log.
 func (d *Driver) prepare(in *instance, w slipway.Workload, u *confine.User) (*os.File, error) {
-	if err := removeTree(in.door()); err != nil { // with what the last attempt left
+	if err := removal.Tree(in.door()); err != nil { // with what the last attempt left
 		return nil, err
 	}
 	for _, folder := range d.given(in, w) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/slipwayhq/slipway/driver/internal/quota"
 	"github.com/slipwayhq/slipway/internal/disk"
+	"github.com/slipwayhq/slipway/internal/removal"
 )
 
 // Reserve has a driver end who fills the disk when less than so many bytes are
@@ -52,7 +53,7 @@ func (in *instance) whyOverDisk() string {
 // emptyScratch removes what an attempt wrote beside its state: else the next one
 // would be ended for it.
 func (in *instance) emptyScratch() {
-	if err := errors.Join(removeTree(in.work()), removeTree(in.tmp())); err != nil {
+	if err := errors.Join(removal.Tree(in.work()), removal.Tree(in.tmp())); err != nil {
 		slog.Warn("what an ended instance kept on the disk is left", "instance", in.id, "error", err)
 	}
 }

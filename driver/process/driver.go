@@ -32,6 +32,7 @@ type Driver struct {
 	reserve int64      // bytes that are to stay free on the disk
 	usersMu sync.Mutex // held while a user is given or given back
 	groups  *cgroup.Tree
+	census  census
 
 	// alive ends with Close.
 	alive    context.Context

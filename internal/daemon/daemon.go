@@ -30,6 +30,7 @@ import (
 	"github.com/slipwayhq/slipway/internal/disk"
 	"github.com/slipwayhq/slipway/internal/engine"
 	"github.com/slipwayhq/slipway/internal/peer"
+	"github.com/slipwayhq/slipway/leftover"
 	"github.com/slipwayhq/slipway/listener"
 	"github.com/slipwayhq/slipway/meter"
 	"github.com/slipwayhq/slipway/metrics"
@@ -37,6 +38,7 @@ import (
 	"github.com/slipwayhq/slipway/registry"
 	"github.com/slipwayhq/slipway/secret"
 	"github.com/slipwayhq/slipway/service"
+	"github.com/slipwayhq/slipway/snapshot"
 	"github.com/slipwayhq/slipway/vitals"
 )
 
@@ -81,12 +83,14 @@ type Config struct {
 	DockerHost string            // of the engine that runs images, such as unix:///var/run/docker.sock; "" for none
 	Images     *image.Bases      // sources are made into images on these, by that engine; nil for bundles
 	Logger     *slog.Logger
-	Settle     time.Duration  // that a revision is watched after its gate, to go back from it; 0 is not at all
-	Vitals     vitals.Config  // how closely what serves is looked after; what is unset has its default
-	Service    service.Config // limits; what is unset has its default
-	Access     access.Config  // limits of keys, and the issuer of tokens
-	Proxies    peer.Proxies   // whose word is taken for where a request comes from
-	AccessLog  *accesslog.Log // of requests to agents; nil for none. It is closed by whoever opened it
+	Settle     time.Duration   // that a revision is watched after its gate, to go back from it; 0 is not at all
+	Vitals     vitals.Config   // how closely what serves is looked after; what is unset has its default
+	Service    service.Config  // limits; what is unset has its default
+	Final      string          // folder where the state of what is purged is kept; "" for nowhere
+	Leftovers  leftover.Config // how what nobody knows is looked for; what is unset has its default
+	Access     access.Config   // limits of keys, and the issuer of tokens
+	Proxies    peer.Proxies    // whose word is taken for where a request comes from
+	AccessLog  *accesslog.Log  // of requests to agents; nil for none. It is closed by whoever opened it
 
 	// Kinds are asked before those that are built in.
 	Kinds []func(cache, tmp string) kind.Kind
@@ -115,6 +119,7 @@ type Server struct {
 	meter    *meter.Meter
 	metrics  *metrics.Metrics
 	gateway  *gateway.Gateway
+	workers  *reconcile.Reconciler
 	listener *listener.Listener
 	outputs  *listener.Outputs
 	doors    doors
@@ -204,6 +209,7 @@ func (s *Server) openControl(ctx context.Context) error {
 	config.Forget = func() { keys.Forget(); s.gateway.ForgetKeys() }
 	config.Moved = s.metrics.Moved
 	config.Room = s.reserve().Refuse
+	config.Unroute = func(d slipway.DeploymentID, generation int64) { s.workers.Unroute(d, generation) }
 	s.service = service.New(s.store, s.blobs, s.images, ring, config)
 	s.gateway = gateway.New(gateway.Config{
 		Identifier: keys, Guesses: keys, KeyTTL: gatewayKeyTTL, Domain: s.config.Domain,
@@ -263,18 +269,40 @@ func (s *Server) openData(context.Context) error {
 	for _, hold := range builder.Holds() {
 		s.config.Logger.Debug("builds are held", slog.String("by", hold))
 	}
+	final, err := s.openFinal()
+	if err != nil {
+		return err
+	}
 	s.outputs = listener.NewOutputs(s.service, s.driver, s.config.Logger, time.Now)
 	s.meter = meter.New(s.service, s.driver, s.gateway, meter.Config{Owner: owner, Every: s.config.Every, Logger: s.config.Logger})
 	health := s.config.Vitals
 	health.Logger = s.config.Logger
 	watched := vitals.New(s.gateway, s.driver, health)
-	reconciler := reconcile.New(s.service, s.driver, builder, s.gateway, s.outputs, reconcile.Config{
+	s.workers = reconcile.New(s.service, s.driver, builder, s.gateway, s.outputs, reconcile.Config{
 		Owner: owner, Ports: s.config.Ports, Builds: s.config.Builds, Settle: s.config.Settle, Quiet: s.config.Quiet,
 		DiskMB: int(s.config.AgentDisk >> 20),
-		Meter:  s.meter, Vitals: watched, Logger: s.config.Logger, Now: time.Now,
+		Meter:  s.meter, Vitals: watched, Final: final, Logger: s.config.Logger, Now: time.Now,
 	})
-	s.listener = listener.New(s.service, s.driver, reconciler, s.outputs, listener.Config{Owner: owner, Batch: 100, Vitals: watched, Logger: s.config.Logger})
+	s.listener = listener.New(s.service, s.driver, s.workers, s.outputs, listener.Config{
+		Owner: owner, Batch: 100, Vitals: watched, Leftovers: s.scanner(owner, builder), Logger: s.config.Logger,
+	})
 	return nil
+}
+
+// openFinal opens the folder of final snapshots, nil if there is to be none.
+func (s *Server) openFinal() (reconcile.FinalSnapshots, error) {
+	if s.config.Final == "" {
+		return nil, nil
+	}
+	return snapshot.Open(s.config.Final, s.driver)
+}
+
+// scanner looks for what is left over wherever something is kept.
+func (s *Server) scanner(owner string, builder *build.Builder) *leftover.Scanner {
+	config := s.config.Leftovers
+	config.Owner, config.Count, config.Logger = owner, s.metrics.Leftovers, s.config.Logger
+	config.Shared = cmp.Or(config.Shared, s.config.Service.Retention.For)
+	return leftover.New(s.service, config, leftover.OfDriver(s.driver), leftover.OfBuilder(builder, s.service), s.service.Stored())
 }
 
 // Ready says whether all that runs can be reached.

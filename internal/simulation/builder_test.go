@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -134,6 +135,20 @@ func (b *builder) RemoveUnless(_ context.Context, _ slipway.ItemKind, key string
 	defer b.mu.Unlock()
 	delete(b.bundles, key)
 	return true, nil
+}
+
+func (b *builder) Remains(context.Context) (things []slipway.Thing, _ error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for key := range b.bundles {
+		things = append(things, slipway.Thing{Kind: slipway.ItemBundle, Ref: key, What: "bundle " + key})
+	}
+	return things, nil
+}
+
+func (b *builder) There(ctx context.Context, kind slipway.ItemKind, ref string) ([]slipway.Thing, error) {
+	all, err := b.Remains(ctx)
+	return slices.DeleteFunc(all, func(t slipway.Thing) bool { return t.Kind != kind || t.Ref != ref }), err
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

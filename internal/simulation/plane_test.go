@@ -29,6 +29,7 @@ type plane struct {
 	w        *world
 	listener *listener.Listener
 	router   *router
+	workers  *reconcile.Reconciler
 	driver   *drivers
 	died     chan struct{}
 
@@ -57,6 +58,7 @@ func (w *world) startPlane(doom int, after bool) *plane {
 	r := reconcile.New(sync, driver, mortalBuilder{w.builder, p}, mortalRouter{p.router, p}, outputs, reconcile.Config{
 		Owner: owner, Ports: ports, Builds: 2, Settle: settle, Quiet: 3 * time.Second, Vitals: health, Logger: w.log, Now: time.Now,
 	})
+	p.workers = r
 	p.listener = listener.New(sync, driver, r, outputs, listener.Config{Owner: owner, Batch: 10, Vitals: health, Logger: w.log})
 	held := w.heldStill()
 	if err := p.listener.Start(context.Background()); err != nil {
@@ -308,6 +310,14 @@ func (m mortalSync) Rouse(ctx context.Context, d slipway.DeploymentID) error {
 	return do(m.p, "Rouse", func() error { return m.control.Rouse(ctx, d) })
 }
 
+func (m mortalSync) Unknown(ctx context.Context, things []slipway.Thing) ([]slipway.Thing, error) {
+	return live(m.p, "Unknown", func() ([]slipway.Thing, error) { return m.control.Unknown(ctx, things) })
+}
+
+func (m mortalSync) Found(ctx context.Context, owner string, leftovers []slipway.Leftover) error {
+	return do(m.p, "Found", func() error { return m.control.Found(ctx, owner, leftovers) })
+}
+
 func (m mortalSync) Measured(ctx context.Context, owner string, samples []slipway.Sample) error {
 	return do(m.p, "Measured", func() error { return m.control.Measured(ctx, owner, samples) })
 }
@@ -390,6 +400,10 @@ func (m mortalDriver) Purge(ctx context.Context, d slipway.DeploymentID) error {
 	return m.alone("Purge", d, func() error { return m.checked.Purge(ctx, d) })
 }
 
+func (m mortalDriver) Remains(ctx context.Context, d slipway.DeploymentID) ([]slipway.Thing, error) {
+	return live(m.p, "Remains", func() ([]slipway.Thing, error) { return m.checked.Remains(ctx, d) })
+}
+
 type mortalBuilder struct {
 	*builder
 	p *plane
@@ -405,6 +419,10 @@ func (m mortalBuilder) Launch(ctx context.Context, a slipway.Artefact) (slipway.
 
 func (m mortalBuilder) RemoveUnless(ctx context.Context, kind slipway.ItemKind, key string, shared func() (bool, error)) (bool, error) {
 	return live(m.p, "RemoveUnless", func() (bool, error) { return m.builder.RemoveUnless(ctx, kind, key, shared) })
+}
+
+func (m mortalBuilder) There(ctx context.Context, kind slipway.ItemKind, ref string) ([]slipway.Thing, error) {
+	return live(m.p, "There", func() ([]slipway.Thing, error) { return m.builder.There(ctx, kind, ref) })
 }
 
 type mortalRouter struct {

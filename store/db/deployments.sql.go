@@ -12,7 +12,7 @@ import (
 
 const countDeployments = `-- name: CountDeployments :one
 SELECT COUNT(*) FROM deployments
-WHERE workspace_id = $1 AND deployment_type = $2 AND status NOT IN ('AWAITING_DELETE', 'AWAITING_FINAL_DELETE')
+WHERE workspace_id = $1 AND deployment_type = $2 AND status NOT IN ('AWAITING_DELETE', 'AWAITING_FINAL_DELETE', 'KEPT')
 `
 
 type CountDeploymentsParams struct {
@@ -25,6 +25,32 @@ func (q *Queries) CountDeployments(ctx context.Context, arg CountDeploymentsPara
 	var count int64
 	err := row.Scan(&count)
 	return count, err
+}
+
+const countRowsOfDeployment = `-- name: CountRowsOfDeployment :one
+SELECT CAST(
+    (SELECT COUNT(*) FROM deployments AS d WHERE d.id = $1)
+    + (SELECT COUNT(*) FROM api_keys AS k WHERE k.deployment_id = $1)
+    + (SELECT COUNT(*) FROM revisions AS r WHERE r.deployment_id = $1)
+    + (SELECT COUNT(*) FROM instances AS i WHERE i.deployment_id = $1)
+    + (SELECT COUNT(*) FROM inventory AS v WHERE v.deployment_id = $1)
+    + (SELECT COUNT(*) FROM uploads AS u WHERE u.deployment_id = $1)
+    + (SELECT COUNT(*) FROM log_heads AS h WHERE h.deployment_id = $1)
+    + (SELECT COUNT(*) FROM log_lines AS l WHERE l.deployment_id = $1)
+    + (SELECT COUNT(*) FROM tracing_projects AS p WHERE p.deployment_id = $1)
+    + (SELECT COUNT(*) FROM secret_sets AS s WHERE s.deployment_id = $1)
+    + (SELECT COUNT(*) FROM event_heads AS e WHERE e.deployment_id = $1)
+    + (SELECT COUNT(*) FROM deployment_events AS f WHERE f.deployment_id = $1)
+    + (SELECT COUNT(*) FROM measurements AS m WHERE m.deployment_id = $1)
+AS bigint) AS n
+`
+
+// All that hangs on a deployment, and its own row.
+func (q *Queries) CountRowsOfDeployment(ctx context.Context, deploymentID string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countRowsOfDeployment, deploymentID)
+	var n int64
+	err := row.Scan(&n)
+	return n, err
 }
 
 const deleteDeployment = `-- name: DeleteDeployment :execrows
@@ -40,11 +66,11 @@ func (q *Queries) DeleteDeployment(ctx context.Context, id string) (int64, error
 }
 
 const filterDeployments = `-- name: FilterDeployments :many
-SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
+SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, d.protected, d.deleted_at, d.deleted_by, d.gone_at, d.purge_at, d.purge, d.reserved_slug, d.final_snapshot, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
     (SELECT COUNT(*) FROM instances i WHERE i.deployment_id = d.id AND i.revision_id = d.active_revision_id AND i.state = 'serving') AS serving
 FROM (
     SELECT l.id FROM deployments l
-    WHERE l.workspace_id = $1
+    WHERE l.workspace_id = $1 AND l.gone_at = 0
       AND (CAST($2 AS text) IS NULL OR l.status = CAST($2 AS text))
       AND (CAST($3 AS text) IS NULL OR l.deployment_type = CAST($3 AS text))
       AND (CAST($4 AS text) IS NULL OR CAST($4 AS text) LIKE '%' || l.id || '%')
@@ -131,6 +157,14 @@ func (q *Queries) FilterDeployments(ctx context.Context, arg FilterDeploymentsPa
 			&i.Deployment.LeaseTerm,
 			&i.Deployment.LeaseUntil,
 			&i.Deployment.Running,
+			&i.Deployment.Protected,
+			&i.Deployment.DeletedAt,
+			&i.Deployment.DeletedBy,
+			&i.Deployment.GoneAt,
+			&i.Deployment.PurgeAt,
+			&i.Deployment.Purge,
+			&i.Deployment.ReservedSlug,
+			&i.Deployment.FinalSnapshot,
 			&i.NewestStatus,
 			&i.NewestMessage,
 			&i.VariableNames,
@@ -151,12 +185,12 @@ func (q *Queries) FilterDeployments(ctx context.Context, arg FilterDeploymentsPa
 }
 
 const filterNamedDeployment = `-- name: FilterNamedDeployment :many
-SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
+SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, d.protected, d.deleted_at, d.deleted_by, d.gone_at, d.purge_at, d.purge, d.reserved_slug, d.final_snapshot, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
     (SELECT COUNT(*) FROM instances i WHERE i.deployment_id = d.id AND i.revision_id = d.active_revision_id AND i.state = 'serving') AS serving
 FROM (
     SELECT l.id FROM deployments l
     WHERE l.workspace_id = $1 AND l.name = $2
-      AND l.status NOT IN ('AWAITING_DELETE', 'AWAITING_FINAL_DELETE')
+      AND l.status NOT IN ('AWAITING_DELETE', 'AWAITING_FINAL_DELETE', 'KEPT')
       AND (CAST($3 AS text) IS NULL OR lower(l.name) LIKE lower(CAST($3 AS text)) ESCAPE '!')
       AND (CAST($4 AS text) IS NULL OR l.status = CAST($4 AS text))
       AND (CAST($5 AS text) IS NULL OR l.deployment_type = CAST($5 AS text))
@@ -246,6 +280,14 @@ func (q *Queries) FilterNamedDeployment(ctx context.Context, arg FilterNamedDepl
 			&i.Deployment.LeaseTerm,
 			&i.Deployment.LeaseUntil,
 			&i.Deployment.Running,
+			&i.Deployment.Protected,
+			&i.Deployment.DeletedAt,
+			&i.Deployment.DeletedBy,
+			&i.Deployment.GoneAt,
+			&i.Deployment.PurgeAt,
+			&i.Deployment.Purge,
+			&i.Deployment.ReservedSlug,
+			&i.Deployment.FinalSnapshot,
 			&i.NewestStatus,
 			&i.NewestMessage,
 			&i.VariableNames,
@@ -266,7 +308,7 @@ func (q *Queries) FilterNamedDeployment(ctx context.Context, arg FilterNamedDepl
 }
 
 const getDeployment = `-- name: GetDeployment :one
-SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running FROM deployments WHERE id = $1
+SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running, protected, deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug, final_snapshot FROM deployments WHERE id = $1
 `
 
 func (q *Queries) GetDeployment(ctx context.Context, id string) (Deployment, error) {
@@ -303,12 +345,20 @@ func (q *Queries) GetDeployment(ctx context.Context, id string) (Deployment, err
 		&i.LeaseTerm,
 		&i.LeaseUntil,
 		&i.Running,
+		&i.Protected,
+		&i.DeletedAt,
+		&i.DeletedBy,
+		&i.GoneAt,
+		&i.PurgeAt,
+		&i.Purge,
+		&i.ReservedSlug,
+		&i.FinalSnapshot,
 	)
 	return i, err
 }
 
 const getDeploymentBySlug = `-- name: GetDeploymentBySlug :one
-SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running FROM deployments WHERE slug = $1 AND slug <> ''
+SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running, protected, deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug, final_snapshot FROM deployments WHERE slug = $1 AND slug <> ''
 `
 
 func (q *Queries) GetDeploymentBySlug(ctx context.Context, slug string) (Deployment, error) {
@@ -345,12 +395,20 @@ func (q *Queries) GetDeploymentBySlug(ctx context.Context, slug string) (Deploym
 		&i.LeaseTerm,
 		&i.LeaseUntil,
 		&i.Running,
+		&i.Protected,
+		&i.DeletedAt,
+		&i.DeletedBy,
+		&i.GoneAt,
+		&i.PurgeAt,
+		&i.Purge,
+		&i.ReservedSlug,
+		&i.FinalSnapshot,
 	)
 	return i, err
 }
 
 const getDeploymentView = `-- name: GetDeploymentView :one
-SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
+SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, d.protected, d.deleted_at, d.deleted_by, d.gone_at, d.purge_at, d.purge, d.reserved_slug, d.final_snapshot, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
     (SELECT COUNT(*) FROM instances i WHERE i.deployment_id = d.id AND i.revision_id = d.active_revision_id AND i.state = 'serving') AS serving
 FROM deployments d
 LEFT JOIN revisions r ON r.id = d.latest_revision_id
@@ -402,6 +460,14 @@ func (q *Queries) GetDeploymentView(ctx context.Context, id string) (GetDeployme
 		&i.Deployment.LeaseTerm,
 		&i.Deployment.LeaseUntil,
 		&i.Deployment.Running,
+		&i.Deployment.Protected,
+		&i.Deployment.DeletedAt,
+		&i.Deployment.DeletedBy,
+		&i.Deployment.GoneAt,
+		&i.Deployment.PurgeAt,
+		&i.Deployment.Purge,
+		&i.Deployment.ReservedSlug,
+		&i.Deployment.FinalSnapshot,
 		&i.NewestStatus,
 		&i.NewestMessage,
 		&i.VariableNames,
@@ -415,9 +481,11 @@ const insertDeployment = `-- name: InsertDeployment :exec
 INSERT INTO deployments (
     id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config,
     secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since,
-    delete_project, created_at, updated_at, generation, version, observed_generation, running
+    delete_project, created_at, updated_at, generation, version, observed_generation, running, protected,
+    deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug, final_snapshot
 ) VALUES (
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27,
+    $28, $29, $30, $31, $32, $33, $34
 )
 `
 
@@ -448,6 +516,14 @@ type InsertDeploymentParams struct {
 	Version            int64
 	ObservedGeneration int64
 	Running            string
+	Protected          bool
+	DeletedAt          int64
+	DeletedBy          string
+	GoneAt             int64
+	PurgeAt            int64
+	Purge              bool
+	ReservedSlug       string
+	FinalSnapshot      string
 }
 
 func (q *Queries) InsertDeployment(ctx context.Context, arg InsertDeploymentParams) error {
@@ -478,12 +554,20 @@ func (q *Queries) InsertDeployment(ctx context.Context, arg InsertDeploymentPara
 		arg.Version,
 		arg.ObservedGeneration,
 		arg.Running,
+		arg.Protected,
+		arg.DeletedAt,
+		arg.DeletedBy,
+		arg.GoneAt,
+		arg.PurgeAt,
+		arg.Purge,
+		arg.ReservedSlug,
+		arg.FinalSnapshot,
 	)
 	return err
 }
 
 const listDeploymentsAfter = `-- name: ListDeploymentsAfter :many
-SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running FROM deployments WHERE id > $1 AND listener_id = ''
+SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running, protected, deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug, final_snapshot FROM deployments WHERE id > $1 AND listener_id = ''
 ORDER BY id LIMIT CAST($2 AS bigint)
 `
 
@@ -532,6 +616,14 @@ func (q *Queries) ListDeploymentsAfter(ctx context.Context, arg ListDeploymentsA
 			&i.LeaseTerm,
 			&i.LeaseUntil,
 			&i.Running,
+			&i.Protected,
+			&i.DeletedAt,
+			&i.DeletedBy,
+			&i.GoneAt,
+			&i.PurgeAt,
+			&i.Purge,
+			&i.ReservedSlug,
+			&i.FinalSnapshot,
 		); err != nil {
 			return nil, err
 		}
@@ -547,7 +639,7 @@ func (q *Queries) ListDeploymentsAfter(ctx context.Context, arg ListDeploymentsA
 }
 
 const listDeploymentsInStatus = `-- name: ListDeploymentsInStatus :many
-SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running FROM deployments WHERE status = $1
+SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running, protected, deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug, final_snapshot FROM deployments WHERE status = $1
 ORDER BY created_at, id LIMIT CAST($2 AS bigint)
 `
 
@@ -596,6 +688,14 @@ func (q *Queries) ListDeploymentsInStatus(ctx context.Context, arg ListDeploymen
 			&i.LeaseTerm,
 			&i.LeaseUntil,
 			&i.Running,
+			&i.Protected,
+			&i.DeletedAt,
+			&i.DeletedBy,
+			&i.GoneAt,
+			&i.PurgeAt,
+			&i.Purge,
+			&i.ReservedSlug,
+			&i.FinalSnapshot,
 		); err != nil {
 			return nil, err
 		}
@@ -611,11 +711,11 @@ func (q *Queries) ListDeploymentsInStatus(ctx context.Context, arg ListDeploymen
 }
 
 const pageDeployments = `-- name: PageDeployments :many
-SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
+SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, d.protected, d.deleted_at, d.deleted_by, d.gone_at, d.purge_at, d.purge, d.reserved_slug, d.final_snapshot, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
     (SELECT COUNT(*) FROM instances i WHERE i.deployment_id = d.id AND i.revision_id = d.active_revision_id AND i.state = 'serving') AS serving
 FROM (
     SELECT l.id, l.workspace_id FROM deployments l
-    WHERE l.workspace_id <= $1
+    WHERE l.workspace_id <= $1 AND l.gone_at = 0
     ORDER BY l.workspace_id DESC, l.created_at DESC, l.id DESC
     LIMIT CAST($3 AS bigint) OFFSET CAST($2 AS bigint)
 ) AS page
@@ -683,6 +783,14 @@ func (q *Queries) PageDeployments(ctx context.Context, arg PageDeploymentsParams
 			&i.Deployment.LeaseTerm,
 			&i.Deployment.LeaseUntil,
 			&i.Deployment.Running,
+			&i.Deployment.Protected,
+			&i.Deployment.DeletedAt,
+			&i.Deployment.DeletedBy,
+			&i.Deployment.GoneAt,
+			&i.Deployment.PurgeAt,
+			&i.Deployment.Purge,
+			&i.Deployment.ReservedSlug,
+			&i.Deployment.FinalSnapshot,
 			&i.NewestStatus,
 			&i.NewestMessage,
 			&i.VariableNames,
@@ -703,12 +811,12 @@ func (q *Queries) PageDeployments(ctx context.Context, arg PageDeploymentsParams
 }
 
 const searchDeployments = `-- name: SearchDeployments :many
-SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
+SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, d.protected, d.deleted_at, d.deleted_by, d.gone_at, d.purge_at, d.purge, d.reserved_slug, d.final_snapshot, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
     (SELECT COUNT(*) FROM instances i WHERE i.deployment_id = d.id AND i.revision_id = d.active_revision_id AND i.state = 'serving') AS serving
 FROM (
     SELECT l.id FROM deployments l
-    WHERE l.workspace_id = $1
-      AND l.status NOT IN ('AWAITING_DELETE', 'AWAITING_FINAL_DELETE')
+    WHERE l.workspace_id = $1 AND l.gone_at = 0
+      AND l.status NOT IN ('AWAITING_DELETE', 'AWAITING_FINAL_DELETE', 'KEPT')
       AND lower(l.name) LIKE lower(CAST($2 AS text)) ESCAPE '!'
       AND (CAST($3 AS text) IS NULL OR l.status = CAST($3 AS text))
       AND (CAST($4 AS text) IS NULL OR l.deployment_type = CAST($4 AS text))
@@ -797,6 +905,14 @@ func (q *Queries) SearchDeployments(ctx context.Context, arg SearchDeploymentsPa
 			&i.Deployment.LeaseTerm,
 			&i.Deployment.LeaseUntil,
 			&i.Deployment.Running,
+			&i.Deployment.Protected,
+			&i.Deployment.DeletedAt,
+			&i.Deployment.DeletedBy,
+			&i.Deployment.GoneAt,
+			&i.Deployment.PurgeAt,
+			&i.Deployment.Purge,
+			&i.Deployment.ReservedSlug,
+			&i.Deployment.FinalSnapshot,
 			&i.NewestStatus,
 			&i.NewestMessage,
 			&i.VariableNames,
@@ -825,8 +941,10 @@ UPDATE deployments SET
     active_revision_id = $14, health_state = $15,
     health_reason = $16, health_since = $17,
     delete_project = $18, updated_at = $19, generation = $20,
-    running = $21, version = version + 1
-WHERE id = $22 AND version = $23
+    running = $21, protected = $22, deleted_at = $23, deleted_by = $24,
+    gone_at = $25, purge_at = $26, purge = $27, reserved_slug = $28,
+    final_snapshot = $29, version = version + 1
+WHERE id = $30 AND version = $31
 `
 
 type UpdateDeploymentParams struct {
@@ -851,6 +969,14 @@ type UpdateDeploymentParams struct {
 	UpdatedAt        int64
 	Generation       int64
 	Running          string
+	Protected        bool
+	DeletedAt        int64
+	DeletedBy        string
+	GoneAt           int64
+	PurgeAt          int64
+	Purge            bool
+	ReservedSlug     string
+	FinalSnapshot    string
 	ID               string
 	Version          int64
 }
@@ -878,6 +1004,14 @@ func (q *Queries) UpdateDeployment(ctx context.Context, arg UpdateDeploymentPara
 		arg.UpdatedAt,
 		arg.Generation,
 		arg.Running,
+		arg.Protected,
+		arg.DeletedAt,
+		arg.DeletedBy,
+		arg.GoneAt,
+		arg.PurgeAt,
+		arg.Purge,
+		arg.ReservedSlug,
+		arg.FinalSnapshot,
 		arg.ID,
 		arg.Version,
 	)

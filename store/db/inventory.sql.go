@@ -10,11 +10,12 @@ import (
 )
 
 const addItem = `-- name: AddItem :exec
-INSERT INTO inventory (deployment_id, kind, ref, created_at, removed_at, verified_at, attempts, last_error, released_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO inventory (deployment_id, kind, ref, created_at, removed_at, verified_at, attempts, last_error, released_at, shared, retry_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 ON CONFLICT (deployment_id, kind, ref) DO UPDATE SET
     created_at = excluded.created_at, removed_at = excluded.removed_at, verified_at = excluded.verified_at,
-    attempts = excluded.attempts, last_error = excluded.last_error, released_at = excluded.released_at
+    attempts = excluded.attempts, last_error = excluded.last_error, released_at = excluded.released_at,
+    shared = excluded.shared, retry_at = excluded.retry_at
 WHERE inventory.removed_at <> 0 OR inventory.released_at <> 0
 `
 
@@ -28,6 +29,8 @@ type AddItemParams struct {
 	Attempts     int64
 	LastError    string
 	ReleasedAt   int64
+	Shared       bool
+	RetryAt      int64
 }
 
 func (q *Queries) AddItem(ctx context.Context, arg AddItemParams) error {
@@ -41,6 +44,8 @@ func (q *Queries) AddItem(ctx context.Context, arg AddItemParams) error {
 		arg.Attempts,
 		arg.LastError,
 		arg.ReleasedAt,
+		arg.Shared,
+		arg.RetryAt,
 	)
 	return err
 }
@@ -62,7 +67,7 @@ func (q *Queries) CountItemOwners(ctx context.Context, arg CountItemOwnersParams
 }
 
 const listItems = `-- name: ListItems :many
-SELECT deployment_id, kind, ref, created_at, removed_at, verified_at, attempts, last_error, released_at FROM inventory WHERE deployment_id = $1 ORDER BY created_at, kind, ref
+SELECT deployment_id, kind, ref, created_at, removed_at, verified_at, attempts, last_error, released_at, shared, retry_at FROM inventory WHERE deployment_id = $1 ORDER BY created_at, kind, ref
 `
 
 func (q *Queries) ListItems(ctx context.Context, deploymentID string) ([]Inventory, error) {
@@ -84,6 +89,8 @@ func (q *Queries) ListItems(ctx context.Context, deploymentID string) ([]Invento
 			&i.Attempts,
 			&i.LastError,
 			&i.ReleasedAt,
+			&i.Shared,
+			&i.RetryAt,
 		); err != nil {
 			return nil, err
 		}
@@ -101,12 +108,13 @@ func (q *Queries) ListItems(ctx context.Context, deploymentID string) ([]Invento
 const markItemRemoved = `-- name: MarkItemRemoved :execrows
 UPDATE inventory SET
     removed_at = CASE WHEN removed_at = 0 THEN $1 ELSE removed_at END,
-    verified_at = $1, last_error = ''
-WHERE deployment_id = $2 AND kind = $3 AND ref = $4
+    shared = $2, verified_at = 0, last_error = ''
+WHERE deployment_id = $3 AND kind = $4 AND ref = $5
 `
 
 type MarkItemRemovedParams struct {
 	At           int64
+	Shared       bool
 	DeploymentID string
 	Kind         string
 	Ref          string
@@ -115,6 +123,7 @@ type MarkItemRemovedParams struct {
 func (q *Queries) MarkItemRemoved(ctx context.Context, arg MarkItemRemovedParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, markItemRemoved,
 		arg.At,
+		arg.Shared,
 		arg.DeploymentID,
 		arg.Kind,
 		arg.Ref,
@@ -126,20 +135,50 @@ func (q *Queries) MarkItemRemoved(ctx context.Context, arg MarkItemRemovedParams
 }
 
 const markItemStuck = `-- name: MarkItemStuck :execrows
-UPDATE inventory SET attempts = attempts + 1, last_error = $1
-WHERE deployment_id = $2 AND kind = $3 AND ref = $4
+UPDATE inventory SET
+    attempts = attempts + 1, last_error = $1, retry_at = $2,
+    removed_at = 0, verified_at = 0, shared = FALSE
+WHERE deployment_id = $3 AND kind = $4 AND ref = $5
 `
 
 type MarkItemStuckParams struct {
 	LastError    string
+	RetryAt      int64
 	DeploymentID string
 	Kind         string
 	Ref          string
 }
 
+// It may exist again, or still.
 func (q *Queries) MarkItemStuck(ctx context.Context, arg MarkItemStuckParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, markItemStuck,
 		arg.LastError,
+		arg.RetryAt,
+		arg.DeploymentID,
+		arg.Kind,
+		arg.Ref,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const markItemVerified = `-- name: MarkItemVerified :execrows
+UPDATE inventory SET verified_at = CASE WHEN removed_at = 0 OR verified_at <> 0 THEN verified_at ELSE $1 END
+WHERE deployment_id = $2 AND kind = $3 AND ref = $4
+`
+
+type MarkItemVerifiedParams struct {
+	At           int64
+	DeploymentID string
+	Kind         string
+	Ref          string
+}
+
+func (q *Queries) MarkItemVerified(ctx context.Context, arg MarkItemVerifiedParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, markItemVerified,
+		arg.At,
 		arg.DeploymentID,
 		arg.Kind,
 		arg.Ref,

@@ -10,6 +10,44 @@ import (
 	"database/sql"
 )
 
+const countLogLines = `-- name: CountLogLines :one
+SELECT COUNT(*) FROM (
+    SELECT l.position FROM log_lines AS l WHERE l.deployment_id = $1 LIMIT CAST($2 AS bigint)
+) AS counted
+`
+
+type CountLogLinesParams struct {
+	DeploymentID string
+	MaxRows      int64
+}
+
+func (q *Queries) CountLogLines(ctx context.Context, arg CountLogLinesParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countLogLines, arg.DeploymentID, arg.MaxRows)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const deleteLogLines = `-- name: DeleteLogLines :execrows
+DELETE FROM log_lines WHERE (deployment_id, kind, position) IN (
+    SELECT l.deployment_id, l.kind, l.position FROM log_lines AS l
+    WHERE l.deployment_id = $1 LIMIT CAST($2 AS bigint)
+)
+`
+
+type DeleteLogLinesParams struct {
+	DeploymentID string
+	MaxRows      int64
+}
+
+func (q *Queries) DeleteLogLines(ctx context.Context, arg DeleteLogLinesParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, deleteLogLines, arg.DeploymentID, arg.MaxRows)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const insertLogLine = `-- name: InsertLogLine :exec
 INSERT INTO log_lines (deployment_id, kind, position, revision_id, origin, end_offset, at, level, message)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)

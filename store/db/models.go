@@ -31,6 +31,13 @@ type AuditEvent struct {
 	Target      string
 }
 
+type Deletion struct {
+	DeploymentID string
+	WorkspaceID  string
+	DoneAt       int64
+	Receipt      string
+}
+
 type Deployment struct {
 	ID                 string
 	WorkspaceID        string
@@ -62,6 +69,14 @@ type Deployment struct {
 	LeaseTerm          int64
 	LeaseUntil         int64
 	Running            string
+	Protected          bool
+	DeletedAt          int64
+	DeletedBy          string
+	GoneAt             int64
+	PurgeAt            int64
+	Purge              bool
+	ReservedSlug       string
+	FinalSnapshot      string
 }
 
 type DeploymentEvent struct {
@@ -102,6 +117,8 @@ type Inventory struct {
 	Attempts     int64
 	LastError    string
 	ReleasedAt   int64
+	Shared       bool
+	RetryAt      int64
 }
 
 type Listener struct {
@@ -192,6 +209,7 @@ type TracingProject struct {
 	DeploymentID sql.NullString
 	Kept         bool
 	CreatedAt    int64
+	Hidden       bool
 }
 
 type Upload struct {

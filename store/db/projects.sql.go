@@ -22,8 +22,27 @@ func (q *Queries) DeleteProject(ctx context.Context, id string) (int64, error) {
 	return result.RowsAffected()
 }
 
+const getProject = `-- name: GetProject :one
+SELECT id, workspace_id, name, deployment_id, kept, created_at, hidden FROM tracing_projects WHERE id = $1
+`
+
+func (q *Queries) GetProject(ctx context.Context, id string) (TracingProject, error) {
+	row := q.db.QueryRowContext(ctx, getProject, id)
+	var i TracingProject
+	err := row.Scan(
+		&i.ID,
+		&i.WorkspaceID,
+		&i.Name,
+		&i.DeploymentID,
+		&i.Kept,
+		&i.CreatedAt,
+		&i.Hidden,
+	)
+	return i, err
+}
+
 const getProjectByName = `-- name: GetProjectByName :one
-SELECT id, workspace_id, name, deployment_id, kept, created_at FROM tracing_projects WHERE workspace_id = $1 AND name = $2
+SELECT id, workspace_id, name, deployment_id, kept, created_at, hidden FROM tracing_projects WHERE workspace_id = $1 AND name = $2 AND NOT hidden
 `
 
 type GetProjectByNameParams struct {
@@ -41,13 +60,14 @@ func (q *Queries) GetProjectByName(ctx context.Context, arg GetProjectByNamePara
 		&i.DeploymentID,
 		&i.Kept,
 		&i.CreatedAt,
+		&i.Hidden,
 	)
 	return i, err
 }
 
 const insertProject = `-- name: InsertProject :exec
-INSERT INTO tracing_projects (id, workspace_id, name, deployment_id, kept, created_at)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO tracing_projects (id, workspace_id, name, deployment_id, kept, created_at, hidden)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 `
 
 type InsertProjectParams struct {
@@ -57,6 +77,7 @@ type InsertProjectParams struct {
 	DeploymentID sql.NullString
 	Kept         bool
 	CreatedAt    int64
+	Hidden       bool
 }
 
 func (q *Queries) InsertProject(ctx context.Context, arg InsertProjectParams) error {
@@ -67,6 +88,7 @@ func (q *Queries) InsertProject(ctx context.Context, arg InsertProjectParams) er
 		arg.DeploymentID,
 		arg.Kept,
 		arg.CreatedAt,
+		arg.Hidden,
 	)
 	return err
 }
@@ -81,14 +103,16 @@ func (q *Queries) KeepProjects(ctx context.Context, deploymentID sql.NullString)
 }
 
 const updateProject = `-- name: UpdateProject :execrows
-UPDATE tracing_projects SET name = $1, deployment_id = $2, kept = $3
-WHERE id = $4
+UPDATE tracing_projects SET name = $1, deployment_id = $2, kept = $3,
+    hidden = $4
+WHERE id = $5
 `
 
 type UpdateProjectParams struct {
 	Name         string
 	DeploymentID sql.NullString
 	Kept         bool
+	Hidden       bool
 	ID           string
 }
 
@@ -97,6 +121,7 @@ func (q *Queries) UpdateProject(ctx context.Context, arg UpdateProjectParams) (i
 		arg.Name,
 		arg.DeploymentID,
 		arg.Kept,
+		arg.Hidden,
 		arg.ID,
 	)
 	if err != nil {

@@ -27,13 +27,16 @@ func (q *Queries) CountAdminKeys(ctx context.Context, now int64) (int64, error) 
 	return count, err
 }
 
-const deleteDeploymentKeys = `-- name: DeleteDeploymentKeys :exec
+const deleteDeploymentKeys = `-- name: DeleteDeploymentKeys :execrows
 DELETE FROM api_keys WHERE deployment_id = $1
 `
 
-func (q *Queries) DeleteDeploymentKeys(ctx context.Context, deploymentID sql.NullString) error {
-	_, err := q.db.ExecContext(ctx, deleteDeploymentKeys, deploymentID)
-	return err
+func (q *Queries) DeleteDeploymentKeys(ctx context.Context, deploymentID sql.NullString) (int64, error) {
+	result, err := q.db.ExecContext(ctx, deleteDeploymentKeys, deploymentID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const deleteWorkspace = `-- name: DeleteWorkspace :execrows
@@ -307,13 +310,15 @@ func (q *Queries) TouchKey(ctx context.Context, arg TouchKeyParams) (int64, erro
 
 const workspaceRemains = `-- name: WorkspaceRemains :one
 SELECT
-    (SELECT COUNT(*) FROM deployments AS d WHERE d.workspace_id = $1) AS deployments,
+    (SELECT COUNT(*) FROM deployments AS d WHERE d.workspace_id = $1 AND d.gone_at = 0) AS deployments,
+    (SELECT COUNT(*) FROM deployments AS t WHERE t.workspace_id = $1 AND t.gone_at > 0) AS deleted,
     (SELECT COUNT(*) FROM listeners AS l WHERE l.workspace_id = $1) AS listeners,
-    (SELECT COUNT(*) FROM tracing_projects AS p WHERE p.workspace_id = $1) AS projects
+    (SELECT COUNT(*) FROM tracing_projects AS p WHERE p.workspace_id = $1 AND NOT p.hidden) AS projects
 `
 
 type WorkspaceRemainsRow struct {
 	Deployments int64
+	Deleted     int64
 	Listeners   int64
 	Projects    int64
 }
@@ -322,6 +327,11 @@ type WorkspaceRemainsRow struct {
 func (q *Queries) WorkspaceRemains(ctx context.Context, workspaceID string) (WorkspaceRemainsRow, error) {
 	row := q.db.QueryRowContext(ctx, workspaceRemains, workspaceID)
 	var i WorkspaceRemainsRow
-	err := row.Scan(&i.Deployments, &i.Listeners, &i.Projects)
+	err := row.Scan(
+		&i.Deployments,
+		&i.Deleted,
+		&i.Listeners,
+		&i.Projects,
+	)
 	return i, err
 }

@@ -53,3 +53,14 @@ WHERE deployment_id = sqlc.arg(deployment_id) AND revision_id = sqlc.arg(revisio
   AND (CAST(sqlc.narg(pattern) AS text) IS NULL OR lower(message) LIKE lower(CAST(sqlc.narg(pattern) AS text)) ESCAPE '!')
   AND (CAST(sqlc.narg(run) AS text) IS NULL OR lower(message) LIKE lower(CAST(sqlc.narg(run) AS text)) ESCAPE '!')
 ORDER BY position DESC LIMIT CAST(sqlc.arg(max_rows) AS bigint);
+
+-- name: DeleteLogLines :execrows
+DELETE FROM log_lines WHERE (deployment_id, kind, position) IN (
+    SELECT l.deployment_id, l.kind, l.position FROM log_lines AS l
+    WHERE l.deployment_id = sqlc.arg(deployment_id) LIMIT CAST(sqlc.arg(max_rows) AS bigint)
+);
+
+-- name: CountLogLines :one
+SELECT COUNT(*) FROM (
+    SELECT l.position FROM log_lines AS l WHERE l.deployment_id = sqlc.arg(deployment_id) LIMIT CAST(sqlc.arg(max_rows) AS bigint)
+) AS counted;

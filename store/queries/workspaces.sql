@@ -13,9 +13,10 @@ UPDATE workspaces SET name = $2 WHERE id = $1;
 -- What a workspace owns and must not lose with it.
 -- name: WorkspaceRemains :one
 SELECT
-    (SELECT COUNT(*) FROM deployments AS d WHERE d.workspace_id = sqlc.arg(workspace_id)) AS deployments,
+    (SELECT COUNT(*) FROM deployments AS d WHERE d.workspace_id = sqlc.arg(workspace_id) AND d.gone_at = 0) AS deployments,
+    (SELECT COUNT(*) FROM deployments AS t WHERE t.workspace_id = sqlc.arg(workspace_id) AND t.gone_at > 0) AS deleted,
     (SELECT COUNT(*) FROM listeners AS l WHERE l.workspace_id = sqlc.arg(workspace_id)) AS listeners,
-    (SELECT COUNT(*) FROM tracing_projects AS p WHERE p.workspace_id = sqlc.arg(workspace_id)) AS projects;
+    (SELECT COUNT(*) FROM tracing_projects AS p WHERE p.workspace_id = sqlc.arg(workspace_id) AND NOT p.hidden) AS projects;
 
 -- name: DeleteWorkspace :execrows
 DELETE FROM workspaces WHERE id = $1;
@@ -57,5 +58,5 @@ WHERE id = sqlc.arg(id);
 UPDATE api_keys SET last_used_at = CASE WHEN last_used_at < sqlc.arg(at) THEN sqlc.arg(at) ELSE last_used_at END
 WHERE id = sqlc.arg(id);
 
--- name: DeleteDeploymentKeys :exec
+-- name: DeleteDeploymentKeys :execrows
 DELETE FROM api_keys WHERE deployment_id = $1;

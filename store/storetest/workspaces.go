@@ -50,7 +50,11 @@ func testKeys(t *testing.T, w *world) {
 	w.refused(slipway.ErrNoRow, func(tx slipway.Tx) error { return tx.RevokeKey("no", at(1)) })
 	w.refused(slipway.ErrNoRow, func(tx slipway.Tx) error { return tx.TouchKey("no", at(1)) })
 
-	w.update(func(tx slipway.Tx) error { return tx.DeleteDeploymentKeys(d.ID) })
+	w.update(func(tx slipway.Tx) error {
+		n, err := tx.DeleteDeploymentKeys(d.ID)
+		equal(t, "keys deleted", n, 1)
+		return err
+	})
 	absent(w, byHash("aa"))
 	read(w, byHash("bb"))
 }

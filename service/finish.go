@@ -1,0 +1,265 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/backoff"
+)
+
+// finishAtOnce bounds how many deletions share a transaction, and so how long
+// other writers wait for it.
+const finishAtOnce = 16
+
+// dropAtOnce is how many lines of a log go in one transaction.
+const dropAtOnce = 2000
+
+var clearBackoff = backoff.Exponential{First: time.Second, Most: 5 * time.Minute}
+
+// purgeOverdue has what was kept aside long enough go.
+func (s *Service) purgeOverdue(ctx context.Context) error {
+	for {
+		n := 0
+		err := s.purgeSome(ctx, &n)
+		if err != nil || n < finishAtOnce {
+			return wrap("purge what was kept aside", err)
+		}
+	}
+}
+
+func (s *Service) purgeSome(ctx context.Context, n *int) error {
+	var due []slipway.Deployment
+	look := func(c *change) (err error) {
+		due, err = c.DeploymentsToPurge(c.now, finishAtOnce)
+		*n = len(due)
+		return err
+	}
+	if err := s.read(ctx, look); err != nil || *n == 0 {
+		return err
+	}
+	return s.change(ctx, func(c *change) error {
+		if err := look(c); err != nil {
+			return err
+		}
+		for _, d := range due {
+			if err := c.purge(&d); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// finishDeletions removes what the control plane itself has of deployments of
+// which a data plane has nothing left, and says when to try again what did not
+// succeed, zero for never. What fails for one is in no other's way.
+func (s *Service) finishDeletions(ctx context.Context) (again time.Time, err error) {
+	var dying []slipway.Deployment
+	err = s.read(ctx, func(c *change) (err error) {
+		dying, err = c.DeploymentsInStatus(slipway.AwaitingFinalDelete, 0)
+		return err
+	})
+	for some := range slices.Chunk(dying, finishAtOnce) {
+		retry, failed := s.finishSome(ctx, some)
+		again, err = sooner(again, retry), errors.Join(err, failed)
+	}
+	return again, wrap("finish deletions", err)
+}
+
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// finishSome takes the steps of some deletions, and then writes how they went
+// together. Where writing fails it tries each by itself.
+func (s *Service) finishSome(ctx context.Context, dying []slipway.Deployment) (again time.Time, err error) {
+	steps, err := s.stepsOf(ctx, dying)
+	for _, d := range dying {
+		err = errors.Join(err, s.dropLogs(ctx, d.ID))
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	for i := range steps {
+		steps[i].err = s.clear(ctx, steps[i].Item)
+	}
+	err = s.change(ctx, func(c *change) error {
+		again = time.Time{}
+		for _, d := range dying {
+			retry, err := c.finish(d.ID, steps)
+			if err != nil {
+				return err
+			}
+			again = sooner(again, retry)
+		}
+		return nil
+	})
+	if err == nil || len(dying) == 1 {
+		return again, wrap("finish deletion of "+string(dying[0].ID), err)
+	}
+	again, err = time.Time{}, nil
+	for _, d := range dying {
+		retry, failed := s.finishSome(ctx, []slipway.Deployment{d})
+		again, err = sooner(again, retry), errors.Join(err, failed)
+	}
+	return again, err
+}
+
+// clearing is a step of a deletion, and how it went.
+type clearing struct {
+	slipway.Item
+	err error
+}
+
+// hasSteps says whether an item of the control plane's is removed by a step of
+// its own; the rest goes with the rows.
+func hasSteps(i slipway.Item) bool {
+	return !i.Settled() && (i.Kind == slipway.ItemUpload || i.Kind == slipway.ItemRepository)
+}
+
+// stepsOf lists the steps that are due: of each kind one, since one call removes
+// all of it.
+func (s *Service) stepsOf(ctx context.Context, dying []slipway.Deployment) (steps []clearing, err error) {
+	err = s.read(ctx, func(c *change) error {
+		steps = nil
+		for _, d := range dying {
+			items, err := c.ListItems(d.ID)
+			if err != nil {
+				return fmt.Errorf("read inventory: %w", err)
+			}
+			for _, i := range items {
+				if hasSteps(i) && !i.RetryAt.After(c.now) && !slices.ContainsFunc(steps, func(s clearing) bool { return s.Deployment == i.Deployment && s.Kind == i.Kind }) {
+					steps = append(steps, clearing{Item: i})
+				}
+			}
+		}
+		return nil
+	})
+	return steps, wrap("look for what is left to remove", err)
+}
+
+// clear removes what the control plane has of a kind, and looks again.
+func (s *Service) clear(ctx context.Context, i slipway.Item) error {
+	switch i.Kind {
+	case slipway.ItemUpload:
+		return s.clearUploads(ctx, i.Deployment)
+	case slipway.ItemRepository:
+		return s.clearImages(ctx, i.Deployment)
+	}
+	return fmt.Errorf("%s is nothing that is removed by itself", i.Kind)
+}
+
+func (s *Service) clearUploads(ctx context.Context, d slipway.DeploymentID) error {
+	if err := s.blobs.DeleteAll(ctx, uploadFolder(d)); err != nil {
+		return err
+	}
+	left, err := s.blobs.List(ctx, uploadFolder(d))
+	if err == nil && len(left) > 0 {
+		err = fmt.Errorf("%s is there still", left[0])
+	}
+	return err
+}
+
+func (s *Service) clearImages(ctx context.Context, d slipway.DeploymentID) error {
+	if err := s.images.Remove(ctx, d); err != nil {
+		return err
+	}
+	left, err := s.images.Remains(ctx, d)
+	if err == nil && len(left) > 0 {
+		err = fmt.Errorf("%s is there still", left[0].What)
+	}
+	return err
+}
+
+// dropLogs removes most of a long log, in transactions that keep nobody waiting.
+// The rest goes with the deployment's rows.
+func (s *Service) dropLogs(ctx context.Context, d slipway.DeploymentID) error {
+	for {
+		n := 0
+		err := s.read(ctx, func(c *change) (err error) {
+			n, err = c.CountLogs(d, dropAtOnce+1)
+			return err
+		})
+		if err != nil || n <= dropAtOnce {
+			return wrap("count log lines", err)
+		}
+		if err := s.store.Update(ctx, func(tx slipway.Tx) error { _, err := tx.DropLogs(d, dropAtOnce); return err }); err != nil {
+			return fmt.Errorf("drop logs: %w", err)
+		}
+	}
+}
+
+// finish writes how the steps of a deletion went and, when nothing is left,
+// ends it. It says when to try again what did not succeed.
+func (c *change) finish(id slipway.DeploymentID, steps []clearing) (again time.Time, err error) {
+	d, err := c.Deployment(id)
+	if err != nil || d.Status != slipway.AwaitingFinalDelete {
+		return time.Time{}, ignoreGone(err) // somebody else was faster
+	}
+	items, err := c.ListItems(id)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read inventory: %w", err)
+	}
+	left := false
+	for _, i := range items {
+		if !hasSteps(i) {
+			continue
+		}
+		retry, err := c.cleared(i, steps)
+		if err != nil {
+			return time.Time{}, err
+		}
+		left, again = left || !retry.IsZero(), sooner(again, retry)
+	}
+	if left {
+		return again, nil
+	}
+	return time.Time{}, c.end(d)
+}
+
+// cleared writes how the step of an item went; zero says that it is gone, else
+// it is when to try again.
+func (c *change) cleared(i slipway.Item, steps []clearing) (again time.Time, err error) {
+	n := slices.IndexFunc(steps, func(s clearing) bool { return s.Deployment == i.Deployment && s.Kind == i.Kind })
+	switch {
+	case n < 0:
+		return i.RetryAt, nil // it was not due
+	case steps[n].err == nil:
+		if err := c.MarkRemoved(i.Deployment, i.Kind, i.Ref, c.now); err != nil {
+			return time.Time{}, err
+		}
+		return time.Time{}, c.MarkVerified(i.Deployment, i.Kind, i.Ref, c.now)
+	}
+	again = c.now.Add(clearBackoff.After(i.Attempts + 1))
+	c.stuck = append(c.stuck, steps[n])
+	return again, c.MarkStuck(i.Deployment, i.Kind, i.Ref, fmt.Sprintf("remove %s: %v", i.Kind, steps[n].err), again)
+}
+
+// end deletes the rows of a deployment of which nothing else is left, looks
+// again, and leaves the receipt.
+func (c *change) end(d slipway.Deployment) error {
+	r, err := c.receiptOf(d)
+	if err != nil {
+		return err
+	}
+	if d.DeleteProject {
+		if err := c.DeleteProject(d.Project); err != nil && !errors.Is(err, slipway.ErrNoRow) {
+			return fmt.Errorf("delete tracing project: %w", err)
+		}
+	}
+	if err := c.DeleteDeployment(d.ID); err != nil {
+		return fmt.Errorf("delete deployment: %w", err)
+	}
+	if n, err := c.RowsOf(d.ID); err != nil || n > 0 {
+		return fmt.Errorf("%d rows of deployment %s are still there: %w", n, d.ID, err)
+	}
+	c.changed, c.vanished = append(c.changed, d.ID), append(c.vanished, d)
+	return wrap("write receipt of deletion", c.InsertDeletionReceipt(r.Done(c.now)))
+}
