@@ -26,4 +26,6 @@ const (
 	AuditKeyRevoked       AuditAction = "key.revoked"
 	AuditWorkspaceCreated AuditAction = "workspace.created"
 	AuditWorkspaceDeleted AuditAction = "workspace.deleted"
+	AuditOpened           AuditAction = "deployment.opened" // everybody may ask its agent
+	AuditClosed           AuditAction = "deployment.closed" // only keys of its workspace may, again
 )

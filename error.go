@@ -18,6 +18,7 @@ const (
 	CodeConflict        Code = "conflict"        // clashes with what exists
 	CodeStale           Code = "stale"           // the caller wants it as it was read, and it is not any more
 	CodeTooLarge        Code = "too_large"       // more bytes than allowed
+	CodeFull            Code = "full"            // the server's disk has no room for it
 	CodeRateLimited     Code = "rate_limited"    // too many requests for now
 	CodeUnavailable     Code = "unavailable"     // not now; try again
 	CodeNotImplemented  Code = "not_implemented" // a part of the contract that is not served yet

@@ -42,6 +42,7 @@ type Exit struct {
 	At     time.Time
 
 	OutOfMemory bool   // it was ended for using more than its limit
+	OutOfDisk   bool   // it was ended for keeping more than its limit, or for filling the disk
 	Sick        string // code of the failure that we ended it for, "" if it ended by itself
 }
 
@@ -57,7 +58,8 @@ type Workload struct {
 	Env        []EnvVar
 	Port       int
 	Stateful   bool // the kind owns a state folder, one per deployment
-	StandBy    bool // it loads, and opens its state and port only when it is released
+	StandBy    bool // it loads, and opens its state and door only when it is released
+	Socket     bool // it can listen on a socket, if the driver gives it one; the port is for its own use then
 	Limits     Limits
 	Read       []string // folders and files that it needs beside the system's
 }
@@ -67,6 +69,7 @@ type Limits struct {
 	CPU       float64 // cores
 	MemoryMB  int
 	Processes int // and threads
+	DiskMB    int // MiB that it may keep: its state and what it writes beside
 }
 
 // Usage is what an instance uses, with all its processes.
@@ -80,6 +83,7 @@ type Runs struct {
 	Pending, Running int
 	Oldest           time.Duration // how long the oldest pending one has waited
 	Workers          int           // how many can run at once, 0 if that is not known
+	Shared           bool          // those that are pending wait for any instance of the deployment
 }
 
 // Phase is what a driver sees of an instance.
@@ -97,7 +101,7 @@ type Observed struct {
 	Deployment DeploymentID
 	Attempt    int
 	Phase      Phase
-	Address    string // host:port it is to listen on, when running
+	Address    string // where it is to listen, when running: host:port, or unix: and the path of a socket
 	StandsBy   bool   // it has loaded, and waits to be released
 	Exit       *Exit  // when exited
 }
@@ -111,7 +115,8 @@ type Driver interface {
 	Apply(ctx context.Context, w Workload) (Observed, error)
 	// Inspect looks at one instance; an unknown one is PhaseAbsent.
 	Inspect(ctx context.Context, d DeploymentID, i InstanceID) (Observed, error)
-	// Listens says whether the instance itself, and no stranger, holds its port.
+	// Listens says whether the instance itself, and no stranger, listens at its
+	// address.
 	Listens(ctx context.Context, d DeploymentID, i InstanceID) (bool, error)
 	// Release lets an instance that stands by open its state and serve. It does
 	// nothing to one that does not.
@@ -128,7 +133,8 @@ type Driver interface {
 	// state of its deployment. It returns when it has seen that it is gone.
 	Delete(ctx context.Context, d DeploymentID, i InstanceID) error
 	// Snapshot copies the state of a deployment, of which no instance has it
-	// open, under a name. One that is there already is left alone.
+	// open, under a name. One that is there already is left alone; one of no
+	// state at all has Restore leave an empty one.
 	Snapshot(ctx context.Context, d DeploymentID, name string) error
 	// Restore puts a snapshot in the place of the state. The snapshot stays.
 	Restore(ctx context.Context, d DeploymentID, name string) error
@@ -199,4 +205,7 @@ type Launch struct {
 	Args []string
 	Env  []EnvVar
 	Read []string // folders and files that it needs beside the system's
+	// Socket says that what is started listens on a Unix socket where it is given
+	// one. It is of the artefact, not of its kind: it may keep an older launcher.
+	Socket bool
 }

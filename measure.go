@@ -10,6 +10,9 @@ type Traffic struct {
 	Latency  [len(LatencyBounds) + 1]uint64 // to the first byte; the last is for what took longer
 	Took     time.Duration                  // to the first byte, of all together
 	Waiting  int                            // held now
+	Holds    [len(LatencyBounds) + 1]uint64 // for how long requests were held that are not any more
+	Held     time.Duration                  // all together
+	Longest  time.Duration                  // that one was held
 	InFlight int                            // at an agent now, streams too
 	Last     time.Time                      // a request came, zero for never
 }

@@ -65,7 +65,17 @@ type Artefact struct {
 	Image   string            // what an engine runs: host/path@sha256:… or the id of an image that was built; "" for a bundle
 	Config  string            // langgraph.json within the bundle
 	Runtime map[string]string // versions it was built with: node, server, …
+	// TakesKeys says that the agent looks at X-Api-Key itself: its app, or its
+	// image, asks for that by AuthVariable.
+	TakesKeys bool
 }
+
+// AuthVariable is LangGraph's: with AuthLangSmith an agent server asks clients
+// for their key. A deployment can not set it (contract §3), what it runs can.
+const (
+	AuthVariable  = "LANGGRAPH_AUTH_TYPE"
+	AuthLangSmith = "langsmith"
+)
 
 // Built says whether there is an artefact.
 func (a Artefact) Built() bool { return a.Digest != "" }

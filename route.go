@@ -9,8 +9,9 @@ type Route struct {
 	Workspace  WorkspaceID
 	Slug       string // the public name
 	State      RouteState
-	Addresses  []string // host:port of each instance that serves; of the old one while it hands over
+	Addresses  []string // of each instance that serves, as [Observed] has it; of the old one while it hands over
 	Public     bool     // no key is needed
+	TakesKeys  bool     // the agent is shown the key that a request came with
 	Reason     string   // for the caller, when down
 }
 

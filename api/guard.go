@@ -107,6 +107,7 @@ var statusOf = map[slipway.Code]int{
 	slipway.CodeStale:           http.StatusPreconditionFailed,
 	slipway.CodeRateLimited:     http.StatusTooManyRequests,
 	slipway.CodeTooLarge:        http.StatusRequestEntityTooLarge,
+	slipway.CodeFull:            http.StatusInsufficientStorage,
 	slipway.CodeUnavailable:     http.StatusServiceUnavailable,
 	slipway.CodeNotImplemented:  http.StatusNotImplemented,
 }

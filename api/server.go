@@ -57,6 +57,7 @@ type Config struct {
 	Signer    Signer
 	PublicURL string // where clients reach this server; "" for what they say in Host
 	Ready     func() bool
+	Full      func() bool  // whether the disk is so full that nothing new is taken; nil for never
 	Proxies   peer.Proxies // whose word is taken for where a request comes from
 	// Scrape answers what Prometheus asks at /metrics, with what a key may see.
 	// Nil for no such route.
@@ -128,9 +129,12 @@ func New(config Config) (*Handler, error) {
 }
 
 func (s *server) ready(w http.ResponseWriter, _ *http.Request) {
-	if s.Ready() {
+	switch {
+	case !s.Ready():
+		answer(w, http.StatusServiceUnavailable, []byte(`{"status":"starting"}`))
+	case s.Full != nil && s.Full(): // what runs is served
+		answer(w, http.StatusOK, []byte(`{"status":"ready","disk":"full"}`))
+	default:
 		answer(w, http.StatusOK, []byte(`{"status":"ready"}`))
-		return
 	}
-	answer(w, http.StatusServiceUnavailable, []byte(`{"status":"starting"}`))
 }

@@ -85,7 +85,7 @@ func (b bare) command(place, address string) (*exec.Cmd, *os.File, error) {
 	cmd.Dir, cmd.Stdout, cmd.Stderr = folder("work"), output, output
 	cmd.Env = replace(b.env, map[string]string{
 		"HOME": folder("work"), "TMPDIR": folder("tmp"), "HOST": host, "PORT": port,
-		varFolder: place, varState: folder("state"),
+		varFolder: place, varState: folder("state"), varSocket: "", // at the port
 	})
 	return cmd, output, nil
 }

@@ -78,6 +78,7 @@ func statField(pid, number int) (int, error) {
 const (
 	varFolder = "SLIPWAY_FOLDER"
 	varState  = "SLIPWAY_STATE_DIR"
+	varSocket = "SLIPWAY_SOCKET"
 )
 
 // agent is a process that an instance of a server runs as.

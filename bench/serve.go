@@ -146,5 +146,5 @@ func (standIn) Prepare(context.Context, kind.App, io.Writer) (map[string]string,
 }
 
 func (s standIn) Launch(context.Context, kind.Bundle) (slipway.Launch, error) {
-	return slipway.Launch{Args: []string{s.program}}, nil
+	return slipway.Launch{Args: []string{s.program}, Socket: true}, nil
 }

@@ -4,21 +4,27 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/build"
+	"github.com/slipwayhq/slipway/internal/address"
+	"github.com/slipwayhq/slipway/internal/address/addresstest"
 )
 
 // agent is what was built, started as a driver would.
 type agent struct {
 	*testing.T
-	address string
+	address string // as a driver has it
+	port    string
 	out     *lines
 	cmd     *exec.Cmd
 	ready   chan struct{}
@@ -33,11 +39,16 @@ func begin(t *testing.T, b *build.Builder, a slipway.Artefact, state string, env
 		t.Fatal(err)
 	}
 	port := freePort(t)
-	g := &agent{T: t, address: "http://127.0.0.1:" + port, out: new(lines), ready: make(chan struct{}), ended: make(chan struct{})}
+	g := &agent{T: t, address: "127.0.0.1:" + port, port: port, out: new(lines), ready: make(chan struct{}), ended: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(context.Background(), b.Kinds()[a.Kind].Start)
 	g.cmd = exec.CommandContext(ctx, launch.Args[0], launch.Args[1:]...)
 	g.cmd.Dir = t.TempDir()
 	g.cmd.Env = []string{"HOST=127.0.0.1", "PORT=" + port, "SLIPWAY_STATE_DIR=" + state, "HOME=" + g.cmd.Dir, "TMPDIR=" + g.cmd.Dir}
+	if launch.Socket {
+		socket := filepath.Join(g.cmd.Dir, "http.sock")
+		g.address = address.OfSocket(socket)
+		g.cmd.Env = append(g.cmd.Env, "SLIPWAY_SOCKET="+socket)
+	}
 	for _, v := range launch.Env {
 		g.cmd.Env = append(g.cmd.Env, v.Name+"="+v.Value)
 	}
@@ -75,23 +86,48 @@ func (g *agent) call(method, path string, body any) (int, map[string]any) {
 	if err != nil {
 		g.Fatal(err)
 	}
-	request, err := http.NewRequestWithContext(g.Context(), method, g.address+path, bytes.NewReader(content))
-	if err != nil {
-		g.Fatal(err)
-	}
-	request.Header.Set("Content-Type", "application/json")
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		g.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
+	status, text, err := g.ask(method, path, content)
 	if err != nil {
 		g.Fatal(err)
 	}
 	said := map[string]any{}
 	json.Unmarshal(text, &said)
-	return answer.StatusCode, said
+	return status, said
+}
+
+func (g *agent) ask(method, path string, body []byte) (status int, text []byte, err error) {
+	request, err := address.NewRequest(g.Context(), method, g.address, path, bytes.NewReader(body))
+	if err != nil {
+		return 0, nil, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	answer, err := address.NewClient().Do(request)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer answer.Body.Close()
+	text, err = io.ReadAll(answer.Body)
+	return answer.StatusCode, text, err
+}
+
+// expectApart wants an agent to listen on a socket, and at its port for its own
+// user alone.
+func (g *agent) expectApart() {
+	g.Helper()
+	const nobody = 65534
+	port := "127.0.0.1:" + g.port
+	if line, err := addresstest.GetAs(os.Getuid(), port, "/ok"); line == "" {
+		g.Errorf("it can not call itself: %s, %v", line, err)
+	}
+	if os.Getuid() != 0 {
+		return // nobody else can be become
+	}
+	if line, err := addresstest.GetAs(nobody, port, "/ok"); line != "" || err == nil {
+		g.Errorf("another user got %q at the port", line)
+	}
+	if line, err := addresstest.GetAs(nobody, g.address, "/ok"); line != "" || !errors.Is(err, syscall.EACCES) {
+		g.Errorf("another user got %q from the socket: %v", line, err)
+	}
 }
 
 func (g *agent) thread() string {

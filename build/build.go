@@ -71,8 +71,22 @@ func (b *Builder) once(ctx context.Context, r slipway.BuildRequest, masker *mask
 	return b.make(ctx, key, r, masker, log)
 }
 
+// refuse fails what is to be built while the disk is almost full.
+func (b *Builder) refuse() error {
+	if b.room == nil {
+		return nil
+	}
+	if err := b.room(); err != nil {
+		return failure.WithHint(failure.New("prepare", "disk_full", "%v", err), "Free some space below the data folder and deploy again.")
+	}
+	return nil
+}
+
 func (b *Builder) make(ctx context.Context, key string, r slipway.BuildRequest, masker *mask.Masker, log io.Writer) (slipway.Artefact, error) {
 	begin := time.Now()
+	if err := b.refuse(); err != nil {
+		return slipway.Artefact{}, err
+	}
 	work, err := b.passable("build-")
 	if err != nil {
 		return slipway.Artefact{}, failure.During("prepare", err)
@@ -258,6 +272,11 @@ func notServed(c appconfig.Config, server slipway.AgentServer) error {
 
 // publish writes down what the bundle has come to, and puts it in its place.
 func (m *making) publish() error {
+	auth, err := m.config.Variable(m.app(), slipway.AuthVariable)
+	if err != nil {
+		return err
+	}
+	m.artefact.TakesKeys = auth == slipway.AuthLangSmith
 	if m.imagesOnly {
 		return nil // the engine has it
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/build"
 	"github.com/slipwayhq/slipway/build/kind"
 )
 
@@ -67,6 +68,22 @@ func TestBuildTwiceIsOneBuild(t *testing.T) {
 	}
 	if !strings.HasPrefix(log.String(), "Nothing has changed") {
 		t.Errorf("log %s", &log)
+	}
+}
+
+// What asks for keys is said by the app's env, in a bundle that is there too.
+func TestAppsThatTakeKeys(t *testing.T) {
+	dir := data(t)
+	for file, takes := range map[string]bool{"LANGGRAPH_AUTH_TYPE=langsmith\n": true, "LANGGRAPH_AUTH_TYPE=noop\n": false, "OTHER=langsmith\n": false} {
+		r := request(t, map[string]string{
+			"langgraph.json": `{"graphs": {"a": "./a.ts:a"}, "env": ".env"}`, "a.ts": "export const a = 1", ".env": file,
+		})
+		for range 2 {
+			a, err := open(t, dir, &standIn{}).Build(t.Context(), r, io.Discard)
+			if err != nil || a.TakesKeys != takes {
+				t.Errorf("%q: %+v, %v", file, a, err)
+			}
+		}
 	}
 }
 
@@ -260,4 +277,21 @@ func TestRemove(t *testing.T) {
 func TestLaunchOfUnknownKind(t *testing.T) {
 	_, err := open(t, data(t)).Launch(t.Context(), slipway.Artefact{Kind: "of-tomorrow", Digest: "x"})
 	expectFailure(t, err, "launch", "kind_not_served", "of-tomorrow")
+}
+
+// While the disk is almost full nothing is built; what is there is used.
+func TestDiskIsAlmostFull(t *testing.T) {
+	dir, full := data(t), error(nil)
+	b, err := build.Open(build.Options{
+		Dir: dir, Users: users, Kinds: []func(string, string) kind.Kind{new(standIn).open}, Room: func() error { return full },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := request(t, map[string]string{"langgraph.json": standInConfig, "a.ts": ""})
+	built(t, b, there)
+	full = slipway.Errorf(slipway.CodeFull, "The disk is almost full.")
+	built(t, b, there)
+	_, err = b.Build(t.Context(), request(t, map[string]string{"langgraph.json": standInConfig, "a.ts": "// changed"}), io.Discard)
+	expectFailure(t, err, "prepare", "disk_full", "almost full")
 }

@@ -53,6 +53,9 @@ type Options struct {
 	// Wrapper starts every program of a build: a program with arguments, to
 	// which what it is to execute is appended.
 	Wrapper []string
+	// Room returns what to tell who builds while the disk is almost full. nil has
+	// always room.
+	Room func() error
 }
 
 // Users is a range of user numbers.
@@ -69,6 +72,7 @@ type Builder struct {
 	bundles, cache, tmp string
 
 	startLimit  time.Duration
+	room        func() error // nil for always
 	engine      *engine.Engine
 	images      *image.Builder // nil without an engine
 	imagesOnly  bool           // sources become images
@@ -86,7 +90,7 @@ func Open(o Options) (*Builder, error) {
 		return nil, err
 	}
 	cache := filepath.Join(dir, "cache")
-	b := &Builder{bundles: filepath.Join(dir, "bundles"), cache: cache, tmp: filepath.Join(dir, "tmp"), startLimit: o.StartLimit, engine: o.Engine}
+	b := &Builder{bundles: filepath.Join(dir, "bundles"), cache: cache, tmp: filepath.Join(dir, "tmp"), startLimit: o.StartLimit, engine: o.Engine, room: o.Room}
 	for _, dir := range []string{b.bundles, cache} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, err

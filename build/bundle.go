@@ -23,10 +23,12 @@ type description struct {
 	Kind    string            `json:"kind"`
 	Config  string            `json:"config"`
 	Runtime map[string]string `json:"runtime"`
+
+	TakesKeys bool `json:"takes_keys,omitempty"`
 }
 
 func writeDescription(dir string, a slipway.Artefact) error {
-	content, err := json.MarshalIndent(description{a.Kind, a.Config, a.Runtime}, "", "  ")
+	content, err := json.MarshalIndent(description{a.Kind, a.Config, a.Runtime, a.TakesKeys}, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -45,7 +47,7 @@ func (b *Builder) read(digest string) (slipway.Artefact, error) {
 	if err := json.Unmarshal(content, &d); err != nil {
 		return slipway.Artefact{}, fmt.Errorf("bundle %s: %w", digest, err)
 	}
-	return slipway.Artefact{Kind: d.Kind, Digest: digest, Config: d.Config, Runtime: d.Runtime}, nil
+	return slipway.Artefact{Kind: d.Kind, Digest: digest, Config: d.Config, Runtime: d.Runtime, TakesKeys: d.TakesKeys}, nil
 }
 
 // Launch says how an artefact is started.

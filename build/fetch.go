@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/build/image"
@@ -29,7 +30,14 @@ func (b *Builder) fetch(ctx context.Context, r slipway.BuildRequest, log io.Writ
 		return slipway.Artefact{}, err
 	}
 	fmt.Fprintf(log, "Fetched %s: %s\n", r.Image, fetched.Name)
-	return slipway.Artefact{Kind: image.Kind, Digest: fetched.Digest, Image: fetched.Name}, nil
+	env, err := b.engine.Env(ctx, fetched.Name)
+	if err != nil {
+		return slipway.Artefact{}, err
+	}
+	return slipway.Artefact{
+		Kind: image.Kind, Digest: fetched.Digest, Image: fetched.Name,
+		TakesKeys: slices.Contains(env, slipway.AuthVariable+"="+slipway.AuthLangSmith),
+	}, nil
 }
 
 // removeImage gives up what was fetched by a reference, or made for a key. Of an engine that this

@@ -18,6 +18,8 @@ import (
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/build"
 	"github.com/slipwayhq/slipway/internal/postgrestest"
+	"github.com/slipwayhq/slipway/internal/redistest"
+	"github.com/slipwayhq/slipway/internal/testsignal"
 )
 
 func TestPythonExample(t *testing.T) {
@@ -51,6 +53,7 @@ func TestPythonKeepsItsState(t *testing.T) {
 	b, a := pythonExample(t, "")
 	state := t.TempDir()
 	g := begin(t, b, a, state).serves()
+	g.expectApart()
 	thread := g.thread()
 	g.says(thread, "memory", "one")
 	if code := g.terminate(); code != 0 {
@@ -189,7 +192,10 @@ func TestAegra(t *testing.T) {
 	one, two := begin(t, b, a, "", uri), begin(t, b, a, "", uri) // both make the tables
 	one.serves()
 	two.serves()
-	expectServes(t, one.address, "/health", "echo")
+	if status, said := one.call("GET", "/health", nil); status != http.StatusOK {
+		t.Errorf("health: %d, %v", status, said)
+	}
+	one.expectApart()
 	thread := one.thread()
 	one.says(thread, "memory", "one")
 	if said := two.says(thread, "memory", "two"); said != "you said: one | two" {
@@ -205,6 +211,48 @@ func TestAegra(t *testing.T) {
 	if code := two.terminate(); code != 0 {
 		t.Errorf("exit %d", code)
 	}
+}
+
+// Aegra's own count of its runs: without Redis none waits, with one they wait for
+// whoever has workers.
+func TestAegraTellsItsRuns(t *testing.T) {
+	t.Parallel()
+	b, a := pythonExample(t, slipway.AgentServerAegra)
+	slow := run("slow", "x", object{"delay_ms": 3_600_000})
+	counts := func(what string, ask func(string) answer, want answer) {
+		t.Helper()
+		var got answer
+		testsignal.Until(t, what, func() bool {
+			got = ask("runs")
+			oldest := got.OldestMS
+			got.OldestMS = 0
+			return got == want && (oldest > 0) == (want.Pending > 0 && want.Workers > 0)
+		})
+	}
+
+	ask, control := controlled(t)
+	alone := begin(t, b, a, "", "POSTGRES_URI_CUSTOM="+postgrestest.Empty(t), control, "SLIPWAY_DRAIN_SECONDS=0").serves()
+	counts("no runs", ask, answer{})
+	for range 2 {
+		alone.starts(alone.thread(), slow)
+	}
+	counts("two that run", ask, answer{Running: 2})
+	if said := ask("state"); said.State != "serving" {
+		t.Errorf("state %+v", said)
+	}
+	alone.terminate()
+
+	database, queue := "POSTGRES_URI_CUSTOM="+postgrestest.Empty(t), "REDIS_URI_CUSTOM="+redistest.Start(t)
+	ask, control = controlled(t)
+	works := begin(t, b, a, "", database, queue, control, "N_JOBS_PER_WORKER=1", "WORKER_COUNT=1", "SLIPWAY_DRAIN_SECONDS=0").serves()
+	askIdle, control := controlled(t)
+	idle := begin(t, b, a, "", database, queue, control, "WORKER_COUNT=0").serves()
+	works.starts(works.thread(), slow)
+	for range 2 {
+		idle.call("POST", "/threads/"+idle.thread()+"/runs", slow)
+	}
+	counts("one that runs, two that wait", ask, answer{Running: 1, Pending: 2, Workers: 1, Shared: true})
+	counts("two that wait for others", askIdle, answer{Pending: 2, Shared: true})
 }
 
 // An app that lists the server runs on its own; a package without a wheel is

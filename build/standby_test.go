@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,24 +17,10 @@ import (
 // standsBy begins a launcher that loads and waits, and returns how to ask it.
 func standsBy(t *testing.T, b *build.Builder, a slipway.Artefact, state string) (*agent, func(do string) string) {
 	t.Helper()
-	folder := t.TempDir()
-	g := begin(t, b, a, state, "SLIPWAY_STAND_BY=1", "SLIPWAY_CONTROL="+filepath.Join(folder, "control.sock"))
-	dir, err := os.Open(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { dir.Close() })
+	asked, variable := controlled(t)
+	g := begin(t, b, a, state, "SLIPWAY_STAND_BY=1", variable)
 	ask := func(do string) string {
-		conn, err := net.Dial("unix", fmt.Sprintf("/proc/self/fd/%d/control.sock", dir.Fd()))
-		if err != nil {
-			return ""
-		}
-		defer conn.Close()
-		fmt.Fprintf(conn, "{\"do\": %q}\n", do)
-		var said struct{ State, Error string }
-		if err := json.NewDecoder(conn).Decode(&said); err != nil {
-			t.Errorf("ask for %s: %v", do, err)
-		}
+		said := asked(do)
 		return said.State + said.Error
 	}
 	testsignal.Until(t, "that it stands by", func() bool {
@@ -49,6 +34,39 @@ func standsBy(t *testing.T, b *build.Builder, a slipway.Artefact, state string) 
 	return g, ask
 }
 
+// answer is what a launcher says of itself.
+type answer struct {
+	State, Error     string
+	Pending, Running int
+	Workers          int
+	Shared           bool
+	OldestMS         int `json:"oldest_ms"`
+}
+
+// controlled returns how to ask a launcher that is given a variable; it says
+// nothing until it listens.
+func controlled(t *testing.T) (ask func(do string) answer, variable string) {
+	t.Helper()
+	folder := t.TempDir()
+	dir, err := os.Open(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dir.Close() })
+	return func(do string) (said answer) {
+		conn, err := net.Dial("unix", fmt.Sprintf("/proc/self/fd/%d/control.sock", dir.Fd()))
+		if err != nil {
+			return said
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "{\"do\": %q}\n", do)
+		if err := json.NewDecoder(conn).Decode(&said); err != nil {
+			t.Errorf("ask for %s: %v", do, err)
+		}
+		return said
+	}, "SLIPWAY_CONTROL=" + filepath.Join(folder, "control.sock")
+}
+
 // The new one has everything loaded while the old one goes on, and finds all
 // that the old one wrote until its end.
 func TestPythonStandsBy(t *testing.T) {
@@ -60,8 +78,7 @@ func TestPythonStandsBy(t *testing.T) {
 	if claims, _ := os.ReadDir(filepath.Join(state, "launcher.lock")); len(claims) != 1 {
 		t.Errorf("%d claim the state", len(claims))
 	}
-	if answer, err := http.Get(next.address + "/ok"); err == nil {
-		answer.Body.Close()
+	if _, _, err := next.ask("GET", "/ok", nil); err == nil {
 		t.Error("it answers before its release")
 	}
 	thread := old.thread()

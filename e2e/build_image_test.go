@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -10,16 +11,29 @@ import (
 	"github.com/slipwayhq/slipway/internal/dockertest"
 )
 
-// What is uploaded becomes an image, serves from it, is built once, and is gone
-// with its deployment.
+// What is uploaded becomes an image, in the place of a bundle, serves from it, is
+// built once, hands its state over to the next, and is gone with its deployment.
 func TestSourceBecomesImage(t *testing.T) {
 	t.Parallel()
 	e := dockertest.Shared(t)
 	c := e.Client(t)
 	basetest.Node(t, c, "node-of-e2e:20")
-	s := onEngine(t, e, "--source-builds", "image", "--base-image-node", "node-of-e2e:20")
-	app := pack(t, "../examples/echo-js", nil)
+	s := newServer(t, "--docker-host", e.Host())
+	t.Cleanup(func() { s.removeContainers(e) })
 	d := s.create("echo")
+	d.deploy(pack(t, echo, nil))
+	bundle := d.talk()
+
+	s.stop()
+	s.args = append(s.args, "--source-builds", "image", "--base-image-node", "node-of-e2e:20")
+	s.start()
+	end := d.await(d.push(pack(t, echo, map[string]string{"src/graph.ts": leavesATrace + d.graph()})))
+	if end.Status != "DEPLOY_FAILED" || !strings.Contains(deref(end.StatusMessage), "hand-over test") {
+		t.Errorf("the first image: %s %s", end.Status, deref(end.StatusMessage))
+	}
+	bundle.goesOn("a first image that failed")
+
+	app := pack(t, echo, map[string]string{"src/graph.ts": findsNoTrace + d.graph()})
 	first := d.deploy(app)
 	if first.Artefact == nil || !strings.HasPrefix(deref(first.Artefact.Image), "sha256:") {
 		t.Errorf("it runs %+v", first.Artefact)
@@ -34,6 +48,7 @@ func TestSourceBecomesImage(t *testing.T) {
 	if log := d.buildLog(again); !strings.Contains(log, "Nothing has changed") || strings.Contains(log, "npm") {
 		t.Errorf("log of the same again:\n%s", log)
 	}
+	d.handsOverImages()
 	broken := d.await(d.push(pack(t, "../examples/echo-js", map[string]string{
 		"package.json": `{"dependencies": {"@langchain/langgraph": "99.0.0"}}`, "package-lock.json": "",
 	})))
@@ -47,3 +62,41 @@ func TestSourceBecomesImage(t *testing.T) {
 		return len(list.Items) == 0
 	})
 }
+
+// handsOverImages has containers take over the state of others while clients go
+// on, and give it back where they fail.
+func (d *deployment) handsOverImages() {
+	d.t.Helper()
+	thread := d.talk()
+	clients := d.patientLoad(8)
+	before := clients.seen()
+	d.deploy(pack(d.t, echo, map[string]string{"README.md": "another revision"}))
+	thread.goesOn("another revision")
+	eventually(d.t, "runs end after the rollout", func() bool { return clients.seen() > before })
+	end := d.await(d.push(pack(d.t, echo, map[string]string{"src/graph.ts": ruinsState + "\n" + d.graph()})))
+	if end.Status != "DEPLOY_FAILED" || !strings.Contains(deref(end.StatusMessage), "hand-over test") {
+		d.t.Errorf("what ruins its state: %s %s", end.Status, deref(end.StatusMessage))
+	}
+	thread.goesOn("what ruined it")
+	clients.end()
+}
+
+// graph is the source of the app's graphs.
+func (d *deployment) graph() string {
+	d.t.Helper()
+	text, err := os.ReadFile(echo + "/src/graph.ts")
+	must(d.t, err)
+	return string(text)
+}
+
+const (
+	// leavesATrace writes into the state, and ends.
+	leavesATrace = `import { writeFileSync as leave } from "node:fs";
+leave((globalThis as any).process.env.SLIPWAY_STATE_DIR + "/trace", "");
+throw new Error("hand-over test: it fails");
+`
+	// findsNoTrace ends where that has been.
+	findsNoTrace = `import { existsSync as left } from "node:fs";
+if (left((globalThis as any).process.env.SLIPWAY_STATE_DIR + "/trace")) throw new Error("what failed has left a trace");
+`
+)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/slipwayhq/slipway/api/wire"
+	"github.com/slipwayhq/slipway/internal/address/addresstest"
 )
 
 // What a gateway must get right, asked of the real agent server behind it. Events
@@ -38,6 +40,7 @@ func TestGatewayBeforeARealAgent(t *testing.T) {
 		"what agents trust is taken out":                 gatewayTest.trust,
 		"internal routes are blocked":                    gatewayTest.internal,
 		"it can be opened to everybody":                  gatewayTest.opened,
+		"there is no way around, but for the app itself": gatewayTest.apart,
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := g
@@ -48,8 +51,9 @@ func TestGatewayBeforeARealAgent(t *testing.T) {
 	g.logs()
 }
 
-// withRoutesOfItsOwn is the example with a route that tells what arrives. An app
-// is mounted by its routes alone, so that it needs no package for them.
+// withRoutesOfItsOwn is the example with a route that tells what arrives, and one
+// that asks the app itself. An app is mounted by its routes alone, so that it
+// needs no package for them.
 func withRoutesOfItsOwn(t *testing.T) []byte {
 	raw, err := os.ReadFile(echo + "/langgraph.json")
 	must(t, err)
@@ -61,7 +65,8 @@ func withRoutesOfItsOwn(t *testing.T) []byte {
 	return pack(t, echo, map[string]string{
 		"langgraph.json": string(edited),
 		"src/http.ts": `const tell = (c: any) => c.json({ path: new URL(c.req.url).pathname, query: new URL(c.req.url).search, headers: c.req.header() });
-export const app = { routes: ["GET", "POST"].map((method) => ({ method, path: "/tell/*", handler: tell })) };
+const self = async (c: any) => c.json({ status: (await fetch("http://localhost:" + process.env.PORT + "/ok")).status });
+export const app = { routes: [...["GET", "POST"].map((method) => ({ method, path: "/tell/*", handler: tell })), { method: "GET", path: "/self", handler: self }] };
 `,
 	})
 }
@@ -290,6 +295,43 @@ func (g gatewayTest) trust() {
 	if got := own["headers"].(map[string]any)["authorization"]; got != "Bearer of the app" {
 		g.t.Errorf("the app's own authorization came as %v", got)
 	}
+}
+
+// apart has others ask the agent where it listens.
+func (g gatewayTest) apart() {
+	if got := g.object("GET", "/self", ""); got["status"] != 200.0 {
+		g.t.Errorf("the app got %v from itself", got)
+	}
+	if os.Geteuid() != 0 {
+		return // nobody else can be become
+	}
+	const neighbour = 60865
+	port, socket := "127.0.0.1:"+g.variable("PORT"), g.variable("SLIPWAY_SOCKET")
+	for uid, served := range map[int]bool{0: true, neighbour: false} {
+		if line, err := addresstest.GetAs(uid, port, "/ok"); (line != "") != served {
+			g.t.Errorf("user %d at the port: %q, %v", uid, line, err)
+		}
+		if line, err := addresstest.GetAs(uid, "unix:"+socket, "/ok"); (line != "") != served || !served && !errors.Is(err, syscall.EACCES) {
+			g.t.Errorf("user %d at the socket: %q, %v", uid, line, err)
+		}
+	}
+}
+
+// variable of the one agent of a server.
+func (g gatewayTest) variable(name string) string {
+	g.t.Helper()
+	pids := mains(g.data)
+	if len(pids) != 1 {
+		g.t.Fatalf("agents: %v", pids)
+	}
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pids[0]))
+	must(g.t, err)
+	_, rest, found := strings.Cut("\x00"+string(raw), "\x00"+name+"=")
+	if !found {
+		g.t.Fatalf("it has no %s", name)
+	}
+	value, _, _ := strings.Cut(rest, "\x00")
+	return value
 }
 
 func (g gatewayTest) internal() {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,20 +20,29 @@ import (
 // load is clients in a closed loop: each starts a run, by turns waiting for its
 // result and following its stream, and starts the next when it has ended.
 type load struct {
-	d    *deployment
-	stop context.CancelFunc
-	all  sync.WaitGroup
+	d       *deployment
+	patient bool
+	stop    context.CancelFunc
+	all     sync.WaitGroup
 
 	mu      sync.Mutex
 	runs    int
 	failed  int
+	putOff  int // answered 503 with the advice to come back
 	first   error
 	longest time.Duration
 }
 
-func (d *deployment) load(clients int) *load {
+func (d *deployment) load(clients int) *load { return d.begin(&load{d: d}, clients) }
+
+// patientLoad is of clients that come again when they are told to.
+func (d *deployment) patientLoad(clients int) *load {
+	return d.begin(&load{d: d, patient: true}, clients)
+}
+
+func (d *deployment) begin(l *load, clients int) *load {
 	ctx, stop := context.WithCancel(d.t.Context())
-	l := &load{d: d, stop: stop}
+	l.stop = stop
 	for n := range clients {
 		l.all.Go(func() {
 			for k := n; ctx.Err() == nil; k++ {
@@ -48,6 +58,10 @@ func (d *deployment) load(clients int) *load {
 func (l *load) add(took time.Duration, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.patient && errors.Is(err, errPutOff) {
+		l.putOff++
+		return
+	}
 	l.runs++
 	l.longest = max(l.longest, took)
 	if err != nil {
@@ -70,7 +84,7 @@ func (l *load) end() {
 	l.d.t.Helper()
 	l.stop()
 	l.all.Wait()
-	l.d.t.Logf("%d runs, %d failed, the longest took %s", l.runs, l.failed, l.longest.Round(time.Millisecond))
+	l.d.t.Logf("%d runs, %d failed, %d put off, the longest took %s", l.runs, l.failed, l.putOff, l.longest.Round(time.Millisecond))
 	if l.failed > 0 || l.runs == 0 {
 		l.d.t.Errorf("%d of %d runs failed, first: %v", l.failed, l.runs, l.first)
 	}
@@ -86,6 +100,9 @@ func (d *deployment) shortRun(ctx context.Context, waits bool) error {
 	status, body, err := d.post(ctx, path, map[string]any{
 		"assistant_id": "echo", "stream_mode": mode, "input": map[string]any{"messages": []map[string]string{{"role": "user", "content": "hi"}}},
 	})
+	if err == nil && status == http.StatusServiceUnavailable {
+		return fmt.Errorf("%w: %s: %.300s", errPutOff, path, body)
+	}
 	if err == nil && (status != http.StatusOK || !strings.Contains(body, "echo: hi (message 1 of this thread)")) {
 		err = fmt.Errorf("%w: %s: %d %.300s", errRefused, path, status, body)
 	}
@@ -110,6 +127,30 @@ func (d *deployment) post(ctx context.Context, path string, body any) (int, stri
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
 	return answer.StatusCode, string(text), err
+}
+
+var errPutOff = errors.New("it is answered 503, to come again")
+
+// talk is a thread, and what it was told.
+type talk struct {
+	d      *deployment
+	thread string
+	told   []string
+}
+
+func (d *deployment) talk() *talk {
+	d.t.Helper()
+	thread, err := client.NewAgent(d.url, d.key).CreateThread(d.t.Context())
+	must(d.t, err)
+	c := &talk{d: d, thread: thread}
+	c.goesOn("the beginning")
+	return c
+}
+
+// goesOn expects the thread to be known still.
+func (c *talk) goesOn(after string) {
+	c.d.t.Helper()
+	c.d.remembers(c.thread, &c.told, after)
 }
 
 // remembers tells a thread something, and expects it to know all that was told

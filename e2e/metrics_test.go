@@ -116,6 +116,12 @@ func statusOf(t *testing.T, url, key string) int {
 // sees no such deployment.
 func requestsAt(t *testing.T, url, key, id string) float64 {
 	t.Helper()
+	return seriesAt(t, url, key, "slipway_gateway_requests_total", id)
+}
+
+// seriesAt is the value of a deployment's series, -1 if there is none.
+func seriesAt(t *testing.T, url, key, name, id string) float64 {
+	t.Helper()
 	answer := scrape(t, url, key)
 	defer answer.Body.Close()
 	raw, err := io.ReadAll(answer.Body)
@@ -125,10 +131,10 @@ func requestsAt(t *testing.T, url, key, id string) float64 {
 	if err != nil || answer.StatusCode != http.StatusOK {
 		t.Fatalf("%d %v\n%.2000s", answer.StatusCode, err, raw)
 	}
-	for _, m := range families["slipway_gateway_requests_total"].GetMetric() {
+	for _, m := range families[name].GetMetric() {
 		for _, l := range m.Label {
 			if l.GetName() == "deployment_id" && l.GetValue() == id {
-				return m.GetCounter().GetValue()
+				return m.GetCounter().GetValue() + m.GetGauge().GetValue()
 			}
 		}
 	}

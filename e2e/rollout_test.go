@@ -66,5 +66,6 @@ func rollOut(t *testing.T, d *deployment, app func(n int) []byte) {
 		eventually(t, "runs end after the rollout", func() bool { return clients.seen() > before })
 	}
 	clients.end()
-	t.Logf("%d rollouts in %s", rolloutCount, time.Since(began).Round(time.Millisecond))
+	held := seriesAt(t, d.server.url+"/metrics", d.key, "slipway_gateway_hold_longest_seconds", d.id)
+	t.Logf("%d rollouts in %s, the longest hold %.3f s", rolloutCount, time.Since(began).Round(time.Millisecond), held)
 }

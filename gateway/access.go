@@ -45,7 +45,7 @@ func (a admission) permit(w slipway.WorkspaceID, d slipway.DeploymentID, name st
 		if i == nil || !i.Reaches(w, d) {
 			continue
 		}
-		if i.May(slipway.ScopeRead) || i.May(slipway.ScopeDeploy) {
+		if mayAsk(i) {
 			return i.Key, nil
 		}
 		err = slipway.Errorf(slipway.CodeForbidden, "The API key needs the scope read or deploy.")
@@ -54,6 +54,14 @@ func (a admission) permit(w slipway.WorkspaceID, d slipway.DeploymentID, name st
 		err = errUnknown(name)
 	}
 	return "", err
+}
+
+func mayAsk(i *slipway.Identity) bool { return i.May(slipway.ScopeRead) || i.May(slipway.ScopeDeploy) }
+
+// opens says whether X-Api-Key by itself is good for a deployment.
+func (a admission) opens(w slipway.WorkspaceID, d slipway.DeploymentID) bool {
+	i := a.identities[0]
+	return i != nil && i.Reaches(w, d) && mayAsk(i)
 }
 
 // keys remembers for a moment what the identifier said of a credential, by the

@@ -33,11 +33,14 @@ func errTooLarge(limit int64) error {
 // agent's fault.
 func answer(w http.ResponseWriter, err error) {
 	status, text := http.StatusBadGateway, "The agent did not answer."
+	h := w.Header()
 	if e, ok := errors.AsType[*slipway.Error](err); ok {
 		status, text = statusOf(e.Code), e.Text
+	} else if err == errSlow {
+		status, text = http.StatusRequestTimeout, "The rest of the request body did not come in time."
+		h.Set("Connection", "close") // what comes now is no request
 	}
 	body, _ := json.Marshal(map[string]string{"detail": text})
-	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("X-Content-Type-Options", "nosniff")

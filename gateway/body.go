@@ -2,8 +2,11 @@ package gateway
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
+	"sync/atomic"
+	"time"
 
 	"github.com/slipwayhq/slipway"
 )
@@ -11,11 +14,18 @@ import (
 // maxBuffered is how large a body may be to be read while its request is held.
 const maxBuffered = 64 << 10
 
+// errSlow is of a client that stopped in the middle of its request.
+var errSlow = errors.New("gateway: the rest of the request does not come")
+
 // limitBody refuses a body that is too large, now if its length is known, else
-// when it is read.
-func (g *Gateway) limitBody(w http.ResponseWriter, r *http.Request) error {
+// when it is read, and does not wait for ever for one that does not come.
+func (g *Gateway) limitBody(p *passage, w http.ResponseWriter, r *http.Request) error {
 	if r.ContentLength > g.config.MaxBody {
 		return errTooLarge(g.config.MaxBody)
+	}
+	if hasBody(r) {
+		p.body = newPunctual(w, r.Body, g.config.BodyIdle)
+		r.Body = p.body
 	}
 	if r.ContentLength < 0 {
 		r.Body = http.MaxBytesReader(w, r.Body, g.config.MaxBody)
@@ -30,9 +40,58 @@ func bufferBody(r *http.Request) error {
 		return nil
 	}
 	body, err := io.ReadAll(r.Body)
+	if errors.Is(err, errSlow) {
+		return errSlow
+	}
 	if err != nil {
 		return slipway.Errorf(slipway.CodeInvalid, "The request body ended early.")
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	return nil
+}
+
+func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
+
+// punctual is a body that ends in errSlow when none of it comes for a while. How
+// long all of it takes is not bounded, nor how long the agent takes to want more.
+type punctual struct {
+	io.ReadCloser
+	control *http.ResponseController
+	idle    time.Duration
+	alarm   *time.Timer // runs while somebody waits for the client
+	late    atomic.Bool
+}
+
+func newPunctual(w http.ResponseWriter, b io.ReadCloser, idle time.Duration) *punctual {
+	p := &punctual{ReadCloser: b, control: http.NewResponseController(w), idle: idle}
+	p.alarm = time.AfterFunc(idle, p.giveUp)
+	p.alarm.Stop()
+	return p
+}
+
+// giveUp ends the read that waits. It costs less than a deadline for each.
+func (p *punctual) giveUp() {
+	p.late.Store(true)
+	_ = p.control.SetReadDeadline(time.Unix(1, 0))
+}
+
+// isLate says whether the client was given up.
+func (p *punctual) isLate() bool { return p != nil && p.late.Load() }
+
+func (p *punctual) Read(b []byte) (int, error) {
+	p.alarm.Reset(p.idle)
+	n, err := p.ReadCloser.Read(b)
+	p.alarm.Stop()
+	if err != nil && err != io.EOF && p.isLate() {
+		err = errSlow
+	}
+	return n, err
+}
+
+// Close looks for the rest of a body that nobody wants, and for no longer than
+// for the next byte of one that is wanted.
+func (p *punctual) Close() error {
+	p.alarm.Reset(p.idle)
+	defer p.alarm.Stop()
+	return p.ReadCloser.Close()
 }

@@ -2,13 +2,13 @@ package gateway
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"io"
 	"net"
 	"net/http"
-	"strings"
 	"time"
+
+	"github.com/slipwayhq/slipway/internal/address"
 )
 
 // newTransport speaks HTTP/1.1 to agents and waits for answers as long as the
@@ -36,43 +36,17 @@ type unreachedError struct{ err error }
 func (e *unreachedError) Error() string { return e.err.Error() }
 func (e *unreachedError) Unwrap() error { return e.err }
 
-// dial reaches an address as a route has it. A socket's path comes as a host that
-// [hostOf] made of it.
+// dial reaches an address as a route has it, by the host that [address.Host] made
+// of it.
 func dial(d *net.Dialer) func(context.Context, string, string) (net.Conn, error) {
-	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		if path, ok := socketOf(address); ok {
-			network, address = "unix", path
-		}
-		c, err := d.DialContext(ctx, network, address)
+	reach := address.Dialer(d)
+	return func(ctx context.Context, network, host string) (net.Conn, error) {
+		c, err := reach(ctx, network, host)
 		if err != nil {
 			return nil, &unreachedError{err}
 		}
 		return newConn(c), nil
 	}
-}
-
-const (
-	unixPrefix = "unix:"    // of an address that is a socket's path
-	unixHost   = ".unix:80" // ends the host that stands for one
-)
-
-// hostOf makes of an address what may stand in a URL, so that the transport tells
-// the connections of sockets apart.
-func hostOf(address string) string {
-	if path, ok := strings.CutPrefix(address, unixPrefix); ok {
-		return hex.EncodeToString([]byte(path)) + unixHost
-	}
-	return address
-}
-
-// socketOf is the way back.
-func socketOf(host string) (path string, ok bool) {
-	name, ok := strings.CutSuffix(host, unixHost)
-	if !ok {
-		return "", false
-	}
-	raw, err := hex.DecodeString(name)
-	return string(raw), err == nil
 }
 
 // delivery brings a request to its agent. If that can not be reached, it tries
@@ -86,6 +60,7 @@ func (d *delivery) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.WithContext(r.Context()) // its body is ours
 	for {
 		r.Body = a.begin(r.Body)
+		p.presentKey(r.Header)
 		res, err := d.transport.RoundTrip(r)
 		if err == nil || p.probe != nil || r.Context().Err() != nil || !a.undelivered(err) {
 			return res, err
@@ -115,10 +90,10 @@ func asUnreached(err error) error {
 	return &unreachedError{err}
 }
 
-func readdress(r *http.Request, address string) *http.Request {
+func readdress(r *http.Request, to string) *http.Request {
 	r = r.WithContext(r.Context())
 	u := *r.URL
-	u.Host = hostOf(address)
+	u.Host = address.Host(to)
 	r.URL = &u
 	return r
 }

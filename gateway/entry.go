@@ -41,6 +41,7 @@ func newEntry() *entry {
 type stay struct {
 	address string
 	intent  intent
+	keys    bool            // the agent there is shown the client's
 	asleep  bool            // there is no place before the deployment is woken
 	changed <-chan struct{} // closed when the route is another
 }
@@ -64,6 +65,7 @@ func (e *entry) enter(t target, avoid []string) (s stay, ok bool, err error) {
 	if s.address, ok = e.least(avoid); !ok {
 		return s, false, nil
 	}
+	s.keys = e.route.TakesKeys
 	e.busy[s.address]++
 	if i == writes {
 		e.writing++

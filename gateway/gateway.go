@@ -26,6 +26,7 @@ type Config struct {
 	KeyTTL     time.Duration // how long a verified key is remembered, 5 s
 	MaxHeld    int           // requests held per deployment, 1000
 	MaxBody    int64         // bytes of a request's body, 25 MB
+	BodyIdle   time.Duration // how long a request may stop in the middle of its body, 60 s
 	// Wake asks for a deployment to be started that is asleep and has a request.
 	Wake func(context.Context, slipway.DeploymentID) error
 	// Guesses bounds the wrong keys of each client; nil for no bound.
@@ -43,6 +44,7 @@ func (c Config) withDefaults() Config {
 	c.KeyTTL = or(c.KeyTTL, 5*time.Second)
 	c.MaxHeld = or(c.MaxHeld, 1000)
 	c.MaxBody = or(c.MaxBody, 25<<20)
+	c.BodyIdle = or(c.BodyIdle, time.Minute)
 	c.Domain = strings.ToLower(strings.Trim(c.Domain, "."))
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -144,6 +146,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	whole := false
 	defer func() { g.account(p, r, whole) }()
 	if err := g.serve(p, &p.observer, r); err != nil {
+		g.boundRest(&p.observer, r)
 		answer(&p.observer, err)
 	}
 	whole = true
@@ -158,7 +161,7 @@ func (g *Gateway) serve(p *passage, w http.ResponseWriter, r *http.Request) erro
 		return err
 	}
 	r = r.WithContext(p.within(r.Context()))
-	if err := g.limitBody(w, r); err != nil {
+	if err := g.limitBody(p, w, r); err != nil {
 		return err
 	}
 	if err := p.enter(r); err != nil {
@@ -255,7 +258,7 @@ func (g *Gateway) suspect(r *http.Request, e *entry) string {
 // permit says whether whoever asks may use a deployment.
 func (p *passage) permit(e *entry) (err error) {
 	w, d, public := e.owner()
-	p.deployment = d
+	p.deployment, p.showsKey = d, p.admission.opens(w, d)
 	switch {
 	case p.keyless:
 		return nil
@@ -334,6 +337,14 @@ func clearDeadlines(w http.ResponseWriter, r *http.Request) {
 // is quicker than the last look at the body has its connection cut. HTTP/2 knows
 // no such thing, and says so.
 func interleave(w http.ResponseWriter) { _ = http.NewResponseController(w).EnableFullDuplex() }
+
+// boundRest bounds how long a server waits for what is left of a request that is
+// refused: it does so before it sends the answer.
+func (g *Gateway) boundRest(w http.ResponseWriter, r *http.Request) {
+	if hasBody(r) {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(g.config.BodyIdle))
+	}
+}
 
 // finishBody closes a body that nobody has read, as after failed dials. A server
 // whose answers may overtake requests does so only when it has begun to wait for

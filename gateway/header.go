@@ -120,3 +120,12 @@ func isOurs(cookie string) bool {
 	name = strings.TrimPrefix(name, "__secure-")
 	return strings.HasPrefix(name, ourCookies)
 }
+
+// presentKey shows the agent that the request is at the client's key, if it is
+// one that takes keys. It may be another at each attempt.
+func (p *passage) presentKey(h http.Header) {
+	delete(h, "X-Api-Key")
+	if p.stay.keys && len(p.apiKey) > 0 {
+		h["X-Api-Key"] = p.apiKey
+	}
+}

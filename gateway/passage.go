@@ -23,10 +23,13 @@ type passage struct {
 	entry      *entry
 	key        slipway.KeyID // whose right it is to ask, "" for who has none of ours
 	permitted  bool
+	showsKey   bool                 // X-Api-Key is good for the deployment
+	apiKey     []string             // that, for an agent that takes keys
 	deployment slipway.DeploymentID // that of the entry, once permitted
 	stay       stay
 	inside     bool // counted at stay.address
 	attempt    attempt
+	body       *punctual     // of the request, nil for none
 	held       time.Duration // it has waited
 	unreached  []string      // addresses that could not be dialled
 	patience   time.Time     // until when to wait for another address
@@ -93,7 +96,9 @@ func (p *passage) queue() (leave func(), ok bool) {
 	}
 	began := time.Now()
 	return func() {
-		p.held += time.Since(began)
+		took := time.Since(began)
+		p.held += took
+		p.entry.traffic.letGo(took)
 		p.entry.queue.free()
 	}, true
 }

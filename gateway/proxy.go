@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/address"
 )
 
 // newProxy leaves FlushInterval at 0: event streams and answers of unknown
@@ -29,11 +30,14 @@ func (g *Gateway) newProxy(b httputil.BufferPool) *httputil.ReverseProxy {
 // rewrite makes the agent's request out of the client's.
 func (g *Gateway) rewrite(r *httputil.ProxyRequest) {
 	p := passageFrom(r.In.Context())
-	*r.Out.URL = url.URL{Scheme: "http", Host: hostOf(p.stay.address), RawQuery: r.In.URL.RawQuery} // a copy of our own
+	*r.Out.URL = url.URL{Scheme: "http", Host: address.Host(p.stay.address), RawQuery: r.In.URL.RawQuery} // a copy of our own
 	setPath(r.Out.URL, p.target.path)
 	r.Out.Host = r.In.Host
 	r.Out.Trailer = nil // they come after the checks
 	g.setForwarded(r)
+	if p.showsKey {
+		p.apiKey = r.In.Header["X-Api-Key"]
+	}
 	stripCookies(r.Out.Header)
 	if !p.admission.foreign {
 		r.Out.Header.Del("Authorization")
@@ -80,7 +84,10 @@ func (g *Gateway) failed(w http.ResponseWriter, r *http.Request, err error) {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		err = errTooLarge(g.config.MaxBody)
 	}
-	if r.Context().Err() != nil {
+	switch {
+	case p.body.isLate(): // the server took it for a client that left
+		err = errSlow
+	case r.Context().Err() != nil:
 		err = errClient
 	}
 	g.logFailure(p, err)
@@ -90,7 +97,7 @@ func (g *Gateway) failed(w http.ResponseWriter, r *http.Request, err error) {
 // logFailure says once that an agent fails, until its route changes or it
 // answers. Probes are reported by who asked for them.
 func (g *Gateway) logFailure(p *passage, err error) {
-	if _, expected := errors.AsType[*slipway.Error](err); expected || err == errClient || p.probe != nil {
+	if _, expected := errors.AsType[*slipway.Error](err); expected || err == errClient || err == errSlow || p.probe != nil {
 		return
 	}
 	if p.entry.trouble(p.stay.address, isUnreached(err)) {

@@ -6,11 +6,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/slipwayhq/slipway"
@@ -227,4 +229,94 @@ func TestBodiesAboveTheLimit(t *testing.T) {
 		}
 	}
 	wait(t, w.Idle)
+}
+
+// A client that stops in the middle of its body is left in time, whether its
+// request is passed on, held, or refused. One that is only slow is not.
+func TestSlowBodies(t *testing.T) {
+	const idle = 50 * time.Millisecond
+	w := behind(t, gateway.Config{BodyIdle: idle}, time.Minute)
+	w.Route(route(agentAt(t, func(_ http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+	})))
+	held := holding()
+	held.Deployment, held.Slug = other, "held"
+	w.Route(held)
+	for name, c := range map[string]struct {
+		path, header string
+		status       int
+	}{
+		"passed on": {"/d/app/x", "X-Api-Key: good\r\nContent-Length: 9", 408},
+		"chunked":   {"/d/app/x", "X-Api-Key: good\r\nTransfer-Encoding: chunked", 408},
+		"large":     {"/d/app/x", "X-Api-Key: good\r\nContent-Length: 9000000", 408},
+		"held":      {"/d/held/x", "X-Api-Key: good\r\nContent-Length: 9", 408},
+		"refused":   {"/d/app/x", "X-Api-Key: bad\r\nContent-Length: 9", 401},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn := w.dial()
+			defer conn.Close()
+			fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: h\r\n%s\r\n\r\n4\r\n", c.path, c.header)
+			r := bufio.NewReader(conn)
+			res, err := http.ReadResponse(r, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, _ := io.ReadAll(res.Body)
+			if res.StatusCode != c.status || !strings.Contains(string(text), "detail") {
+				t.Errorf("%d %s", res.StatusCode, text)
+			}
+			if rest, err := io.ReadAll(r); len(rest) > 0 || err != nil {
+				t.Errorf("the connection goes on: %q %v", rest, err)
+			}
+			wait(t, w.Idle)
+		})
+	}
+	if log := w.log.String(); strings.Contains(log, "does not answer") {
+		t.Errorf("the agent is blamed:\n%s", log)
+	}
+}
+
+// pipedClient is one whose body comes through a pipe.
+type pipedClient struct {
+	*httptest.ResponseRecorder
+	body net.Conn
+}
+
+func (c pipedClient) SetReadDeadline(t time.Time) error { return c.body.SetReadDeadline(t) }
+
+// What keeps coming may take as long as it likes; what stops may not.
+func TestBodiesThatKeepComing(t *testing.T) {
+	for name, c := range map[string]struct {
+		writes, status int
+		after          time.Duration
+	}{
+		"to its end":  {100, 503, 100*50*time.Second + time.Minute}, // held in vain afterwards
+		"to a middle": {99, 408, 99*50*time.Second + time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := bare(gateway.Config{})
+				defer g.Close()
+				g.Route(holding())
+				ours, theirs := net.Pipe()
+				defer theirs.Close()
+				go func() {
+					for range c.writes {
+						time.Sleep(50 * time.Second)
+						theirs.Write([]byte("x"))
+					}
+				}()
+				r := httptest.NewRequestWithContext(t.Context(), "POST", "/d/app/x", ours)
+				r.ContentLength = 100
+				r.Body = io.NopCloser(io.LimitReader(ours, 100))
+				r.Header.Set("X-Api-Key", "good")
+				client := pipedClient{httptest.NewRecorder(), ours}
+				began := time.Now()
+				g.ServeHTTP(client, r)
+				if took := time.Since(began); client.Code != c.status || took != c.after {
+					t.Errorf("%d %s after %v", client.Code, client.Body, took)
+				}
+			})
+		})
+	}
 }

@@ -127,6 +127,32 @@ func TestLatency(t *testing.T) {
 	})
 }
 
+// Each wait counts when it ends, a stream's too; what need not wait is not among
+// them.
+func TestHoldsAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := bare(gateway.Config{})
+		g.SetReady()
+		g.Route(in(slipway.RouteDown))
+		alone(g, "GET", "/d/app/x", "good")
+		if n := g.Traffic(id); n.Longest != 0 || n.Held != 0 {
+			t.Errorf("nothing was held: %+v", n)
+		}
+		for _, wait := range []time.Duration{3 * time.Second, time.Second} {
+			g.Route(holding())
+			go alone(g, "GET", "/d/app/x", "good")
+			time.Sleep(wait)
+			g.Route(in(slipway.RouteDown))
+			synctest.Wait()
+		}
+		want := slipway.Traffic{}.Holds
+		want[7], want[9] = 1, 1 // up to 1 s and to 5 s
+		if n := g.Traffic(id); n.Holds != want || n.Held != 4*time.Second || n.Longest != 3*time.Second {
+			t.Errorf("%+v", n)
+		}
+	})
+}
+
 // What was deleted is forgotten, once its last request has ended.
 func TestTrafficEndsWithItsDeployment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

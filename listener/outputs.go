@@ -10,16 +10,18 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/beat"
 )
 
 const (
 	// readEvery is how often the output of an instance is looked at that has
 	// printed lately; quietEvery that of any other.
-	readEvery  = 250 * time.Millisecond
+	readEvery  = beat.Every
 	quietEvery = 2 * time.Second
 	quietAfter = 10 * time.Second
 	// readAtOnce bounds what is read in one go, and so a line: one that is
@@ -39,6 +41,7 @@ type Outputs struct {
 	driver slipway.Driver
 	logger *slog.Logger
 	now    func() time.Time
+	lost   atomic.Uint64
 
 	mu      sync.Mutex
 	follows map[slipway.InstanceID]*follow
@@ -59,6 +62,9 @@ type follow struct {
 func NewOutputs(s slipway.Sync, driver slipway.Driver, logger *slog.Logger, now func() time.Time) *Outputs {
 	return &Outputs{sync: s, driver: driver, logger: logger, now: now, follows: map[slipway.InstanceID]*follow{}}
 }
+
+// Lost counts the bytes that were printed and found gone before they were read.
+func (o *Outputs) Lost() uint64 { return o.lost.Load() }
 
 // Follow begins to read what an instance prints; again does nothing.
 func (o *Outputs) Follow(i slipway.Instance) {
@@ -82,16 +88,9 @@ func (o *Outputs) Finish(ctx context.Context, id slipway.InstanceID) {
 
 // run reads until ctx ends.
 func (o *Outputs) run(ctx context.Context) {
-	tick := time.NewTicker(readEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			for _, f := range o.due() {
-				o.read(ctx, f, false)
-			}
+	for sleep(ctx, beat.Wait(time.Now(), readEvery)); ctx.Err() == nil; sleep(ctx, beat.Wait(time.Now(), readEvery)) {
+		for _, f := range o.due() {
+			o.read(ctx, f, false)
 		}
 	}
 }
@@ -174,6 +173,7 @@ func (o *Outputs) skip(ctx context.Context, f *follow, gap *slipway.OutputGap) (
 	if err != nil {
 		return 0, err
 	}
+	o.lost.Add(uint64(max(0, gap.Lost)))
 	n = int(gap.Until - f.offset)
 	f.offset = gap.Until
 	return n, nil

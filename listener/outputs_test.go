@@ -305,9 +305,12 @@ func TestGaps(t *testing.T) {
 			if lost > 0 {
 				want = "Slipway: 1000 bytes of output were lost here: more was printed than could be stored.\nafter\n"
 			}
-			for range 2 {
+			for _, counted := range []int64{lost, 0} {
 				p.follow(h)
 				p.wants(want)
+				if got := p.outputs.Lost(); got != uint64(counted) {
+					t.Errorf("%d bytes are counted as lost, want %d", got, counted)
+				}
 			}
 		})
 	}

@@ -167,17 +167,25 @@ func (i *instance) since(attempt int, used time.Duration) time.Duration {
 	return used - before
 }
 
-// runs asks those that serve for their runs. They are told if each tells.
+// runs asks those that serve for their runs. They are told if each tells. What
+// waits in a queue that they share each tells of.
 func (m *Meter) runs(ctx context.Context, w *deployment, serving []*instance) (all slipway.Runs, told bool) {
 	told = true
+	shared := 0
 	for _, i := range serving {
 		r, err := m.runsOf(ctx, w.observed(i), i)
 		if err != nil {
 			told = false
 			continue
 		}
-		all.Pending, all.Running = all.Pending+r.Pending, all.Running+r.Running
+		all.Running += r.Running
+		if r.Shared {
+			shared = max(shared, r.Pending)
+		} else {
+			all.Pending += r.Pending
+		}
 	}
+	all.Pending += shared
 	return all, told
 }
 

@@ -2,7 +2,7 @@
 // many serve, what comes for them and how their runs stand.
 //
 // Each deployment is measured in a goroutine of its own, at the same moment of
-// every interval, which lies somewhere else for each: so the work is spread, a
+// every interval, which is one of some fifty beats of it: so the work is spread, a
 // driver or an agent that hangs keeps nobody else waiting, and a sample lies in
 // the middle of the slot that it is kept in. What was measured is handed over
 // once an interval, all in one call.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/address"
 )
 
 const (
@@ -64,7 +65,7 @@ func New(control Control, driver Driver, gateway Gateway, config Config) *Meter 
 	if config.Every == 0 {
 		config.Every = slipway.Resolutions[0].Step
 	}
-	m := &Meter{control: control, driver: driver, gateway: gateway, config: config, agents: newAgents(), watched: map[slipway.DeploymentID]*deployment{}}
+	m := &Meter{control: control, driver: driver, gateway: gateway, config: config, agents: address.NewClient(), watched: map[slipway.DeploymentID]*deployment{}}
 	m.life, m.stop = context.WithCancel(context.Background())
 	m.running.Go(m.handOver)
 	return m
@@ -118,12 +119,15 @@ func (m *Meter) measure(ctx context.Context, w *deployment) {
 	}
 }
 
+// moments of an interval there are: as many as put those of 15 s on the beats.
+const moments = 48
+
 // phaseOf is the moment of an interval in which a deployment is measured: never
 // near its ends, where a little delay would put it into the next.
 func phaseOf(id slipway.DeploymentID, every time.Duration) time.Duration {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(id)) // never fails
-	return every/10 + time.Duration(h.Sum32()%1000)*(every*8/10)/1000
+	return every/10 + time.Duration(h.Sum32()%moments)*(every*8/10)/moments
 }
 
 func untilNext(now time.Time, every, phase time.Duration) time.Duration {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/beat"
 	"github.com/slipwayhq/slipway/internal/startstop/startstoptest"
 	"github.com/slipwayhq/slipway/meter"
 )
@@ -172,6 +173,24 @@ func TestSamplesTellOfDifferences(t *testing.T) {
 	})
 }
 
+// What waits for any of them is told by each, and counted once.
+func TestSharedQueue(t *testing.T) {
+	test(t, func(t *testing.T, p *plane) {
+		m := p.open()
+		defer m.Stop()
+		p.set(func() {
+			p.runs["i"] = slipway.Runs{Pending: 7, Running: 1, Shared: true}
+			p.runs["j"] = slipway.Runs{Pending: 6, Running: 2, Shared: true} // asked a moment later
+			p.runs["k"] = slipway.Runs{Pending: 1}
+		})
+		m.Watch(row(app), []slipway.Observed{running(app, "i", 1), running(app, "j", 1), running(app, "k", 1)}, []slipway.InstanceID{"i", "j", "k"})
+		interval()
+		if s := one(t, p.samples(app)); !s.RunsKnown || s.Pending != 8 || s.Running != 3 {
+			t.Errorf("measured: %+v", s)
+		}
+	})
+}
+
 func TestRestarts(t *testing.T) {
 	test(t, func(t *testing.T, p *plane) {
 		m := p.open()
@@ -273,8 +292,13 @@ func TestEachSlotGetsOneSample(t *testing.T) {
 				}
 			}
 		}
-		if len(moments) < 100 {
+		if len(moments) < 40 {
 			t.Errorf("200 deployments are measured at %d moments only", len(moments))
+		}
+		for moment := range moments {
+			if moment%beat.Every != 0 {
+				t.Errorf("a deployment is measured off the beat, at %v", moment)
+			}
 		}
 	})
 }

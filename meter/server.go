@@ -9,24 +9,16 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/address"
 )
 
 // maxAnswer bounds what a server may say of itself, in bytes.
 const maxAnswer = 1 << 20
 
-// newAgents returns a client that speaks to agents: no proxy, no redirect, no
-// connection that is kept for the next time, which is a while off.
-func newAgents() *http.Client {
-	return &http.Client{
-		Transport:     &http.Transport{DisableKeepAlives: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
-
 // askServer asks an Agent Server for its own count of runs (contract §8). What
 // answers otherwise than the vendor's server is ErrUntold.
-func (m *Meter) askServer(ctx context.Context, address string) (slipway.Runs, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/metrics?format=json", nil)
+func (m *Meter) askServer(ctx context.Context, at string) (slipway.Runs, error) {
+	r, err := address.NewRequest(ctx, http.MethodGet, at, "/metrics?format=json", nil)
 	if err != nil {
 		return slipway.Runs{}, fmt.Errorf("ask for runs: %w", err)
 	}

@@ -26,6 +26,8 @@ var (
 	latency  = describe("gateway_response_latency_seconds", "Time from a request to the first byte of its answer, held requests included.", labels...)
 	inFlight = describe("gateway_requests_in_flight", "Requests that are at an instance now, streams too.", labels...)
 	held     = describe("gateway_requests_held", "Requests that wait for an instance.", labels...)
+	holds    = describe("gateway_hold_duration_seconds", "For how long requests have waited for an instance, of those that had to.", labels...)
+	longest  = describe("gateway_hold_longest_seconds", "The longest that a request has waited for an instance, since this server started.", labels...)
 
 	cpu      = describe("agent_cpu_seconds_total", "CPU time that the instances of a deployment used, since this server started.", labels...)
 	memory   = describe("agent_memory_bytes", "Resident memory of the instances of a deployment.", labels...)
@@ -97,8 +99,11 @@ func collectReading(out chan<- prometheus.Metric, r slipway.Reading) {
 	tell(failures, prometheus.CounterValue, float64(r.Traffic.Errors))
 	tell(inFlight, prometheus.GaugeValue, float64(r.Traffic.InFlight))
 	tell(held, prometheus.GaugeValue, float64(r.Traffic.Waiting))
-	count, buckets := histogram(r.Traffic)
+	count, buckets := histogram(r.Traffic.Latency)
 	out <- prometheus.MustNewConstHistogram(latency, count, r.Traffic.Took.Seconds(), buckets, own...)
+	count, buckets = histogram(r.Traffic.Holds)
+	out <- prometheus.MustNewConstHistogram(holds, count, r.Traffic.Held.Seconds(), buckets, own...)
+	tell(longest, prometheus.GaugeValue, r.Traffic.Longest.Seconds())
 	tell(cpu, prometheus.CounterValue, r.CPU.Seconds())
 	tell(restarts, prometheus.CounterValue, float64(r.Restarts))
 	s := r.Sample
@@ -117,11 +122,11 @@ func collectReading(out chan<- prometheus.Metric, r slipway.Reading) {
 }
 
 // histogram counts up to each bound, as Prometheus wants it.
-func histogram(t slipway.Traffic) (count uint64, buckets map[float64]uint64) {
+func histogram(times [len(slipway.LatencyBounds) + 1]uint64) (count uint64, buckets map[float64]uint64) {
 	buckets = make(map[float64]uint64, len(slipway.LatencyBounds))
 	for i, bound := range slipway.LatencyBounds {
-		count += t.Latency[i]
+		count += times[i]
 		buckets[bound.Seconds()] = count
 	}
-	return count + t.Latency[len(slipway.LatencyBounds)], buckets
+	return count + times[len(slipway.LatencyBounds)], buckets
 }

@@ -31,11 +31,26 @@ const (
 type Config struct {
 	Version string
 	Data    string // the folder whose disk is looked at
+	Reserve int64  // bytes of it that are kept free for what runs
 	// Readings are of the deployments that run here, in the order of ids.
 	Readings func() []slipway.Reading
 	Census   func(context.Context) ([]slipway.Census, error)
 	// Writes counts commits of the store and the updates that shared them.
 	Writes func() (commits, updates uint64)
+	// Lost counts the bytes that agents printed and nobody could keep.
+	Lost func() uint64
+	// Registry tells of the images that are pushed here.
+	Registry func() (RegistryReading, error)
+}
+
+// RegistryReading is how the registry stands, and what it did since the server
+// started.
+type RegistryReading struct {
+	Blobs     int
+	Bytes     int64
+	Pushed    uint64            // images, by digest or tag
+	Collected uint64            // blobs that were removed
+	Refused   map[string]uint64 // requests, by the protocol's code
 }
 
 // Metrics are those of one server.
@@ -77,10 +92,16 @@ func New(config Config) *Metrics {
 	m.own.MustRegister(m.api, m.updates, m.phases, m.ended, m.left, build, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if config.Data != "" {
-		m.own.MustRegister(&disk{config.Data})
+		m.own.MustRegister(&dataDisk{config.Data, config.Reserve})
 	}
 	if config.Writes != nil {
 		m.own.MustRegister(writes(config.Writes))
+	}
+	if config.Lost != nil {
+		m.own.MustRegister(output(config.Lost))
+	}
+	if config.Registry != nil {
+		m.own.MustRegister(images(config.Registry))
 	}
 	return m
 }

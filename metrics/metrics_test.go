@@ -24,11 +24,12 @@ import (
 func reading(n int, workspace slipway.WorkspaceID) slipway.Reading {
 	r := slipway.Reading{
 		Deployment: slipway.Deployment{ID: slipway.DeploymentID(fmt.Sprint("d", n)), Workspace: workspace, Name: fmt.Sprintf("app \"%d\"\n\\", n)},
-		Traffic:    slipway.Traffic{Requests: 7, Errors: 2, Waiting: 1, InFlight: 3, Took: 2500 * time.Millisecond},
+		Traffic:    slipway.Traffic{Requests: 7, Errors: 2, Waiting: 1, InFlight: 3, Took: 2500 * time.Millisecond, Held: 4 * time.Second, Longest: 3 * time.Second},
 		CPU:        1500 * time.Millisecond, Restarts: 4,
 		Sample: slipway.Sample{At: time.Unix(1000, 0), Replicas: 2, UsageKnown: true, Memory: 1 << 20, RunsKnown: true, Pending: 5, Running: 6},
 	}
 	r.Traffic.Latency[0], r.Traffic.Latency[len(slipway.LatencyBounds)] = 5, 2
+	r.Traffic.Holds[7], r.Traffic.Holds[9] = 1, 1
 	return r
 }
 
@@ -76,7 +77,10 @@ func value(t *testing.T, families map[string]*dto.MetricFamily, name, label stri
 
 func open(readings ...slipway.Reading) *metrics.Metrics {
 	return metrics.New(metrics.Config{
-		Version: "v1", Data: os.TempDir(), Writes: func() (uint64, uint64) { return 3, 9 },
+		Version: "v1", Data: os.TempDir(), Writes: func() (uint64, uint64) { return 3, 9 }, Lost: func() uint64 { return 11 },
+		Registry: func() (metrics.RegistryReading, error) {
+			return metrics.RegistryReading{Blobs: 12, Bytes: 13, Pushed: 14, Collected: 15, Refused: map[string]uint64{"DENIED": 16, "NAME_INVALID": 17}}, nil
+		},
 		Readings: func() []slipway.Reading { return readings },
 		Census: func(context.Context) ([]slipway.Census, error) {
 			return []slipway.Census{
@@ -92,7 +96,8 @@ func TestDeployments(t *testing.T) {
 	families, body := scrape(t, open(reading(1, "one"), reading(2, "two")).Handler(), "")
 	for name, want := range map[string]float64{
 		"slipway_gateway_requests_total": 7, "slipway_gateway_errors_total": 2, "slipway_gateway_requests_in_flight": 3,
-		"slipway_gateway_requests_held": 1, "slipway_gateway_response_latency_seconds": 7, "slipway_agent_cpu_seconds_total": 1.5,
+		"slipway_gateway_requests_held": 1, "slipway_gateway_response_latency_seconds": 7,
+		"slipway_gateway_hold_duration_seconds": 2, "slipway_gateway_hold_longest_seconds": 3, "slipway_agent_cpu_seconds_total": 1.5,
 		"slipway_agent_memory_bytes": 1 << 20, "slipway_agent_replicas": 2, "slipway_agent_restarts_total": 4,
 		"slipway_agent_runs_pending": 5, "slipway_agent_runs_running": 6, "slipway_agent_last_measured_timestamp_seconds": 1000,
 	} {
@@ -102,10 +107,15 @@ func TestDeployments(t *testing.T) {
 	}
 	for name, want := range map[string]float64{
 		"slipway_deployments_omitted": 0, "slipway_store_commits_total": 3, "slipway_store_committed_updates_total": 9, "slipway_build_info": 1,
+		"slipway_agent_output_lost_bytes_total": 11, "slipway_registry_blobs": 12, "slipway_registry_bytes": 13,
+		"slipway_registry_pushes_total": 14, "slipway_registry_collected_blobs_total": 15,
 	} {
 		if got := value(t, families, name, ""); got != want {
 			t.Errorf("%s is %v, want %v", name, got, want)
 		}
+	}
+	if got := value(t, families, "slipway_registry_refused_total", "DENIED"); got != 16 {
+		t.Errorf("%v refusals", got)
 	}
 	if got := value(t, families, "slipway_deployments", "AWAITING_DELETE") + value(t, families, "slipway_deployments_leased", "one"); got != 3 {
 		t.Errorf("deployments are counted wrong:\n%s", body)

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sys/unix"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/disk"
 )
 
 // API counts the requests to a handler by the pattern that http.ServeMux found
@@ -97,22 +97,70 @@ func (w writes) Collect(out chan<- prometheus.Metric) {
 	out <- prometheus.MustNewConstMetric(shared, prometheus.CounterValue, float64(u))
 }
 
-// disk tells of the file system that a folder lies on.
-type disk struct{ folder string }
+// dataDisk tells of the file system that a folder lies on.
+type dataDisk struct {
+	folder  string
+	reserve int64
+}
 
 var (
-	free = describe("data_disk_free_bytes", "What is left for this server on the file system of its data folder.")
-	size = describe("data_disk_size_bytes", "Size of the file system of the data folder.")
+	free    = describe("data_disk_free_bytes", "What is left for this server on the file system of its data folder.")
+	size    = describe("data_disk_size_bytes", "Size of the file system of the data folder.")
+	reserve = describe("data_disk_reserve_bytes", "With less left than this, builds, uploads and pushes are refused.")
 )
 
-func (*disk) Describe(out chan<- *prometheus.Desc) { out <- free; out <- size }
+func (*dataDisk) Describe(out chan<- *prometheus.Desc) { out <- free; out <- size; out <- reserve }
 
-func (d *disk) Collect(out chan<- prometheus.Metric) {
-	var s unix.Statfs_t
-	if err := unix.Statfs(d.folder, &s); err != nil {
+func (d *dataDisk) Collect(out chan<- prometheus.Metric) {
+	space, err := disk.SpaceOf(d.folder)
+	if err != nil {
 		out <- prometheus.NewInvalidMetric(free, err)
 		return
 	}
-	out <- prometheus.MustNewConstMetric(free, prometheus.GaugeValue, float64(s.Bavail)*float64(s.Bsize))
-	out <- prometheus.MustNewConstMetric(size, prometheus.GaugeValue, float64(s.Blocks)*float64(s.Bsize))
+	out <- prometheus.MustNewConstMetric(free, prometheus.GaugeValue, float64(space.Free))
+	out <- prometheus.MustNewConstMetric(size, prometheus.GaugeValue, float64(space.Size))
+	out <- prometheus.MustNewConstMetric(reserve, prometheus.GaugeValue, float64(d.reserve))
+}
+
+// output tells of what agents print.
+type output func() uint64
+
+var lost = describe("agent_output_lost_bytes_total", "Bytes that agents printed and that were dropped, because more came than could be stored.")
+
+func (output) Describe(out chan<- *prometheus.Desc) { out <- lost }
+
+func (o output) Collect(out chan<- prometheus.Metric) {
+	out <- prometheus.MustNewConstMetric(lost, prometheus.CounterValue, float64(o()))
+}
+
+// images tells of the registry.
+type images func() (RegistryReading, error)
+
+var (
+	blobs     = describe("registry_blobs", "Blobs that the registry keeps, layers and what describes images.")
+	bytes     = describe("registry_bytes", "Bytes of them; what deployments share counts once.")
+	pushed    = describe("registry_pushes_total", "Images that were pushed; one that is pushed again counts again.")
+	collected = describe("registry_collected_blobs_total", "Blobs that were removed since nothing needed them.")
+	refused   = describe("registry_refused_total", "Requests that the registry refused, by the protocol's code.", "code")
+)
+
+func (images) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{blobs, bytes, pushed, collected, refused} {
+		out <- d
+	}
+}
+
+func (i images) Collect(out chan<- prometheus.Metric) {
+	r, err := i()
+	if err != nil {
+		out <- prometheus.NewInvalidMetric(bytes, err)
+		return
+	}
+	out <- prometheus.MustNewConstMetric(blobs, prometheus.GaugeValue, float64(r.Blobs))
+	out <- prometheus.MustNewConstMetric(bytes, prometheus.GaugeValue, float64(r.Bytes))
+	out <- prometheus.MustNewConstMetric(pushed, prometheus.CounterValue, float64(r.Pushed))
+	out <- prometheus.MustNewConstMetric(collected, prometheus.CounterValue, float64(r.Collected))
+	for code, n := range r.Refused {
+		out <- prometheus.MustNewConstMetric(refused, prometheus.CounterValue, float64(n), code)
+	}
 }

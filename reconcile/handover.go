@@ -25,8 +25,12 @@ import (
 // back as one does that was stopped for a revision that failed.
 //
 // Each phase is written down before it begins, and each begins with what may be
-// repeated, so that whoever dies is followed by one who goes on. A kind that can
-// not stand by is started in releasing; the rest is the same.
+// repeated, so that whoever dies is followed by one who goes on. Only a hold is
+// not gone on with: whoever comes anew and finds the old one serving, not yet
+// told to stop, lets it serve, and both wait for a quiet moment again. Who was
+// held is gone with the one who held, and the clients that come back now should
+// not wait for runs that began meanwhile. A kind that can not stand by is started
+// in releasing; the rest is the same.
 
 // endOfHold is the share of a kind's drain after which the old one is told to
 // stop, whatever it does: its launcher then cancels what does not end.
@@ -134,9 +138,12 @@ func (w world) standsBy(i slipway.Instance) bool {
 	return o.Phase == slipway.PhaseRunning && o.Attempt == i.Attempt && o.StandsBy
 }
 
-// letGo has every other instance stop. If the new one is not there any more,
-// and the old one has not been told, all begins anew.
+// letGo has every other instance stop. If the old one has not been told, and the
+// new one is not there any more or somebody else had begun, all begins anew.
 func letGo(w world, h slipway.Handover) step {
+	if w.startsOver() {
+		return nextPhase(h, slipway.HandoverWaiting, "who began the hold is gone, and the old one serves")
+	}
 	for _, i := range w.Instances {
 		if i.ID == h.To || !w.running(i) {
 			continue
@@ -189,17 +196,34 @@ func (w world) routeOfHandover(r slipway.Route) slipway.Route {
 // holds says whether requests have to wait for a hand-over.
 func (w world) holds() bool {
 	h := w.handover()
-	return h != nil && h.Phase != slipway.HandoverWaiting
+	return h != nil && h.Phase != slipway.HandoverWaiting && !w.startsOver()
+}
+
+// startsOver says whether a hold was begun by somebody who is gone, and may be
+// taken back.
+func (w world) startsOver() bool {
+	h := w.handover()
+	if h == nil || h.Phase != slipway.HandoverHolding || w.ownHold {
+		return false
+	}
+	old, ok := w.instanceOf(w.Active)
+	return ok && w.serves(old)
 }
 
 // moveTo writes a phase down.
 func (w *worker) moveTo(ctx context.Context, h *slipway.Handover) error {
 	delete(w.begun, quietMoment)
 	if h == nil {
+		w.clock = stopwatch{}
 		return w.report(ctx, slipway.HandoverMoved{})
 	}
-	if h.Phase == slipway.HandoverWaiting {
+	switch h.Phase {
+	case slipway.HandoverWaiting:
+		w.held, w.clock = "", stopwatch{}
 		delete(w.begun, requestsOf(h.From))
+	case slipway.HandoverHolding:
+		w.held = h.To // known before it is written, whatever becomes of the answer
+		w.clock.start(w.config.Now())
 	}
 	next := *h
 	next.Since = w.config.Now()
@@ -243,11 +267,13 @@ func (w *worker) yield(ctx context.Context, s step) error {
 		if err := w.letRunsEnd(ctx, i.ID, limit); err != nil {
 			return err
 		}
+		w.clock.lap("runs", w.config.Now())
 		w.hold()
 		limit = w.left(requestsOf(i.ID), grace/endOfHold+2*streamsEnd, w.config.Now())
 		if err := w.letAnswersEnd(ctx, i.ID, limit); err != nil {
 			return err
 		}
+		w.clock.lap("answers", w.config.Now())
 	}
 	w.hold()
 	if i.State != slipway.InstanceStopping {
@@ -259,6 +285,7 @@ func (w *worker) yield(ctx context.Context, s step) error {
 	if err := w.driver.Stop(ctx, w.a.Deployment.ID, i.ID, w.left(stopOf(i.ID), grace, w.config.Now())); err != nil {
 		return w.stuck(ctx, slipway.ItemInstance, string(i.ID), err)
 	}
+	w.clock.lap("stop", w.config.Now())
 	w.forget(i.ID)
 	return nil
 }
@@ -339,6 +366,7 @@ func (w *worker) takeSnapshot(ctx context.Context, s step) error {
 	if err := w.driver.Snapshot(ctx, w.a.Deployment.ID, s.handover.Snapshot); err != nil {
 		return w.failed(ctx, s.revision, "take snapshot", err)
 	}
+	w.clock.lap("snapshot", w.config.Now())
 	h := *s.handover
 	h.Phase = slipway.HandoverReleasing
 	return w.moveTo(ctx, &h)

@@ -11,6 +11,7 @@ import (
 // i1; its own is i2.
 func takeover(kind string, phase slipway.HandoverPhase) *scene {
 	s := newScene().active("r1", kind).inProgress("r2", slipway.Deploying, kind)
+	s.ownHold = true
 	s.kinds["stands"] = slipway.AgentKind{Name: "stands", Probe: "/ok", Exclusive: true, StandsBy: true, StartFailure: 1, Start: time.Minute, Drain: 30 * time.Second}
 	if phase != "" {
 		s.Deployment.Running.Handover = &slipway.Handover{From: "i1", To: "i2", Phase: phase, Snapshot: "i2"}
@@ -34,6 +35,17 @@ func (s *scene) failed() *scene {
 
 func (s *scene) busyFor(d time.Duration) *scene {
 	s.quietAt = t0.Add(d)
+	return s
+}
+
+// begunByAnother has the hold be that of a server that died.
+func (s *scene) begunByAnother() *scene {
+	s.ownHold = false
+	return s
+}
+
+func (s *scene) deafen(i slipway.InstanceID) *scene {
+	s.deaf[i] = true
 	return s
 }
 
@@ -78,6 +90,24 @@ func TestHandOver(t *testing.T) {
 		},
 		"the new one died after the old one was told": {
 			s: takeover("stands", holds).old(leaving, running).new(planned, exited), do: yield, of: "i1",
+		},
+		"another began the hold, and the old one serves": {
+			s: takeover("stands", holds).begunByAnother().old(serving, running).new(planned, running, standsBy), do: move, to: waits,
+		},
+		"another began the hold, of a kind that does not load": {
+			s: takeover("exclusive", holds).begunByAnother().old(serving, running).new(planned, absent), do: move, to: waits,
+		},
+		"another told the old one to stop": {
+			s: takeover("stands", holds).begunByAnother().old(leaving, running).new(planned, running, standsBy), do: yield, of: "i1",
+		},
+		"another has stopped the old one": {
+			s: takeover("stands", holds).begunByAnother().old(leaving, exited).new(planned, running, standsBy), do: move, to: snaps,
+		},
+		"another held, and the old one is deaf": {
+			s: takeover("stands", holds).begunByAnother().old(serving, running).deafen("i1").new(planned, running, standsBy), do: yield, of: "i1",
+		},
+		"another has copied the state": {
+			s: takeover("stands", releases).begunByAnother().old(leaving, exited).new(planned, running, standsBy), do: free, of: "i2",
 		},
 		"the old one has stopped":         {s: takeover("stands", holds).old(leaving, exited).new(planned, running, standsBy), do: move, to: snaps},
 		"the state is copied":             {s: takeover("stands", snaps).old(leaving, exited).new(planned, running, standsBy), do: snapshot, of: "r2"},
@@ -142,6 +172,8 @@ func TestRoutesOfAHandOver(t *testing.T) {
 		"not yet begun":          {takeover("stands", noPhase).old(serving, running), slipway.RouteServing},
 		"waiting":                {takeover("stands", waits).old(serving, running).new(planned, running, standsBy), slipway.RouteServing},
 		"holding":                {takeover("stands", holds).old(serving, running).new(planned, running, standsBy), slipway.RouteHandingOver},
+		"another held":           {takeover("stands", holds).begunByAnother().old(serving, running).new(planned, running, standsBy), slipway.RouteServing},
+		"another's held stops":   {takeover("stands", holds).begunByAnother().old(leaving, running).new(planned, running, standsBy), slipway.RouteHolding},
 		"the old one stops":      {takeover("stands", holds).old(leaving, running).new(planned, running, standsBy), slipway.RouteHolding},
 		"snapshotting":           {takeover("stands", snaps).old(leaving, exited).new(planned, running, standsBy), slipway.RouteHolding},
 		"releasing":              {takeover("stands", releases).old(leaving, exited).new(planned, running), slipway.RouteHolding},
@@ -159,5 +191,22 @@ func TestRoutesOfAHandOver(t *testing.T) {
 				t.Errorf("addresses %v", r.Addresses)
 			}
 		})
+	}
+}
+
+// Whether an agent is shown keys is a matter of the revision that answers.
+func TestTakingKeysComesWithTheRevision(t *testing.T) {
+	for _, phase := range []slipway.HandoverPhase{noPhase, waits, holds} {
+		for _, takes := range []bool{false, true} {
+			s := takeover("stands", phase).old(serving, running).new(planned, running, standsBy)
+			s.Active.Artefact.TakesKeys, s.InProgress.Artefact.TakesKeys = takes, !takes
+			if r, _ := routeFor(s.world); r.TakesKeys != takes {
+				t.Errorf("%q: the old one takes keys: %t, its route says %t", phase, takes, r.TakesKeys)
+			}
+			s.Active, s.InProgress = s.InProgress, nil
+			if r, _ := routeFor(s.world); r.TakesKeys == takes {
+				t.Errorf("%q: the new one takes keys: %t, its route says %t", phase, !takes, r.TakesKeys)
+			}
+		}
 	}
 }

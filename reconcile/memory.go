@@ -14,6 +14,8 @@ type memory struct {
 	later    map[string]time.Time             // when that is tried again
 	begun    map[string]time.Time             // when a wait began that may be interrupted and goes on
 	started  map[slipway.InstanceID]time.Time // when the attempts that run were first seen to
+	held     slipway.InstanceID               // for which requests were begun to be held
+	clock    stopwatch                        // of that hold
 	refused  int                              // ports in a row that strangers held
 }
 

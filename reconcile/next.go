@@ -313,8 +313,11 @@ func startFailure(w world, i slipway.Instance) *slipway.Failure {
 	if t, ok := lastTold(exit.Reason); ok {
 		f.Code, f.Hint = t.Code, cmp.Or(t.Hint, f.Hint)
 	}
-	if exit.OutOfMemory {
+	switch {
+	case exit.OutOfMemory:
 		f.Code, f.Hint = outOfMemory, memoryHint(w, w.InProgress)
+	case exit.OutOfDisk:
+		f.Code, f.Hint = outOfDisk, diskHint
 	}
 	return f
 }
@@ -333,6 +336,8 @@ func describe(e *slipway.Exit) string {
 	switch {
 	case e.OutOfMemory:
 		return "was ended for using more memory than it may"
+	case e.OutOfDisk:
+		return "was ended for what it kept on the disk"
 	case e.Sick != "":
 		return "was restarted"
 	case e.Signal != "":

@@ -61,7 +61,9 @@ type Config struct {
 	// nil for nowhere.
 	Final FinalSnapshots
 	// Quiet is how long a hand-over of state waits for a moment without runs.
-	Quiet  time.Duration
+	Quiet time.Duration
+	// DiskMB is how much an instance may keep on the disk; 0 for any number.
+	DiskMB int
 	Logger *slog.Logger
 	Now    func() time.Time
 }

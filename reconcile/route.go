@@ -14,6 +14,7 @@ func routeFor(w world) (slipway.Route, bool) {
 		return slipway.Route{}, false
 	}
 	r := held(d)
+	r.TakesKeys = w.Active.Artefact.TakesKeys
 	if w.holds() {
 		return w.routeOfHandover(r), true
 	}

@@ -103,6 +103,8 @@ func servingFailure(w world, i slipway.Instance) *slipway.Failure {
 	switch {
 	case exit.OutOfMemory:
 		f.Code, f.Hint = outOfMemory, memoryHint(w, w.Active)
+	case exit.OutOfDisk:
+		f.Code, f.Hint = outOfDisk, diskHint
 	case exit.Sick != "":
 		f.Code = exit.Sick
 	}
@@ -111,6 +113,11 @@ func servingFailure(w world, i slipway.Instance) *slipway.Failure {
 
 // outOfMemory is the code of a failure by the memory limit.
 const outOfMemory = "out_of_memory"
+
+// outOfDisk is the code of a failure by what was kept on the disk.
+const outOfDisk = "out_of_disk"
+
+const diskHint = "Have it keep less in its working folder, in TMPDIR and in its state, or give agents more room: slipway server --agent-disk."
 
 // memoryHint names the memory limit of a revision, and how it is raised.
 func memoryHint(w world, r *slipway.Revision) string {

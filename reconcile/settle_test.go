@@ -172,6 +172,7 @@ func TestWhyItDoesNotServe(t *testing.T) {
 		"a crash":     {slipway.Exit{Code: 3, Reason: "it threw"}, "crash_loop", "exited with code 3, 3 times in a row. it threw", "deploy log"},
 		"a signal":    {slipway.Exit{Code: -1, Signal: "SIGSEGV"}, "crash_loop", "signal SIGSEGV", "deploy log"},
 		"memory":      {slipway.Exit{Code: 137, Signal: "SIGKILL", OutOfMemory: true}, "out_of_memory", "more memory than it may", "is 512 MiB"},
+		"disk":        {slipway.Exit{Code: 137, Signal: "SIGKILL", OutOfDisk: true, Reason: "It kept more than the 16 MiB"}, "out_of_disk", "what it kept on the disk, 3 times in a row. It kept more than the 16 MiB", "--agent-disk"},
 		"it hangs":    {slipway.Exit{Code: -1, Sick: "unresponsive", Reason: "no answer"}, "unresponsive", "was restarted, 3 times in a row. no answer", "deploy log"},
 		"it was told": {slipway.Exit{Code: 2, Reason: toldMark + `{"code": "bad_thing", "message": "it is bad", "hint": "make it good"}`}, "bad_thing", "it is bad", "make it good"},
 	} {

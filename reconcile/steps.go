@@ -143,15 +143,17 @@ func (w *worker) workload(ctx context.Context, s step) (slipway.Workload, error)
 	if err != nil {
 		return slipway.Workload{}, fmt.Errorf("read environment: %w", err)
 	}
+	limits := slipway.SizeOf(w.a.Deployment.Config.DeploymentType, s.revision.Config.Resources).Limits
+	limits.DiskMB = w.config.DiskMB
 	for i := range launch.Env {
 		launch.Env[i].Public = true // it holds paths and versions
 	}
 	return slipway.Workload{
 		Instance: s.instance.ID, Deployment: w.a.Deployment.ID, Revision: s.revision.ID, Attempt: s.instance.Attempt,
 		Image: s.revision.Artefact.Image, Args: launch.Args, Env: slices.Concat(env, launch.Env), Port: s.instance.Port,
-		Read:     launch.Read,
+		Read: launch.Read, Socket: launch.Socket,
 		Stateful: w.kinds[s.revision.Artefact.Kind].Exclusive, StandBy: w.mayOnlyStandBy(s.instance.ID),
-		Limits: slipway.SizeOf(w.a.Deployment.Config.DeploymentType, s.revision.Config.Resources).Limits,
+		Limits: limits,
 	}, nil
 }
 
@@ -221,7 +223,15 @@ func (w *worker) serves(ctx context.Context, s step) error {
 // no other.
 func (w *worker) passGate(ctx context.Context, r *slipway.Revision, events ...slipway.Event) error {
 	w.hold()
-	return w.report(ctx, append(events, slipway.GatePassed{Revision: r.ID, Alone: w.kinds[r.Artefact.Kind].Exclusive})...)
+	if w.clock.runs() {
+		w.clock.lap("start", w.config.Now())
+	}
+	err := w.report(ctx, append(events, slipway.GatePassed{Revision: r.ID, Alone: w.kinds[r.Artefact.Kind].Exclusive})...)
+	if err == nil && w.clock.runs() {
+		w.clock.lap("commit", w.config.Now())
+		w.log.Info("state handed over", w.clock.stop()...)
+	}
+	return err
 }
 
 // crashed reports an instance that ended by itself, and when it is tried again.

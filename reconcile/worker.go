@@ -286,6 +286,9 @@ func (w *worker) look(ctx context.Context) (world, error) {
 	}
 	seen.started, seen.later, seen.build = w.started, w.later, w.build.outcome()
 	w.lookForQuiet(ctx, &seen)
+	if h := seen.handover(); h != nil {
+		seen.ownHold = w.held == h.To
+	}
 	w.building = seen.build != nil && !seen.build.done
 	return seen, nil
 }

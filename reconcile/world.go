@@ -47,6 +47,8 @@ type world struct {
 	// quietAt is when a hand-over that waits for busy runs looks again, zero if
 	// it need not wait.
 	quietAt time.Time
+	// ownHold says that whoever looks began the hold of the hand-over.
+	ownHold bool
 	build   *outcome // of the build that was begun, nil if none was
 	now     time.Time
 }

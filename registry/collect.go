@@ -50,7 +50,11 @@ func (r *Registry) collect(hex string) error {
 	if r.disk.links(shared(hex)) != 1 {
 		return nil
 	}
-	return r.disk.remove(shared(hex))
+	if err := r.disk.remove(shared(hex)); err != nil {
+		return err
+	}
+	r.done.count(func(c *Counts) { c.Collected++ })
+	return nil
 }
 
 // Remains lists what is below a deployment's prefix, or below all if it is "":

@@ -3,9 +3,11 @@ package registry_test
 import (
 	"bytes"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/registry"
 )
 
@@ -144,6 +146,29 @@ func TestWrongDigests(t *testing.T) {
 	p.ask("GET", "blobs/latest", nil).refused(400, "DIGEST_INVALID")
 	p.image("v1", "layer")
 	p.ask("PUT", "manifests/"+wrong, bytes.NewReader(manifest([]byte(`{"layers":["layer"]}`), []byte("layer")))).refused(400, "DIGEST_INVALID")
+}
+
+// While the disk is almost full nothing is pushed that is not there, and all is
+// pulled.
+func TestFullDisk(t *testing.T) {
+	var full atomic.Bool
+	s := open(t, func(c *registry.Config) {
+		c.Room = func() error {
+			if full.Load() {
+				return slipway.Errorf(slipway.CodeFull, "The disk is almost full.")
+			}
+			return nil
+		}
+	})
+	p := s.pusher(mine, "app")
+	content := []byte("what is there")
+	digest := digestOf(content)
+	p.ask("POST", "blobs/uploads/?digest="+digest, bytes.NewReader(content)).is(201)
+	full.Store(true)
+	p.ask("POST", "blobs/uploads/", nil).refused(507, "UNKNOWN")
+	p.ask("GET", "blobs/"+digest, nil).is(200)
+	full.Store(false)
+	p.ask("POST", "blobs/uploads/", nil).is(202)
 }
 
 func TestLimits(t *testing.T) {

@@ -59,6 +59,7 @@ func (r *Registry) answerError(w http.ResponseWriter, q *http.Request, err error
 	if !expected && !errors.Is(err, errRemoved) && q.Context().Err() == nil {
 		r.config.Logger.Error("registry request failed", slog.String("method", q.Method), slog.String("path", q.URL.Path), slog.Any("error", err))
 	}
+	r.done.count(countRefusal(refused.code))
 	if refused.status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Basic realm="Slipway registry"`)
 	}

@@ -37,7 +37,10 @@ type Config struct {
 	// at every request, so that a token dies with its deployment.
 	Lives func(context.Context, slipway.DeploymentID) (bool, error)
 	// Ours says whether a host[:port] in an image's name is this server's.
-	Ours    func(host string) bool
+	Ours func(host string) bool
+	// Room returns what to tell who pushes while the disk is almost full. nil has
+	// always room.
+	Room    func() error
 	MaxBlob int64         // bytes of one layer
 	Grace   time.Duration // before what a push left is collected
 	Stalled time.Duration // before a push that brings nothing is cut
@@ -51,6 +54,7 @@ type Registry struct {
 	disk    *disk
 	visits  visits
 	writers writers
+	done    counter
 	// refer is held, shared, from looking at what a manifest refers to until the
 	// manifest is written, and alone while what no manifest refers to is taken
 	// away: no reference is to what has just gone.
@@ -67,6 +71,9 @@ func Open(folder string, config Config) (*Registry, error) {
 	config.MaxBlob = cmp.Or(config.MaxBlob, DefaultMaxBlob)
 	config.Grace = cmp.Or(config.Grace, DefaultGrace)
 	config.Stalled = cmp.Or(config.Stalled, DefaultStalled)
+	if config.Room == nil {
+		config.Room = func() error { return nil }
+	}
 	if config.Now == nil {
 		config.Now = time.Now
 	}

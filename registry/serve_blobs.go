@@ -36,6 +36,9 @@ func (v visitor) beginUpload() error {
 	if digest != "" && !digestText.MatchString(digest) {
 		return refuse(http.StatusBadRequest, "DIGEST_INVALID", "%q is no SHA-256 digest.", digest)
 	}
+	if err := v.config.Room(); err != nil {
+		return refuse(http.StatusInsufficientStorage, "UNKNOWN", "%v", err)
+	}
 	id, err := v.begin()
 	if err != nil {
 		return err

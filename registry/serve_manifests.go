@@ -56,6 +56,7 @@ func (v visitor) putManifest() error {
 	if err != nil {
 		return err
 	}
+	v.done.count(func(c *Counts) { c.Pushed++ })
 	v.w.Header().Set("Location", root+v.target.name.String()+"/manifests/"+digest)
 	v.w.Header().Set("Docker-Content-Digest", digest)
 	v.w.WriteHeader(http.StatusCreated)

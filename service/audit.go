@@ -8,3 +8,15 @@ func (c *change) audit(who slipway.Principal, w slipway.WorkspaceID, action slip
 		ID: slipway.NewID[slipway.AuditID](c.now), At: c.now, Workspace: w, Key: who.Key, Subject: who.Subject, Action: action, Target: target,
 	}))
 }
+
+// auditAccess writes down whether a deployment has come to be everybody's, or is
+// not any more.
+func (c *change) auditAccess(who slipway.Principal, d slipway.Deployment, before slipway.Access) error {
+	switch open := d.Config.Access == slipway.AccessPublic; {
+	case open == (before == slipway.AccessPublic):
+		return nil
+	case open:
+		return c.audit(who, d.Workspace, slipway.AuditOpened, string(d.ID))
+	}
+	return c.audit(who, d.Workspace, slipway.AuditClosed, string(d.ID))
+}

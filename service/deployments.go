@@ -24,8 +24,14 @@ func (s *Service) Create(ctx context.Context, who slipway.Principal, n slipway.N
 	var view slipway.DeploymentView
 	err := s.once(ctx, who, func(c *change) (string, error) {
 		var err error
-		if view, err = c.insertDeployment(who.Workspace, n); err != nil || n.Source != slipway.SourceExternalDocker {
-			return string(view.ID), err
+		if view, err = c.insertDeployment(who.Workspace, n); err != nil {
+			return "", err
+		}
+		if err := c.auditAccess(who, view.Deployment, slipway.AccessKey); err != nil {
+			return "", err
+		}
+		if n.Source != slipway.SourceExternalDocker {
+			return string(view.ID), nil
 		}
 		if _, err := c.insertRevision(&view.Deployment, n.Source); err != nil {
 			return "", err

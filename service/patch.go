@@ -26,7 +26,7 @@ func (s *Service) Patch(ctx context.Context, who slipway.Principal, id slipway.D
 		if err != nil {
 			return "", err
 		}
-		if err := c.apply(&d, ch); err != nil {
+		if err := c.apply(who, &d, ch); err != nil {
 			return "", err
 		}
 		view, err = c.view(d.ID)
@@ -94,7 +94,7 @@ func checkConfigPath(path *string) error {
 	return nil
 }
 
-func (c *change) apply(d *slipway.Deployment, ch slipway.Change) error {
+func (c *change) apply(who slipway.Principal, d *slipway.Deployment, ch slipway.Change) error {
 	if err := unchanged(d.Config, ch.Immutable); err != nil {
 		return err
 	}
@@ -111,7 +111,11 @@ func (c *change) apply(d *slipway.Deployment, ch slipway.Change) error {
 		}
 	}
 	revise, opens := revises(ch, *d), differs(ch.Access, d.Config.Access)
+	before := d.Config.Access
 	if err := merge(ch, d); err != nil {
+		return err
+	}
+	if err := c.auditAccess(who, *d, before); err != nil {
 		return err
 	}
 	switch {

@@ -44,7 +44,7 @@ func (s *Service) Revise(ctx context.Context, who slipway.Principal, id slipway.
 		if err != nil {
 			return "", err
 		}
-		if err := c.apply(&d, ch); err != nil {
+		if err := c.apply(who, &d, ch); err != nil {
 			return "", err
 		}
 		return string(d.Latest), show(c, string(d.Latest))

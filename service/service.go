@@ -70,6 +70,9 @@ type Config struct {
 	// answered: the deployment's names must lead nowhere, whatever is known of it
 	// that is older than a generation. It must not block.
 	Unroute func(d slipway.DeploymentID, generation int64)
+	// Room returns what to tell who uploads a source while the disk is almost
+	// full. nil has always room.
+	Room func() error
 	// Forget is called after each change of keys and workspaces is committed, and
 	// before it is answered: whoever remembers who may do what must ask anew.
 	Forget func()
@@ -105,6 +108,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Room == nil {
+		c.Room = func() error { return nil }
 	}
 	if c.Forget == nil {
 		c.Forget = func() {}

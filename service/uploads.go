@@ -13,6 +13,9 @@ import (
 // NewUpload makes a place for one source tarball (contract §5).
 func (s *Service) NewUpload(ctx context.Context, who slipway.Principal, id slipway.DeploymentID) (slipway.Upload, error) {
 	var u slipway.Upload
+	if err := s.config.Room(); err != nil {
+		return u, err
+	}
 	err := s.once(ctx, who, func(c *change) (string, error) {
 		if _, err := c.live(who, id); err != nil {
 			return "", err
@@ -47,6 +50,9 @@ func (c *change) prolong(who slipway.Principal, d slipway.DeploymentID, id slipw
 // and whose deployment still lives. Whoever calls it has checked the address.
 func (s *Service) ReceiveUpload(ctx context.Context, id slipway.UploadID, body io.Reader) error {
 	u, err := s.openUpload(ctx, id)
+	if err == nil {
+		err = s.config.Room()
+	}
 	if err != nil {
 		return wrap("receive upload", err)
 	}

@@ -96,6 +96,7 @@ type exitRecord struct {
 	At     time.Time `json:"at"`
 
 	OutOfMemory bool   `json:"out_of_memory,omitempty"`
+	OutOfDisk   bool   `json:"out_of_disk,omitempty"`
 	Sick        string `json:"sick,omitempty"`
 }
 

@@ -97,4 +97,6 @@ type artefactRecord struct {
 	Image   string            `json:"image,omitempty"`
 	Config  string            `json:"config,omitempty"`
 	Runtime map[string]string `json:"runtime,omitempty"`
+
+	TakesKeys bool `json:"takes_keys,omitempty"`
 }

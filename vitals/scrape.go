@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/address"
 )
 
 // metricsLimit is how much of an answer is read: a server's own metrics grow
@@ -19,16 +20,13 @@ const metricsLimit = 4 << 20
 
 // metrics asks agent servers directly: what they tell of themselves is not for
 // the gateway's callers.
-var metrics = &http.Client{
-	Transport:     &http.Transport{DisableKeepAlives: true},
-	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-}
+var metrics = address.NewClient()
 
 // scrape asks the server at an address for its runs (contract §8), in the form
 // whose names the contract gives. slipway.ErrUntold if it does not tell how many
 // wait, how many run and how long the oldest has waited.
-func scrape(ctx context.Context, address string) (slipway.Runs, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/metrics?format=prometheus", nil)
+func scrape(ctx context.Context, at string) (slipway.Runs, error) {
+	req, err := address.NewRequest(ctx, http.MethodGet, at, "/metrics?format=prometheus", nil)
 	if err != nil {
 		return slipway.Runs{}, fmt.Errorf("ask for metrics: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/beat"
 )
 
 // Prober asks an instance for a path through the gateway, and returns the status.
@@ -159,7 +160,7 @@ func (v *Vitals) look(w *watch) {
 // first look comes at any time of the first interval, so that what was adopted
 // together is not asked together; and the others are spread a little.
 func (v *Vitals) examine(ctx context.Context, w *watch) *slipway.Failure {
-	for wait := rand.N(v.config.Every); pause(ctx, wait); {
+	for wait := rand.N(v.config.Every); pause(ctx, beat.Wait(time.Now(), wait)); {
 		began := time.Now()
 		f := v.alive(ctx, w)
 		if f == nil && ctx.Err() == nil {

@@ -19,6 +19,13 @@ func registerAgentUIDs(flags *pflag.FlagSet, uids *string) {
 	flags.StringVar(uids, "agent-uids", defaultAgentUIDs, "users that agents run as if this server is root, first-last: each deployment gets one for good;\n\"none\" for the server's own user")
 }
 
+// registerDisk takes what is done about a disk that fills.
+func registerDisk(flags *pflag.FlagSet, agent, reserve *int64) {
+	*agent, *reserve = 10<<30, 256<<20
+	flags.Var((*byteSize)(agent), "agent-disk", "how much an agent may keep on the disk, in its state and beside it; 0 for any amount")
+	flags.Var((*byteSize)(reserve), "disk-reserve", "how much is kept free on the disk of the data folder for what runs: with less, builds, uploads\nand pushes are refused, and who fills it is ended; 0 for none")
+}
+
 // agentUsers that the flag names.
 func agentUsers(text string) (u process.Users, err error) {
 	if text == noAgentUIDs {

@@ -49,6 +49,7 @@ func newServerCommand() *cobra.Command {
 	flags.StringVar(&f.Domain, "domain", "", "serve agents at <deployment>.<domain> too")
 	flags.StringVar(&f.ports, "agent-ports", "20000-29999", "ports given to agents, first-last")
 	registerAgentUIDs(flags, &f.uids)
+	registerDisk(flags, &f.AgentDisk, &f.Reserve)
 	flags.DurationVar(&f.StartLimit, "start-timeout", 0, "how long an agent may take to serve (default: as its kind needs)")
 	flags.DurationVar(&f.Quiet, "handover-wait", 5*time.Second, "how long a new revision that takes over the state of an old one waits for a moment without runs")
 	flags.IntVar(&f.Builds, "builds", 2, "builds that run at once")
@@ -95,6 +96,9 @@ func runServer(ctx context.Context, f serverFlags) error {
 	var err error
 	if f.AgentUsers, err = agentUsers(f.uids); err != nil {
 		return err
+	}
+	if f.AgentDisk > 0 && f.AgentDisk < 1<<20 {
+		return usagef("--agent-disk must be 1MiB or more, or 0 for any amount")
 	}
 	f.MaxLayer = int64(f.maxLayer) << 20
 	f.Database = databaseURL(f.Database)

@@ -29,6 +29,7 @@ const (
 	labelAttempt    = "slipway.attempt"
 	labelPort       = "slipway.port"
 	labelSecrets    = "slipway.secrets" // names of the variables that must not be quoted
+	labelDisk       = "slipway.disk"    // MiB that it may keep, 0 for any number
 )
 
 // portInside is where an agent is told to listen.
@@ -51,6 +52,7 @@ type look struct {
 	stopSignal string
 	secrets    []string // to be masked in what is quoted
 	memory     int64    // bytes that it may use, 0 for any
+	disk       int64    // bytes that it may keep, 0 for any
 	state      *container.State
 }
 
@@ -94,7 +96,7 @@ func newLook(c container.InspectResponse) *look {
 	l := &look{
 		id: c.ID, deployment: slipway.DeploymentID(labels[labelDeployment]), instance: slipway.InstanceID(labels[labelInstance]),
 		attempt: attempt, port: labels[labelPort], stopSignal: c.Config.StopSignal,
-		secrets: secrets(c.Config), state: c.State,
+		secrets: secrets(c.Config), state: c.State, disk: diskLimit(labels[labelDisk]),
 	}
 	if c.HostConfig != nil {
 		l.memory = c.HostConfig.Memory
@@ -214,5 +216,6 @@ func (d *Driver) labels(w slipway.Workload) map[string]string {
 		labelAttempt:    strconv.Itoa(w.Attempt),
 		labelPort:       strconv.Itoa(w.Port),
 		labelSecrets:    strings.Join(secrets, ","),
+		labelDisk:       diskLabel(w.Limits),
 	}
 }

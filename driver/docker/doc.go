@@ -38,7 +38,9 @@
 //
 // A kind with state has a volume per deployment, at SLIPWAY_STATE_DIR. A folder
 // beside the instances says which volume it is, and holds snapshots as tarballs:
-// they go through the engine, which may keep volumes where we can not read. A
+// they go through the engine, which may keep volumes where we can not read. That
+// there was no state, because the deployment ran as a process, is noted beside
+// the folder, so that what a revision wrote that failed goes then too. A
 // snapshot is restored to a new volume, which becomes the deployment's by one
 // rename; a death before leaves the old one, and volumes that are not the
 // deployment's go with the containers that had them.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -28,9 +29,22 @@ func TestSuite(t *testing.T) {
 	broken := e.Import(t, "broken", map[string][]byte{"program": nil}, `ENTRYPOINT ["/nonexistent/agent"]`)
 	drivertest.Run(t, func(t *testing.T) drivertest.World {
 		w := world(t, e)
-		w.Image, w.BrokenImage = image, broken
+		w.Image, w.BrokenImage, w.Flood = image, broken, flood(t)
 		return w
 	})
+}
+
+// flood is more than may be left of it several times over; the engine and the
+// driver take their time for each line. `make test-flood` has more.
+func flood(t *testing.T) int64 {
+	mb := 160
+	if text := os.Getenv("SLIPWAY_FLOOD_MB"); text != "" {
+		var err error
+		if mb, err = strconv.Atoi(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return int64(mb) << 20
 }
 
 // world is an installation of its own on an engine.
@@ -47,6 +61,13 @@ func world(t *testing.T, e *dockertest.Engine) drivertest.World {
 		Limits:    true,
 		Folder: func(id slipway.DeploymentID, i slipway.InstanceID) string {
 			return filepath.Join(root, string(id), string(i))
+		},
+		EngineLog: func(t testing.TB, w slipway.Workload) string {
+			c, err := e.Client(t).ContainerInspect(t.Context(), "slipway-"+string(w.Instance), client.ContainerInspectOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return filepath.Dir(c.Container.LogPath)
 		},
 		PID:       func(t testing.TB, w slipway.Workload, pid string) string { return outside(t, e, w, pid) },
 		State:     func(id slipway.DeploymentID) string { return e.Volume(volumeOf(root, id)) },

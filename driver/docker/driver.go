@@ -26,6 +26,9 @@ type Config struct {
 	Owner  string         // names the installation in labels
 	Root   string         // the folder for what is kept of instances
 	Logger *slog.Logger
+	// Reserve is how many bytes are to stay free on the disk of Root: when there
+	// are less, who fills it is ended.
+	Reserve int64
 }
 
 // Driver runs containers. It is safe for concurrent use.
@@ -53,6 +56,7 @@ func Open(c Config) (*Driver, error) {
 	d.exits = exits.Until(d.alive)
 	if d.Engine != nil {
 		d.running.Go(d.watch)
+		d.running.Go(d.watchDisk)
 	}
 	return d, nil
 }
@@ -90,6 +94,8 @@ type instance struct {
 	follower *follower
 	drained  string // the ended container whose output is here, whole
 	seen     *look  // the container that ran when it was last looked at
+
+	overDisk, whyOverDisk string // the container that we ended for what it kept on the disk
 }
 
 // turn is a lock that is waited for no longer than a context lasts.

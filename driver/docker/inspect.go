@@ -56,10 +56,23 @@ func (in *instance) exit(l *look, outOfMemory bool) *slipway.Exit {
 		e.Signal = unix.SignalName(unix.Signal(e.Code - 128))
 	}
 	e.Reason = cmp.Or(reason.LastLines(in.output.path(), in.output.began(l.attempt), l.secrets), l.state.Error, "It wrote nothing.")
+	if why := in.endedForDisk(l); why != "" {
+		e.OutOfDisk, e.Reason = true, why+"\n"+e.Reason
+	}
 	if outOfMemory {
 		e.Reason = "It ran out of memory" + l.memoryLimit() + ".\n" + e.Reason
 	}
 	return e
+}
+
+// endedForDisk says why we ended a container for what it kept, "" if we did not.
+func (in *instance) endedForDisk(l *look) string {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.overDisk != l.id {
+		return ""
+	}
+	return in.whyOverDisk
 }
 
 // memoryLimit says what a container may have, if that is limited.

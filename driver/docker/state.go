@@ -36,6 +36,17 @@ func (d *Driver) snapshot(id slipway.DeploymentID, name string) string {
 	return filepath.Join(d.stateFolder(id), name+".tar")
 }
 
+// nothing is there if the deployment had no state here when the snapshot was to
+// be taken. It is no file of the state's folder, which it has not.
+func (d *Driver) nothing(id slipway.DeploymentID, name string) string {
+	return filepath.Join(d.deploymentFolder(id), name+".none")
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
 func (d *Driver) hasState(id slipway.DeploymentID) (bool, error) {
 	_, err := os.Lstat(d.stateFolder(id))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -82,16 +93,19 @@ func (d *Driver) mounts(w slipway.Workload) []mount.Mount {
 	return []mount.Mount{{Type: mount.TypeVolume, Source: d.volume(w.Deployment), Target: stateDir}}
 }
 
-// Snapshot copies the state of a deployment to a file. Who keeps no state here
-// has nothing to copy.
+// Snapshot copies the state of a deployment to a file. Of one that keeps no state
+// here it is written down that it does not.
 func (d *Driver) Snapshot(ctx context.Context, id slipway.DeploymentID, name string) error {
 	kept, err := d.checkSnapshot(id, name)
-	if !kept || err != nil {
+	if err != nil {
 		return err
 	}
 	path := d.snapshot(id, name)
-	if _, err := os.Lstat(path); err == nil {
+	if exists(path) || exists(d.nothing(id, name)) {
 		return nil
+	}
+	if !kept {
+		return explainState("copy the state", d.snapshotNothing(id, name))
 	}
 	if err := d.keepState(ctx, id); err != nil {
 		return err
@@ -107,6 +121,18 @@ func (d *Driver) Snapshot(ctx context.Context, id slipway.DeploymentID, name str
 	return explainState("copy the state", err)
 }
 
+// snapshotNothing is for a deployment without state. Without an engine it can
+// not come to any.
+func (d *Driver) snapshotNothing(id slipway.DeploymentID, name string) error {
+	if d.Engine == nil {
+		return nil
+	}
+	if err := os.MkdirAll(d.deploymentFolder(id), 0o700); err != nil {
+		return err
+	}
+	return write(d.nothing(id, name), strings.NewReader(""))
+}
+
 // Restore makes a volume of a snapshot, and then that the deployment's. The old
 // one, which containers that ended may still hold, goes with them.
 func (d *Driver) Restore(ctx context.Context, id slipway.DeploymentID, name string) error {
@@ -114,19 +140,12 @@ func (d *Driver) Restore(ctx context.Context, id slipway.DeploymentID, name stri
 	if !kept || err != nil {
 		return err
 	}
-	content, err := os.Open(d.snapshot(id, name))
-	if err != nil {
-		return explainState("restore the state", err)
-	}
-	defer content.Close()
 	volume := "slipway-" + string(id) + "-" + slipway.NewID[string](time.Now())
-	if err := d.makeVolume(ctx, id, volume); err != nil {
-		return err
+	if exists(d.nothing(id, name)) {
+		err = d.makeVolume(ctx, id, volume)
+	} else {
+		err = d.fillFrom(ctx, id, volume, name)
 	}
-	err = d.withVolume(ctx, id, volume, func(container string) error {
-		_, err := d.Engine.CopyToContainer(ctx, container, client.CopyToContainerOptions{DestinationPath: stateDir, Content: content})
-		return err
-	})
 	if err == nil {
 		err = write(filepath.Join(d.stateFolder(id), "volume"), strings.NewReader(volume))
 	}
@@ -136,12 +155,41 @@ func (d *Driver) Restore(ctx context.Context, id slipway.DeploymentID, name stri
 	return explainState("restore the state", err)
 }
 
-// Discard removes a snapshot.
-func (d *Driver) Discard(_ context.Context, id slipway.DeploymentID, name string) error {
-	if kept, err := d.checkSnapshot(id, name); !kept {
+// fillFrom copies a snapshot into a new volume.
+func (d *Driver) fillFrom(ctx context.Context, id slipway.DeploymentID, volume, name string) error {
+	content, err := os.Open(d.snapshot(id, name))
+	if err != nil {
 		return err
 	}
-	err := os.Remove(d.snapshot(id, name))
+	defer content.Close()
+	if err := d.makeVolume(ctx, id, volume); err != nil {
+		return err
+	}
+	return d.withVolume(ctx, id, volume, func(container string) error {
+		_, err := d.Engine.CopyToContainer(ctx, container, client.CopyToContainerOptions{DestinationPath: stateDir, Content: content})
+		return err
+	})
+}
+
+// Discard removes a snapshot.
+func (d *Driver) Discard(_ context.Context, id slipway.DeploymentID, name string) error {
+	kept, err := d.checkSnapshot(id, name)
+	if err != nil {
+		return err
+	}
+	if err := remove(d.nothing(id, name)); err != nil {
+		return err
+	}
+	if kept {
+		return remove(d.snapshot(id, name))
+	}
+	_ = os.Remove(d.deploymentFolder(id)) // not empty if there are instances
+	return nil
+}
+
+// remove removes a file that may not be there.
+func remove(path string) error {
+	err := os.Remove(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

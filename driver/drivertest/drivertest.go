@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/address"
 	"github.com/slipwayhq/slipway/internal/testsignal"
 )
 
@@ -40,12 +41,18 @@ type World struct {
 	// Processes says that agents are the real stand-in, with variables, a pid
 	// and children.
 	Processes bool
-	// Flood says that an agent may print 2 GB, which takes its time.
-	Flood bool
+	// Flood is how many bytes a runaway prints, which takes its time; 0 for none.
+	Flood int64
+	// EngineLog returns the folder where an engine keeps what an instance printed
+	// until it is copied; nil if nowhere. Of what is printed faster than it is
+	// copied the engine drops some, and nobody can tell how much.
+	EngineLog func(t testing.TB, w slipway.Workload) string
 	// Limits says that agents are held by limits and measured.
 	Limits bool
 	// StandsBy says that agents can load and wait to be released.
 	StandsBy bool
+	// Sockets says that agents listen on sockets.
+	Sockets bool
 	// PID returns the number on this machine of a process that an agent knows
 	// by another; nil if it is the same.
 	PID func(t testing.TB, w slipway.Workload, pid string) string
@@ -79,7 +86,7 @@ func Run(t *testing.T, world func(t *testing.T) World) {
 type testCase struct {
 	name                                    string
 	processes, folder, state, limits, flood bool // what it needs of its world
-	standsBy                                bool
+	standsBy, sockets                       bool
 	run                                     func(*place)
 }
 
@@ -87,7 +94,7 @@ type testCase struct {
 func (w World) shows(c testCase) bool {
 	for needs, has := range map[*bool]bool{
 		&c.processes: w.Processes, &c.folder: w.Folder != nil, &c.state: w.State != nil,
-		&c.limits: w.Limits, &c.flood: w.Flood, &c.standsBy: w.StandsBy,
+		&c.limits: w.Limits, &c.flood: w.Flood > 0, &c.standsBy: w.StandsBy, &c.sockets: w.Sockets,
 	} {
 		if *needs && !has {
 			return false
@@ -104,6 +111,8 @@ var cases = []testCase{
 	{name: "a mute agent does not listen", run: muteAgent},
 	{name: "a start that fails", run: startFails},
 	{name: "a port in use", run: portInUse},
+	{name: "a socket that was left", sockets: true, run: socketLeft},
+	{name: "a socket of a stranger", sockets: true, run: socketOfStranger},
 	{name: "bad ids", run: badIDs},
 	{name: "a crash", run: crash},
 	{name: "a crash at once", run: crashAtOnce},
@@ -146,6 +155,8 @@ var cases = []testCase{
 	{name: "a flood of output", folder: true, processes: true, flood: true, run: flood},
 	{name: "output is trimmed", folder: true, processes: true, run: trims},
 	{name: "a full folder", processes: true, run: fillsDisk},
+	{name: "out of disk", processes: true, run: outOfDisk},
+	{name: "state that is out of disk", processes: true, state: true, run: stateOutOfDisk},
 }
 
 // BuildStandin builds the stand-in agent into a folder and returns its path.
@@ -255,6 +266,7 @@ func (p *place) workload(flags ...string) slipway.Workload {
 		Image:      p.world.Image,
 		Args:       p.world.Agent(flags...),
 		Port:       FreePort(p.T),
+		Socket:     p.world.Sockets,
 	}
 }
 
@@ -326,11 +338,11 @@ func (p *place) exited(w slipway.Workload) slipway.Observed {
 	return o
 }
 
-var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+var client = address.NewClient()
 
 // request returns status 0 if nothing answered.
 func (p *place) request(method string, o slipway.Observed, path string) (int, string) {
-	r, err := http.NewRequestWithContext(p.Context(), method, "http://"+o.Address+path, nil)
+	r, err := address.NewRequest(p.Context(), method, o.Address, path, nil)
 	if err != nil {
 		p.Fatal(err)
 	}

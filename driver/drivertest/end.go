@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/address"
 	"github.com/slipwayhq/slipway/internal/testsignal"
 )
 
@@ -146,7 +147,11 @@ func stopDrains(p *place) {
 
 // wait makes a request that is answered when the agent is told to stop.
 func (p *place) wait(o slipway.Observed, begun chan<- bool) string {
-	answer, err := client.Get("http://" + o.Address + "/wait")
+	r, err := address.NewRequest(p.Context(), http.MethodGet, o.Address, "/wait", nil)
+	if err != nil {
+		return err.Error()
+	}
+	answer, err := client.Do(r)
 	begun <- true
 	if err != nil {
 		return err.Error()

@@ -23,6 +23,7 @@ var handovers = []testCase{
 	{name: "state stays closed until the release", standsBy: true, processes: true, state: true, run: stateStaysClosed},
 	{name: "Snapshot and Restore", state: true, run: snapshotAndRestore},
 	{name: "Snapshot of what was never written", state: true, run: snapshotOfNothing},
+	{name: "Snapshot of what had no state", state: true, run: snapshotBeforeState},
 	{name: "Snapshot only of closed state", standsBy: true, state: true, run: snapshotOfClosedState},
 	{name: "Discard and Purge of snapshots", state: true, run: snapshotsGo},
 }
@@ -255,6 +256,34 @@ func snapshotOfNothing(p *place) {
 		p.Errorf("restored: %v, %v", left, err)
 	}
 	p.try(p.driver.Purge(p.Context(), d))
+}
+
+// snapshotBeforeState is of a deployment whose first instance with state comes
+// after it: that may fail, and leave nothing to the next.
+func snapshotBeforeState(p *place) {
+	w := p.workload()
+	w.Stateful = true
+	p.snapshot(w.Deployment, "first")
+	p.reopen()
+	p.snapshot(w.Deployment, "first")
+	p.serve(w)
+	p.stop(w, time.Minute)
+	at := func(name string) string { return filepath.Join(p.world.State(w.Deployment), name) }
+	p.try(os.WriteFile(at("threads"), []byte("of who failed"), 0o600))
+	for range 2 {
+		p.restore(w.Deployment, "first")
+		if left, err := os.ReadDir(at("")); err != nil || len(left) > 0 {
+			p.Errorf("restored: %v, %v", left, err)
+		}
+	}
+	for range 2 {
+		p.try(p.driver.Discard(p.Context(), w.Deployment, "first"))
+	}
+	w.Attempt++
+	p.serve(w) // the new state is as good as the old one
+	if n := strings.Count(p.read(at("opened")), "\n"); n != 1 {
+		p.Errorf("%d have opened the state", n)
+	}
 }
 
 func snapshotOfClosedState(p *place) {

@@ -3,6 +3,7 @@ package drivertest
 import (
 	"fmt"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -165,4 +166,45 @@ func fillsDisk(p *place) {
 	p.get(neighbour, "/ok")
 	p.stop(w, time.Minute)
 	p.try(p.delete(w))
+}
+
+// diskLimit of a stand-in, in MiB.
+const diskLimit = 16
+
+// outOfDisk has one agent write more than it may keep; its neighbour stays well,
+// and it has room again at its next start.
+func outOfDisk(p *place) {
+	neighbour := p.serve(p.workload())
+	w := p.workload()
+	w.Limits.DiskMB = diskLimit
+	o := p.serve(w)
+	p.post(o, "/print?line=full")
+	p.post(o, fmt.Sprintf("/fill?bytes=%d", 2*diskLimit<<20))
+	e := p.exited(w).Exit
+	if !e.OutOfDisk || e.OutOfMemory || e.Code == 0 || !strings.Contains(e.Reason, strconv.Itoa(diskLimit)+" MiB") || !strings.Contains(e.Reason, "full") {
+		p.Errorf("exit = %+v", e)
+	}
+	p.get(neighbour, "/ok")
+	w.Attempt = 2
+	o = p.serve(w)
+	p.post(o, "/exit?code=3")
+	if e := p.exited(w).Exit; e.OutOfDisk {
+		p.Errorf("its next exit = %+v", e)
+	}
+}
+
+// stateOutOfDisk has an agent begin with more state than it may keep. Nothing of
+// it is removed.
+func stateOutOfDisk(p *place) {
+	d, at := p.stateOf(nil)
+	p.try(os.WriteFile(at("large"), make([]byte, 2*diskLimit<<20), 0o600))
+	w := p.workload()
+	w.Deployment, w.Stateful, w.Limits.DiskMB = d, true, diskLimit
+	p.apply(w)
+	if e := p.exited(w).Exit; !e.OutOfDisk {
+		p.Errorf("exit = %+v", e)
+	}
+	if info, err := os.Stat(at("large")); err != nil || info.Size() != 2*diskLimit<<20 {
+		p.Errorf("its state: %v, %v", info, err)
+	}
 }

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"io/fs"
 	"slices"
 	"sync"
 	"time"
@@ -83,14 +82,10 @@ func (d *Driver) Snapshot(ctx context.Context, id slipway.DeploymentID, name str
 	return errors.Join(d.processes.Snapshot(ctx, id, name), d.images.Snapshot(ctx, id, name))
 }
 
-// Restore puts the snapshots of both back. Where containers have none, since the
-// deployment had no state there when it was taken, there is nothing to go back to.
+// Restore puts the snapshots of both back: a revision that failed may have had
+// state where the one before had none.
 func (d *Driver) Restore(ctx context.Context, id slipway.DeploymentID, name string) error {
-	err := d.images.Restore(ctx, id, name)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	return errors.Join(d.processes.Restore(ctx, id, name), err)
+	return errors.Join(d.processes.Restore(ctx, id, name), d.images.Restore(ctx, id, name))
 }
 
 // Discard removes the snapshots of both.

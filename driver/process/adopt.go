@@ -68,6 +68,7 @@ func (d *Driver) adoptOne(folder string, claims []claim) error {
 		return finish(claims)
 	}
 	env, _ := procfs.Environ(r.pid)
+	r.group = d.group(in)
 	in.begin(r, in.state, reason.Secrets(agentVars(env)))
 	d.watch(in, r)
 	return nil
@@ -160,6 +161,7 @@ func (s state) completed(c claim) state {
 	}
 	if s.Port == 0 {
 		s.Port, _ = strconv.Atoi(c.env.Get(varPort))
+		s.Socket = c.env.Get(varSocket) != ""
 	}
 	return s
 }
@@ -186,7 +188,7 @@ func finish(claims []claim) error {
 
 // agentVars are the variables of a process that were not set by us alone.
 func agentVars(env procfs.Env) []slipway.EnvVar {
-	ours := []string{"HOME", "TMPDIR", "HOST", varPort, varInstance, varAttempt, varFolder, varState, varPublic, varControl, varStandBy}
+	ours := []string{"HOME", "TMPDIR", "HOST", varPort, varInstance, varAttempt, varFolder, varState, varPublic, varControl, varStandBy, varSocket}
 	public := strings.Split(env.Get(varPublic), ",")
 	var vars []slipway.EnvVar
 	for _, pair := range env.All() {

@@ -16,6 +16,7 @@ import (
 	"github.com/slipwayhq/slipway/driver/internal/reason"
 	"github.com/slipwayhq/slipway/driver/process/internal/procfs"
 	"github.com/slipwayhq/slipway/internal/confine"
+	"github.com/slipwayhq/slipway/internal/removal"
 )
 
 // Apply starts the attempt unless it, or a later one, runs or has run. What
@@ -73,7 +74,7 @@ func (d *Driver) launch(ctx context.Context, in *instance, w slipway.Workload) e
 	defer log.Close()
 	d.at(StepFolders)
 	d.warnOfLimits(in, w.Limits)
-	s := state{Attempt: w.Attempt, Phase: starting, Port: w.Port, Offset: in.outputSize(), MemoryMB: w.Limits.MemoryMB}
+	s := state{Attempt: w.Attempt, Phase: starting, Port: w.Port, Socket: w.Socket, Offset: in.outputSize(), MemoryMB: w.Limits.MemoryMB, DiskMB: w.Limits.DiskMB}
 	if err := in.record(s, d.at); err != nil {
 		return err
 	}
@@ -93,6 +94,7 @@ func (d *Driver) launch(ctx context.Context, in *instance, w slipway.Workload) e
 		return errors.Join(err, removeGroup(d.alive, g))
 	}
 	d.at(StepRecorded)
+	r.group = g
 	in.begin(r, s, reason.Secrets(w.Env))
 	d.watch(in, r)
 	return nil
@@ -100,11 +102,10 @@ func (d *Driver) launch(ctx context.Context, in *instance, w slipway.Workload) e
 
 // prepare makes the folders, gives the agent its own, and opens the log.
 func (d *Driver) prepare(in *instance, w slipway.Workload, u *confine.User) (*os.File, error) {
-	folders := []string{in.work(), in.tmp()}
-	if w.Stateful {
-		folders = append(folders, d.stateFolder(in.deployment))
+	if err := removal.Tree(in.door()); err != nil { // with what the last attempt left
+		return nil, err
 	}
-	for _, folder := range folders {
+	for _, folder := range d.given(in, w) {
 		if err := errors.Join(os.MkdirAll(folder, 0o700), give(folder, u)); err != nil {
 			return nil, err
 		}

@@ -25,6 +25,7 @@ const (
 	varControl  = "SLIPWAY_CONTROL"  // where it may listen for us
 	varStandBy  = "SLIPWAY_STAND_BY" // "1": it waits there to be released
 	varPort     = "PORT"
+	varSocket   = "SLIPWAY_SOCKET" // where it is to listen, in place of the port
 )
 
 // claim is a process with a marker.

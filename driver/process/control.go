@@ -7,15 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"net"
-	"os"
 	"path/filepath"
-	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/address"
 )
 
 // An agent may listen on a socket in its folder and tell there how it stands.
@@ -24,7 +20,7 @@ import (
 //
 //	{"do": "state"}    {"state": "standing by"}
 //	{"do": "release"}  {"state": "starting"}
-//	{"do": "runs"}     {"pending": 1, "running": 2, "oldest_ms": 30, "workers": 10}
+//	{"do": "runs"}     {"pending": 1, "running": 2, "oldest_ms": 30, "workers": 10, "shared": false}
 //	anything else      {"error": "…"}
 //
 // Who can reach the folder can reach the socket, and nobody else.
@@ -51,21 +47,15 @@ type controlAnswer struct {
 	Running  int    `json:"running"`
 	OldestMS int64  `json:"oldest_ms"`
 	Workers  int    `json:"workers"`
+	Shared   bool   `json:"shared"`
 }
 
-// ask has one conversation with an agent. Its socket is dialled through its
-// folder, since the length of its path is bounded.
+// ask has one conversation with an agent.
 func (in *instance) ask(ctx context.Context, do string) (controlAnswer, error) {
 	var a controlAnswer
 	ctx, cancel := context.WithTimeout(ctx, controlPatience)
 	defer cancel()
-	folder, err := os.Open(in.tmp())
-	if err != nil {
-		return a, orNoControl(err)
-	}
-	defer folder.Close()
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "unix", "/proc/self/fd/"+strconv.Itoa(int(folder.Fd()))+"/"+controlFile)
+	conn, err := address.DialSocket(ctx, in.control())
 	if err != nil {
 		return a, orNoControl(err)
 	}
@@ -89,7 +79,7 @@ func (in *instance) ask(ctx context.Context, do string) (controlAnswer, error) {
 
 // orNoControl tells that nobody listens from what is wrong.
 func orNoControl(err error) error {
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+	if nobodyListens(err) {
 		return errNoControl
 	}
 	return err
@@ -143,7 +133,7 @@ func (d *Driver) Runs(ctx context.Context, id slipway.DeploymentID, i slipway.In
 		return slipway.Runs{}, slipway.ErrUntold
 	}
 	return slipway.Runs{
-		Pending: a.Pending, Running: a.Running, Workers: a.Workers,
+		Pending: a.Pending, Running: a.Running, Workers: a.Workers, Shared: a.Shared,
 		Oldest: time.Duration(a.OldestMS) * time.Millisecond,
 	}, err
 }

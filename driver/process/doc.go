@@ -19,10 +19,11 @@
 //	<root>/<deployment>/state/           of kinds with state; gone with Purge
 //	<root>/<deployment>/snapshots/       copies of it; likewise
 //	<root>/<deployment>/instances/<instance>/
-//	    state.json    attempt, phase, boot, pid, start time, port, exit
+//	    state.json    attempt, phase, boot, pid, start time, port or socket, exit
 //	    output.log    what all attempts wrote, only appended to
 //	    work/  tmp/   working folder and HOME; TMPDIR
 //	    tmp/control.sock   where the agent may listen for us, see control.go
+//	    door/http.sock     where it listens for requests, if it can
 //
 // # States of an instance
 //
@@ -62,9 +63,23 @@
 // Landlock, and if we are root as a user that its deployment has for good, who
 // sees nothing of the data folder but the deployment's own. That user owns the
 // working folder, TMPDIR and the state; what we write beside them is ours. A
-// control group named for the instance bounds and measures all of its processes
-// and is killed as a whole; where there is none, memory is watched. Agents of an
-// earlier version have none of this, and are adopted, stopped and deleted alike.
+// control group named for the instance bounds and measures all of its processes,
+// from before the child becomes the agent, and is killed as a whole; where there
+// is none, memory is watched. Agents of an earlier version have none of this, and
+// are adopted, stopped and deleted alike.
+//
+// Landlock's rules for ports are left alone: they list what is allowed, and an
+// agent may connect to any port in the world but its neighbours'.
+//
+// # Where an agent listens
+//
+// On a socket in a folder that only its user and we get into, if it can
+// (Socket of the workload); else at its port on 127.0.0.1, which every program of
+// the machine can reach. What counts is how the attempt was started: one that
+// listens at a port is adopted there. Before anything is sent, who listens has to
+// be of the instance: of a socket the kernel tells the process, of a port the
+// inode that a process has open. The port is the instance's in either case: an
+// app may call itself there.
 //
 // # Output
 //
@@ -78,6 +93,5 @@
 // but a Stop also ends what an Apply starts under it. Ports are the caller's to
 // choose. Values to be masked in Exit.Reason are known from Apply, and from the
 // process itself after adoption; an exit that nobody saw is quoted unmasked, as
-// it stands in the log. Agents of one machine reach each other's ports.
-// Linux 5.4 or later.
+// it stands in the log. Linux 5.4 or later.
 package process

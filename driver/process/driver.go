@@ -29,6 +29,7 @@ type Driver struct {
 	at   func(step string)
 
 	walls   Walls
+	reserve int64      // bytes that are to stay free on the disk
 	usersMu sync.Mutex // held while a user is given or given back
 	groups  *cgroup.Tree
 	census  census
@@ -83,6 +84,7 @@ func Open(root string, options ...Option) (*Driver, error) {
 	}
 	d.dropStrays()
 	d.watchers.Go(d.boundOutputs)
+	d.watchers.Go(d.watchDisk)
 	if missing, _ := d.groups.Missing(); missing != nil {
 		d.watchers.Go(d.watchMemory)
 	}

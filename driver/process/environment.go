@@ -38,6 +38,9 @@ func (d *Driver) fixed(in *instance, w slipway.Workload) map[string]string {
 		varControl:  in.control(),
 		varPublic:   publicNames(w.Env),
 	}
+	if w.Socket {
+		vars[varSocket] = in.socket()
+	}
 	if w.StandBy {
 		vars[varStandBy] = "1"
 	}

@@ -91,7 +91,11 @@ func holdLimits() []Hold {
 		stragglers.By, stragglers.Get = "marks in their variables, output and session", get
 		stragglers.Not = "a process that sheds all three is not found"
 	}
-	return []Hold{memory, byGroup("processor limit", tree.MissingCPU(), get), processes, stragglers}
+	disk := Hold{
+		Name: "disk limit", By: "the server looks, every ten seconds or less often",
+		Not: "an agent can pass it until then, and what it has removed and holds open is not seen",
+	}
+	return []Hold{memory, byGroup("processor limit", tree.MissingCPU(), get), processes, disk, stragglers}
 }
 
 func byGroup(name string, missing error, get string) Hold {

@@ -3,12 +3,14 @@ package process
 import (
 	"context"
 	"net"
-	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/address"
 )
 
 // instance is what is known of one instance.
@@ -30,8 +32,10 @@ type instance struct {
 	secrets []string // to be masked in what is quoted of the output
 	// overMemory says that we ended the attempt for using more than its limit.
 	overMemory bool
-	dirty      bool // something may be left of an attempt that has ended
-	deleted    bool
+	// overDisk is why we ended the attempt for what it keeps on the disk.
+	overDisk string
+	dirty    bool // something may be left of an attempt that has ended
+	deleted  bool
 }
 
 func newInstance(d slipway.DeploymentID, i slipway.InstanceID, folder string) *instance {
@@ -56,13 +60,17 @@ func (in *instance) output() string { return filepath.Join(in.folder, outputFile
 func (in *instance) work() string   { return filepath.Join(in.folder, "work") }
 func (in *instance) tmp() string    { return filepath.Join(in.folder, "tmp") }
 
-// outputSize is how much was written so far.
+// door is the folder of the socket: an agent may empty its TMPDIR.
+func (in *instance) door() string   { return filepath.Join(in.folder, "door") }
+func (in *instance) socket() string { return filepath.Join(in.door(), socketFile) }
+
+// outputSize is how much was written so far. It is asked often.
 func (in *instance) outputSize() int64 {
-	file, err := os.Lstat(in.output())
-	if err != nil {
+	var file unix.Stat_t
+	if unix.Lstat(in.output(), &file) != nil {
 		return 0
 	}
-	return file.Size()
+	return file.Size
 }
 
 func (in *instance) current() *run {
@@ -96,7 +104,7 @@ func (in *instance) recordLocked(s state, at func(string)) error {
 func (in *instance) begin(r *run, s state, secrets []string) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.run, in.state, in.secrets, in.overMemory = r, s, secrets, false
+	in.run, in.state, in.secrets, in.overMemory, in.overDisk = r, s, secrets, false, ""
 }
 
 // settled says whether the attempt, or a later one, runs or has run.
@@ -113,12 +121,20 @@ func (in *instance) observed() slipway.Observed {
 	switch {
 	case in.run != nil:
 		o.Attempt, o.Phase = in.state.Attempt, slipway.PhaseRunning
-		o.Address = net.JoinHostPort("127.0.0.1", strconv.Itoa(in.state.Port))
+		o.Address = in.address(in.state)
 	case in.state.Phase == exited:
 		o.Attempt, o.Phase = in.state.Attempt, slipway.PhaseExited
 		o.Exit = in.state.observedExit()
 	}
 	return o
+}
+
+// address is where an attempt is to listen.
+func (in *instance) address(s state) string {
+	if s.Socket {
+		return address.OfSocket(in.socket())
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port))
 }
 
 func (in *instance) letGo() {

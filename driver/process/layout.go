@@ -13,6 +13,7 @@ const (
 	lockFile   = "lock"
 	stateFile  = "state.json"
 	outputFile = "output.log"
+	socketFile = "http.sock"
 	instances  = "instances"
 )
 

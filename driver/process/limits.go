@@ -146,7 +146,7 @@ func (d *Driver) Usage(ctx context.Context, id slipway.DeploymentID, i slipway.I
 	if r == nil {
 		return slipway.Usage{}, slipway.ErrUntold
 	}
-	if g := d.group(in); g != nil {
+	if g := r.group; g != nil {
 		spent, counts := g.CPU()
 		held, measures := g.Memory()
 		if counts && measures {

@@ -6,8 +6,11 @@ import (
 	"log/slog"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/driver/internal/journal"
+	"github.com/slipwayhq/slipway/internal/beat"
 )
 
 var _ slipway.Trimmer = (*Driver)(nil)
@@ -28,21 +31,24 @@ func (d *Driver) Trim(ctx context.Context, id slipway.DeploymentID, i slipway.In
 	return err
 }
 
-// boundEvery is how often logs are looked at. In between, one grows as fast as
-// the disk takes it.
-const boundEvery = 500 * time.Millisecond
+const (
+	// boundEvery is how often the disk is looked at. In between, a log grows as
+	// fast as the disk takes it.
+	boundEvery = 2 * beat.Every
+	// boundAfter is how much of the disk must have gone for all logs to be looked
+	// at, and boundAtLeast how often they are if it has not: space that somebody
+	// else gives back hides what goes.
+	boundAfter   = 8 << 20
+	boundAtLeast = 10 * time.Second
+)
 
 // boundOutputs keeps agents that print without end from filling the disk, until
 // the driver is closed. An agent writes into its log itself: nobody is between.
 func (d *Driver) boundOutputs() {
-	tick := time.NewTicker(boundEvery)
-	defer tick.Stop()
 	said := false
-	for {
-		select {
-		case <-d.alive.Done():
-			return
-		case <-tick.C:
+	for space := (space{folder: d.root}); pause(d.alive, beat.Wait(time.Now(), boundEvery)) == nil; {
+		if !space.gone() {
+			continue
 		}
 		for _, in := range d.of("") {
 			err := in.boundOutput()
@@ -52,6 +58,27 @@ func (d *Driver) boundOutputs() {
 			}
 		}
 	}
+}
+
+// space is that of a disk. To ask for it costs the same however many logs there
+// are on it.
+type space struct {
+	folder string
+	free   uint64 // the most that there was since gone was true
+	at     time.Time
+}
+
+// gone says whether logs may have grown since it last said so.
+func (s *space) gone() bool {
+	var disk unix.Statfs_t
+	err := unix.Statfs(s.folder, &disk)
+	free := disk.Bfree * uint64(disk.Bsize)
+	s.free = max(s.free, free)
+	if err == nil && s.free-free < boundAfter && time.Since(s.at) < boundAtLeast {
+		return false
+	}
+	s.free, s.at = free, time.Now()
+	return true
 }
 
 func (in *instance) boundOutput() error {

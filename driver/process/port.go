@@ -54,7 +54,7 @@ func portInUse(port int) error {
 	return f
 }
 
-// Listens says whether a connection to the instance's port would reach the
+// Listens says whether a connection to the instance's address would reach the
 // instance itself.
 func (d *Driver) Listens(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID) (bool, error) {
 	in, err := d.find(id, i)
@@ -65,7 +65,11 @@ func (d *Driver) Listens(ctx context.Context, id slipway.DeploymentID, i slipway
 	if r == nil {
 		return false, nil
 	}
-	inode, err := procfs.Listener(in.snapshot().Port)
+	s := in.snapshot()
+	if s.Socket {
+		return in.listensOnSocket(ctx, r)
+	}
+	inode, err := procfs.Listener(s.Port)
 	if err != nil || inode == 0 {
 		return false, err
 	}

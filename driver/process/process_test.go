@@ -48,7 +48,7 @@ func TestSuiteWithUsers(t *testing.T) {
 	drivertest.Run(t, func(t *testing.T) drivertest.World {
 		data := t.TempDir()
 		w := world(filepath.Join(data, "deployments"), process.Within(walls(t, data)))
-		w.Flood = false
+		w.Flood, w.Sockets = 0, true
 		return w
 	})
 }
@@ -61,7 +61,7 @@ func TestSuiteWithoutGroups(t *testing.T) {
 			t.Skip("only control groups can do it")
 		}
 		w := world(t.TempDir(), process.WithoutGroups())
-		w.Flood = false
+		w.Flood, w.Sockets = 0, true
 		w.Limits = true
 		return w
 	})
@@ -80,7 +80,7 @@ func world(root string, options ...process.Option) drivertest.World {
 		},
 		Agent:     func(flags ...string) []string { return append([]string{standin}, flags...) },
 		Processes: true,
-		Flood:     true,
+		Flood:     2 << 30,
 		Limits:    cgroup.Open("test").Holds(),
 		StandsBy:  true,
 		Folder: func(d slipway.DeploymentID, i slipway.InstanceID) string {

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/slipwayhq/slipway/driver/process/internal/procfs"
+	"github.com/slipwayhq/slipway/internal/cgroup"
 )
 
 // run is the main process of an attempt, held by a pidfd so that no other
@@ -16,6 +17,7 @@ type run struct {
 	pid   int
 	start uint64
 	fd    *os.File
+	group *cgroup.Group // nil if it has none
 	ended chan struct{} // closed once its end is recorded
 }
 

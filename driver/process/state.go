@@ -26,12 +26,14 @@ type state struct {
 	Attempt int    `json:"attempt"`
 	Phase   phase  `json:"phase"`
 	Port    int    `json:"port"`
+	Socket  bool   `json:"socket,omitempty"` // it listens there, not at the port
 	Boot    string `json:"boot,omitempty"`
 	PID     int    `json:"pid,omitempty"`
 	Start   uint64 `json:"start,omitempty"` // ticks after boot
 	Offset  int64  `json:"offset"`          // where the attempt's output begins
-	// MemoryMB is the limit of the attempt.
+	// MemoryMB and DiskMB are limits of the attempt.
 	MemoryMB int       `json:"memory_mb,omitempty"`
+	DiskMB   int       `json:"disk_mb,omitempty"`
 	TermAt   time.Time `json:"term_at,omitzero"`
 	Exit     *exit     `json:"exit,omitempty"`
 }
@@ -43,6 +45,7 @@ type exit struct {
 	At     time.Time `json:"at"`
 
 	OutOfMemory bool   `json:"out_of_memory,omitempty"`
+	OutOfDisk   bool   `json:"out_of_disk,omitempty"`
 	Sick        string `json:"-"` // we alone know
 }
 

@@ -55,7 +55,7 @@ func (d *Driver) policy(in *instance, w slipway.Workload, u *confine.User, g *cg
 		}
 	}
 	if g != nil {
-		p.Join = g.Join()
+		p.Born, p.Join = g.Entries()
 	} else if u != nil {
 		p.Limits.Processes = uint64(w.Limits.Processes)
 	}
@@ -69,7 +69,15 @@ func (d *Driver) writable(in *instance, w slipway.Workload, u *confine.User) []s
 	if u != nil {
 		return []string{d.deploymentFolder(in.deployment)}
 	}
+	return d.given(in, w)
+}
+
+// given are the folders that are an agent's own.
+func (d *Driver) given(in *instance, w slipway.Workload) []string {
 	folders := []string{in.work(), in.tmp()}
+	if w.Socket {
+		folders = append(folders, in.door())
+	}
 	if w.Stateful {
 		folders = append(folders, d.stateFolder(in.deployment))
 	}

@@ -85,6 +85,9 @@ func signalName(sig syscall.Signal) string {
 func (d *Driver) recordEnd(ctx context.Context, in *instance, e exit) {
 	asked := !in.snapshot().TermAt.IsZero()
 	e.OutOfMemory = e.Code != 0 && !asked && d.ranOut(in)
+	if e.OutOfDisk = in.whyOverDisk() != ""; e.OutOfDisk {
+		in.emptyScratch() // first of all: it is to make room
+	}
 	if err := d.dropGroup(ctx, in); err != nil {
 		slog.Warn("the control group of an ended instance is left", "instance", in.id, "error", err)
 	}
@@ -103,6 +106,9 @@ func (in *instance) recordExit(e exit, at func(string)) {
 	}
 	if e.OutOfMemory {
 		e.Reason = "It used more memory " + s.memoryLimit() + " and was ended for it. Last lines:\n" + e.Reason
+	}
+	if e.OutOfDisk {
+		e.Reason = in.overDisk + " Last lines:\n" + e.Reason
 	}
 	s.Phase, s.Exit = exited, &e
 	if err := in.recordLocked(s, at); err != nil {

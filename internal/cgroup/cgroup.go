@@ -17,6 +17,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -182,13 +183,13 @@ func write(path, text string) error {
 	return errors.Join(err, f.Close())
 }
 
-// field of a file of lines "name value", 0 if it has none.
-func field(path, name string) int64 {
+// sum of fields of a file of lines "name value"; one that it has not is 0.
+func sum(path string, names ...string) (total int64) {
 	for line := range strings.Lines(read(path)) {
-		if key, value, _ := strings.Cut(strings.TrimSpace(line), " "); key == name {
+		if name, value, _ := strings.Cut(strings.TrimSpace(line), " "); slices.Contains(names, name) {
 			n, _ := strconv.ParseInt(value, 10, 64)
-			return n
+			total += n
 		}
 	}
-	return 0
+	return total
 }

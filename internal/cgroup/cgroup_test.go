@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +31,9 @@ func in(t *testing.T, g *cgroup.Group, script string) *confine.Child {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := confine.Policy{Args: []string{"/bin/sh", "-c", script}, Join: g.Join()}.Start(t.Context(), cmd)
+	p := confine.Policy{Args: []string{"/bin/sh", "-c", script}}
+	p.Born, p.Join = g.Entries()
+	c, err := p.Start(t.Context(), cmd)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +74,7 @@ func TestLimits(t *testing.T) {
 	if memory != nil || processes != nil {
 		t.Skip("memory and processes can not be bounded here: ", memory, processes)
 	}
-	g, err := tree.New(cgroup.Limits{Memory: 50 << 20, Processes: 5})
+	g, err := tree.New(cgroup.Limits{Memory: 50 << 20, Processes: 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +86,7 @@ func TestLimits(t *testing.T) {
 	if g.OutOfMemory() == 0 {
 		t.Error("nothing was killed for its memory")
 	}
-	in(t, g, "for i in 1 2 3 4 5 6 7 8; do sleep 0 & done; wait; echo").Wait()
+	in(t, g, "for i in $(seq 40); do sleep 1 & done; wait; echo").Wait()
 	if g.Refused() == 0 {
 		t.Error("no process was refused")
 	}
@@ -110,18 +113,59 @@ func TestSweep(t *testing.T) {
 		t.Error(err)
 	}
 	c.Wait()
-	for _, file := range left.Join() {
-		if _, err := os.Stat(file); err == nil {
-			t.Errorf("%s is left", file)
+	for _, folder := range folders(left) {
+		if _, err := os.Stat(folder); err == nil {
+			t.Errorf("%s is left", folder)
 		}
 	}
-	for _, file := range kept.Join() {
-		if _, err := os.Stat(file); err != nil {
-			t.Errorf("%s is gone: %v", file, err)
+	if len(folders(kept)) == 0 {
+		t.Error("the other's has no folder")
+	}
+	for _, folder := range folders(kept) {
+		if _, err := os.Stat(folder); err != nil {
+			t.Errorf("%s is gone: %v", folder, err)
 		}
 	}
-	if len(kept.Join()) == 0 || !strings.HasSuffix(kept.Join()[0], "cgroup.procs") {
-		t.Errorf("joined by %v", kept.Join())
+}
+
+// folders of a group.
+func folders(g *cgroup.Group) []string {
+	born, join := g.Entries()
+	var all []string
+	if born != "" {
+		all = append(all, born)
+	}
+	for _, file := range join {
+		all = append(all, filepath.Dir(file))
+	}
+	return all
+}
+
+// A program is in the group in every hierarchy, as a whole, before it runs, by
+// each of the ways.
+func TestEntries(t *testing.T) {
+	tree := tree(t)
+	g, err := tree.New(cgroup.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Remove()
+	for _, wrapper := range [][]string{nil, {"/usr/bin/env"}} {
+		p := confine.Policy{Args: []string{"/bin/sh", "-c", "cat /proc/self/cgroup; ls /proc/$$/task | wc -l"}}
+		p.Born, p.Join = g.Entries()
+		cmd, out := &exec.Cmd{}, &strings.Builder{}
+		cmd.Stdout = out
+		c, err := p.Start(t.Context(), cmd, wrapper...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Base(folders(g)[0])
+		if n := strings.Count(out.String(), name); n != len(folders(g)) || !strings.HasSuffix(out.String(), "\n1\n") {
+			t.Errorf("started by %v, in %d of %d groups:\n%s", wrapper, n, len(folders(g)), out)
+		}
 	}
 }
 

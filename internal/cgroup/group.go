@@ -149,13 +149,21 @@ func (g *Group) file(controller, name string) string {
 	return filepath.Join(place, g.name, name)
 }
 
-// Join lists the files that a process writes "0" to in order to be in the group.
-func (g *Group) Join() []string {
-	files := make([]string, len(g.folders))
-	for i, folder := range g.folders {
-		files[i] = filepath.Join(folder, "cgroup.procs")
+// Entries are the ways into the group for a program. Of version 2 it is the
+// folder, "" if there is none: a process is born there. Of version 1 they are
+// files that the thread which becomes the program writes "0" to. Both spare the
+// wait for a lock of the whole machine, milliseconds, that is the price of moving
+// a process. What is born in a group counts in it with all of its threads, which
+// of confine's child are about five.
+func (g *Group) Entries() (born string, join []string) {
+	for _, folder := range g.folders {
+		if filepath.Dir(folder) == g.tree.unified {
+			born = folder
+		} else {
+			join = append(join, filepath.Join(folder, "tasks"))
+		}
 	}
-	return files
+	return born, join
 }
 
 // Processes lists who is in the group.
@@ -176,12 +184,12 @@ func (g *Group) Processes() []int {
 // left.
 func (g *Group) OutOfMemory() int64 {
 	if g.tree.holds[memory] {
-		return field(g.file("", "memory.events"), "oom_kill")
+		return sum(g.file("", "memory.events"), "oom_kill")
 	}
 	if g.tree.v1[memory] == "" {
 		return 0
 	}
-	return field(g.file(memory, "memory.oom_control"), "oom_kill")
+	return sum(g.file(memory, "memory.oom_control"), "oom_kill")
 }
 
 // Refused is how often no process could be made since the group had as many as
@@ -190,7 +198,7 @@ func (g *Group) Refused() int64 {
 	if g.tree.missing[pids] != nil {
 		return 0
 	}
-	return field(g.file(pids, "pids.events"), "max")
+	return sum(g.file(pids, "pids.events"), "max")
 }
 
 // CPU is how much processor time the group has had; false if nobody counts.
@@ -200,7 +208,7 @@ func (g *Group) CPU() (time.Duration, bool) {
 		return time.Duration(n), err == nil
 	}
 	if g.tree.holds[cpu] {
-		return time.Duration(field(g.file("", "cpu.stat"), "usage_usec")) * time.Microsecond, true
+		return time.Duration(sum(g.file("", "cpu.stat"), "usage_usec")) * time.Microsecond, true
 	}
 	return 0, false
 }
@@ -210,14 +218,12 @@ func (g *Group) CPU() (time.Duration, bool) {
 // counts.
 func (g *Group) Memory() (int64, bool) {
 	if g.tree.holds[memory] {
-		stat := g.file("", "memory.stat")
-		return field(stat, "anon") + field(stat, "file_mapped"), true
+		return sum(g.file("", "memory.stat"), "anon", "file_mapped"), true
 	}
 	if g.tree.v1[memory] == "" {
 		return 0, false
 	}
-	stat := g.file(memory, "memory.stat")
-	return field(stat, "rss") + field(stat, "mapped_file"), true
+	return sum(g.file(memory, "memory.stat"), "rss", "mapped_file"), true
 }
 
 // between two looks whether the killed have gone.

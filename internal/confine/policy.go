@@ -22,7 +22,8 @@ type Policy struct {
 	// what Read and Write name is there. It needs the right to mount.
 	Hide []string
 
-	Join   []string // files of control groups that the program's number is written to: cgroup.procs
+	Born   string   // folder of a control group of version 2 that it is started in; "" for none
+	Join   []string // files of control groups of version 1 for it to join: tasks
 	Limits Limits
 	// Umask of the program, if it is not 0.
 	Umask int

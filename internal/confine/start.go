@@ -7,12 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -63,12 +68,11 @@ func (o order) start(ctx context.Context, cmd *exec.Cmd, wrapper []string) (*Chi
 	if err := c.be(theirs, wrapper); err != nil {
 		return nil, errors.Join(err, c.socket.Close())
 	}
-	joins, err := openAll(o.Policy.Join)
-	defer closeAll(joins)
+	groups, err := o.enter(c, len(wrapper) > 0)
+	defer closeAll(groups)
 	if err != nil {
 		return nil, errors.Join(err, c.socket.Close())
 	}
-	o.Joins, c.ExtraFiles = len(joins), append(c.ExtraFiles, joins...)
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start %s: %w", cmd.Args[0], err), c.socket.Close())
 	}
@@ -82,18 +86,48 @@ func (o order) start(ctx context.Context, cmd *exec.Cmd, wrapper []string) (*Chi
 	return c, nil
 }
 
-// openAll opens files of groups here: what wraps the child may see others.
-func openAll(files []string) ([]*os.File, error) {
-	var open []*os.File
-	for _, file := range files {
+// enter prepares the child's way into its groups. Their files are opened here:
+// what wraps the child may see others. It returns all that is open for it.
+func (o *order) enter(c *Child, wrapped bool) (open []*os.File, err error) {
+	join, born := o.Policy.Join, o.Policy.Born
+	if born != "" && (wrapped || !canBear()) {
+		join, born = append(slices.Clone(join), filepath.Join(born, "cgroup.procs")), ""
+	}
+	if born != "" {
+		folder, err := os.Open(born)
+		if err != nil {
+			return nil, failed("join "+born, err)
+		}
+		open = append(open, folder)
+		c.bornIn(folder)
+	}
+	for _, file := range join {
 		f, err := os.OpenFile(file, os.O_WRONLY, 0)
 		if err != nil {
 			return open, failed("join "+file, err)
 		}
-		open = append(open, f)
+		open, c.ExtraFiles, o.Joins = append(open, f), append(c.ExtraFiles, f), o.Joins+1
 	}
 	return open, nil
 }
+
+func (c *Child) bornIn(group *os.File) {
+	if c.SysProcAttr == nil {
+		c.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	c.SysProcAttr.UseCgroupFD, c.SysProcAttr.CgroupFD = true, int(group.Fd())
+}
+
+// canBear says whether processes can be born into a group: the kernel has it from
+// 5.7 on, and what contains us may forbid it. Only then it matters that the group
+// is none; so nothing is born here.
+var canBear = sync.OnceValue(func() bool {
+	args := struct { // clone_args of linux/sched.h
+		flags, pidfd, childTID, parentTID, exitSignal, stack, stackSize, tls, setTID, setTIDSize, group uint64
+	}{flags: unix.CLONE_INTO_CGROUP | unix.CLONE_VM | unix.CLONE_VFORK, exitSignal: uint64(unix.SIGCHLD), group: math.MaxInt32}
+	_, _, errno := unix.RawSyscall(unix.SYS_CLONE3, uintptr(unsafe.Pointer(&args)), unsafe.Sizeof(args), 0)
+	return errno == unix.EBADF
+})
 
 // closeAll closes files.
 func closeAll(files []*os.File) {

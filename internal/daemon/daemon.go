@@ -27,6 +27,7 @@ import (
 	"github.com/slipwayhq/slipway/driver/process"
 	"github.com/slipwayhq/slipway/gateway"
 	"github.com/slipwayhq/slipway/gateway/accesslog"
+	"github.com/slipwayhq/slipway/internal/disk"
 	"github.com/slipwayhq/slipway/internal/engine"
 	"github.com/slipwayhq/slipway/internal/peer"
 	"github.com/slipwayhq/slipway/leftover"
@@ -74,6 +75,8 @@ type Config struct {
 	Builds     int               // at once
 	BuildUsers build.Users       // that programs of builds run as, if this server is root
 	AgentUsers process.Users     // that agents run as, one a deployment, if this server is root
+	AgentDisk  int64             // bytes that an agent may keep on the disk; 0 for any number
+	Reserve    int64             // bytes that are kept free on the disk of the folder, for what runs; 0 for none
 	BuildLimit build.Limits      // of programs of builds; zero for the defaults
 	BuildRun   []string          // program with arguments that starts every program of a build
 	MaxLayer   int64             // bytes of one layer of a pushed image; 0 for the registry's own limit
@@ -118,6 +121,7 @@ type Server struct {
 	gateway  *gateway.Gateway
 	workers  *reconcile.Reconciler
 	listener *listener.Listener
+	outputs  *listener.Outputs
 	doors    doors
 	names    certificates // nil without TLS
 	stop     context.CancelFunc
@@ -138,6 +142,7 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
 	s.running.Go(func() { s.service.Coordinate(run) })
+	s.running.Go(func() { s.reserve().Watch(run, s.config.Logger) })
 	s.serve()
 	if err := s.listener.Start(run); err != nil {
 		return nil, errors.Join(err, s.Stop())
@@ -167,6 +172,11 @@ func (s *Server) openFolder(context.Context) (err error) {
 	}
 	s.lock, err = lockFolder(s.config.Data)
 	return err
+}
+
+// reserve is what is kept free on the disk of the data folder.
+func (s *Server) reserve() disk.Reserve {
+	return disk.Reserve{Folder: s.config.Data, Bytes: s.config.Reserve}
 }
 
 func (s *Server) openStore(ctx context.Context) error {
@@ -199,6 +209,7 @@ func (s *Server) openControl(ctx context.Context) error {
 	config.Forget = func() { keys.Forget(); s.gateway.ForgetKeys() }
 	config.Moved = s.metrics.Moved
 	config.Unroute = func(d slipway.DeploymentID, generation int64) { s.workers.Unroute(d, generation) }
+	config.Room = s.reserve().Refuse
 	s.service = service.New(s.store, s.blobs, s.images, ring, config)
 	s.gateway = gateway.New(gateway.Config{
 		Identifier: keys, Guesses: keys, KeyTTL: gatewayKeyTTL, Domain: s.config.Domain,
@@ -207,7 +218,7 @@ func (s *Server) openControl(ctx context.Context) error {
 	stopping, stop := context.WithCancel(context.Background())
 	control, err := api.New(api.Config{
 		Control: s.service, Keys: keys, Signer: ring, PublicURL: s.publicURL(), Logger: s.config.Logger, Ready: s.Ready, Proxies: s.config.Proxies, Stopping: stopping,
-		Scrape: s.scrapeFor,
+		Scrape: s.scrapeFor, Full: func() bool { low, _ := s.reserve().Low(); return low },
 	})
 	if err != nil {
 		stop()
@@ -220,7 +231,7 @@ func (s *Server) openControl(ctx context.Context) error {
 
 func (s *Server) openRegistry(ring *secret.Keyring) (err error) {
 	s.images, err = registry.Open(filepath.Join(s.config.Data, "registry"), registry.Config{
-		Signer: ring, Ours: s.isOwnHost, MaxBlob: s.config.MaxLayer, Logger: s.config.Logger,
+		Signer: ring, Ours: s.isOwnHost, MaxBlob: s.config.MaxLayer, Room: s.reserve().Refuse, Logger: s.config.Logger,
 		Lives: func(ctx context.Context, d slipway.DeploymentID) (bool, error) { return s.service.TakesPushes(ctx, d) },
 	})
 	return err
@@ -250,7 +261,7 @@ func (s *Server) openData(context.Context) error {
 	builder, err := build.Open(build.Options{
 		Dir: s.config.Data, Kinds: s.config.Kinds, StartLimit: s.config.StartLimit,
 		Engine: s.engine, Owner: owner, Images: s.config.Images,
-		Users: s.config.BuildUsers, Limits: s.config.BuildLimit, Wrapper: s.config.BuildRun,
+		Users: s.config.BuildUsers, Limits: s.config.BuildLimit, Wrapper: s.config.BuildRun, Room: s.reserve().Refuse,
 	})
 	if err != nil {
 		return fmt.Errorf("open builder: %w", err)
@@ -262,16 +273,17 @@ func (s *Server) openData(context.Context) error {
 	if err != nil {
 		return err
 	}
-	outputs := listener.NewOutputs(s.service, s.driver, s.config.Logger, time.Now)
+	s.outputs = listener.NewOutputs(s.service, s.driver, s.config.Logger, time.Now)
 	s.meter = meter.New(s.service, s.driver, s.gateway, meter.Config{Owner: owner, Every: s.config.Every, Logger: s.config.Logger})
 	health := s.config.Vitals
 	health.Logger = s.config.Logger
 	watched := vitals.New(s.gateway, s.driver, health)
-	s.workers = reconcile.New(s.service, s.driver, builder, s.gateway, outputs, reconcile.Config{
+	s.workers = reconcile.New(s.service, s.driver, builder, s.gateway, s.outputs, reconcile.Config{
 		Owner: owner, Ports: s.config.Ports, Builds: s.config.Builds, Settle: s.config.Settle, Quiet: s.config.Quiet,
-		Meter: s.meter, Vitals: watched, Final: final, Logger: s.config.Logger, Now: time.Now,
+		DiskMB: int(s.config.AgentDisk >> 20),
+		Meter:  s.meter, Vitals: watched, Final: final, Logger: s.config.Logger, Now: time.Now,
 	})
-	s.listener = listener.New(s.service, s.driver, s.workers, outputs, listener.Config{
+	s.listener = listener.New(s.service, s.driver, s.workers, s.outputs, listener.Config{
 		Owner: owner, Batch: 100, Vitals: watched, Leftovers: s.scanner(owner, builder), Logger: s.config.Logger,
 	})
 	return nil

@@ -32,12 +32,12 @@ func (s *Server) openDriver(owner string) (slipway.Driver, error) {
 	if s.config.OpenDriver != nil {
 		return s.config.OpenDriver(root)
 	}
-	processes, err := process.Open(root, process.Within(process.Walls{Data: s.config.Data, Users: s.config.AgentUsers}))
+	processes, err := process.Open(root, process.Within(process.Walls{Data: s.config.Data, Users: s.config.AgentUsers}), process.Reserve(s.config.Reserve))
 	if err != nil {
 		return nil, err
 	}
 	containers, err := docker.Open(docker.Config{
-		Engine: s.engine, Owner: owner, Root: filepath.Join(s.config.Data, "containers"), Logger: s.config.Logger,
+		Engine: s.engine, Owner: owner, Root: filepath.Join(s.config.Data, "containers"), Logger: s.config.Logger, Reserve: s.config.Reserve,
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("containers: %w", err), processes.Close())

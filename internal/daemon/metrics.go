@@ -15,9 +15,11 @@ const scrapeTimeout = 30 * time.Second
 // openMetrics comes before what it counts.
 func (s *Server) openMetrics(context.Context) error {
 	config := metrics.Config{
-		Version: s.config.Version, Data: s.config.Data,
+		Version: s.config.Version, Data: s.config.Data, Reserve: s.config.Reserve,
 		Readings: func() []slipway.Reading { return s.meter.Readings() },
 		Census:   func(ctx context.Context) ([]slipway.Census, error) { return s.service.Census(ctx) },
+		Lost:     func() uint64 { return s.outputs.Lost() },
+		Registry: s.readRegistry,
 	}
 	if counts, ok := s.store.(interface {
 		Writes() (commits, updates uint64)
@@ -27,6 +29,12 @@ func (s *Server) openMetrics(context.Context) error {
 	s.metrics = metrics.New(config)
 	s.store = s.metrics.Store(s.store)
 	return nil
+}
+
+func (s *Server) readRegistry() (metrics.RegistryReading, error) {
+	u, err := s.images.Usage()
+	c := s.images.Counts()
+	return metrics.RegistryReading{Blobs: u.Blobs, Bytes: u.Bytes, Pushed: c.Pushed, Collected: c.Collected, Refused: c.Refused}, err
 }
 
 // scrapeAll is for where no key is asked for: who can reach the address may see

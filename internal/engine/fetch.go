@@ -179,3 +179,15 @@ func contains(text string, parts ...string) bool {
 func failure(code, message, hint string) *slipway.Failure {
 	return &slipway.Failure{Phase: slipway.PhaseDeploy, Step: "fetch", Code: code, Message: message, Hint: hint}
 }
+
+// Env is what an image gives its containers, as NAME=value.
+func (e *Engine) Env(ctx context.Context, image string) ([]string, error) {
+	found, err := e.ImageInspect(ctx, image)
+	if err != nil {
+		return nil, e.Explain(err)
+	}
+	if found.Config == nil {
+		return nil, nil
+	}
+	return found.Config.Env, nil
+}

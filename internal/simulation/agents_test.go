@@ -133,7 +133,7 @@ func (a *agents) mode(s script) string {
 
 // checked is the driver with eyes: what must not be asked of it is a fault.
 type checked struct {
-	*fake.Driver
+	*drivers
 	w *world
 }
 
@@ -145,7 +145,7 @@ func (c checked) Apply(ctx context.Context, l slipway.Workload) (slipway.Observe
 			c.mustBeAlone(ctx, "instance "+string(l.Instance)+" starts", l.Deployment, l.Instance)
 		}
 	}
-	return c.Driver.Apply(ctx, l)
+	return c.drivers.Apply(ctx, l)
 }
 
 // mustBeAlone: of an exclusive kind no two have their state open at once, and
@@ -164,7 +164,7 @@ func (c checked) Release(ctx context.Context, d slipway.DeploymentID, i slipway.
 		return fmt.Errorf("instance %s does not hear", i)
 	}
 	c.mustBeAlone(ctx, "instance "+string(i)+" is released", d, i)
-	return c.Driver.Release(ctx, d, i)
+	return c.drivers.Release(ctx, d, i)
 }
 
 func (c checked) Snapshot(ctx context.Context, d slipway.DeploymentID, name string) error {
@@ -172,7 +172,7 @@ func (c checked) Snapshot(ctx context.Context, d slipway.DeploymentID, name stri
 		return fmt.Errorf("the state of %s can not be copied", d)
 	}
 	c.mustBeAlone(ctx, "the state is copied", d, "")
-	return c.Driver.Snapshot(ctx, d, name)
+	return c.drivers.Snapshot(ctx, d, name)
 }
 
 func (c checked) Restore(ctx context.Context, d slipway.DeploymentID, name string) error {
@@ -180,14 +180,14 @@ func (c checked) Restore(ctx context.Context, d slipway.DeploymentID, name strin
 		return fmt.Errorf("the state of %s can not be put back", d)
 	}
 	c.mustBeAlone(ctx, "the state is put back", d, "")
-	return c.Driver.Restore(ctx, d, name)
+	return c.drivers.Restore(ctx, d, name)
 }
 
 func (c checked) Discard(ctx context.Context, d slipway.DeploymentID, name string) error {
 	if c.w.failing("discard") {
 		return fmt.Errorf("the snapshot %s is busy", name)
 	}
-	return c.Driver.Discard(ctx, d, name)
+	return c.drivers.Discard(ctx, d, name)
 }
 
 func (c checked) Stop(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID, grace time.Duration) error {
@@ -200,19 +200,19 @@ func (c checked) Stop(ctx context.Context, d slipway.DeploymentID, i slipway.Ins
 		}
 	}
 	c.w.mayStop(d, i)
-	return c.Driver.Stop(ctx, d, i, grace)
+	return c.drivers.Stop(ctx, d, i, grace)
 }
 
 func (c checked) Delete(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID) error {
 	if c.w.failing("delete") {
 		return fmt.Errorf("the folder of %s is busy", i)
 	}
-	return c.Driver.Delete(ctx, d, i)
+	return c.drivers.Delete(ctx, d, i)
 }
 
 func (c checked) Purge(ctx context.Context, d slipway.DeploymentID) error {
 	if c.w.failing("purge") {
 		return fmt.Errorf("the state of %s is busy", d)
 	}
-	return c.Driver.Purge(ctx, d)
+	return c.drivers.Purge(ctx, d)
 }

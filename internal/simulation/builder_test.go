@@ -80,7 +80,11 @@ func (b *builder) Build(ctx context.Context, r slipway.BuildRequest, log io.Writ
 		}
 		b.set(key, string(text))
 	}
-	return slipway.Artefact{Kind: s["kind"], Digest: key}, nil
+	a := slipway.Artefact{Kind: s["kind"], Digest: key}
+	if s["as"] == "image" {
+		a.Image = key
+	}
+	return a, nil
 }
 
 func (b *builder) make(ctx context.Context, key string, s script, log io.Writer) error {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,6 +78,10 @@ var stories = map[string]story{
 	"a load that fails":             {before: pushed(stands), change: pushed(standsBad + refuses), want: "DEPLOYED DEPLOY_FAILED"},
 	"a state that is ruined":        {before: pushed(stands), change: pushed(standsBad + ruins), want: "DEPLOYED DEPLOY_FAILED"},
 	"ruined, one at a time":         {before: pushed(state), change: pushed("kind=state build=ok agent=" + ruins), want: "DEPLOYED DEPLOY_FAILED"},
+	"hand-over to an image":         {before: pushed(stands), change: pushed(state + " as=image"), want: "DEPLOYED DEPLOYED"},
+	"hand-over from an image":       {before: pushed(state + " as=image"), change: pushed(stands), want: "DEPLOYED DEPLOYED"},
+	"ruined, the first image":       {before: pushed(stands), change: pushed("kind=state build=ok as=image agent=" + ruins), want: "DEPLOYED DEPLOY_FAILED"},
+	"ruined, after an image":        {before: pushed(state + " as=image"), change: pushed(standsBad + ruins), want: "DEPLOYED DEPLOY_FAILED"},
 	"a second hand-over": {before: func(w *world, a *app) {
 		w.push(a, stands)
 		w.settle()
@@ -228,4 +233,25 @@ func (w *world) tell(s story, k int, after bool) []string {
 	}
 	delete(w.apps, a.id)
 	return calls
+}
+
+// Who dies while requests are held, and the old instance has not been told to
+// stop, is followed by one who lets it serve, and hands over afterwards.
+func TestDeathWhileHolding(t *testing.T) {
+	for _, name := range []string{"hand-over", "hand-over of busy runs"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				k := slices.Index(w.tell(stories[name], 0, false), "Drained")
+				if k < 0 {
+					t.Fatal("nothing was held")
+				}
+				w.tell(stories[name], k+1, false)
+				if w.heldOver == 0 {
+					t.Error("the old instance did not live through it")
+				}
+			})
+		})
+	}
 }

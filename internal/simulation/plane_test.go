@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway"
-	"github.com/slipwayhq/slipway/driver/fake"
 	"github.com/slipwayhq/slipway/listener"
 	"github.com/slipwayhq/slipway/reconcile"
 	"github.com/slipwayhq/slipway/vitals"
@@ -31,7 +30,7 @@ type plane struct {
 	listener *listener.Listener
 	router   *router
 	workers  *reconcile.Reconciler
-	driver   *fake.Driver
+	driver   *drivers
 	died     chan struct{}
 
 	mu    sync.Mutex
@@ -50,7 +49,7 @@ type plane struct {
 // start begins a life. With doom > 0 it ends at that call.
 func (w *world) startPlane(doom int, after bool) *plane {
 	p := &plane{w: w, died: make(chan struct{}), doom: doom, after: after, inside: map[slipway.DeploymentID]string{}, falling: map[int]func(){}}
-	p.router = &router{w: w, routes: map[slipway.DeploymentID]slipway.Route{}}
+	p.router = &router{w: w, routes: map[slipway.DeploymentID]slipway.Route{}, first: map[slipway.DeploymentID]slipway.RouteState{}}
 	w.fake = w.fake.Reopen()
 	p.driver = w.fake
 	sync, driver := mortalSync{w.control, p}, mortalDriver{checked{p.driver, w}, p}
@@ -61,10 +60,38 @@ func (w *world) startPlane(doom int, after bool) *plane {
 	})
 	p.workers = r
 	p.listener = listener.New(sync, driver, r, outputs, listener.Config{Owner: owner, Batch: 10, Vitals: health, Logger: w.log})
+	held := w.heldStill()
 	if err := p.listener.Start(context.Background()); err != nil {
 		p.kill() // a server that can not start exits
+		return p
+	}
+	w.heldOver += len(held)
+	for _, a := range held {
+		if state := p.router.adopted(a.id); state != slipway.RouteServing {
+			w.fault("%s: the old instance lives through the death of who held, and its route is %s", a.name, state)
+		}
 	}
 	return p
+}
+
+// heldStill lists what a former life left holding before it had the old
+// instance stop: that serves.
+func (w *world) heldStill() (all []*app) {
+	w.view(func(tx slipway.Tx) {
+		for _, a := range w.known() {
+			d, err := tx.Deployment(a.id)
+			h := d.Running.Handover
+			if err != nil || d.Deleting() || h == nil || h.Phase != slipway.HandoverHolding {
+				continue
+			}
+			old, err := tx.Instance(h.From)
+			seen, _ := w.fake.Inspect(context.Background(), a.id, h.From)
+			if err == nil && old.State == slipway.InstanceServing && seen.Phase == slipway.PhaseRunning {
+				all = append(all, a)
+			}
+		}
+	})
+	return all
 }
 
 // kill ends the life at once: no call of it has an effect from now on.

@@ -59,6 +59,8 @@ func draw(r *rand.Rand) move {
 		m.text = fmt.Sprintf("kind=%s build=%s agent=%s", pick(r, []string{"plain", "state", "stands"}), pick(r, buildsThat), pick(r, agentsThat))
 		if r.IntN(4) == 0 {
 			m.text = good + " nonce=shared" // one bundle for many
+		} else if r.IntN(4) == 0 {
+			m.text += " as=image"
 		}
 	case "turn":
 		m.text = pick(r, agentsThat)

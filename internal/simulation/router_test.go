@@ -17,12 +17,16 @@ type router struct {
 
 	mu     sync.Mutex
 	routes map[slipway.DeploymentID]slipway.Route
+	first  map[slipway.DeploymentID]slipway.RouteState // as they were adopted
 }
 
 func (r *router) Route(route slipway.Route) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.routes[route.Deployment] = route
+	if _, adopted := r.first[route.Deployment]; !adopted {
+		r.first[route.Deployment] = route.State
+	}
 }
 
 func (r *router) Unroute(d slipway.DeploymentID) {
@@ -41,6 +45,12 @@ func (r *router) of(d slipway.DeploymentID) (slipway.Route, bool) {
 	defer r.mu.Unlock()
 	route, ok := r.routes[d]
 	return route, ok
+}
+
+func (r *router) adopted(d slipway.DeploymentID) slipway.RouteState {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.first[d]
 }
 
 // Drained takes two seconds, or as long as it is given while the world's

@@ -17,7 +17,6 @@ import (
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/blob"
-	"github.com/slipwayhq/slipway/driver/fake"
 	"github.com/slipwayhq/slipway/registry"
 	"github.com/slipwayhq/slipway/secret"
 	"github.com/slipwayhq/slipway/store/sqlite"
@@ -42,7 +41,7 @@ type world struct {
 	control *control
 	builder *builder
 	agents  *agents
-	fake    *fake.Driver
+	fake    *drivers
 	plane   *plane
 	who     slipway.Principal
 	log     *slog.Logger
@@ -54,6 +53,8 @@ type world struct {
 	failed map[string]bool // what fails at the moment
 	apps   map[slipway.DeploymentID]*app
 	nonces int
+
+	heldOver int // deployments whose old instance lived through the death of who held
 }
 
 // app is a deployment as its owner knows it.
@@ -82,7 +83,7 @@ func newWorld(t *testing.T) *world {
 	w.control = &control{w: w}
 	w.control.start()
 	w.builder, w.agents = newBuilder(w), newAgents()
-	w.fake = fake.Open(w.agents.start)
+	w.fake = openDrivers(w.agents.start)
 	must(t, w.control.service.Bootstrap(t.Context(), func(string) error { return nil }))
 	w.view(func(tx slipway.Tx) {
 		workspaces, err := tx.ListWorkspaces()

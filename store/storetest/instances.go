@@ -13,7 +13,7 @@ func testInstances(t *testing.T, w *world) {
 	full := slipway.Instance{
 		ID: newID[slipway.InstanceID](), Deployment: d.ID, Revision: newID[slipway.RevisionID](), State: slipway.InstanceCrashed,
 		Attempt: 2, Port: 9001, Crashes: 1, StartedAt: at(2), RetryAt: at(3),
-		Exit:      &slipway.Exit{Code: 137, Signal: "killed", Reason: "out of memory\x00", At: at(2.5), OutOfMemory: true, Sick: "unresponsive"},
+		Exit:      &slipway.Exit{Code: 137, Signal: "killed", Reason: "out of memory\x00", At: at(2.5), OutOfMemory: true, OutOfDisk: true, Sick: "unresponsive"},
 		CreatedAt: at(1),
 	}
 	filled(t, reflect.ValueOf(full), "Instance")

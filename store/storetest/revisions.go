@@ -26,7 +26,7 @@ func fullRevision(d slipway.DeploymentID) slipway.Revision {
 		ReturnsFrom: slipway.NewID[slipway.RevisionID](at(0)),
 		Failure:     &slipway.Failure{Phase: slipway.PhaseBuild, Step: "install", Code: "bad", Message: "m", Hint: "h", Exit: new(1)},
 		Source:      slipway.SourceInternalSource, Config: fullRevisionConfig(), Secrets: newID[slipway.SecretSetID](),
-		Artefact: slipway.Artefact{Kind: "js", Digest: "d", Image: "img@sha256:d", Config: "langgraph.json", Runtime: map[string]string{"node": "24"}},
+		Artefact: slipway.Artefact{Kind: "js", Digest: "d", Image: "img@sha256:d", Config: "langgraph.json", Runtime: map[string]string{"node": "24"}, TakesKeys: true},
 		Deadline: at(9), CreatedAt: at(1), UpdatedAt: at(2), Version: 5,
 	}
 }

@@ -154,7 +154,7 @@ func (r *run) policy(c Command) confine.Policy {
 		p.Hide = r.box.hidden(append(slices.Clone(p.Read), p.Write...))
 	}
 	if r.group != nil {
-		p.Join = r.group.Join()
+		p.Born, p.Join = r.group.Entries()
 	}
 	limits := r.limits()
 	p.Limits = confine.Limits{CPU: uint64(limits.CPU.Seconds()), FileSize: uint64(limits.Disk)}

@@ -94,7 +94,7 @@ func (k *Kind) Prepare(ctx context.Context, app kind.App, log io.Writer) (map[st
 }
 
 // Launch starts the app by the server that it was built with, as long as that
-// is there.
+// is there: one of an earlier version may know of no sockets.
 func (k *Kind) Launch(ctx context.Context, b kind.Bundle) (slipway.Launch, error) {
 	node, err := k.tools.Exactly(ctx, b.Runtime[runtimeNode])
 	if err != nil {
@@ -114,7 +114,8 @@ func (k *Kind) Launch(ctx context.Context, b kind.Bundle) (slipway.Launch, error
 			{Name: "SLIPWAY_CONFIG", Value: b.Config},
 			{Name: "SLIPWAY_DRAIN_SECONDS", Value: strconv.Itoa(int((drain - wrapUp).Seconds()))},
 		},
-		Read: append(k.tools.RuntimeFiles(node), k.files(b, server)...),
+		Read:   append(k.tools.RuntimeFiles(node), k.files(b, server)...),
+		Socket: exists(filepath.Join(server, "serve", "door.mjs")),
 	}, nil
 }
 

@@ -42,6 +42,29 @@ func TestWriteServer(t *testing.T) {
 	})
 }
 
+// TestLauncherOfAnEarlierVersion: a revision that is pinned to it listens as that
+// one does.
+func TestLauncherOfAnEarlierVersion(t *testing.T) {
+	data := t.TempDir()
+	node := filepath.Join(data, "node")
+	says := "#!/bin/sh\necho v22.1.0\necho " + node + "\n"
+	if err := os.WriteFile(node, []byte(says), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	tools := toolchain.New(toolchain.Options{Dir: data, Tmp: data, Search: func() []string { return []string{node} }})
+	k := New(data, data, tools, nil)
+	if err := writeServer(filepath.Join(data, "servers", "js-today-node22")); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(data, "servers", "js-earlier-node22"), map[string]string{"serve.mjs": "", "serve/listen.mjs": ""})
+	for version, socket := range map[string]bool{"today": true, "earlier": false} {
+		launch, err := k.Launch(t.Context(), kind.Bundle{Dir: data, Runtime: map[string]string{runtimeNode: "22.1.0", runtimeServer: version}})
+		if err != nil || launch.Socket != socket || !strings.Contains(launch.Args[1], version) {
+			t.Errorf("%s: %+v, %v", version, launch, err)
+		}
+	}
+}
+
 func TestExplain(t *testing.T) {
 	cases := map[string]struct {
 		said    string

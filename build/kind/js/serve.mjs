@@ -20,6 +20,7 @@
 import { Answers } from "./serve/answers.mjs";
 import { loadApp } from "./serve/app.mjs";
 import { Control } from "./serve/control.mjs";
+import { openDoor } from "./serve/door.mjs";
 import { drain } from "./serve/drain.mjs";
 import { explain, step } from "./serve/failure.mjs";
 import { claimPort } from "./serve/listen.mjs";
@@ -72,6 +73,7 @@ async function start({ settings, server, app }) {
   life.records = records;
   const answers = new Answers().watch();
   await step("listen", () => server.listen(settings, app, ops));
+  if (settings.socket) await step("listen", () => openDoor(settings));
   life.stop = () => drain({ server, ops, records, state, answers, limit: settings.drainMs });
 }
 
@@ -92,7 +94,7 @@ async function main() {
   await start(loaded);
   life.phase = "serving";
   info("serving", {
-    address: loaded.settings.address,
+    address: loaded.settings.socket ?? loaded.settings.address,
     pid: process.pid,
     load_ms: Math.round(after - before),
     start_ms: Math.round(performance.now() - between),

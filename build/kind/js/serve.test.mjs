@@ -9,6 +9,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, closeSync, cpSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, watch, writeFileSync } from "node:fs";
+import { request } from "node:http";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -337,6 +338,53 @@ test("refuses a port in use, and says which", async () => {
   const { port } = other.address();
   await refuses({ PORT: String(port) }, new RegExp(`: listen: 127\\.0\\.0\\.1:${port}: the address is already in use`));
   other.close();
+});
+
+/** A path that is too long for a socket's name, and another name for it that is not. */
+function socket() {
+  const dir = folder("door".padEnd(120, "-long"));
+  return { path: join(dir, "http.sock"), name: `/proc/self/fd/${openSync(dir, "r")}/http.sock` };
+}
+
+/** What is answered to GET /ok, or another path, with an error for no answer. */
+async function ok(where) {
+  const asked = request({ path: "/ok", agent: false, ...where }).end();
+  const [answer] = await once(asked, "response");
+  let text = "";
+  for await (const part of answer) text += part;
+  return text;
+}
+
+test("listens on a socket, in the place of one that was left, and at its port for itself", async () => {
+  const { path, name } = socket();
+  const calls = app({
+    "langgraph.json": '{"graphs":{"hello":"./graph.js:hello"},"http":{"app":"./http.js:app"}}',
+    "http.js": 'export const app = { routes: [{ method: "GET", path: "/from", handler: (c) => c.text(c.env.incoming.socket.remoteAddress) }] }',
+    "graph.js": graphThat("const answer = await fetch(`http://localhost:${process.env.PORT}/ok`); if (!answer.ok) throw new Error()"),
+  });
+  for (const end of ["kill", "terminate"]) {
+    const launcher = await serve({ SLIPWAY_SOCKET: path, appDir: calls });
+    assert.equal(await ok({ socketPath: name }), '{"ok":true}');
+    assert.equal(await ok({ socketPath: name, path: "/from" }), "127.0.0.1");
+    assert.equal(lastOf({ body: (await launcher.call("POST", "/runs/wait", { assistant_id: "hello", ...says("x") })).body }), "hello");
+    await launcher[end]();
+    assert.equal(existsSync(path), end === "kill");
+  }
+});
+
+test("refuses users of its port that are not its own", { skip: process.getuid() !== 0 && "only root can be another" }, async () => {
+  const { path, name } = socket();
+  const launcher = await serve({ SLIPWAY_SOCKET: path });
+  const where = { host: "127.0.0.1", port: new URL(launcher.url).port };
+  assert.equal(await ok(where), '{"ok":true}');
+  process.seteuid(65_534);
+  try {
+    await assert.rejects(ok(where), { code: /ECONNRESET|EPIPE/ });
+    await assert.rejects(ok({ socketPath: name }), { code: "EACCES" });
+  } finally {
+    process.seteuid(0);
+  }
+  assert.equal(await launcher.terminate(), 0);
 });
 
 test("refuses to start without a state folder", () => refuses({ SLIPWAY_STATE_DIR: "" }, /: settings: SLIPWAY_STATE_DIR is not set$/));

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/slipwayhq/slipway/internal/address/addresstest"
 )
 
 // control is what the stand-in tells and is told through its socket, if it is
@@ -29,16 +31,10 @@ func (c *control) run() error {
 	if path == "" {
 		return nil
 	}
-	// By a short name: the length of a socket's is bounded.
-	folder, err := os.Open(filepath.Dir(path))
-	if err != nil {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	name := fmt.Sprintf("/proc/self/fd/%d/%s", folder.Fd(), filepath.Base(path))
-	if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	l, err := net.Listen("unix", name)
+	l, err := addresstest.Listen(path)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@
 //	POST /spin?for=     uses so much processor time
 //	POST /flood?bytes=  prints so many, in lines of 64 that begin with their offset
 //	POST /fill?bytes=   writes so many into a file in its folder
+//	GET  /reach?path=   what a socket answers to GET /ok, or 403 with why nothing
 //	POST /breed?n=      starts so many children; answers with how many it could
 package main
 
@@ -41,6 +42,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/slipwayhq/slipway/internal/address/addresstest"
 )
 
 type options struct {
@@ -129,12 +132,11 @@ func (a *agent) start(server *http.Server, o options) error {
 		return err
 	}
 	a.control.become("serving")
-	return listen(server, o.port)
+	return serve(server, o.port)
 }
 
-func listen(server *http.Server, port string) error {
-	address := net.JoinHostPort(os.Getenv("HOST"), port)
-	l, err := net.Listen("tcp", address)
+func serve(server *http.Server, port string) error {
+	l, err := listen(port)
 	if err != nil {
 		return err
 	}
@@ -146,6 +148,15 @@ func listen(server *http.Server, port string) error {
 		select {} // drain ends us
 	}
 	return err
+}
+
+// listen takes the socket that the variables name, as launchers do, unless it is
+// told of another port.
+func listen(port string) (net.Listener, error) {
+	if path := os.Getenv("SLIPWAY_SOCKET"); path != "" && port == os.Getenv("PORT") {
+		return addresstest.Listen(path)
+	}
+	return net.Listen("tcp", net.JoinHostPort(os.Getenv("HOST"), port))
 }
 
 type agent struct {
@@ -182,6 +193,7 @@ func (a *agent) routes() http.Handler {
 	mux.HandleFunc("POST /flood", flood)
 	mux.HandleFunc("POST /fill", fill)
 	mux.HandleFunc("POST /breed", breed)
+	mux.HandleFunc("GET /reach", reach)
 	return mux
 }
 

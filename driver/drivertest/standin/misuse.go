@@ -2,7 +2,10 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -10,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/slipwayhq/slipway/internal/address/addresstest"
 )
 
 func read(w http.ResponseWriter, r *http.Request) {
@@ -33,6 +38,23 @@ func write(w http.ResponseWriter, r *http.Request) {
 	if err := os.WriteFile(r.FormValue("path"), []byte("written"), 0o644); err != nil {
 		http.Error(w, err.Error(), http.StatusForbidden)
 	}
+}
+
+func reach(w http.ResponseWriter, r *http.Request) {
+	agents := http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		name, err := addresstest.Short(r.FormValue("path"))
+		if err != nil {
+			return nil, err
+		}
+		return net.Dial("unix", name)
+	}}}
+	answer, err := agents.Get("http://localhost/ok")
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusForbidden)
+		return
+	}
+	defer answer.Body.Close()
+	io.Copy(w, answer.Body)
 }
 
 func spin(_ http.ResponseWriter, r *http.Request) {

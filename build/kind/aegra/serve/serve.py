@@ -10,6 +10,7 @@ Beside what slipway_serve/settings.py lists, it is told by the deployment's vari
 Two that start at once on one database do so one after the other.
 """
 
+import asyncio
 import os
 import sys
 import tempfile
@@ -17,6 +18,7 @@ import tempfile
 sys.path.append(os.path.dirname(os.path.abspath(__file__)))
 
 from slipway_serve import app  # noqa: E402
+from slipway_serve.control import Control  # noqa: E402
 from slipway_serve.failure import step  # noqa: E402
 from slipway_serve.settings import read_settings  # noqa: E402
 from slipway_serve.start import main  # noqa: E402
@@ -27,7 +29,7 @@ def start(began):
         settings = read_settings(os.environ)
     with step("config"):
         app.activate(settings)
-        from aegra_run import database, server
+        from aegra_run import database, runs, server
 
         config = app.read_config(settings)
         app.apply_environment(config, settings)
@@ -38,12 +40,22 @@ def start(began):
     with step("listen"):
         from slipway_serve import web
 
-        sock = web.claim_port(settings)
+        socks = web.claim(settings)
     with step("app"):
         os.chdir(settings.base_dir)  # where an app finds its own files, as everywhere else
         asgi = server.load()
+    count = runs.Count()
+    control = Control(count)
+    if settings.control:
+        control.listen(settings.control)
+
+    def started():
+        turn.close()
+        count.serving(asyncio.get_running_loop())
+        control.serving()
+
     with step("graphs"):
-        return web.Life(asgi, sock, settings, lambda: server.drain(settings.drain), server.logging(), began, started=turn.close).run()
+        return web.Life(asgi, socks, settings, lambda: server.drain(settings.drain), server.logging(), began, started=started).run()
 
 
 if __name__ == "__main__":

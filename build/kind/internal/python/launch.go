@@ -114,6 +114,7 @@ func (m *Maker) Launch(ctx context.Context, b kind.Bundle, l *Launcher, drain ti
 			{Name: "SLIPWAY_CONFIG", Value: b.Config},
 			{Name: "SLIPWAY_DRAIN_SECONDS", Value: strconv.Itoa(int((drain - WrapUp).Seconds()))},
 		},
-		Read: append(m.tools.RuntimePythonFiles(python), b.Dir, packages, launcher),
+		Read:   append(m.tools.RuntimePythonFiles(python), b.Dir, packages, launcher),
+		Socket: true,
 	}, nil
 }

@@ -14,7 +14,7 @@ sys.path[:0] = [str(here / "serve"), str(here / "../../langgraphpy/serve"), str(
 
 from aegra_run import database  # noqa: E402
 from inmem import runs, settings as inmem_settings, state  # noqa: E402
-from slipway_serve import app, control, failure, lock  # noqa: E402
+from slipway_serve import app, control, door, failure, lock, unix  # noqa: E402
 from slipway_serve.failure import Mistake  # noqa: E402
 from slipway_serve.settings import read_settings  # noqa: E402
 
@@ -145,6 +145,63 @@ class Standing(unittest.TestCase):
                 self.assertEqual([list(answer) for answer in seen[2:5]], [["error"]] * 3)
                 standing.serving()
                 self.assertEqual(self.ask(path, '{"do": "state"}'), {"state": "serving"})
+
+
+class Transport:
+    def __init__(self, sock):
+        self.sock, self.aborted = sock, False
+
+    def get_extra_info(self, name):
+        return {"socket": self.sock}[name]
+
+    def abort(self):
+        self.aborted = True
+
+
+class Doors(unittest.TestCase):
+    def made(self, sock):
+        """What becomes of a connection, and whom it is said to come from."""
+
+        class Protocol:
+            def connection_made(self, _):
+                self.client = "as uvicorn has it"
+
+        settings = read_settings({"SLIPWAY_APP_DIR": "/", "PORT": "8000"})
+        transport, protocol = Transport(sock), door.guarded(Protocol, settings)()
+        protocol.connection_made(transport)
+        return transport.aborted, protocol.client
+
+    def test_port(self):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            address = server.getsockname()
+            for caller in (socket.socket(), socket.socket(socket.AF_INET6)):
+                mapped = caller.family == socket.AF_INET6
+                caller.connect((f"::ffff:{address[0]}", address[1]) if mapped else address)
+                conn, _ = server.accept()
+                self.assertEqual(self.made(conn), (False, "as uvicorn has it"), caller)
+                caller.close()
+                self.assertTrue(self.made(conn)[0], "one that has left")
+                conn.close()
+
+    @unittest.skipIf(os.getuid(), "only root can be another")
+    def test_port_of_another(self):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            os.seteuid(65534)
+            try:
+                caller = socket.socket()
+                caller.connect(server.getsockname())
+            finally:
+                os.seteuid(0)
+            conn, _ = server.accept()
+            self.assertTrue(self.made(conn)[0])
+            caller.close()
+            conn.close()
+
+    def test_socket(self):
+        with tempfile.TemporaryDirectory(suffix="-long" * 30) as folder:
+            for _ in range(2):  # the second finds what the first has left
+                with unix.bind(os.path.join(folder, "http.sock")) as sock:
+                    self.assertEqual(self.made(sock), (False, ("127.0.0.1", 0)))
 
 
 class State(unittest.TestCase):

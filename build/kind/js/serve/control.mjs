@@ -5,15 +5,12 @@
 //   {"do": "release"}  {"state": "starting"}
 //   {"do": "runs"}     {"pending": 1, "running": 2, "oldest_ms": 30, "workers": 10}
 //   anything else      {"error": "…"}
-//
-// It lies in a folder that nobody else can reach. A path may be longer than a socket's name can be, so
-// it is bound through the folder.
 
 import { once } from "node:events";
-import { openSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
-import { basename, dirname } from "node:path";
 import { createInterface } from "node:readline";
+
+import { freeName } from "./socket.mjs";
 
 const LONGEST_WAIT = 10_000; // ms for a request to come
 
@@ -35,11 +32,9 @@ export class Control {
   }
 
   async listen(path) {
-    const name = `/proc/self/fd/${openSync(dirname(path), "r")}/${basename(path)}`; // open as long as we live
-    rmSync(name, { force: true }); // of an attempt that was killed
     const server = createServer((socket) => this.#serve(socket));
     server.on("error", () => {}); // of one connection that came to nothing
-    server.listen(name);
+    server.listen(freeName(path));
     await once(server, "listening");
     server.unref();
   }

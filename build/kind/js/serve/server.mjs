@@ -7,9 +7,11 @@ import { createRequire } from "node:module";
 import { dirname, join, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
+import { seemLocal } from "./door.mjs";
 import { Mistake } from "./failure.mjs";
 import { info, warn } from "./log.mjs";
 import { shareWithApp } from "./resolve.mjs";
+import { freeName } from "./socket.mjs";
 
 const PACKAGE = "@langchain/langgraph-api";
 const SHARED = ["@langchain/core", "@langchain/langgraph"];
@@ -113,9 +115,10 @@ class Server {
     await import(pathToFileURL(file).href).then(({ awaitAllCallbacks }) => awaitAllCallbacks()).catch(() => {});
   }
 
-  /** Opens the port. After this /ok answers. */
-  async listen({ address }, options, ops) {
+  /** Listens. After this /ok answers. In the place of a port Node takes the name of a socket. */
+  async listen({ address, socket }, options, ops) {
     process.env.LANGGRAPH_API_URL ??= `http://${address}`;
-    await this.#parts.startServer(options, { ops });
+    if (socket) seemLocal();
+    await this.#parts.startServer(socket ? { ...options, port: freeName(socket) } : options, { ops });
   }
 }

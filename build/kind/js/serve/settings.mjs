@@ -4,6 +4,7 @@
 //   SLIPWAY_STATE_DIR      folder that holds .langgraph_api and the lock. Required.
 //   SLIPWAY_CONFIG         the app's configuration, relative to its folder; default langgraph.json
 //   HOST, PORT             where to listen; default 127.0.0.1 and 2024
+//   SLIPWAY_SOCKET         socket to listen on; the port is then for the app itself (door.mjs); default none
 //   N_WORKERS              runs at once; default 10
 //   SLIPWAY_DRAIN_SECONDS  how long SIGTERM waits for busy runs before it cancels them; default 25
 //   SLIPWAY_CONTROL        socket where it is asked and told (control.mjs); default none
@@ -26,6 +27,7 @@ export function readSettings(env) {
     baseDir: dirname(configFile),
     host,
     port,
+    socket: env.SLIPWAY_SOCKET,
     address: `${host.includes(":") ? `[${host}]` : host}:${port}`,
     control: env.SLIPWAY_CONTROL,
     standsBy: Boolean(env.SLIPWAY_CONTROL) && env.SLIPWAY_STAND_BY === "1",

@@ -69,13 +69,13 @@ def start(began):
     elif settings.control:
         control.listen(settings.control)
     with step("listen"):
-        sock = web.claim_port(settings)
+        socks = web.claim(settings)
     with step("lock"):
         take_lock(settings.state_dir)
     with step("state"):
         memory.tables.open()
     with step("graphs"):
-        code = web.Life(asgi, sock, settings, memory.drain, runtime.LOGGING, began, started=control.serving).run()
+        code = web.Life(asgi, socks, settings, memory.drain, runtime.LOGGING, began, started=control.serving).run()
     return memory.ended(code)
 
 

@@ -7,18 +7,17 @@ asks dies.
     {"do": "runs"}     {"pending": 1, "running": 2, "oldest_ms": 30, "workers": 10}
     anything else      {"error": "..."}
 
-It lies in a folder that nobody else can reach. A path may be longer than a socket's name can be, so
-it is bound through the folder. It is served by a thread, since imports hold up everything else.
+It is served by a thread, since imports hold up everything else.
 """
 
 import contextlib
 import json
 import os
 import signal
-import socket
 import threading
 import time
 
+from . import unix
 from .log import info
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -34,12 +33,7 @@ class Control:
         self.released = threading.Event()
 
     def listen(self, path):
-        folder = os.open(os.path.dirname(path), os.O_RDONLY)  # as long as we live
-        name = f"/proc/self/fd/{folder}/{os.path.basename(path)}"
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(name)  # of an attempt that was killed
-        sock = socket.socket(socket.AF_UNIX)
-        sock.bind(name)
+        sock = unix.bind(path)
         sock.listen()
         threading.Thread(target=self._accept, args=(sock,), daemon=True, name="control").start()
 

@@ -5,6 +5,7 @@
     SLIPWAY_CONFIG         the app's configuration, relative to its folder; langgraph.json
     SLIPWAY_STATE_DIR      folder of the state, for servers that keep files
     HOST, PORT             where to listen; 127.0.0.1 and 2024
+    SLIPWAY_SOCKET         socket to listen on; the port is then for the app itself (door.py); none
     N_JOBS_PER_WORKER      runs at once; 10
     SLIPWAY_CONTROL        socket where it is asked and told (control.py), for servers that do; none
     SLIPWAY_STAND_BY       "1": load, then wait there for the release before state and port are opened
@@ -26,6 +27,7 @@ class Settings:
     state_dir: str
     host: str
     port: int
+    socket: str
     workers: int
     drain: int
     control: str
@@ -44,6 +46,7 @@ def read_settings(env):
         state_dir=folder(env, "SLIPWAY_STATE_DIR") if env.get("SLIPWAY_STATE_DIR") else "",
         host=env.get("HOST") or "127.0.0.1",
         port=number(env, "PORT", 2024, 1, 65_535),
+        socket=env.get("SLIPWAY_SOCKET") or "",
         workers=number(env, "N_JOBS_PER_WORKER", 10, 1, 10_000),
         drain=number(env, "SLIPWAY_DRAIN_SECONDS", 25, 0, 86_400),
         control=control,

@@ -9,7 +9,7 @@ import time
 
 import uvicorn
 
-from . import failure
+from . import door, failure, unix
 from .failure import Mistake
 from .log import error, info
 
@@ -43,8 +43,14 @@ class Server(uvicorn.Server):
         pass
 
 
+def claim(settings):
+    """What is listened on, bound before anything is started."""
+    port = claim_port(settings)
+    return [unix.bind(settings.socket), port] if settings.socket else [port]
+
+
 def claim_port(settings):
-    """Bound before anything is started, so that a taken port is found out first."""
+    """Comes first, so that a taken port is found out early."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -56,17 +62,26 @@ def claim_port(settings):
     return sock
 
 
+def guard(config, settings):
+    config.load()
+    config.http_protocol_class = door.guarded(config.http_protocol_class, settings)
+    if config.ws_protocol_class:
+        config.ws_protocol_class = door.guarded(config.ws_protocol_class, settings)
+
+
 class Life:
     """From the start of an app to its end. started is called when it serves; drain is awaited at
     SIGTERM while everything is still answered."""
 
-    def __init__(self, app, sock, settings, drain, log_config, began, started=lambda: None):
-        self.app, self.sock, self.settings, self.drain, self.began = Watched(app), sock, settings, drain, began
+    def __init__(self, app, socks, settings, drain, log_config, began, started=lambda: None):
+        self.app, self.socks, self.settings, self.drain, self.began = Watched(app), socks, settings, drain, began
         self.started = started
         config = uvicorn.Config(
             self.app, access_log=False, lifespan="on", log_config=log_config, timeout_graceful_shutdown=ANSWER_GRACE,
             server_header=False,
         )
+        if settings.socket:
+            guard(config, settings)
         self.server, self.stopping = Server(config), None
 
     def run(self):
@@ -91,7 +106,7 @@ class Life:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._on_signal, number)
         ending = asyncio.create_task(self._end())
-        await self.server.serve(sockets=[self.sock])
+        await self.server.serve(sockets=self.socks)
         ending.cancel()
 
     def _on_signal(self, number):
@@ -108,7 +123,8 @@ class Life:
                 os._exit(0)  # nothing was answered yet, and nothing was changed
             await asyncio.sleep(0.01)
         self.started()
-        info("serving", address=f"{self.settings.host}:{self.settings.port}", pid=os.getpid(), start_ms=round((time.monotonic() - self.began) * 1000))
+        address = self.settings.socket or f"{self.settings.host}:{self.settings.port}"
+        info("serving", address=address, pid=os.getpid(), start_ms=round((time.monotonic() - self.began) * 1000))
         await self.stop_wanted.wait()
         try:
             await self.drain()

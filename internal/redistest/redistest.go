@@ -1,0 +1,64 @@
+// Package redistest starts a Redis for a test, reached by a Unix socket alone.
+package redistest
+
+import (
+	"bytes"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/slipwayhq/slipway/internal/testsignal"
+)
+
+// Start returns the address of a Redis that ends with the test.
+func Start(t testing.TB) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts a Redis")
+	}
+	program, err := find()
+	if err != nil {
+		t.Fatalf("%v: run scripts/prepare", err)
+	}
+	folder, err := os.MkdirTemp("", "slipway-redis-") // short: the socket lies in it
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(folder) })
+	socket := filepath.Join(folder, "redis.sock")
+	said := new(bytes.Buffer)
+	cmd := &exec.Cmd{
+		Path: program, Args: []string{"redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--dir", folder},
+		Stdout: said, Stderr: said, SysProcAttr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL},
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Logf("redis said:\n%s", said)
+		}
+	})
+	testsignal.Until(t, "a Redis", func() bool {
+		conn, err := net.Dial("unix", socket)
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	})
+	return "unix://" + socket
+}
+
+// find looks for Redis' one program, which is a server by its name: Debian's
+// redis-tools has it without the service.
+func find() (string, error) {
+	if path, err := exec.LookPath("redis-server"); err == nil {
+		return path, nil
+	}
+	return exec.LookPath("redis-check-rdb")
+}

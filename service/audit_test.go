@@ -1,0 +1,49 @@
+package service_test
+
+import (
+	"testing"
+
+	"github.com/slipwayhq/slipway"
+)
+
+// Whoever opens a deployment to everybody, or closes it again, is written down;
+// who only says again what holds is not.
+func TestOpeningIsAudited(t *testing.T) {
+	p := newPlane(t)
+	_, who, _ := p.principals()
+	audited := len(p.audited())
+	made, err := p.Create(t.Context(), who, slipway.NewDeployment{
+		Name: "open", Source: slipway.SourceInternalSource, Config: slipway.SourceConfig{Access: slipway.AccessPublic},
+	})
+	must(t, err)
+	closed, err := p.Create(t.Context(), who, slipway.NewDeployment{Name: "closed", Source: slipway.SourceInternalSource})
+	must(t, err)
+	for _, s := range []struct {
+		of      slipway.DeploymentID
+		becomes slipway.Access
+		want    slipway.AuditAction // "" for none
+	}{
+		{made.ID, "", slipway.AuditOpened}, // when it was made
+		{made.ID, slipway.AccessPublic, ""},
+		{made.ID, slipway.AccessKey, slipway.AuditClosed},
+		{made.ID, slipway.AccessKey, ""},
+		{closed.ID, slipway.AccessKey, ""},
+		{closed.ID, slipway.AccessPublic, slipway.AuditOpened},
+	} {
+		if s.becomes != "" {
+			_, err := p.Patch(t.Context(), who, s.of, slipway.Change{Access: &s.becomes})
+			must(t, err)
+		}
+		got := p.audited()
+		if s.want == "" {
+			if len(got) != audited {
+				t.Errorf("%s says %q again: %+v", s.of, s.becomes, got[0])
+			}
+			continue
+		}
+		audited++
+		if len(got) != audited || got[0].Action != s.want || got[0].Target != string(s.of) || got[0].Key != who.Key || got[0].Workspace != who.Workspace {
+			t.Errorf("%q of %s: %d events, the last %+v", s.becomes, s.of, len(got), got[0])
+		}
+	}
+}
