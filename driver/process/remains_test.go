@@ -290,3 +290,28 @@ func BenchmarkRemains(b *testing.B) {
 		}
 	})
 }
+
+// A full disk keeps nothing from being stopped and removed.
+func TestRemovalOnFullDisk(t *testing.T) {
+	root := t.TempDir()
+	if err := unix.Mount("tmpfs", root, "tmpfs", 0, "size=1m"); err != nil {
+		t.Skipf("nothing can be mounted here: %v", err)
+	}
+	t.Cleanup(func() { must(t, unix.Unmount(root, unix.MNT_DETACH)) })
+	f := &fixture{T: t, root: root, w: workload(t)}
+	f.w.Stateful = true
+	f.d = open(t, root)
+	t.Cleanup(f.clear)
+	f.apply()
+	must(t, serving(f.w))
+	state := filepath.Join(root, string(f.w.Deployment), "state")
+	if err := os.WriteFile(filepath.Join(state, "all"), make([]byte, 2<<20), 0o600); err == nil {
+		t.Fatal("the disk is not full")
+	}
+	f.stop(time.Minute)
+	must(t, f.d.Delete(t.Context(), f.w.Deployment, f.w.Instance))
+	must(t, f.d.Purge(t.Context(), f.w.Deployment))
+	if told := whats(t, f.d, f.w); told != "" {
+		t.Errorf("left:\n%s", told)
+	}
+}
