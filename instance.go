@@ -124,7 +124,7 @@ type Driver interface {
 	// It returns when nothing of it runs.
 	Stop(ctx context.Context, d DeploymentID, i InstanceID, grace time.Duration) error
 	// Delete removes a stopped instance and all that it left, but not the
-	// state of its deployment.
+	// state of its deployment. It returns when it has seen that it is gone.
 	Delete(ctx context.Context, d DeploymentID, i InstanceID) error
 	// Snapshot copies the state of a deployment, of which no instance has it
 	// open, under a name. One that is there already is left alone.
@@ -133,9 +133,14 @@ type Driver interface {
 	Restore(ctx context.Context, d DeploymentID, name string) error
 	// Discard removes a snapshot.
 	Discard(ctx context.Context, d DeploymentID, name string) error
-	// Purge removes what is kept for a deployment without instances: state and
-	// its snapshots.
+	// Purge removes what is kept for a deployment without instances: state, its
+	// snapshots and all else that Remains would tell. It returns when it has
+	// looked again.
 	Purge(ctx context.Context, d DeploymentID) error
+	// Remains looks at what there is of a deployment, of all if it is "": what
+	// runs, what lies on disks, what is held. What is another installation's, or
+	// a stranger's, is never among it.
+	Remains(ctx context.Context, d DeploymentID) ([]Thing, error)
 	// List returns every instance of ours, whoever started it.
 	List(ctx context.Context) ([]Observed, error)
 	// Output reads up to limit bytes that the instance wrote, from an offset. An

@@ -40,6 +40,8 @@ type Router interface {
 	// Unroute forgets a deployment: its names are 404 from then on, held
 	// requests are answered so too.
 	Unroute(DeploymentID)
+	// Routes says whether there is a route of a deployment.
+	Routes(DeploymentID) bool
 	// Drained waits until no request is in progress at an address that the
 	// deployment is no longer served at, and, while it hands over, none that
 	// writes or makes a run anywhere; or until ctx ends.

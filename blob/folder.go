@@ -10,8 +10,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/slipwayhq/slipway/internal/removal"
 )
 
 // incoming holds what is being received. It is cleared at every start.
@@ -87,27 +90,34 @@ func (f *Folder) Open(_ context.Context, folder, digest string) (io.ReadCloser, 
 
 // Delete removes what Write stored; what is not there is removed already.
 func (f *Folder) Delete(_ context.Context, folder, digest string) error {
-	if err := f.root.Remove(filepath.Join(folder, digest)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("delete blob: %w", err)
+	if err := f.root.Remove(filepath.Join(folder, digest)); err != nil && !removal.Absent(err) {
+		return fmt.Errorf("delete blob: %w", removal.Explain(err))
 	}
 	return nil
 }
 
-// DeleteAll removes a folder; one that is not there is removed already.
+// DeleteAll removes a folder, and returns when it has seen that it is gone; one
+// that is not there is removed already.
 func (f *Folder) DeleteAll(_ context.Context, folder string) error {
-	if err := f.root.RemoveAll(folder); err != nil {
-		return fmt.Errorf("delete blobs: %w", err)
+	if err := f.root.RemoveAll(folder); err != nil && !removal.Absent(err) {
+		return fmt.Errorf("delete blobs: %w", removal.Explain(err))
+	}
+	if _, err := f.root.Lstat(folder); !removal.Absent(err) {
+		return fmt.Errorf("delete blobs: %s is there again", folder)
 	}
 	return nil
 }
 
-// Any says whether there is anything in a folder, or at its name.
-func (f *Folder) Any(_ context.Context, folder string) (bool, error) {
-	switch _, err := f.root.Lstat(folder); {
-	case errors.Is(err, os.ErrNotExist):
-		return false, nil
-	case err != nil:
-		return false, fmt.Errorf("look for blobs: %w", err)
+// List names what lies in a folder, folders and blobs; what is none, or not there,
+// has nothing.
+func (f *Folder) List(_ context.Context, folder string) ([]string, error) {
+	entries, err := fs.ReadDir(f.root.FS(), folder)
+	if err != nil && !removal.Absent(err) {
+		return nil, fmt.Errorf("list blobs: %w", err)
 	}
-	return true, nil
+	names := make([]string, len(entries))
+	for n, entry := range entries {
+		names[n] = entry.Name()
+	}
+	return names, nil
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/slipwayhq/slipway/blob"
 )
 
@@ -63,5 +65,66 @@ func TestFolderDeletesOneFolderOnly(t *testing.T) {
 	}
 	if err := f.DeleteAll(t.Context(), "../"+filepath.Base(dir)); err == nil {
 		t.Error("it was led out of its folder")
+	}
+}
+
+func TestList(t *testing.T) {
+	f, err := blob.OpenFolder(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	_, digest, err := f.Write(t.Context(), "uploads/a", strings.NewReader("hello"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for folder, want := range map[string]string{"uploads": "a", "uploads/a": digest, "uploads/b": "", "uploads/a/" + digest: ""} {
+		if got, err := f.List(t.Context(), folder); strings.Join(got, " ") != want || err != nil {
+			t.Errorf("in %s: %v, %v", folder, got, err)
+		}
+	}
+}
+
+// What can not be removed is said, and removed once it can.
+func TestDeleteRefused(t *testing.T) {
+	dir := t.TempDir()
+	f, err := blob.OpenFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	_, digest, err := f.Write(t.Context(), "uploads/a", strings.NewReader("hello"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder, err := os.Open(filepath.Join(dir, "uploads", "a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := func(flags int) error { return unix.IoctlSetPointerInt(int(folder.Fd()), unix.FS_IOC_SETFLAGS, flags) }
+	if err := set(0x10); err != nil { // immutable
+		t.Skipf("nothing can be made immutable here: %v", err)
+	}
+	t.Cleanup(func() { _ = set(0); folder.Close() })
+	for _, err := range []error{f.Delete(t.Context(), "uploads/a", digest), f.DeleteAll(t.Context(), "uploads/a")} {
+		if err == nil || !strings.Contains(err.Error(), "chattr -i") {
+			t.Errorf("removed what can not be: %v", err)
+		}
+	}
+	if err := set(0); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.DeleteAll(t.Context(), "uploads/a"); err != nil {
+		t.Error(err)
+	}
+	file := filepath.Join(dir, "uploads", "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Delete(t.Context(), "uploads/file", digest); err != nil {
+		t.Errorf("below a file: %v", err)
+	}
+	if err := f.DeleteAll(t.Context(), "uploads/file"); err != nil {
+		t.Error(err)
 	}
 }

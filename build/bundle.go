@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/slipwayhq/slipway"
@@ -94,6 +95,9 @@ func (b *Builder) Remove(ctx context.Context, digest string) error {
 func (b *Builder) RemoveUnless(ctx context.Context, kind slipway.ItemKind, digest string, shared func() (bool, error)) (removed bool, err error) {
 	if kind == slipway.ItemImage {
 		return b.removeImage(ctx, digest, shared)
+	}
+	if name, is := strings.CutPrefix(digest, halfMade); is {
+		return true, b.removeHalfMade(name)
 	}
 	if !isKey(digest) {
 		return false, fmt.Errorf("bundle %q has no digest for a name", digest)

@@ -93,6 +93,9 @@ func (g *Gateway) Route(r slipway.Route) { g.table.set(r) }
 // begun go on.
 func (g *Gateway) Unroute(d slipway.DeploymentID) { g.table.unset(d) }
 
+// Routes says whether requests to a deployment find it.
+func (g *Gateway) Routes(d slipway.DeploymentID) bool { return g.table.find(string(d)) != nil }
+
 // SetReady says that all routes are there: from now on an unknown name is 404.
 func (g *Gateway) SetReady() { g.table.setReady() }
 

@@ -1,29 +1,132 @@
 package reconcile
 
-import "github.com/slipwayhq/slipway"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
 
-// orderOfRemoval is the order in which the things of a deleted deployment go:
-// nobody may reach it any more, nothing may run, and then what it left.
-var orderOfRemoval = []slipway.ItemKind{slipway.ItemRoute, slipway.ItemInstance, slipway.ItemState, slipway.ItemBundle, slipway.ItemImage}
+	"github.com/slipwayhq/slipway"
+)
 
-// nextOfDeletion works off the inventory. A step that does not succeed is
-// written there and tried again; it does not keep the others from being taken.
+// nextOfDeletion works off what is to go of the inventory. A step that does not
+// succeed is written there and tried again; it does not keep the others from
+// being taken. When all is removed it is looked for again.
 func nextOfDeletion(w world) step {
-	if len(w.Instances) > 0 {
-		return clearAway(w, w.Instances)
-	}
-	steps := []step{{do: rest, why: "nothing is left of it"}}
-	building := w.build != nil && !w.build.done
-	for _, kind := range orderOfRemoval {
-		for _, item := range w.Items {
-			switch {
-			case item.Kind != kind:
-			case (kind == slipway.ItemBundle || kind == slipway.ItemImage) && building:
-				steps = append(steps, step{do: rest, why: "a build is being cancelled"})
-			default:
-				steps = append(steps, step{do: removeItem, item: item, why: "its deployment is deleted"})
-			}
+	steps := []step{{do: rest, why: "nothing is left of it that is to go"}}
+	for _, kind := range slipway.OrderOfRemoval {
+		if kind == slipway.ItemInstance && len(w.Instances) > 0 {
+			steps = append(steps, clearAway(w, w.Instances))
+		}
+		for _, item := range w.toRemove(kind) {
+			steps = append(steps, nextOfItem(w, item))
 		}
 	}
+	if len(steps) == 1 && len(toVerify(w.Assignment)) > 0 {
+		return w.unlessPutOff(step{do: lookAgain, why: "all that is to go was removed"})
+	}
 	return soonest(w, steps...)
+}
+
+func nextOfItem(w world, item slipway.Item) step {
+	switch item.Kind {
+	case slipway.ItemRoute:
+	case slipway.ItemBundle, slipway.ItemImage:
+		if w.build != nil && !w.build.done {
+			return step{do: rest, why: "a build is being cancelled"}
+		}
+		fallthrough
+	default:
+		if len(w.Instances) > 0 {
+			return step{do: rest, why: "its instances come first"}
+		}
+	}
+	return step{do: removeItem, item: item, why: "its deployment is deleted"}
+}
+
+// toRemove lists the items of a kind that are to go now.
+func (w world) toRemove(kind slipway.ItemKind) []slipway.Item {
+	return slices.DeleteFunc(slices.Clone(w.Items), func(i slipway.Item) bool {
+		return i.Kind != kind || !i.RemovedAt.IsZero() || !w.Deployment.Deletion.Takes(kind)
+	})
+}
+
+// toVerify lists the items that were removed, and not looked for again.
+func toVerify(a slipway.Assignment) []slipway.Item {
+	return slices.DeleteFunc(slices.Clone(a.Items), func(i slipway.Item) bool { return i.RemovedAt.IsZero() })
+}
+
+// removeItem removes a thing. That it is gone is not believed: see lookAgain.
+func (w *worker) removeItem(ctx context.Context, item slipway.Item) error {
+	d := w.a.Deployment.ID
+	var err error
+	shared := false
+	switch item.Kind {
+	case slipway.ItemRoute:
+		w.unroute(d, w.a.Deployment.Generation)
+	case slipway.ItemInstance:
+		err = w.driver.Delete(ctx, d, slipway.InstanceID(item.Ref))
+	case slipway.ItemState:
+		err = w.driver.Purge(ctx, d)
+	case slipway.ItemBundle, slipway.ItemImage:
+		_, err = w.builder.RemoveUnless(ctx, item.Kind, item.Ref, func() (bool, error) {
+			shared, err = w.sync.Disown(ctx, w.lease, item.Kind, item.Ref)
+			return shared, err
+		})
+	}
+	switch {
+	case err != nil:
+		return w.stuck(ctx, item.Kind, item.Ref, err)
+	case shared:
+		return w.report(ctx) // it is written already
+	}
+	return w.report(ctx, slipway.ItemRemoved{Kind: item.Kind, Ref: item.Ref})
+}
+
+// lookAgain looks for what was removed, and for anything else that there is of a
+// deployment and is to go: what it finds is removed after all.
+func (w *worker) lookAgain(ctx context.Context) error {
+	gone := toVerify(w.a)
+	things, err := w.remains(ctx, gone)
+	if err != nil {
+		return fmt.Errorf("look for what is left: %w", err)
+	}
+	var events []slipway.Event
+	var found []error
+	for _, t := range things {
+		err := fmt.Errorf("%s %s: %s is there", t.Kind, t.Ref, t.What)
+		found = append(found, err)
+		events = append(events, slipway.ItemFound{Kind: t.Kind, Ref: t.Ref, Reason: err.Error()})
+	}
+	for _, i := range gone {
+		if !slices.ContainsFunc(things, func(t slipway.Thing) bool { return t.Kind == i.Kind && t.Ref == i.Ref }) {
+			events = append(events, slipway.ItemVerified{Kind: i.Kind, Ref: i.Ref})
+		}
+	}
+	return errors.Join(errors.Join(found...), w.report(ctx, events...))
+}
+
+// remains lists what there is of a deployment that is to go, and what it had of
+// what deployments share.
+func (w *worker) remains(ctx context.Context, gone []slipway.Item) ([]slipway.Thing, error) {
+	d := w.a.Deployment
+	things, err := w.driver.Remains(ctx, d.ID)
+	if err != nil {
+		return nil, err
+	}
+	things = slices.DeleteFunc(things, func(t slipway.Thing) bool { return !d.Deletion.Takes(t.Kind) })
+	if w.router.Routes(d.ID) {
+		things = append(things, slipway.Thing{Kind: slipway.ItemRoute, Ref: string(d.ID), What: "its route"})
+	}
+	made := slices.ContainsFunc(gone, func(i slipway.Item) bool { return i.Kind == slipway.ItemBundle || i.Kind == slipway.ItemImage })
+	if !made {
+		return things, nil
+	}
+	all, err := w.builder.Remains(ctx)
+	for _, t := range all {
+		if slices.ContainsFunc(gone, func(i slipway.Item) bool { return t.Kind == i.Kind && t.Ref == i.Ref }) {
+			things = append(things, t)
+		}
+	}
+	return things, err
 }

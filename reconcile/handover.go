@@ -265,7 +265,7 @@ func (w *worker) yield(ctx context.Context, s step) error {
 
 // hold has every new request wait.
 func (w *worker) hold() {
-	w.router.Route(held(w.a.Deployment))
+	w.Reconciler.route(held(w.a.Deployment), w.a.Deployment.Generation)
 }
 
 // letRunsEnd waits, bounded, for the runs of an instance to which no new ones

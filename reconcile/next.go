@@ -33,6 +33,7 @@ const (
 	remove     verb = "remove"      // delete what is left of the instance
 	fail       verb = "fail"        // end the revision
 	removeItem verb = "remove item" // delete a thing of a deleted deployment
+	lookAgain  verb = "look again"  // see whether what was removed is gone
 
 	move     verb = "move"     // write down the next phase of a hand-over
 	yield    verb = "yield"    // stop the instance whose state is handed over

@@ -26,6 +26,8 @@ type Builder interface {
 	// RemoveUnless removes an artefact, unless shared says that it is needed
 	// still; no build of the same artefact runs in between.
 	RemoveUnless(ctx context.Context, kind slipway.ItemKind, ref string, shared func() (bool, error)) (removed bool, err error)
+	// Remains lists the artefacts that there are.
+	Remains(context.Context) ([]slipway.Thing, error)
 }
 
 // Outputs carries what instances print to the control plane.
@@ -68,6 +70,9 @@ type Reconciler struct {
 	workers  map[slipway.DeploymentID]*worker
 	memories map[slipway.DeploymentID]*memory // of deployments that wait for a time
 	idle     sync.WaitGroup
+
+	routing sync.Mutex                     // held over every change of a route
+	closed  map[slipway.DeploymentID]int64 // generation before which no route is believed
 }
 
 // New returns a reconciler. It does nothing by itself: give it claims.
@@ -78,7 +83,7 @@ func New(s slipway.Sync, driver slipway.Driver, builder Builder, router slipway.
 	return &Reconciler{
 		sync: s, driver: driver, builder: builder, router: router, outputs: outputs, kinds: builder.Kinds(), config: config,
 		builds:  make(chan struct{}, max(config.Builds, 1)),
-		workers: map[slipway.DeploymentID]*worker{}, memories: map[slipway.DeploymentID]*memory{},
+		workers: map[slipway.DeploymentID]*worker{}, memories: map[slipway.DeploymentID]*memory{}, closed: map[slipway.DeploymentID]int64{},
 	}
 }
 
@@ -162,7 +167,7 @@ func (r *Reconciler) Adopt(ctx context.Context, a slipway.Assignment) (work bool
 		return false, err
 	}
 	if route, ok := routeFor(w); ok {
-		r.router.Route(route)
+		r.route(route, a.Deployment.Generation)
 	}
 	r.watch(w)
 	return next(w).do != rest, nil

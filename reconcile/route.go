@@ -47,3 +47,33 @@ func held(d slipway.Deployment) slipway.Route {
 		Public: d.Config.Access == slipway.AccessPublic,
 	}
 }
+
+// Unroute takes the route of a deployment away at once, and keeps it away from
+// who knows the deployment only as it was before a generation: a pass that is
+// under way must not bring it back.
+func (r *Reconciler) Unroute(d slipway.DeploymentID, generation int64) {
+	r.routing.Lock()
+	defer r.routing.Unlock()
+	r.closed[d] = generation
+	r.router.Unroute(d)
+}
+
+// route sets a route, as who knows a generation of the deployment sees it.
+func (r *Reconciler) route(to slipway.Route, generation int64) {
+	r.routing.Lock()
+	defer r.routing.Unlock()
+	if generation < r.closed[to.Deployment] {
+		return
+	}
+	delete(r.closed, to.Deployment)
+	r.router.Route(to)
+}
+
+func (r *Reconciler) unroute(d slipway.DeploymentID, generation int64) {
+	r.routing.Lock()
+	defer r.routing.Unlock()
+	if generation >= r.closed[d] {
+		delete(r.closed, d) // whoever comes later knows as much
+	}
+	r.router.Unroute(d)
+}

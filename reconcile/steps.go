@@ -69,6 +69,8 @@ func (w *worker) take(ctx context.Context, s step) error {
 		return w.discard(ctx)
 	case removeItem:
 		return w.removeItem(ctx, s.item)
+	case lookAgain:
+		return w.lookAgain(ctx)
 	}
 	return fmt.Errorf("step %q is unknown", s.do)
 }
@@ -356,28 +358,6 @@ func (w *worker) remove(ctx context.Context, i slipway.Instance) error {
 		events = append(events, slipway.HealthChanged{Health: healthOf(w.siblings(i))})
 	}
 	return w.report(ctx, events...)
-}
-
-// removeItem removes a thing and reports it only after having looked again.
-func (w *worker) removeItem(ctx context.Context, item slipway.Item) error {
-	d := w.a.Deployment.ID
-	var err error
-	switch item.Kind {
-	case slipway.ItemRoute:
-		w.router.Unroute(d)
-	case slipway.ItemInstance:
-		err = w.driver.Delete(ctx, d, slipway.InstanceID(item.Ref))
-	case slipway.ItemState:
-		err = w.driver.Purge(ctx, d)
-	case slipway.ItemBundle, slipway.ItemImage:
-		_, err = w.builder.RemoveUnless(ctx, item.Kind, item.Ref, func() (bool, error) {
-			return w.sync.Disown(ctx, w.lease, item.Kind, item.Ref)
-		})
-	}
-	if err != nil {
-		return w.stuck(ctx, item.Kind, item.Ref, err)
-	}
-	return w.report(ctx, slipway.ItemRemoved{Kind: item.Kind, Ref: item.Ref})
 }
 
 // stuck writes down why a thing could not be removed; the step is tried again.

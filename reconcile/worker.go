@@ -292,9 +292,9 @@ func (w *worker) look(ctx context.Context) (world, error) {
 
 func (w *worker) route(world world) {
 	if r, ok := routeFor(world); ok {
-		w.router.Route(r)
+		w.Reconciler.route(r, world.Deployment.Generation)
 	} else {
-		w.router.Unroute(w.a.Deployment.ID)
+		w.unroute(w.a.Deployment.ID, world.Deployment.Generation)
 	}
 	w.watch(world)
 }

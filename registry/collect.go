@@ -31,11 +31,6 @@ func (r *Registry) Remove(ctx context.Context, d slipway.DeploymentID) error {
 	return nil
 }
 
-// Any says whether there is anything of a deployment's.
-func (r *Registry) Any(_ context.Context, d slipway.DeploymentID) (bool, error) {
-	return r.disk.has(folderOf(d)), nil
-}
-
 // owned lists the blobs that a deployment has.
 func (r *Registry) owned(d slipway.DeploymentID) (all []string, err error) {
 	images, err := r.disk.names(folderOf(d))
@@ -56,6 +51,38 @@ func (r *Registry) collect(hex string) error {
 		return nil
 	}
 	return r.disk.remove(shared(hex))
+}
+
+// Remains lists what is below a deployment's prefix, or below all if it is "":
+// its images and, while there are none, its folder.
+func (r *Registry) Remains(_ context.Context, d slipway.DeploymentID) (things []slipway.Thing, err error) {
+	deployments := []string{string(d)}
+	if d == "" {
+		if deployments, err = r.disk.names(repositories); err != nil {
+			return nil, err
+		}
+	}
+	for _, of := range deployments {
+		id := slipway.DeploymentID(of)
+		if !deployment.MatchString(of) || !r.disk.has(folderOf(id)) {
+			continue
+		}
+		images, err := r.disk.names(folderOf(id))
+		if err != nil {
+			return things, err
+		}
+		if len(images) == 0 {
+			images = []string{""}
+		}
+		for _, image := range images {
+			at := path.Join(folderOf(id), image)
+			things = append(things, slipway.Thing{
+				Kind: slipway.ItemRepository, Ref: slipway.Repository(id), Deployment: id,
+				What: path.Join(r.disk.root.Name(), at), Since: r.disk.since(at),
+			})
+		}
+	}
+	return things, nil
 }
 
 // Retain keeps of a deployment's images those with the given digests

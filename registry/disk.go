@@ -6,8 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/slipwayhq/slipway/internal/removal"
 )
 
 // disk is the folder of a registry, out of which nothing leads. What changes it
@@ -108,7 +111,7 @@ func (d *disk) remove(name string) error {
 		return err
 	}
 	if err := d.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove: %w", err)
+		return fmt.Errorf("remove: %w", removal.Explain(err))
 	}
 	return nil
 }
@@ -118,7 +121,10 @@ func (d *disk) removeAll(folder string) error {
 		return err
 	}
 	if err := d.root.RemoveAll(folder); err != nil {
-		return fmt.Errorf("remove folder: %w", err)
+		return fmt.Errorf("remove folder: %w", removal.Explain(err))
+	}
+	if d.has(folder) {
+		return fmt.Errorf("remove folder: %s is there again", folder)
 	}
 	return d.sync(path.Dir(folder))
 }
@@ -126,15 +132,20 @@ func (d *disk) removeAll(folder string) error {
 // touch makes a file young again. It tells nothing that could not be lost.
 func (d *disk) touch(name string, now time.Time) { _ = d.root.Chtimes(name, now, now) }
 
+// since is when something was made.
+func (d *disk) since(name string) time.Time {
+	return removal.Since(filepath.Join(d.root.Name(), filepath.FromSlash(name)))
+}
+
 func (d *disk) has(name string) bool {
 	_, err := d.root.Lstat(name)
 	return err == nil
 }
 
-// names lists a folder, in order; one that is not there is empty.
+// names lists a folder, in order; what is none, or not there, is empty.
 func (d *disk) names(folder string) ([]string, error) {
 	entries, err := fs.ReadDir(d.root.FS(), folder)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !removal.Absent(err) {
 		return nil, fmt.Errorf("list folder: %w", err)
 	}
 	names := make([]string, len(entries))

@@ -147,20 +147,33 @@ func (s *Service) stepsOf(ctx context.Context, dying []slipway.Deployment) (step
 
 // clear removes what the control plane has of a kind, and looks again.
 func (s *Service) clear(ctx context.Context, i slipway.Item) error {
-	var left bool
-	var err error
 	switch i.Kind {
 	case slipway.ItemUpload:
-		if err = s.blobs.DeleteAll(ctx, uploadFolder(i.Deployment)); err == nil {
-			left, err = s.blobs.Any(ctx, uploadFolder(i.Deployment))
-		}
+		return s.clearUploads(ctx, i.Deployment)
 	case slipway.ItemRepository:
-		if err = s.images.Remove(ctx, i.Deployment); err == nil {
-			left, err = s.images.Any(ctx, i.Deployment)
-		}
+		return s.clearImages(ctx, i.Deployment)
 	}
-	if err == nil && left {
-		err = errors.New("it is still there")
+	return fmt.Errorf("%s is nothing that is removed by itself", i.Kind)
+}
+
+func (s *Service) clearUploads(ctx context.Context, d slipway.DeploymentID) error {
+	if err := s.blobs.DeleteAll(ctx, uploadFolder(d)); err != nil {
+		return err
+	}
+	left, err := s.blobs.List(ctx, uploadFolder(d))
+	if err == nil && len(left) > 0 {
+		err = fmt.Errorf("%s is there still", left[0])
+	}
+	return err
+}
+
+func (s *Service) clearImages(ctx context.Context, d slipway.DeploymentID) error {
+	if err := s.images.Remove(ctx, d); err != nil {
+		return err
+	}
+	left, err := s.images.Remains(ctx, d)
+	if err == nil && len(left) > 0 {
+		err = fmt.Errorf("%s is there still", left[0].What)
 	}
 	return err
 }

@@ -26,9 +26,10 @@ type Images interface {
 	// what was pushed or pinned lately; the others go.
 	Retain(ctx context.Context, d slipway.DeploymentID, digests []string) error
 	// Remove removes all images of a deployment that takes no pushes any more.
+	// It returns when it has seen that they are gone.
 	Remove(context.Context, slipway.DeploymentID) error
-	// Any says whether there is anything of a deployment.
-	Any(context.Context, slipway.DeploymentID) (bool, error)
+	// Remains lists what is there of a deployment, of all if it is "".
+	Remains(context.Context, slipway.DeploymentID) ([]slipway.Thing, error)
 	// Sweep removes what unfinished pushes left.
 	Sweep(context.Context) error
 }

@@ -30,10 +30,10 @@ type Blobs interface {
 	Open(ctx context.Context, folder, digest string) (io.ReadCloser, error)
 	// Delete removes what Write stored; what is not there is removed already.
 	Delete(ctx context.Context, folder, digest string) error
-	// DeleteAll removes a folder, likewise.
+	// DeleteAll removes a folder, likewise, and has looked again when it returns.
 	DeleteAll(ctx context.Context, folder string) error
-	// Any says whether there is anything in a folder.
-	Any(ctx context.Context, folder string) (bool, error)
+	// List names what lies in a folder; one that is not there has nothing.
+	List(ctx context.Context, folder string) ([]string, error)
 }
 
 // Sealer encrypts values for a row.

@@ -185,6 +185,10 @@ func TestBuildOnce(t *testing.T) {
 		if got := owned(t, b, c); len(got) != 2 {
 			t.Errorf("images %v", got)
 		}
+		left, err := b.Remains(t.Context())
+		if err != nil || len(left) != 2 || left[0].Kind != slipway.ItemImage || left[0].Ref != a.Key || left[1].Ref != a.Key || left[0].Since.IsZero() {
+			t.Errorf("Remains = %+v, %v", left, err)
+		}
 		for range 2 { // the second time there is nothing
 			if err := b.Remove(t.Context(), a.Key); err != nil {
 				t.Fatal(err)
@@ -192,6 +196,9 @@ func TestBuildOnce(t *testing.T) {
 		}
 		if got := owned(t, b, c); len(got) != 0 {
 			t.Errorf("left %v", got)
+		}
+		if left, err := b.Remains(t.Context()); len(left) > 0 || err != nil {
+			t.Errorf("then %+v, %v", left, err)
 		}
 	})
 }

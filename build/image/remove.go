@@ -11,13 +11,48 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
 
+	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/internal/engine"
 )
 
 // Remove removes the images of a key. One that a container still runs loses its
-// names, and is removed by Sweep once it does not.
+// names, and is removed by Sweep once it does not. It returns when it has seen
+// that none is left that has a name.
 func (b *Builder) Remove(ctx context.Context, key string) error {
-	return b.removeAll(ctx, make(client.Filters).Add("label", b.owned(), labelKey+"="+key))
+	ours := make(client.Filters).Add("label", b.owned(), labelKey+"="+key)
+	if err := b.removeAll(ctx, ours); err != nil {
+		return err
+	}
+	left, err := b.list(ctx, ours)
+	if err == nil && len(left) > 0 {
+		err = fmt.Errorf("%s is left", left[0].What)
+	}
+	return err
+}
+
+// Remains lists the images that were made here and can be used.
+func (b *Builder) Remains(ctx context.Context) ([]slipway.Thing, error) {
+	return b.list(ctx, make(client.Filters).Add("label", b.owned()))
+}
+
+// list tells of images that have a name.
+func (b *Builder) list(ctx context.Context, filters client.Filters) (things []slipway.Thing, err error) {
+	found, err := b.Engine.ImageList(ctx, client.ImageListOptions{Filters: filters})
+	if err != nil {
+		return nil, b.Engine.Explain(fmt.Errorf("list images: %w", err))
+	}
+	for _, image := range found.Items {
+		if names := namesOf(image.RepoTags); len(names) > 0 {
+			things = append(things, slipway.Thing{
+				Kind: slipway.ItemImage, Ref: image.Labels[labelKey], What: "image " + names[0], Since: time.Unix(image.Created, 0).UTC(),
+			})
+		}
+	}
+	return things, nil
+}
+
+func namesOf(tags []string) []string {
+	return slices.DeleteFunc(tags, func(name string) bool { return strings.HasPrefix(name, "<none>") })
 }
 
 // Sweep removes what has none of our names: what builds left that failed or
@@ -63,7 +98,7 @@ func (b *Builder) removeAll(ctx context.Context, filters client.Filters) error {
 		return b.Engine.Explain(fmt.Errorf("list images: %w", err))
 	}
 	for _, image := range found.Items {
-		names := slices.DeleteFunc(image.RepoTags, func(name string) bool { return strings.HasPrefix(name, "<none>") })
+		names := namesOf(image.RepoTags)
 		if len(names) == 0 {
 			names = []string{image.ID}
 		}

@@ -48,8 +48,9 @@ func world(t *testing.T, e *dockertest.Engine) drivertest.World {
 		Folder: func(id slipway.DeploymentID, i slipway.InstanceID) string {
 			return filepath.Join(root, string(id), string(i))
 		},
-		PID:   func(t testing.TB, w slipway.Workload, pid string) string { return outside(t, e, w, pid) },
-		State: func(id slipway.DeploymentID) string { return e.Volume(volumeOf(root, id)) },
+		PID:       func(t testing.TB, w slipway.Workload, pid string) string { return outside(t, e, w, pid) },
+		State:     func(id slipway.DeploymentID) string { return e.Volume(volumeOf(root, id)) },
+		Strangers: strangers(e, root, owner),
 	}
 }
 

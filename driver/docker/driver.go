@@ -142,7 +142,7 @@ func (d *Driver) known(id slipway.DeploymentID, i slipway.InstanceID) *instance 
 	return in
 }
 
-func (d *Driver) forget(in *instance) {
+func (d *Driver) drop(in *instance) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.instances[in.id] == in {

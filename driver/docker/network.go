@@ -128,15 +128,20 @@ func (d *Driver) disconnect(ctx context.Context, id slipway.DeploymentID) error 
 		return err
 	}
 	defer d.connecting.leave()
-	left, err := d.Engine.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: d.ours().Add("label", labelDeployment+"="+string(id))})
+	left, err := d.Engine.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: d.oursOf(id)})
 	if err != nil || len(left.Items) > 0 {
 		return d.Engine.Explain(err)
 	}
-	there, err := d.network(ctx, id)
-	if there == "" || err != nil {
-		return err
+	found, err := d.Engine.NetworkList(ctx, client.NetworkListOptions{Filters: d.oursOf(id)})
+	if err != nil {
+		return fmt.Errorf("list networks: %w", d.Engine.Explain(err))
 	}
-	return d.removeNetwork(ctx, there)
+	for _, n := range found.Items {
+		if err := d.removeNetwork(ctx, n.ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (d *Driver) removeNetwork(ctx context.Context, id string) error {

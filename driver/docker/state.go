@@ -242,7 +242,7 @@ func (d *Driver) removeKeeper(ctx context.Context, name string) error {
 // removeVolumes removes all volumes of a deployment but one. What a container
 // that ended still holds is left until the next time.
 func (d *Driver) removeVolumes(ctx context.Context, id slipway.DeploymentID, but string) error {
-	found, err := d.Engine.VolumeList(ctx, client.VolumeListOptions{Filters: d.ours().Add("label", labelDeployment+"="+string(id))})
+	found, err := d.Engine.VolumeList(ctx, client.VolumeListOptions{Filters: d.oursOf(id)})
 	if err != nil {
 		return fmt.Errorf("list volumes: %w", d.Engine.Explain(err))
 	}
@@ -255,23 +255,5 @@ func (d *Driver) removeVolumes(ctx context.Context, id slipway.DeploymentID, but
 			return fmt.Errorf("remove volume: %w", d.Engine.Explain(err))
 		}
 	}
-	return nil
-}
-
-// forgetState removes the state of a deployment and its snapshots.
-func (d *Driver) forgetState(ctx context.Context, id slipway.DeploymentID) error {
-	if kept, err := d.hasState(id); !kept {
-		return err
-	}
-	if err := d.removeKeeper(ctx, keeper(id)); err != nil {
-		return err
-	}
-	if err := d.removeVolumes(ctx, id, ""); err != nil {
-		return err
-	}
-	if err := os.RemoveAll(d.stateFolder(id)); err != nil {
-		return err
-	}
-	_ = os.Remove(d.deploymentFolder(id)) // not empty if there are instances
 	return nil
 }

@@ -21,7 +21,7 @@ import (
 // Stop asks a container to drain, once in its life, and kills it when the grace,
 // counted from then, is over. If ctx ends first, it goes on draining.
 func (d *Driver) Stop(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID, grace time.Duration) error {
-	in, err := d.find(id, i)
+	in, err := d.findAny(ctx, id, i)
 	if in == nil || err != nil {
 		return err
 	}

@@ -54,6 +54,10 @@ type World struct {
 	// State returns where a deployment's state lies on this machine; nil if
 	// nowhere.
 	State func(slipway.DeploymentID) string
+	// Strangers makes things that are none of this installation's and look like
+	// those of a workload, which is not there yet, and returns how to see that
+	// they are as they were; nil where there can be none.
+	Strangers func(t *testing.T, like slipway.Workload) (intact func())
 }
 
 // Run runs the suite; each case gets a world of its own.
@@ -118,6 +122,9 @@ var cases = []testCase{
 	{name: "Delete", run: deletes},
 	{name: "Delete leaves no folder", folder: true, run: deleteLeavesNothing},
 	{name: "Purge", state: true, run: purges},
+	{name: "what remains is told", run: remainsAreTold},
+	{name: "Purge takes instances that ended", run: purgeTakesAll},
+	{name: "what remains of bad ids", run: remainsOfBadIDs},
 	{name: "state outlives instances", processes: true, state: true, run: stateOutlives},
 	{name: "neighbours and strangers are left alone", run: leftAlone},
 	{name: "List is complete", run: listIsComplete},

@@ -113,6 +113,14 @@ func (d *Driver) Purge(ctx context.Context, id slipway.DeploymentID) error {
 	return errors.Join(d.processes.Purge(ctx, id), d.images.Purge(ctx, id))
 }
 
+// Remains lists what there is in both. What the one knows is told even if the
+// other does not answer.
+func (d *Driver) Remains(ctx context.Context, id slipway.DeploymentID) ([]slipway.Thing, error) {
+	things, err1 := d.processes.Remains(ctx, id)
+	others, err2 := d.images.Remains(ctx, id)
+	return append(things, others...), errors.Join(err1, err2)
+}
+
 // List returns the instances of both. Of one that only left something behind in
 // a driver, the other knows more.
 func (d *Driver) List(ctx context.Context) ([]slipway.Observed, error) {

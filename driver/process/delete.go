@@ -10,10 +10,11 @@ import (
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/driver/internal/ids"
+	"github.com/slipwayhq/slipway/internal/removal"
 )
 
-// Delete removes the folder of a stopped instance. It refuses while anything of
-// the instance runs.
+// Delete removes the folder of a stopped instance, and its control group if the
+// kernel has one still. It refuses while anything of the instance runs.
 func (d *Driver) Delete(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID) error {
 	in, err := d.take(ctx, id, i)
 	if err != nil {
@@ -23,9 +24,12 @@ func (d *Driver) Delete(ctx context.Context, id slipway.DeploymentID, i slipway.
 	if err := in.checkIdle(); err != nil {
 		return err
 	}
-	d.at(StepDelete)
-	if err := removeTree(in.folder); err != nil {
+	if err := d.dropGroup(ctx, in); err != nil {
 		return err
+	}
+	d.at(StepDelete)
+	if err := removal.Tree(in.folder); err != nil {
+		return fmt.Errorf("process: %w", err)
 	}
 	d.at(StepDeleted)
 	d.drop(in)
@@ -33,31 +37,46 @@ func (d *Driver) Delete(ctx context.Context, id slipway.DeploymentID, i slipway.
 	return nil
 }
 
-// Purge removes the folder of a deployment. It refuses while anything of the
-// deployment runs.
+// Purge removes the folder of a deployment, and what else there is of it. It
+// refuses while anything of the deployment runs, and returns without an error
+// only when it has looked for what remains, and found nothing.
 func (d *Driver) Purge(ctx context.Context, id slipway.DeploymentID) error {
 	if err := ids.CheckDeployment(id); err != nil {
 		return err
 	}
 	// Out of the way by one rename: large states take long to remove.
 	purged := purgedFolder(d.deploymentFolder(id))
-	if err := errors.Join(removeTree(purged), ctx.Err()); err != nil {
-		return err
+	if err := errors.Join(removal.Tree(purged), ctx.Err()); err != nil {
+		return fmt.Errorf("process: %w", err)
 	}
 	if err := d.setAside(id, purged); err != nil {
 		return err
 	}
 	d.at(StepPurged)
-	if err := removeTree(purged); err != nil {
+	if err := removal.Tree(purged); err != nil {
+		return fmt.Errorf("process: %w", err)
+	}
+	if err := d.freeUser(id); err != nil {
 		return err
 	}
-	return d.freeUser(id)
+	return d.checkNothing(ctx, id)
+}
+
+// checkNothing looks again.
+func (d *Driver) checkNothing(ctx context.Context, id slipway.DeploymentID) error {
+	left, err := d.Remains(ctx, id)
+	if err == nil && len(left) > 0 {
+		err = fmt.Errorf("process: deployment %s: %s is left", id, left[0].What)
+	}
+	return err
 }
 
 // purgedFolder is where a deployment's lies while it is removed.
 func purgedFolder(folder string) string {
-	return filepath.Join(filepath.Dir(folder), "purged-"+filepath.Base(folder))
+	return filepath.Join(filepath.Dir(folder), purgedPrefix+filepath.Base(folder))
 }
+
+const purgedPrefix = "purged-"
 
 func (d *Driver) setAside(id slipway.DeploymentID, purged string) error {
 	d.folders.Lock() // nothing is started meanwhile
@@ -70,7 +89,7 @@ func (d *Driver) setAside(id slipway.DeploymentID, purged string) error {
 	}
 	err := os.Rename(d.deploymentFolder(id), purged)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return fmt.Errorf("process: set aside what is to be removed: %w", removal.Explain(err))
 	}
 	d.drop(all...)
 	return nil
@@ -92,40 +111,4 @@ func (d *Driver) prune(id slipway.DeploymentID) {
 	if os.Remove(filepath.Join(folder, instances)) == nil {
 		_ = os.Remove(folder) // not empty if there is state
 	}
-}
-
-// removeTree removes a folder with all that is in it, and never what links in
-// it point to. Folders that were closed to us are opened first.
-func removeTree(path string) error {
-	err := os.RemoveAll(path)
-	if !errors.Is(err, fs.ErrPermission) {
-		return err
-	}
-	if err := openFolders(path); err != nil {
-		return err
-	}
-	return os.RemoveAll(path)
-}
-
-// openFolders works through a root, which no link can lead out of.
-func openFolders(path string) error {
-	root, err := os.OpenRoot(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	return openFolder(root, filepath.Base(path))
-}
-
-func openFolder(root *os.Root, name string) error {
-	if err := root.Chmod(name, 0o700); err != nil {
-		return err
-	}
-	entries, err := fs.ReadDir(root.FS(), name)
-	for _, entry := range entries {
-		if entry.IsDir() {
-			err = errors.Join(err, openFolder(root, filepath.Join(name, entry.Name())))
-		}
-	}
-	return err
 }

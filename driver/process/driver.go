@@ -31,6 +31,7 @@ type Driver struct {
 	walls   Walls
 	usersMu sync.Mutex // held while a user is given or given back
 	groups  *cgroup.Tree
+	census  census
 
 	// alive ends with Close.
 	alive    context.Context

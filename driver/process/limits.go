@@ -154,11 +154,8 @@ func (d *Driver) Usage(ctx context.Context, id slipway.DeploymentID, i slipway.I
 		}
 	}
 	ticks, held := procfs.Processes().Uses(r.pid)
-	return slipway.Usage{CPU: time.Duration(ticks) * time.Second / ticksPerSecond, Memory: held}, nil
+	return slipway.Usage{CPU: time.Duration(ticks) * time.Second / procfs.TicksPerSecond, Memory: held}, nil
 }
-
-// ticksPerSecond is USER_HZ, which is the same on every Linux that Go runs on.
-const ticksPerSecond = 100
 
 // memoryLimit of an attempt, for people.
 func (s state) memoryLimit() string {

@@ -86,7 +86,8 @@ func world(root string, options ...process.Option) drivertest.World {
 		Folder: func(d slipway.DeploymentID, i slipway.InstanceID) string {
 			return filepath.Join(root, string(d), "instances", string(i))
 		},
-		State: func(d slipway.DeploymentID) string { return filepath.Join(root, string(d), "state") },
+		State:     func(d slipway.DeploymentID) string { return filepath.Join(root, string(d), "state") },
+		Strangers: strangers(root, options...),
 	}
 }
 

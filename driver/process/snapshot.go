@@ -15,6 +15,7 @@ import (
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/driver/internal/ids"
+	"github.com/slipwayhq/slipway/internal/removal"
 )
 
 // Snapshots lie beside the state that they were taken of:
@@ -94,7 +95,7 @@ func (d *Driver) Restore(ctx context.Context, id slipway.DeploymentID, name stri
 		return err
 	}
 	d.at(StepRestored)
-	return errors.Join(syncFolder(d.deploymentFolder(id)), removeTree(work))
+	return errors.Join(syncFolder(d.deploymentFolder(id)), removal.Tree(work))
 }
 
 // exchange puts a folder in the place of another, which comes into its own.
@@ -108,7 +109,7 @@ func exchange(work, state string) error {
 	}
 	// There is no state, or no exchange. Who dies in between restores again: no
 	// instance is started before that is done.
-	return errors.Join(removeTree(state), os.Rename(work, state))
+	return errors.Join(removal.Tree(state), os.Rename(work, state))
 }
 
 // Discard removes a snapshot.
@@ -118,14 +119,14 @@ func (d *Driver) Discard(ctx context.Context, id slipway.DeploymentID, name stri
 		return err
 	}
 	work := filepath.Join(filepath.Dir(target), making)
-	if err := removeTree(work); err != nil {
+	if err := removal.Tree(work); err != nil {
 		return err
 	}
 	if err := os.Rename(target, work); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	d.at(StepDiscarded)
-	return removeTree(work)
+	return removal.Tree(work)
 }
 
 // checkClosed says which instance may have the state of a deployment open.
@@ -141,7 +142,7 @@ func (d *Driver) checkClosed(ctx context.Context, id slipway.DeploymentID) error
 // copyState copies a folder, in the place of what a former try left. One that is
 // not there counts as empty.
 func (d *Driver) copyState(ctx context.Context, from, to string) error {
-	if err := removeTree(to); err != nil {
+	if err := removal.Tree(to); err != nil {
 		return err
 	}
 	if _, err := os.Lstat(from); errors.Is(err, fs.ErrNotExist) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -16,8 +17,11 @@ import (
 // over. If ctx ends first, the agent goes on draining.
 func (d *Driver) Stop(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID, grace time.Duration) error {
 	in, err := d.find(id, i)
-	if in == nil || err != nil {
+	if err != nil {
 		return err
+	}
+	if in == nil {
+		return d.endStrays(ctx, id, i)
 	}
 	for {
 		for r := in.current(); r != nil; r = in.current() {
@@ -34,6 +38,18 @@ func (d *Driver) Stop(ctx context.Context, id slipway.DeploymentID, i slipway.In
 		}
 		in.unlock() // started under us
 	}
+}
+
+// endStrays ends what has the marks of an instance that is not known, since its
+// folder went while it ran or it was deleted before they came. What was asked to
+// end once has no claim to grace.
+func (d *Driver) endStrays(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID) error {
+	in := newInstance(id, i, d.instanceFolder(id, i))
+	claims, err := d.census.take(d.claims)
+	if err == nil && slices.ContainsFunc(claims, func(c claim) bool { return c.folder == in.folder }) {
+		err = in.sweep(ctx, nil)
+	}
+	return err
 }
 
 // end lets one attempt drain, then kills it.

@@ -12,6 +12,7 @@ import (
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/driver/process/internal/procfs"
 	"github.com/slipwayhq/slipway/internal/confine"
+	"github.com/slipwayhq/slipway/internal/removal"
 )
 
 // Users is a range of user numbers, both ends included, of which each
@@ -105,7 +106,7 @@ func (d *Driver) takeUser(folder string, taken map[int]string) (int, error) {
 			if reuse && !abandoned(uid, owner) {
 				continue
 			}
-			link := filepath.Join(d.walls.Taken, strconv.Itoa(uid))
+			link := d.userLink(uid)
 			if reuse && os.Remove(link) != nil {
 				continue
 			}
@@ -141,7 +142,9 @@ func abandoned(uid int, folder string) bool {
 	return err == nil
 }
 
-// freeUser gives the user of a deployment back, of which nothing is left.
+// freeUser gives the user of a deployment back, of which nothing is left but
+// what the user has in shared memory: it goes first, or the next one would have
+// it.
 func (d *Driver) freeUser(id slipway.DeploymentID) error {
 	if !d.walls.Users.any() {
 		return nil
@@ -150,8 +153,14 @@ func (d *Driver) freeUser(id slipway.DeploymentID) error {
 	defer d.usersMu.Unlock()
 	taken, err := d.readUsers()
 	for uid, owner := range taken {
-		if owner == d.deploymentFolder(id) {
-			err = errors.Join(err, os.Remove(filepath.Join(d.walls.Taken, strconv.Itoa(uid))))
+		if owner != d.deploymentFolder(id) {
+			continue
+		}
+		for _, path := range ownedBy(uid) {
+			err = errors.Join(err, removal.Tree(path))
+		}
+		if err == nil {
+			err = os.Remove(d.userLink(uid))
 		}
 	}
 	return err

@@ -63,6 +63,9 @@ func (t *Tree) Names() []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
+// Folder is where the group is, in one of the hierarchies.
+func (g *Group) Folder() string { return slices.Min(g.folders) }
+
 // places are the folders that groups are made in, one in each hierarchy.
 func (t *Tree) places() map[string]bool {
 	places := map[string]bool{}

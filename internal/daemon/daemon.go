@@ -112,6 +112,7 @@ type Server struct {
 	meter    *meter.Meter
 	metrics  *metrics.Metrics
 	gateway  *gateway.Gateway
+	workers  *reconcile.Reconciler
 	listener *listener.Listener
 	doors    doors
 	names    certificates // nil without TLS
@@ -193,6 +194,7 @@ func (s *Server) openControl(ctx context.Context) error {
 	// The gateway forgets after access: else it could ask for what is not forgotten yet.
 	config.Forget = func() { keys.Forget(); s.gateway.ForgetKeys() }
 	config.Moved = s.metrics.Moved
+	config.Unroute = func(d slipway.DeploymentID, generation int64) { s.workers.Unroute(d, generation) }
 	s.service = service.New(s.store, s.blobs, s.images, ring, config)
 	s.gateway = gateway.New(gateway.Config{
 		Identifier: keys, Guesses: keys, KeyTTL: gatewayKeyTTL, Domain: s.config.Domain,
@@ -257,11 +259,11 @@ func (s *Server) openData(context.Context) error {
 	health := s.config.Vitals
 	health.Logger = s.config.Logger
 	watched := vitals.New(s.gateway, s.driver, health)
-	reconciler := reconcile.New(s.service, s.driver, builder, s.gateway, outputs, reconcile.Config{
+	s.workers = reconcile.New(s.service, s.driver, builder, s.gateway, outputs, reconcile.Config{
 		Owner: owner, Ports: s.config.Ports, Builds: s.config.Builds, Settle: s.config.Settle, Quiet: s.config.Quiet,
 		Meter: s.meter, Vitals: watched, Logger: s.config.Logger, Now: time.Now,
 	})
-	s.listener = listener.New(s.service, s.driver, reconciler, outputs, listener.Config{Owner: owner, Batch: 100, Vitals: watched, Logger: s.config.Logger})
+	s.listener = listener.New(s.service, s.driver, s.workers, outputs, listener.Config{Owner: owner, Batch: 100, Vitals: watched, Logger: s.config.Logger})
 	return nil
 }
 

@@ -31,8 +31,38 @@ func (e *Engine) prefix(name reference.Named) string {
 }
 
 // Remove gives up all that was fetched by a reference. What nobody else holds by
-// a tag is removed with it; a container that still uses it keeps it.
-func (e *Engine) Remove(ctx context.Context, ref string) error { return e.remove(ctx, ref, "") }
+// a tag is removed with it; a container that still uses it keeps it. It returns
+// when it has seen that we hold it no more.
+func (e *Engine) Remove(ctx context.Context, ref string) error {
+	if err := e.remove(ctx, ref, ""); err != nil {
+		return err
+	}
+	held, err := e.Held(ctx, ref)
+	if err == nil && len(held) > 0 {
+		err = fmt.Errorf("image %s is left", held[0])
+	}
+	return err
+}
+
+// Held lists the tags by which we hold what was fetched by a reference.
+func (e *Engine) Held(ctx context.Context, ref string) (tags []string, err error) {
+	name, err := parse(ref)
+	if err != nil {
+		return nil, nil // then nothing was fetched by it
+	}
+	found, err := e.ImageList(ctx, client.ImageListOptions{Filters: make(client.Filters).Add("reference", e.prefix(name)+"*")})
+	for _, image := range found.Items {
+		for _, tag := range image.RepoTags {
+			if strings.HasPrefix(tag, e.prefix(name)) {
+				tags = append(tags, tag)
+			}
+		}
+	}
+	if err != nil {
+		return nil, e.Explain(fmt.Errorf("list images: %w", err))
+	}
+	return tags, nil
+}
 
 // RemoveOlder gives up what was fetched by a reference before an image was.
 func (e *Engine) RemoveOlder(ctx context.Context, ref string, than Image) error {
@@ -41,19 +71,10 @@ func (e *Engine) RemoveOlder(ctx context.Context, ref string, than Image) error 
 
 // remove takes away our tags but the one that ends in keep.
 func (e *Engine) remove(ctx context.Context, ref, keep string) error {
-	name, err := parse(ref)
-	if err != nil {
-		return nil // then nothing was fetched by it
-	}
-	found, err := e.ImageList(ctx, client.ImageListOptions{Filters: make(client.Filters).Add("reference", e.prefix(name)+"*")})
-	if err != nil {
-		return e.Explain(fmt.Errorf("list images: %w", err))
-	}
-	for _, image := range found.Items {
-		for _, tag := range image.RepoTags {
-			if ours, found := strings.CutPrefix(tag, e.prefix(name)); found && ours != keep {
-				err = errors.Join(err, e.untag(ctx, tag))
-			}
+	held, err := e.Held(ctx, ref)
+	for _, tag := range held {
+		if keep == "" || !strings.HasSuffix(tag, "-"+keep) {
+			err = errors.Join(err, e.untag(ctx, tag))
 		}
 	}
 	return e.Explain(err)

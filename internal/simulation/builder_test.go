@@ -132,6 +132,15 @@ func (b *builder) RemoveUnless(_ context.Context, _ slipway.ItemKind, key string
 	return true, nil
 }
 
+func (b *builder) Remains(context.Context) (things []slipway.Thing, _ error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for key := range b.bundles {
+		things = append(things, slipway.Thing{Kind: slipway.ItemBundle, Ref: key, What: "bundle " + key})
+	}
+	return things, nil
+}
+
 func sleep(ctx context.Context, d time.Duration) error {
 	select {
 	case <-ctx.Done():

@@ -363,6 +363,10 @@ func (m mortalDriver) Purge(ctx context.Context, d slipway.DeploymentID) error {
 	return m.alone("Purge", d, func() error { return m.checked.Purge(ctx, d) })
 }
 
+func (m mortalDriver) Remains(ctx context.Context, d slipway.DeploymentID) ([]slipway.Thing, error) {
+	return live(m.p, "Remains", func() ([]slipway.Thing, error) { return m.checked.Remains(ctx, d) })
+}
+
 type mortalBuilder struct {
 	*builder
 	p *plane
@@ -378,6 +382,10 @@ func (m mortalBuilder) Launch(ctx context.Context, a slipway.Artefact) (slipway.
 
 func (m mortalBuilder) RemoveUnless(ctx context.Context, kind slipway.ItemKind, key string, shared func() (bool, error)) (bool, error) {
 	return live(m.p, "RemoveUnless", func() (bool, error) { return m.builder.RemoveUnless(ctx, kind, key, shared) })
+}
+
+func (m mortalBuilder) Remains(ctx context.Context) ([]slipway.Thing, error) {
+	return live(m.p, "Remains of builds", func() ([]slipway.Thing, error) { return m.builder.Remains(ctx) })
 }
 
 type mortalRouter struct {

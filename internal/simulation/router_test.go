@@ -31,6 +31,11 @@ func (r *router) Unroute(d slipway.DeploymentID) {
 	delete(r.routes, d)
 }
 
+func (r *router) Routes(d slipway.DeploymentID) bool {
+	_, ok := r.of(d)
+	return ok
+}
+
 func (r *router) of(d slipway.DeploymentID) (slipway.Route, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -45,7 +45,9 @@ func testInventory(t *testing.T, w *world) {
 	add(again)
 	equal(t, "needed again", items(), []slipway.Item{again})
 
-	stuck := func(tx slipway.Tx) error { return tx.MarkStuck(d.ID, slipway.ItemBundle, "digest", "in use\x00", at(9)) }
+	stuck := func(tx slipway.Tx) error {
+		return tx.MarkStuck(d.ID, slipway.ItemBundle, "digest", "in use\x00", at(9))
+	}
 	w.update(stuck)
 	w.update(stuck)
 	again.Attempts, again.LastError = 2, "in use\uFFFD"

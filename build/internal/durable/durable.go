@@ -7,12 +7,15 @@ package durable
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/slipwayhq/slipway/internal/removal"
 )
 
 // Publish makes a finished folder this user's and read-only, writes it through
@@ -104,18 +107,19 @@ func syncFolder(dir string) error {
 	return errors.Join(folder.Sync(), folder.Close())
 }
 
-// Remove takes a folder away by way of tmp. One that is not there is removed
-// already.
+// Remove takes a folder away by way of tmp, and returns when it has seen that it
+// is gone. One that is not there is removed already. On a full disk there may be
+// no room for another folder: it goes under a name of its own.
 func Remove(dir, tmp string) error {
-	grave, err := os.MkdirTemp(tmp, "removed-")
-	if err != nil {
+	grave := filepath.Join(tmp, "removed-"+filepath.Base(dir))
+	if err := Discard(grave); err != nil { // of a try before
 		return err
 	}
-	err = os.Rename(dir, filepath.Join(grave, "it"))
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
+	err := os.Rename(dir, grave)
+	if err != nil && !removal.Absent(err) {
+		return fmt.Errorf("set aside what is to be removed: %w", removal.Explain(err))
 	}
-	return errors.Join(err, syncFolder(filepath.Dir(dir)), Discard(grave))
+	return errors.Join(syncFolder(filepath.Dir(dir)), Discard(grave), removal.Gone(dir))
 }
 
 // Discard removes a folder, read-only parts included.
@@ -123,7 +127,7 @@ func Discard(dir string) error {
 	if os.Geteuid() != 0 {
 		thaw(dir)
 	}
-	return os.RemoveAll(dir)
+	return removal.Tree(dir)
 }
 
 // thaw lets the owner empty folders. What can not be thawed RemoveAll reports.

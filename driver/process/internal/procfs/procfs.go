@@ -42,6 +42,19 @@ func (p Process) Ended() bool { return (p.State == 'Z' || p.State == 'X') && p.T
 // Stopped says whether the process was halted by a signal.
 func (p Process) Stopped() bool { return p.State == 'T' }
 
+// Since is when the process was made.
+func (p Process) Since() time.Time {
+	var up unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &up); err != nil {
+		return time.Time{}
+	}
+	boot := time.Now().Add(-time.Duration(up.Nano()))
+	return boot.Add(time.Duration(p.Start) * time.Second / TicksPerSecond).UTC()
+}
+
+// TicksPerSecond is USER_HZ, which is the same on every Linux that Go runs on.
+const TicksPerSecond = 100
+
 // Boot identifies the boot of the machine.
 func Boot() (string, error) {
 	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
