@@ -104,8 +104,9 @@ func TestWaitGone(t *testing.T) {
 
 func TestWaitServing(t *testing.T) {
 	there := func(health string) answer { return ok(`{"id":"d","active_revision_id":"r","health":%s}`, health) }
+	away := answer{status: 503, body: `{"detail":"starting"}`} // for longer than a call is tried
 	for want, answers := range map[string][]answer{
-		"healthy":   {there("null"), there(`{"state":"restarting"}`), {status: 503, body: `{"detail":"starting"}`}, there(`{"state":"healthy"}`)},
+		"healthy":   {there("null"), there(`{"state":"restarting"}`), away, away, away, away, there(`{"state":"healthy"}`)},
 		"asleep":    {there(`{"state":"asleep"}`)},
 		"unhealthy": {there("null"), there(`{"state":"unhealthy"}`)},
 		"":          {ok(`{"id":"d","active_revision_id":null,"health":null}`)},

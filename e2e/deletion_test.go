@@ -92,7 +92,8 @@ func (d *deployment) deletedNow(t *testing.T) {
 	if receipt.State != "done" || receipt.DoneAt == nil || receipt.DeploymentID != d.id || len(receipt.Keep) > 0 {
 		t.Errorf("receipt: %+v", receipt)
 	}
-	if left := append(d.lies(d.id), d.lies("sha256-")...); len(left) > 0 || len(agents(d.data)) > 0 {
+	bundles, _ := filepath.Glob(filepath.Join(d.data, "bundles", "*"))
+	if left := append(d.lies(d.id), bundles...); len(left) > 0 || len(agents(d.data)) > 0 {
 		t.Errorf("left: %v, %v", left, agents(d.data))
 	}
 }

@@ -18,7 +18,7 @@ func (s *screen) showPlan(p wire.DeletionPlan) error {
 	s.line("Deleting %s (%s) removes", p.Name, p.DeploymentID)
 	rows := [][]string{}
 	for _, i := range p.Remove {
-		rows = append(rows, []string{"  " + i.Kind, i.Ref, "since " + clock(i.Since)})
+		rows = append(rows, []string{"  " + i.Kind, which(p.DeploymentID, i.Ref), "since " + clock(i.Since)})
 	}
 	if len(rows) == 0 {
 		rows = [][]string{{"  nothing: nothing was made for it"}}
@@ -34,6 +34,14 @@ func (s *screen) showPlan(p wire.DeletionPlan) error {
 	}
 	s.line("%s", reprieve(p))
 	return nil
+}
+
+// which tells things of a kind apart; "-" where a deployment has but one.
+func which(deployment, ref string) string {
+	if ref == deployment {
+		return "-"
+	}
+	return strings.TrimPrefix(ref, "uploads/"+deployment+"/")
 }
 
 func keptRows(kept []wire.KeptItem) [][]string {
@@ -120,7 +128,7 @@ func (p *deletionProgress) show(d wire.Deletion) {
 			continue // it went before all this
 		}
 		if what := becameOf(before[thing{i.Kind, i.Ref}], i); what != "" {
-			p.screen.line("  %6.1fs %s %s %s", time.Since(p.begun).Seconds(), i.Kind, i.Ref, what)
+			p.screen.line("  %6.1fs %s %s", time.Since(p.begun).Seconds(), called(d, i), what)
 		}
 	}
 	p.last = d
@@ -144,10 +152,18 @@ func (p *deletionProgress) stillGoing(now time.Time) {
 	var stuck []string
 	for _, i := range p.last.Items {
 		if i.RemovedAt == nil && i.Error != nil {
-			stuck = append(stuck, i.Kind+" "+i.Ref)
+			stuck = append(stuck, called(p.last, i))
 		}
 	}
 	p.screen.line("  %6.1fs … still %s%s", now.Sub(p.begun).Seconds(), first(p.last.State, "waiting"), after(": ", strings.Join(stuck, ", ")))
+}
+
+// called is what a thing is called in a sentence.
+func called(d wire.Deletion, i wire.DeletionItem) string {
+	if name := which(d.DeploymentID, i.Ref); name != "-" {
+		return i.Kind + " " + name
+	}
+	return i.Kind
 }
 
 // epitaph says how a deletion ended.

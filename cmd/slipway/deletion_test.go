@@ -32,7 +32,7 @@ func TestDeletedVerbs(t *testing.T) {
 		"list": {args: []string{"list", "--deleted"}, out: []string{"NAME", "ID", "STATE", "KEPT UNTIL", "echo", fakeID, "kept", "2026-01-02 03:04:05", "key-1", "2026-01-05 03:04:05\n"}},
 		"receipt": {args: []string{"receipt", "echo"}, out: []string{
 			"state", "kept\n", "deleted", "2026-01-02 03:04:05 UTC by key-1\n", "gone", "kept until", "2026-01-05 03:04:05 UTC\n",
-			"KIND", "SEEN GONE", "instance", "i1", "03:04:05", "03:04:07", "03:04:07", "state", "s1", "-", "-", "tracing_project", "stays", "It holds traces.",
+			"KIND", "SEEN GONE", "instance", "i1", "03:04:05", "03:04:07", "03:04:07", "state", "-", "-", "tracing_project", "stays", "It holds traces.",
 		}},
 		"receipt by id as JSON": {args: []string{"receipt", fakeID, "--json"}, out: []string{`"verified_at": null`, `"state": "kept"`}, asks: "GET /v1/deletions/" + fakeID + " "},
 		"restore": {
@@ -45,7 +45,7 @@ func TestDeletedVerbs(t *testing.T) {
 		"restored, but it crashes":   {mode: "unhealthy", args: []string{"restore", "echo"}, code: 1, errs: []string{"echo is back, but does not serve: it crashed"}},
 		"purge asks": {
 			in: "echo\n", args: []string{"purge", "echo"},
-			out: []string{"echo (" + fakeID + ") was deleted 2026-01-02 03:04:05 UTC. This removes for good\n", "bundle", "b1", "state", "Type its name to go on: Purging echo …\n", "state s1 is gone\n", "nothing is left of it"},
+			out: []string{"echo (" + fakeID + ") was deleted 2026-01-02 03:04:05 UTC. This removes for good\n", "bundle", "b1", "state", "Type its name to go on: Purging echo …\n", "state is gone\n", "nothing is left of it"},
 		},
 		"purge takes no for an answer": {in: "no\n", args: []string{"purge", "echo"}, code: 1, errs: []string{"nothing was purged"}},
 		"purge with force":             {args: []string{"purge", fakeID, "--force", "--json"}, out: []string{"{\n", `"state": "done"`}, errs: []string{"Purging"}, asks: "DELETE /v1/deleted-deployments/" + fakeID},

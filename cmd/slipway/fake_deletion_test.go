@@ -19,7 +19,7 @@ func (f *fakeServer) plan(r *http.Request, _ string) (int, any) {
 	d, since := f.deployment, f.deployment.CreatedAt
 	p := wire.DeletionPlan{
 		DeploymentID: d.ID, Name: d.Name, Protected: d.DeletionProtection, KeptFor: 72 * 60 * 60,
-		Remove: []wire.PlannedItem{{Kind: "route", Ref: "echo", Since: since}, {Kind: "instance", Ref: "i1", Since: since}},
+		Remove: []wire.PlannedItem{{Kind: "route", Ref: d.ID, Since: since}, {Kind: "instance", Ref: "i1", Since: since}},
 		Keep:   []wire.KeptItem{{Kind: "tracing_project", Ref: "p1", Since: &since, Reason: "It holds traces."}},
 	}
 	if r.URL.Query().Get("now") == "true" {
@@ -39,7 +39,7 @@ func (f *fakeServer) delete(r *http.Request, _ string) (int, any) {
 		PurgeAt: wire.NewTime(d.CreatedAt.Add(72 * time.Hour)),
 		Items: []wire.DeletionItem{
 			{Kind: "instance", Ref: "i0", Since: d.CreatedAt, RemovedAt: new(wire.NewTime(d.CreatedAt.Add(-time.Hour)))}, // long ago
-			{Kind: "instance", Ref: "i1", Since: d.CreatedAt}, {Kind: "bundle", Ref: "b1", Since: d.CreatedAt}, {Kind: "state", Ref: "s1", Since: d.CreatedAt},
+			{Kind: "instance", Ref: "i1", Since: d.CreatedAt}, {Kind: "bundle", Ref: "b1", Since: d.CreatedAt}, {Kind: "state", Ref: d.ID, Since: d.CreatedAt},
 		},
 		Keep: []wire.KeptItem{{Kind: "tracing_project", Ref: "p1", Reason: "It holds traces."}},
 	}})

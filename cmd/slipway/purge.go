@@ -62,7 +62,7 @@ func (o *purgeOptions) ask(in io.Reader, s *screen, d wire.Deletion) error {
 	rows := [][]string{}
 	for _, i := range d.Items {
 		if i.RemovedAt == nil {
-			rows = append(rows, []string{"  " + i.Kind, i.Ref, "since " + clock(i.Since)})
+			rows = append(rows, []string{"  " + i.Kind, which(d.DeploymentID, i.Ref), "since " + clock(i.Since)})
 		}
 	}
 	if err := s.table(rows); err != nil {

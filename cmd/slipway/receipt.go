@@ -96,16 +96,16 @@ func keptUntil(d wire.Deletion) *wire.Time {
 }
 
 func receiptRows(d wire.Deletion) [][]string {
-	rows := [][]string{{"KIND", "WHICH", "SINCE (UTC)", "REMOVED (UTC)", "SEEN GONE (UTC)", ""}}
+	rows := [][]string{{"KIND", "WHICH", "SINCE (UTC)", "REMOVED (UTC)", "SEEN GONE (UTC)", "REMARK"}}
 	for _, i := range d.Items {
-		why := ""
+		why := "-"
 		if i.RemovedAt == nil && i.Error != nil {
 			why = fmt.Sprintf("tried %d times in vain: %s", i.Attempts, firstLine(plain(*i.Error)))
 		}
-		rows = append(rows, []string{i.Kind, i.Ref, clock(i.Since), first(moment(i.RemovedAt), "-"), first(moment(i.VerifiedAt), "-"), why})
+		rows = append(rows, []string{i.Kind, which(d.DeploymentID, i.Ref), clock(i.Since), first(moment(i.RemovedAt), "-"), first(moment(i.VerifiedAt), "-"), why})
 	}
 	for _, k := range d.Keep {
-		rows = append(rows, []string{k.Kind, k.Ref, first(moment(k.Since), "-"), "stays", "", firstLine(plain(k.Reason))})
+		rows = append(rows, []string{k.Kind, k.Ref, first(moment(k.Since), "-"), "stays", "-", firstLine(plain(k.Reason))})
 	}
 	return rows
 }

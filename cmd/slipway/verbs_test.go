@@ -88,7 +88,7 @@ func TestVerbs(t *testing.T) {
 		{name: "redeploy and leave", args: []string{"redeploy", "echo", revision, "--no-wait"}, out: []string{"slipway status echo"}},
 		{name: "rollback of the only one", args: []string{"rollback", "echo"}, code: 1, errs: []string{"nothing to go back to"}},
 		{name: "delete asks", in: "echo\n", args: []string{"delete", "echo"}, out: []string{
-			"Deleting echo (" + fakeID + ") removes\n", "route", "echo", "since 2026-01-02 03:04:05\n", "instance", "and keeps\n", "tracing_project", "It holds traces.\n",
+			"Deleting echo (" + fakeID + ") removes\n", "route", "-", "since 2026-01-02 03:04:05\n", "instance", "and keeps\n", "tracing_project", "It holds traces.\n",
 			"It can be restored until ", " UTC.\nType its name to go on: Deleting echo …\n", "instance i1 is not gone yet: it does not stop\n", "instance i1 is gone\n",
 			"echo is gone. Until 2026-01-05 03:04:05 UTC it can be restored: slipway restore " + fakeID + "\n",
 		}, never: "i0"},
@@ -97,7 +97,7 @@ func TestVerbs(t *testing.T) {
 		{name: "delete hears nothing", args: []string{"delete", "echo"}, code: 1, errs: []string{"nothing was deleted"}},
 		{name: "delete with force", args: []string{"delete", "echo", "--force"}, out: []string{"removes", "can be restored", "Deleting echo", "echo is gone."}, never: "Type"},
 		{name: "delete now", args: []string{"delete", "echo", "--force", "--now", "--delete-tracing-project"}, out: []string{
-			"tracing_project", "It can not be restored afterwards.\n", "instance i1 is gone\n", "bundle b1 is gone\n", "state s1 is gone\n",
+			"tracing_project", "It can not be restored afterwards.\n", "instance i1 is gone\n", "bundle b1 is gone\n", "state is gone\n",
 			"echo is gone, and nothing is left of it.", "slipway receipt " + fakeID + "\n",
 		}, never: "and keeps"},
 		{name: "delete and leave", args: []string{"delete", "echo", "--force", "--no-wait"}, out: []string{"Deleting echo …\n", "slipway receipt " + fakeID}, never: "is gone"},
