@@ -90,15 +90,18 @@ func TestRevisionsEndAndStayEnded(t *testing.T) {
 
 func TestDeploymentTransitions(t *testing.T) {
 	statuses := []slipway.DeploymentStatus{
-		slipway.AwaitingDatabase, slipway.Ready, slipway.Unused, slipway.AwaitingDelete, slipway.AwaitingFinalDelete, slipway.DeploymentUnknown,
+		slipway.AwaitingDatabase, slipway.Ready, slipway.Unused, slipway.AwaitingDelete, slipway.AwaitingFinalDelete, slipway.Kept, slipway.DeploymentUnknown,
 	}
-	events := []slipway.DeploymentEvent{slipway.Provide, slipway.Delete, slipway.StopServing, slipway.LoseDatabases}
+	events := []slipway.DeploymentEvent{
+		slipway.Provide, slipway.Delete, slipway.StopServing, slipway.Keep, slipway.Restore, slipway.Purge, slipway.LoseDatabases,
+	}
 	want := map[slipway.DeploymentStatus]map[slipway.DeploymentEvent]slipway.DeploymentStatus{
 		slipway.AwaitingDatabase:  {slipway.Provide: slipway.Ready, slipway.Delete: slipway.AwaitingDelete, slipway.LoseDatabases: slipway.DeploymentUnknown},
 		slipway.Ready:             {slipway.Delete: slipway.AwaitingDelete},
 		slipway.Unused:            {slipway.Delete: slipway.AwaitingDelete},
 		slipway.DeploymentUnknown: {slipway.Provide: slipway.Ready, slipway.Delete: slipway.AwaitingDelete},
-		slipway.AwaitingDelete:    {slipway.StopServing: slipway.AwaitingFinalDelete},
+		slipway.AwaitingDelete:    {slipway.StopServing: slipway.AwaitingFinalDelete, slipway.Keep: slipway.Kept},
+		slipway.Kept:              {slipway.Restore: slipway.Ready, slipway.Purge: slipway.AwaitingDelete},
 	}
 	for _, from := range statuses {
 		for _, e := range events {

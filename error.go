@@ -58,6 +58,8 @@ var (
 	ErrTransition = errors.New("impossible transition")
 	// ErrUntold means that an instance has no way to say what was asked.
 	ErrUntold = errors.New("the instance does not tell")
+	// ErrNoState means that a deployment keeps no state.
+	ErrNoState = errors.New("the deployment has no state")
 	// ErrLeased means that somebody else holds the lease.
 	ErrLeased = errors.New("deployment is leased")
 	// ErrLeaseLost means that a report came under a term that is over.

@@ -39,3 +39,22 @@ func NewID[T ~string](now time.Time) T {
 	text[8], text[13], text[18], text[23] = '-', '-', '-', '-'
 	return T(text)
 }
+
+// IsID says whether a text has the form of an identity, and so can be one.
+func IsID(text string) bool {
+	if len(text) != 36 {
+		return false
+	}
+	for i := range len(text) {
+		c := text[i]
+		switch {
+		case i == 8 || i == 13 || i == 18 || i == 23:
+			if c != '-' {
+				return false
+			}
+		case (c < '0' || c > '9') && (c < 'a' || c > 'f'):
+			return false
+		}
+	}
+	return true
+}

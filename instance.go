@@ -3,6 +3,7 @@ package slipway
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
 )
 
@@ -133,6 +134,9 @@ type Driver interface {
 	Restore(ctx context.Context, d DeploymentID, name string) error
 	// Discard removes a snapshot.
 	Discard(ctx context.Context, d DeploymentID, name string) error
+	// Export writes the state of a deployment, of which no instance has it open,
+	// as a tar archive; ErrNoState if it has none.
+	Export(ctx context.Context, d DeploymentID, w io.Writer) error
 	// Purge removes what is kept for a deployment without instances: state, its
 	// snapshots and all else that Remains would tell. It returns when it has
 	// looked again.

@@ -314,8 +314,8 @@ type Measurements interface {
 type Deletions interface {
 	// DeletedDeployments lists a workspace's, those deleted last first.
 	DeletedDeployments(w WorkspaceID, limit, offset int) ([]Deployment, error)
-	// DeploymentsToPurge lists over all workspaces those that were kept aside
-	// long enough.
+	// DeploymentsToPurge lists over all workspaces those whose time is over to be
+	// kept aside, and that are not purged yet.
 	DeploymentsToPurge(now time.Time, limit int) ([]Deployment, error)
 	// NextPurge is when the next will have been, zero for never.
 	NextPurge() (time.Time, error)

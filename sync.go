@@ -89,6 +89,12 @@ type Sync interface {
 	// Disown gives an item up if another deployment owns it too, and says
 	// whether one does. The last owner keeps it until the thing is removed.
 	Disown(ctx context.Context, l Lease, kind ItemKind, ref string) (bool, error)
+	// Unknown returns those things of which nothing is known: their deployment is
+	// not, or, of what deployments share, no inventory has it.
+	Unknown(ctx context.Context, things []Thing) ([]Thing, error)
+	// Found takes what is left over on a data plane, in the place of what it said
+	// before.
+	Found(ctx context.Context, owner string, leftovers []Leftover) error
 	// Measured takes samples of the deployments that run here. After an error
 	// they are not sent again: they may have been taken.
 	Measured(ctx context.Context, owner string, samples []Sample) error

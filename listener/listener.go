@@ -30,12 +30,20 @@ type Vitals interface {
 	Run(ctx context.Context, wake func(slipway.DeploymentID))
 }
 
+// Leftovers looks for what is left of deployments that nobody knows. It runs
+// until ctx ends.
+type Leftovers interface {
+	Run(ctx context.Context)
+}
+
 // Config is what a listener decides.
 type Config struct {
 	Owner  string // names it in leases; the same after a restart
 	Batch  int    // how many deployments it claims at once
 	Vitals Vitals // nil for none
-	Logger *slog.Logger
+	// Leftovers are looked for once all that runs is adopted; nil for never.
+	Leftovers Leftovers
+	Logger    *slog.Logger
 }
 
 // Listener is one data plane.
@@ -96,6 +104,9 @@ func (l *Listener) Start(ctx context.Context) error {
 	l.running.Go(func() { l.outputs.run(l.life) })
 	if v := l.config.Vitals; v != nil {
 		l.running.Go(func() { v.Run(l.life, func(id slipway.DeploymentID) { l.wake(l.life, id) }) })
+	}
+	if s := l.config.Leftovers; s != nil {
+		l.running.Go(func() { s.Run(l.life) })
 	}
 	return nil
 }

@@ -46,6 +46,7 @@ type Metrics struct {
 	updates *prometheus.HistogramVec
 	phases  *prometheus.HistogramVec
 	ended   *prometheus.CounterVec
+	left    prometheus.Gauge
 }
 
 // New returns metrics that nothing has been counted in.
@@ -66,11 +67,14 @@ func New(config Config) *Metrics {
 	m.ended = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "slipway_revisions_ended_total", Help: "Revisions that came to an end, by their last status.",
 	}, []string{"status"})
+	m.left = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "slipway_leftovers", Help: "Things of this installation that were found here last and that the store knows nothing of.",
+	})
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "slipway_build_info", Help: "1, with the version of this server.", ConstLabels: prometheus.Labels{"version": config.Version},
 	})
 	build.Set(1)
-	m.own.MustRegister(m.api, m.updates, m.phases, m.ended, build, collectors.NewGoCollector(),
+	m.own.MustRegister(m.api, m.updates, m.phases, m.ended, m.left, build, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if config.Data != "" {
 		m.own.MustRegister(&disk{config.Data})
@@ -97,6 +101,9 @@ func (m *Metrics) Moved(r slipway.Revision, from slipway.RevisionStatus, took ti
 		m.phases.WithLabelValues("deploy", outcome).Observe(took.Seconds())
 	}
 }
+
+// Leftovers says how many things nobody knows.
+func (m *Metrics) Leftovers(n int) { m.left.Set(float64(n)) }
 
 // Handler answers scrapes with everything.
 func (m *Metrics) Handler() http.Handler {

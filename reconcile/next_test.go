@@ -75,7 +75,20 @@ func (s *scene) asleep() *scene {
 	return s
 }
 
+// deleting has the deployment be deleted for good, stopping with the rest kept
+// aside.
 func (s *scene) deleting(items ...slipway.ItemKind) *scene {
+	s.Deployment.Deletion.Purge = true
+	return s.stopping(items...)
+}
+
+// removed has an item wait to be looked for again.
+func (s *scene) removed(kind slipway.ItemKind) *scene {
+	s.Items = append(s.Items, slipway.Item{Kind: kind, Ref: "x", RemovedAt: t0})
+	return s
+}
+
+func (s *scene) stopping(items ...slipway.ItemKind) *scene {
 	s.Deployment.Status = slipway.AwaitingDelete
 	for _, k := range items {
 		s.Items = append(s.Items, slipway.Item{Kind: k, Ref: "x"})
@@ -330,10 +343,27 @@ func TestNext(t *testing.T) {
 		"deleted while it slept":                       {s: newScene().active("r1", "shared").asleep().deleting(slipway.ItemState), do: removeItem, of: "state"},
 
 		"deleted: a build is cancelled first": {s: newScene().deleting(slipway.ItemBundle).building("r1", false), do: rest},
-		"deleted: what runs is stopped":       {s: newScene().active("r1", "shared").instance("i1", "r1", serving, running).deleting(slipway.ItemRoute), do: drain, of: "i1"},
-		"deleted: instances go":               {s: newScene().instance("i1", "r1", leaving, exited).deleting(slipway.ItemState), do: remove, of: "i1"},
-		"deleted: state goes before bundles":  {s: newScene().deleting(slipway.ItemBundle, slipway.ItemState), do: removeItem, of: "state"},
-		"deleted: nothing is left":            {s: newScene().deleting(), do: rest},
+		"deleted: what runs is stopped":       {s: newScene().active("r1", "shared").instance("i1", "r1", serving, running).deleting(slipway.ItemState), do: drain, of: "i1"},
+		"deleted: nobody reaches what is stopped": {
+			s: newScene().active("r1", "shared").instance("i1", "r1", serving, running).deleting(slipway.ItemRoute), do: removeItem, of: "route",
+		},
+		"deleted: instances go":                         {s: newScene().instance("i1", "r1", leaving, exited).deleting(slipway.ItemState), do: remove, of: "i1"},
+		"deleted: state goes before bundles":            {s: newScene().deleting(slipway.ItemBundle, slipway.ItemState), do: removeItem, of: "state"},
+		"deleted: nothing is left":                      {s: newScene().deleting(), do: rest},
+		"deleted: what was removed is looked for again": {s: newScene().deleting().removed(slipway.ItemState), do: lookAgain},
+		"deleted: all is removed before anything is looked for again": {
+			s: newScene().deleting(slipway.ItemBundle).removed(slipway.ItemState), do: removeItem, of: "bundle",
+		},
+		"deleted: what can not be removed is waited for": {
+			s: newScene().deleting(slipway.ItemBundle).removed(slipway.ItemState).putOff("remove item bundle x", 5*time.Second), do: rest, rest: 5 * time.Second,
+		},
+		"kept aside: what runs is stopped": {
+			s: newScene().active("r1", "shared").instance("i1", "r1", serving, running).stopping(slipway.ItemState), do: drain, of: "i1",
+		},
+		"kept aside: what is left stays":        {s: newScene().stopping(slipway.ItemState, slipway.ItemBundle), do: rest},
+		"kept aside: what went is looked for":   {s: newScene().stopping(slipway.ItemState).removed(slipway.ItemInstance), do: lookAgain},
+		"kept aside: a build does not matter":   {s: newScene().stopping(slipway.ItemRoute, slipway.ItemBundle).building("r2", false), do: removeItem, of: "route"},
+		"kept aside: a lost instance goes, too": {s: newScene().stopping(slipway.ItemInstance), do: removeItem, of: "instance"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := next(c.s.world)

@@ -128,8 +128,9 @@ func TestAChangeUnderALeaseIsWorkedOffOnce(t *testing.T) {
 	}
 }
 
-// A forced deletion answers when the rows are gone, not before.
-func TestForceWaitsForTheEnd(t *testing.T) {
+// A forced deletion is over for clients at once; what was made is removed all the
+// same.
+func TestForceEndsTheRowAtOnce(t *testing.T) {
 	p := newPlane(t)
 	d := p.create("app")
 	l := p.acquire(d.ID)
@@ -138,19 +139,17 @@ func TestForceWaitsForTheEnd(t *testing.T) {
 		t.Errorf("force of what is not being deleted: %v", err)
 	}
 	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
-	forced := make(chan error, 1)
-	go func() { forced <- p.ForceDelete(t.Context(), p.who, d.ID) }()
-	p.report(l, slipway.ItemRemoved{Kind: slipway.ItemBundle, Ref: "bundle"})
-	select {
-	case err := <-forced:
-		t.Errorf("force answers before the rows are gone: %v", err)
-	default:
-	}
-	p.coordinate()
-	if err := <-forced; err != nil && slipway.CodeOf(err) != slipway.CodeNotFound {
-		t.Errorf("force: %v", err)
-	}
+	must(t, p.ForceDelete(t.Context(), p.who, d.ID))
 	if _, err := p.Get(t.Context(), p.who, d.ID); slipway.CodeOf(err) != slipway.CodeNotFound {
 		t.Errorf("afterwards: %v", err)
 	}
+	if err := p.ForceDelete(t.Context(), p.who, d.ID); slipway.CodeOf(err) != slipway.CodeNotFound {
+		t.Errorf("again: %v", err)
+	}
+	if r := p.receipt(d.ID); r.State != slipway.DeletionPurging || r.GoneAt.IsZero() || len(r.Items) == 0 {
+		t.Errorf("meanwhile: %+v", r)
+	}
+	p.lost(l, slipway.ItemBundle, "bundle")
+	p.coordinate()
+	p.ended(d.ID)
 }

@@ -333,5 +333,9 @@ func (c *change) disown(id slipway.DeploymentID, kind slipway.ItemKind, ref stri
 	if err != nil || owners <= 1 {
 		return false, err
 	}
-	return true, c.MarkShared(id, kind, ref, c.now)
+	if err := c.MarkShared(id, kind, ref, c.now); err != nil {
+		return false, err
+	}
+	r := report{change: c, d: &d}
+	return true, r.close()
 }

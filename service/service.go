@@ -142,6 +142,7 @@ type Service struct {
 	// with the same bytes are one file, which must not be removed in between.
 	receiving sync.RWMutex
 	unkept    unkept
+	leftovers leftovers
 }
 
 // New returns a service. Start its Coordinator too, else deadlines pass unseen

@@ -34,6 +34,7 @@ type plane struct {
 	who   slipway.Principal
 
 	images *registry.Registry
+	blobs  *stubbornBlobs
 
 	forgotten int // how often who may do what has changed
 
@@ -43,7 +44,9 @@ type plane struct {
 
 var ports = slipway.PortRange{First: 20000, Last: 20009}
 
-func newPlane(t *testing.T) *plane {
+// newPlane returns a plane on which nothing that is deleted is kept aside, unless
+// its settings are changed.
+func newPlane(t *testing.T, edit ...func(*plane, *service.Config)) *plane {
 	t.Helper()
 	p := &plane{t: t, dir: t.TempDir(), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 	store := enginetest.Open(t)
@@ -58,10 +61,15 @@ func newPlane(t *testing.T) *plane {
 	})
 	must(t, err)
 	t.Cleanup(func() { must(t, p.images.Close()) })
-	p.Service = service.New(store, blobs, p.images, ring, service.Config{
+	config := service.Config{
 		URL: func(slug string) string { return "http://slipway.test/d/" + slug }, Now: p.clock,
 		Forget: func() { p.forgotten++ }, Tree: treeOf,
-	})
+	}
+	p.blobs = &stubbornBlobs{Folder: blobs}
+	for _, e := range edit {
+		e(p, &config)
+	}
+	p.Service = service.New(store, p.blobs, p.images, ring, config)
 	must(t, p.Bootstrap(t.Context(), func(string) error { return nil }))
 	must(t, store.View(t.Context(), func(tx slipway.Tx) error {
 		workspaces, err := tx.ListWorkspaces()
@@ -157,6 +165,19 @@ func (p *plane) report(l slipway.Lease, events ...slipway.Event) slipway.Assignm
 	p.t.Helper()
 	a, err := p.Report(p.t.Context(), l, events...)
 	must(p.t, err)
+	return a
+}
+
+// lost reports that things were removed, and that they were looked for again.
+func (p *plane) lost(l slipway.Lease, kind slipway.ItemKind, refs ...string) (a slipway.Assignment) {
+	p.t.Helper()
+	for _, ref := range refs {
+		removed := slipway.Event(slipway.ItemRemoved{Kind: kind, Ref: ref})
+		if kind == slipway.ItemInstance {
+			removed = slipway.InstanceGone{Instance: slipway.InstanceID(ref)}
+		}
+		a = p.report(l, removed, slipway.ItemVerified{Kind: kind, Ref: ref})
+	}
 	return a
 }
 
@@ -598,7 +619,7 @@ func TestDeleteGoesByTheInventory(t *testing.T) {
 	if again.ID == d.ID || again.Project != d.Project || again.Slug != "app" {
 		t.Errorf("the name again: %+v", again)
 	}
-	a = p.report(l, slipway.InstanceGone{Instance: a.Instances[0].ID})
+	a = p.lost(l, slipway.ItemInstance, string(a.Instances[0].ID))
 	if v, err := p.Get(ctx, p.who, d.ID); err != nil || v.Status != slipway.AwaitingDelete {
 		t.Errorf("with a bundle left: %+v, %v", v.Status, err)
 	}
@@ -608,7 +629,10 @@ func TestDeleteGoesByTheInventory(t *testing.T) {
 		p.Coordinate(coordinated)
 		close(done)
 	}()
-	a = p.report(l, slipway.ItemRemoved{Kind: slipway.ItemBundle, Ref: "bundle"})
+	if a = p.report(l, slipway.ItemRemoved{Kind: slipway.ItemBundle, Ref: "bundle"}); a.Deployment.Status != slipway.AwaitingDelete {
+		t.Errorf("before it was looked for again: %s", a.Deployment.Status)
+	}
+	a = p.report(l, slipway.ItemVerified{Kind: slipway.ItemBundle, Ref: "bundle"})
 	if len(a.Items) != 0 || a.Deployment.Status != slipway.AwaitingFinalDelete {
 		t.Errorf("at the end: %+v", a)
 	}

@@ -65,12 +65,25 @@ func (s *Service) ReceiveUpload(ctx context.Context, id slipway.UploadID, body i
 		u.Size, u.Digest, u.Tree = size, digest, files
 		return c.UpdateUpload(u)
 	})
-	if slipway.CodeOf(err) == slipway.CodeNotFound { // deleted meanwhile: leave nothing
-		if err := s.blobs.DeleteAll(ctx, uploadFolder(u.Deployment)); err != nil {
-			return fmt.Errorf("remove upload of a deleted deployment: %w", err)
-		}
+	if slipway.CodeOf(err) == slipway.CodeNotFound { // deleted meanwhile
+		err = errors.Join(s.dropLate(ctx, u.Deployment), err)
 	}
 	return wrap("complete upload", err)
+}
+
+// dropLate removes what arrived for a deployment that is deleted. Of one that is
+// kept aside nothing is removed: all of it goes with the rest.
+func (s *Service) dropLate(ctx context.Context, id slipway.DeploymentID) error {
+	kept := false
+	err := s.read(ctx, func(c *change) error {
+		d, err := c.Deployment(id)
+		kept = err == nil && !d.Deletion.Purge
+		return ignoreGone(err)
+	})
+	if err == nil && !kept {
+		err = s.blobs.DeleteAll(ctx, uploadFolder(id))
+	}
+	return wrap("remove upload of a deleted deployment", err)
 }
 
 // watchTree computes the digest of the files in a tarball while it is read. The
@@ -96,7 +109,10 @@ func (s *Service) watchTree(body io.Reader) (same io.Reader, tree func() string)
 	}
 }
 
-func uploadFolder(d slipway.DeploymentID) string { return "uploads/" + string(d) }
+// uploads is where the folders of deployments lie.
+const uploads = "uploads"
+
+func uploadFolder(d slipway.DeploymentID) string { return uploads + "/" + string(d) }
 
 func (s *Service) openUpload(ctx context.Context, id slipway.UploadID) (u slipway.Upload, err error) {
 	err = s.read(ctx, func(c *change) error { return c.fillable(id, &u) })

@@ -125,6 +125,8 @@ var cases = []testCase{
 	{name: "what remains is told", run: remainsAreTold},
 	{name: "Purge takes instances that ended", run: purgeTakesAll},
 	{name: "what remains of bad ids", run: remainsOfBadIDs},
+	{name: "state is exported", state: true, run: exports},
+	{name: "no state to export", run: exportsNothing},
 	{name: "state outlives instances", processes: true, state: true, run: stateOutlives},
 	{name: "neighbours and strangers are left alone", run: leftAlone},
 	{name: "List is complete", run: listIsComplete},

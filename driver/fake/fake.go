@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -213,11 +212,9 @@ func (d *Driver) Output(ctx context.Context, id slipway.DeploymentID, i slipway.
 	return text[from:to], ctx.Err()
 }
 
-var uuid = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
-
 func check(ids ...string) error {
 	for _, id := range ids {
-		if !uuid.MatchString(id) {
+		if !slipway.IsID(id) {
 			return fmt.Errorf("fake: bad id %q", id)
 		}
 	}

@@ -1,6 +1,10 @@
 package mixed_test
 
 import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -135,4 +139,50 @@ func TestEachToItsOwn(t *testing.T) {
 
 func serving(slipway.Workload) fake.Behaviour {
 	return fake.Behaviour{Handler: http.NotFoundHandler(), Output: func() []byte { return []byte("hello\n") }}
+}
+
+// A deployment may have state in both.
+func TestExportOfBoth(t *testing.T) {
+	for _, c := range []struct {
+		images []string
+		want   string
+	}{{nil, ""}, {[]string{""}, "state/state=of "}, {[]string{"app"}, "containers/state/state=of app"}, {[]string{"", "app"}, "state/state=of  containers/state/state=of app"}} {
+		d := mixed.New(fake.Open(writing), fake.Open(writing))
+		defer d.Close()
+		id := slipway.NewID[slipway.DeploymentID](time.Now())
+		for _, image := range c.images {
+			w := workload(t, image)
+			w.Deployment, w.Stateful = id, true
+			if _, err := d.Apply(t.Context(), w); err != nil {
+				t.Fatal(err)
+			}
+			if d.Export(t.Context(), id, io.Discard) == nil {
+				t.Error("exported while it was open")
+			}
+			if err := d.Stop(t.Context(), id, w.Instance, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var archive bytes.Buffer
+		err := d.Export(t.Context(), id, &archive)
+		if nothing := errors.Is(err, slipway.ErrNoState); nothing != (c.want == "") || err != nil && !nothing {
+			t.Errorf("of %q: %v", c.images, err)
+			continue
+		}
+		var got []string
+		for entries := tar.NewReader(&archive); err == nil; {
+			var entry *tar.Header
+			if entry, err = entries.Next(); err == nil {
+				content, _ := io.ReadAll(entries)
+				got = append(got, entry.Name+"="+string(content))
+			}
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("of %q: %q", c.images, got)
+		}
+	}
+}
+
+func writing(w slipway.Workload) fake.Behaviour {
+	return fake.Behaviour{Opens: func([]byte) []byte { return []byte("of " + w.Image) }}
 }

@@ -29,6 +29,7 @@ import (
 	"github.com/slipwayhq/slipway/gateway/accesslog"
 	"github.com/slipwayhq/slipway/internal/engine"
 	"github.com/slipwayhq/slipway/internal/peer"
+	"github.com/slipwayhq/slipway/leftover"
 	"github.com/slipwayhq/slipway/listener"
 	"github.com/slipwayhq/slipway/meter"
 	"github.com/slipwayhq/slipway/metrics"
@@ -78,12 +79,13 @@ type Config struct {
 	DockerHost string            // of the engine that runs images, such as unix:///var/run/docker.sock; "" for none
 	Images     *image.Bases      // sources are made into images on these, by that engine; nil for bundles
 	Logger     *slog.Logger
-	Settle     time.Duration  // that a revision is watched after its gate, to go back from it; 0 is not at all
-	Vitals     vitals.Config  // how closely what serves is looked after; what is unset has its default
-	Service    service.Config // limits; what is unset has its default
-	Access     access.Config  // limits of keys, and the issuer of tokens
-	Proxies    peer.Proxies   // whose word is taken for where a request comes from
-	AccessLog  *accesslog.Log // of requests to agents; nil for none. It is closed by whoever opened it
+	Settle     time.Duration   // that a revision is watched after its gate, to go back from it; 0 is not at all
+	Vitals     vitals.Config   // how closely what serves is looked after; what is unset has its default
+	Service    service.Config  // limits; what is unset has its default
+	Leftovers  leftover.Config // how what nobody knows is looked for; what is unset has its default
+	Access     access.Config   // limits of keys, and the issuer of tokens
+	Proxies    peer.Proxies    // whose word is taken for where a request comes from
+	AccessLog  *accesslog.Log  // of requests to agents; nil for none. It is closed by whoever opened it
 
 	// Kinds are asked before those that are built in.
 	Kinds []func(cache, tmp string) kind.Kind
@@ -263,8 +265,18 @@ func (s *Server) openData(context.Context) error {
 		Owner: owner, Ports: s.config.Ports, Builds: s.config.Builds, Settle: s.config.Settle, Quiet: s.config.Quiet,
 		Meter: s.meter, Vitals: watched, Logger: s.config.Logger, Now: time.Now,
 	})
-	s.listener = listener.New(s.service, s.driver, s.workers, outputs, listener.Config{Owner: owner, Batch: 100, Vitals: watched, Logger: s.config.Logger})
+	s.listener = listener.New(s.service, s.driver, s.workers, outputs, listener.Config{
+		Owner: owner, Batch: 100, Vitals: watched, Leftovers: s.scanner(owner, builder), Logger: s.config.Logger,
+	})
 	return nil
+}
+
+// scanner looks for what is left over wherever something is kept.
+func (s *Server) scanner(owner string, builder *build.Builder) *leftover.Scanner {
+	config := s.config.Leftovers
+	config.Owner, config.Count, config.Logger = owner, s.metrics.Leftovers, s.config.Logger
+	config.Shared = cmp.Or(config.Shared, s.config.Service.Retention.For)
+	return leftover.New(s.service, config, leftover.OfDriver(s.driver), leftover.OfBuilder(builder, s.service), s.service.Stored())
 }
 
 // Ready says whether all that runs can be reached.

@@ -33,7 +33,7 @@ func (c *control) start() {
 	defer c.mu.Unlock()
 	c.service = service.New(c.w.store, c.w.blobs, c.w.images, c.w.ring, service.Config{
 		URL: func(slug string) string { return "http://slipway.test/d/" + slug }, Logger: c.w.log,
-		ScalePace: slipway.Pace{Up: 1, Down: 1},
+		ScalePace: slipway.Pace{Up: 1, Down: 1}, Undo: undo, Unroute: c.w.unroute,
 	})
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	ctx, s := c.ctx, c.service
@@ -177,6 +177,14 @@ func (c *control) Source(ctx context.Context, l slipway.Lease, r slipway.Revisio
 
 func (c *control) Disown(ctx context.Context, l slipway.Lease, kind slipway.ItemKind, ref string) (bool, error) {
 	return ask(ctx, c, func(ctx context.Context, s *service.Service) (bool, error) { return s.Disown(ctx, l, kind, ref) })
+}
+
+func (c *control) Unknown(ctx context.Context, things []slipway.Thing) ([]slipway.Thing, error) {
+	return ask(ctx, c, func(ctx context.Context, s *service.Service) ([]slipway.Thing, error) { return s.Unknown(ctx, things) })
+}
+
+func (c *control) Found(ctx context.Context, owner string, leftovers []slipway.Leftover) error {
+	return tell(ctx, c, func(ctx context.Context, s *service.Service) error { return s.Found(ctx, owner, leftovers) })
 }
 
 func (c *control) Measured(ctx context.Context, owner string, samples []slipway.Sample) error {

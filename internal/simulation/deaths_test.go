@@ -49,6 +49,19 @@ func sleeping(source string) func(*world, *app) {
 	}
 }
 
+// aside is a deployment that was deleted and can be restored.
+func aside(source string) func(*world, *app) { return asideAfter(pushed(source)) }
+
+func asideAfter(before func(*world, *app)) func(*world, *app) {
+	return func(w *world, a *app) {
+		before(w, a)
+		if len(w.revisions(a)) == 1 {
+			w.settle()
+		}
+		w.putAside(a)
+	}
+}
+
 var stories = map[string]story{
 	"first deploy":                  {change: pushed(good), want: "DEPLOYED"},
 	"first deploy, of state":        {change: pushed(state), want: "DEPLOYED"},
@@ -105,8 +118,47 @@ var stories = map[string]story{
 	}, want: "DEPLOYED"},
 	"replacement of what sleeps":   {before: sleeping(state), change: pushed(state), want: "DEPLOYED DEPLOYED"},
 	"a failure beside what sleeps": {before: sleeping(good), change: pushed("kind=plain build=ok agent=refuse"), want: "DEPLOYED DEPLOY_FAILED", left: -1},
-	"deletion of what sleeps":      {before: sleeping(state), change: func(w *world, a *app) { w.delete(a) }},
-	"restart of state":             {before: pushed(state), change: func(w *world, a *app) { w.agents.crash(w.address(a)) }, want: "DEPLOYED"},
+	"putting aside":                {before: pushed(state), change: func(w *world, a *app) { w.putAside(a) }, want: "DEPLOYED", left: -1},
+	"putting aside in a build": {before: pushed(good), change: func(w *world, a *app) {
+		w.push(a, good)
+		time.Sleep(1500 * time.Millisecond)
+		w.putAside(a)
+	}, want: "DEPLOYED INTERRUPTED", left: -1},
+	"restore":              {before: aside(state), change: (*world).restore, want: "DEPLOYED"},
+	"restore of several":   {before: asideAfter(replicated(good, 3)), change: (*world).restore, want: "DEPLOYED", left: 3},
+	"restore of a sleeper": {before: asideAfter(sleeping(state)), change: (*world).restore, want: "DEPLOYED"},
+	"restore of what was handed over": {before: asideAfter(func(w *world, a *app) {
+		w.push(a, stands)
+		w.settle()
+		w.push(a, standsBad+servesLate)
+		time.Sleep(9 * time.Second) // the new one has the state open
+	}), change: (*world).restore, want: "DEPLOYED INTERRUPTED"},
+	"restore, and a new revision": {before: aside(state), change: func(w *world, a *app) {
+		w.restore(a)
+		w.push(a, state)
+	}, want: "DEPLOYED DEPLOYED"},
+	"restore, and deletion": {before: aside(state), change: func(w *world, a *app) {
+		w.restore(a)
+		time.Sleep(time.Second)
+		w.delete(a)
+	}},
+	"purge":         {before: aside(state), change: func(w *world, a *app) { w.delete(a) }},
+	"purge in time": {before: aside(state), change: func(*world, *app) { time.Sleep(undo) }},
+	"purge of what is being put aside": {before: pushed(state), change: func(w *world, a *app) {
+		w.putAside(a)
+		time.Sleep(500 * time.Millisecond)
+		w.delete(a)
+	}},
+	"force": {before: pushed(state), change: func(w *world, a *app) {
+		w.delete(a)
+		w.force(a)
+	}},
+	"deletion beside a neighbour": {before: func(w *world, a *app) {
+		w.push(w.create(a.name+"-too"), state+" nonce=shared")
+		w.push(a, state+" nonce=shared")
+	}, change: func(w *world, a *app) { w.delete(a) }},
+	"deletion of what sleeps": {before: sleeping(state), change: func(w *world, a *app) { w.delete(a) }},
+	"restart of state":        {before: pushed(state), change: func(w *world, a *app) { w.agents.crash(w.address(a)) }, want: "DEPLOYED"},
 }
 
 // A data plane may die before or after any call it makes, and the next one

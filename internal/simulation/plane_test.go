@@ -30,6 +30,7 @@ type plane struct {
 	w        *world
 	listener *listener.Listener
 	router   *router
+	workers  *reconcile.Reconciler
 	driver   *fake.Driver
 	died     chan struct{}
 
@@ -58,6 +59,7 @@ func (w *world) startPlane(doom int, after bool) *plane {
 	r := reconcile.New(sync, driver, mortalBuilder{w.builder, p}, mortalRouter{p.router, p}, outputs, reconcile.Config{
 		Owner: owner, Ports: ports, Builds: 2, Settle: settle, Quiet: 3 * time.Second, Vitals: health, Logger: w.log, Now: time.Now,
 	})
+	p.workers = r
 	p.listener = listener.New(sync, driver, r, outputs, listener.Config{Owner: owner, Batch: 10, Vitals: health, Logger: w.log})
 	if err := p.listener.Start(context.Background()); err != nil {
 		p.kill() // a server that can not start exits
@@ -279,6 +281,14 @@ func (m mortalSync) Disown(ctx context.Context, l slipway.Lease, kind slipway.It
 
 func (m mortalSync) Rouse(ctx context.Context, d slipway.DeploymentID) error {
 	return do(m.p, "Rouse", func() error { return m.control.Rouse(ctx, d) })
+}
+
+func (m mortalSync) Unknown(ctx context.Context, things []slipway.Thing) ([]slipway.Thing, error) {
+	return live(m.p, "Unknown", func() ([]slipway.Thing, error) { return m.control.Unknown(ctx, things) })
+}
+
+func (m mortalSync) Found(ctx context.Context, owner string, leftovers []slipway.Leftover) error {
+	return do(m.p, "Found", func() error { return m.control.Found(ctx, owner, leftovers) })
 }
 
 func (m mortalSync) Measured(ctx context.Context, owner string, samples []slipway.Sample) error {

@@ -37,7 +37,7 @@ var (
 	doings = []string{
 		"push", "push", "push", "push", "push", "push", "delete", "redeploy", "interrupt",
 		"crash", "crash", "turn", "mend", "doom", "kill", "restart", "control", "lose", "full", "fail", "pause", "zombie",
-		"scale", "scale", "lull", "ask", "ask",
+		"scale", "scale", "lull", "ask", "ask", "aside", "aside", "back", "back", "force",
 	}
 	agentsThat = []string{
 		serves, serves, serves, serves, serves, servesLate, exitsOnce, refuses, crashes, mute, answers500, deafToStop, cannotRun, strangers,
@@ -147,6 +147,12 @@ func (w *world) play(m move, apps map[int]*app) {
 		if w.delete(a) {
 			delete(apps, m.app)
 		}
+	case "aside":
+		w.putAside(a)
+	case "back":
+		w.restore(a)
+	case "force":
+		w.force(a)
 	case "redeploy", "interrupt", "turn", "mend":
 		w.toRevision(m, a)
 	case "crash":

@@ -26,6 +26,10 @@ import (
 // patience is how long the world may take to settle: longer than any deadline.
 const patience = 45 * time.Minute
 
+// undo is how long what was deleted is kept aside: longer than the world takes to
+// settle.
+const undo = 3 * time.Hour
+
 // world is everything: what outlives processes, one control plane, and the data
 // plane of the moment.
 type world struct {
@@ -415,13 +419,41 @@ func (w *world) rouse(a *app) {
 	}
 }
 
-func (w *world) delete(a *app) bool {
+// unroute is what the gateway of this life is told. There may be none.
+func (w *world) unroute(d slipway.DeploymentID, generation int64) {
+	if w.plane != nil {
+		w.plane.workers.Unroute(d, generation)
+	}
+}
+
+// delete leaves nothing, and putAside all but what runs.
+func (w *world) delete(a *app) bool   { return w.erase(a, slipway.DeleteOptions{Now: true}) }
+func (w *world) putAside(a *app) bool { return w.erase(a, slipway.DeleteOptions{}) }
+
+func (w *world) erase(a *app, o slipway.DeleteOptions) bool {
 	s, _ := w.control.current()
-	if err := s.Delete(context.Background(), w.who, a.id, slipway.DeleteOptions{}); err != nil {
+	if err := s.Delete(context.Background(), w.who, a.id, o); err != nil {
 		w.expected("delete", err)
 		return false
 	}
+	if _, routed := w.plane.router.of(a.id); routed {
+		w.fault("%s has a route when DELETE answers", a.name)
+	}
 	return true
+}
+
+func (w *world) restore(a *app) {
+	s, _ := w.control.current()
+	if _, err := s.Restore(context.Background(), w.who, a.id, ""); err != nil {
+		w.expected("restore", err)
+	}
+}
+
+func (w *world) force(a *app) {
+	s, _ := w.control.current()
+	if err := s.ForceDelete(context.Background(), w.who, a.id); err != nil {
+		w.expected("force", err)
+	}
 }
 
 func (w *world) revisions(a *app) []slipway.Revision {
@@ -499,7 +531,10 @@ func (w *world) settled() bool {
 				continue
 			}
 			open, _ := tx.OpenRevisions(a.id)
-			quiet = quiet && err == nil && !d.Deleting() && len(open) == 0
+			quiet = quiet && err == nil && (!d.Deleting() || d.Status == slipway.Kept) && len(open) == 0
+			if d.Status == slipway.Kept {
+				continue
+			}
 			mode := w.agents.mode(w.script(a.id, d.Active))
 			if d.Active != "" && !works(mode) {
 				// what may give way still has not settled
@@ -523,6 +558,10 @@ func (w *world) check() {
 			d, err := tx.Deployment(a.id)
 			if errors.Is(err, slipway.ErrNoRow) {
 				w.checkGone(tx, a)
+				continue
+			}
+			if d.Status == slipway.Kept {
+				w.checkKept(tx, a)
 				continue
 			}
 			w.checkServes(tx, a, d)
@@ -642,6 +681,44 @@ func (w *world) checkGone(tx slipway.Tx, a *app) {
 	if _, err := os.Stat(filepath.Join(w.dir, "blobs", "uploads", string(a.id))); err == nil {
 		w.fault("%s is gone and has uploads", a.name)
 	}
+	w.checkReceipt(tx, a)
+	things, err := w.fake.Remains(context.Background(), a.id)
+	if len(things) > 0 || err != nil {
+		w.fault("%s is gone and has left %+v, %v", a.name, things, err)
+	}
+}
+
+// checkKept: of what is kept aside nothing runs, nothing leads to it, and what a
+// restore needs is there.
+func (w *world) checkKept(tx slipway.Tx, a *app) {
+	if _, routed := w.plane.router.of(a.id); routed {
+		w.fault("%s is kept aside and has a route", a.name)
+	}
+	things, _ := w.fake.Remains(context.Background(), a.id)
+	for _, t := range things {
+		if t.Kind == slipway.ItemInstance {
+			w.fault("%s is kept aside and has %s", a.name, t.What)
+		}
+	}
+	items, _ := tx.ListItems(a.id)
+	for _, i := range items {
+		if i.Kind.Serves() != i.Settled() {
+			w.fault("%s is kept aside and has the item %+v", a.name, i)
+		}
+	}
+}
+
+// checkReceipt: all that was made is known to be gone, or is left to others.
+func (w *world) checkReceipt(tx slipway.Tx, a *app) {
+	r, err := tx.DeletionReceipt(a.id)
+	if err != nil || r.State != slipway.DeletionDone {
+		w.fault("%s is gone, and its receipt is %+v, %v", a.name, r, err)
+	}
+	for _, i := range r.Items {
+		if i.RemovedAt.IsZero() || i.VerifiedAt.IsZero() {
+			w.fault("%s is gone, and its receipt says %+v", a.name, i)
+		}
+	}
 }
 
 // checkOwners: all that is there belongs to somebody.
@@ -696,13 +773,16 @@ func (w *world) clear() {
 			}
 		}
 	})
-	if all, _ := w.fake.List(context.Background()); len(all) > 0 {
-		w.fault("left in the driver: %+v", all)
+	ctx := context.Background()
+	running, err1 := w.fake.Remains(ctx, "")
+	built, err2 := w.builder.Remains(ctx)
+	pushed, err3 := w.images.Remains(ctx, "")
+	if left := slices.Concat(running, built, pushed); len(left) > 0 {
+		w.fault("a scan finds %+v", left)
 	}
-	w.builder.mu.Lock()
-	defer w.builder.mu.Unlock()
-	if len(w.builder.bundles) > 0 {
-		w.fault("left by the builder: %v", w.builder.bundles)
+	uploads, err4 := w.blobs.List(ctx, "uploads")
+	if err := errors.Join(err1, err2, err3, err4); err != nil || len(uploads) > 0 {
+		w.fault("a scan finds uploads of %v, %v", uploads, err)
 	}
 }
 

@@ -133,7 +133,7 @@ func (q *Queries) ListDeletedDeployments(ctx context.Context, arg ListDeletedDep
 }
 
 const listOverdueDeployments = `-- name: ListOverdueDeployments :many
-SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running, protected, deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug FROM deployments WHERE status = 'KEPT' AND purge_at <= CAST($1 AS bigint)
+SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running, protected, deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug FROM deployments WHERE purge_at > 0 AND NOT purge AND purge_at <= CAST($1 AS bigint)
 ORDER BY purge_at LIMIT CAST($2 AS bigint)
 `
 
@@ -204,7 +204,7 @@ func (q *Queries) ListOverdueDeployments(ctx context.Context, arg ListOverdueDep
 }
 
 const nextPurge = `-- name: NextPurge :one
-SELECT CAST(COALESCE(MIN(purge_at), 0) AS bigint) AS at FROM deployments WHERE status = 'KEPT'
+SELECT CAST(COALESCE(MIN(purge_at), 0) AS bigint) AS at FROM deployments WHERE purge_at > 0 AND NOT purge
 `
 
 // 0 for never.

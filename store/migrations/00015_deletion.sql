@@ -18,7 +18,7 @@ CREATE UNIQUE INDEX deployments_live_name ON deployments (workspace_id, name)
 DROP INDEX deployments_newest;
 CREATE INDEX deployments_newest ON deployments (workspace_id, created_at, id, status, deployment_type, name) WHERE gone_at = 0;
 CREATE INDEX deployments_deleted ON deployments (workspace_id, deleted_at, id) WHERE deleted_at > 0;
-CREATE INDEX deployments_purge ON deployments (purge_at) WHERE status = 'KEPT';
+CREATE INDEX deployments_purge ON deployments (purge_at) WHERE purge_at > 0 AND NOT purge;
 CREATE INDEX deployments_reserved ON deployments (reserved_slug) WHERE reserved_slug <> '';
 
 ALTER TABLE inventory ADD COLUMN shared BOOLEAN NOT NULL DEFAULT FALSE;

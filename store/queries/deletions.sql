@@ -4,12 +4,12 @@ ORDER BY deleted_at DESC, id DESC
 LIMIT CAST(sqlc.arg(max_rows) AS bigint) OFFSET CAST(sqlc.arg(skip) AS bigint);
 
 -- name: ListOverdueDeployments :many
-SELECT * FROM deployments WHERE status = 'KEPT' AND purge_at <= CAST(sqlc.arg(now) AS bigint)
+SELECT * FROM deployments WHERE purge_at > 0 AND NOT purge AND purge_at <= CAST(sqlc.arg(now) AS bigint)
 ORDER BY purge_at LIMIT CAST(sqlc.arg(max_rows) AS bigint);
 
 -- 0 for never.
 -- name: NextPurge :one
-SELECT CAST(COALESCE(MIN(purge_at), 0) AS bigint) AS at FROM deployments WHERE status = 'KEPT';
+SELECT CAST(COALESCE(MIN(purge_at), 0) AS bigint) AS at FROM deployments WHERE purge_at > 0 AND NOT purge;
 
 -- A name that somebody else may take back.
 -- name: CountReservations :one

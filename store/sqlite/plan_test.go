@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/store"
@@ -84,6 +85,10 @@ func TestPlans(t *testing.T) {
 			func(tx slipway.Tx) error { _, err := tx.DeploymentBySlug("s"); return err },
 			"SEARCH deployments USING INDEX deployments_slug (slug=?)", 0,
 		},
+		"deleted":       {func(tx slipway.Tx) error { _, err := tx.DeletedDeployments("w", 9, 9); return err }, "INDEX deployments_deleted (workspace_id=? AND deleted_at>?)", 0},
+		"to purge":      {func(tx slipway.Tx) error { _, err := tx.DeploymentsToPurge(time.Now(), 9); return err }, "INDEX deployments_purge (purge_at>? AND purge_at<?)", 0},
+		"next purge":    {func(tx slipway.Tx) error { _, err := tx.NextPurge(); return err }, "INDEX deployments_purge", 0},
+		"reserved name": {func(tx slipway.Tx) error { _, err := tx.SlugReserved("s", "w"); return err }, "INDEX deployments_reserved (reserved_slug=?)", 0},
 		"next due": {
 			func(tx slipway.Tx) error { _, err := tx.NextDue(); return err },
 			"INDEX deployments_due", 0,

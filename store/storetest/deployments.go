@@ -30,7 +30,8 @@ func fullDeployment(w *world) slipway.Deployment {
 			Handover: &slipway.Handover{From: "a", To: "b", Phase: slipway.HandoverSnapshot, Snapshot: "s", Since: at(1)},
 			Snapshot: "before", Outdated: "long before",
 		},
-		DeleteProject: true, CreatedAt: at(1), UpdatedAt: at(2), Generation: 4, Observed: 3, Version: 7,
+		Deletion:  slipway.Deletion{At: at(3), By: "key", GoneAt: at(4), PurgeAt: at(5), Purge: true, Slug: "app"},
+		Protected: true, DeleteProject: true, CreatedAt: at(1), UpdatedAt: at(2), Generation: 4, Observed: 3, Version: 7,
 	}
 }
 

@@ -3,6 +3,7 @@ package storetest
 import (
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/slipwayhq/slipway"
 )
@@ -11,7 +12,7 @@ func testInventory(t *testing.T, w *world) {
 	d, other := w.deployment("app", 0), w.deployment("other", 0)
 	full := slipway.Item{
 		Deployment: d.ID, Kind: slipway.ItemBundle, Ref: "digest", CreatedAt: at(1),
-		ReleasedAt: at(1.5), RemovedAt: at(2), VerifiedAt: at(3), Attempts: 4, LastError: "busy",
+		ReleasedAt: at(1.5), RemovedAt: at(2), VerifiedAt: at(3), Shared: true, Attempts: 4, LastError: "busy", RetryAt: at(4),
 	}
 	filled(t, reflect.ValueOf(full), "Item")
 	items := func() []slipway.Item {
@@ -50,15 +51,32 @@ func testInventory(t *testing.T, w *world) {
 	}
 	w.update(stuck)
 	w.update(stuck)
-	again.Attempts, again.LastError = 2, "in use\uFFFD"
+	again.Attempts, again.LastError, again.RetryAt = 2, "in use\uFFFD", at(9)
 	equal(t, "stuck", items(), []slipway.Item{again})
 	for _, seconds := range []float64{7, 8} {
 		w.update(func(tx slipway.Tx) error { return tx.MarkRemoved(d.ID, slipway.ItemBundle, "digest", at(seconds)) })
 	}
-	again.RemovedAt, again.VerifiedAt, again.LastError = at(7), at(8), ""
+	again.RemovedAt, again.LastError = at(7), ""
 	equal(t, "removed", items(), []slipway.Item{again})
+	for _, seconds := range []float64{8, 9} {
+		w.update(func(tx slipway.Tx) error { return tx.MarkVerified(d.ID, slipway.ItemBundle, "digest", at(seconds)) })
+	}
+	again.VerifiedAt = at(8)
+	equal(t, "verified", items(), []slipway.Item{again})
 	equal(t, "owners left", owners(), 1)
 	w.refused(slipway.ErrNoRow, func(tx slipway.Tx) error { return tx.ReleaseItem(d.ID, slipway.ItemState, "no", at(1)) })
 	w.refused(slipway.ErrNoRow, func(tx slipway.Tx) error { return tx.MarkRemoved(d.ID, slipway.ItemState, "no", at(1)) })
+	w.update(func(tx slipway.Tx) error {
+		return tx.MarkStuck(d.ID, slipway.ItemBundle, "digest", "it is there", at(10))
+	})
+	again.RemovedAt, again.VerifiedAt, again.Attempts, again.LastError, again.RetryAt = time.Time{}, time.Time{}, 3, "it is there", at(10)
+	equal(t, "found again", items(), []slipway.Item{again})
+	w.update(func(tx slipway.Tx) error { return tx.MarkVerified(d.ID, slipway.ItemBundle, "digest", at(11)) })
+	equal(t, "verified, and not removed", items(), []slipway.Item{again})
+	w.update(func(tx slipway.Tx) error { return tx.MarkShared(d.ID, slipway.ItemBundle, "digest", at(12)) })
+	again.RemovedAt, again.Shared, again.LastError = at(12), true, ""
+	equal(t, "left to others", items(), []slipway.Item{again})
+	w.refused(slipway.ErrNoRow, func(tx slipway.Tx) error { return tx.MarkVerified(d.ID, slipway.ItemState, "no", at(1)) })
+	w.refused(slipway.ErrNoRow, func(tx slipway.Tx) error { return tx.MarkShared(d.ID, slipway.ItemState, "no", at(1)) })
 	w.refused(slipway.ErrNoRow, func(tx slipway.Tx) error { return tx.MarkStuck(d.ID, slipway.ItemState, "no", "", at(1)) })
 }

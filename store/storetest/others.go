@@ -44,12 +44,25 @@ func testUploads(t *testing.T, w *world) {
 func testProjects(t *testing.T, w *world) {
 	d := w.deployment("app", 0)
 	p := slipway.TracingProject{
-		ID: newID[slipway.ProjectID](), Workspace: w.workspace, Name: "app", Deployment: d.ID, Kept: true, CreatedAt: at(1),
+		ID: newID[slipway.ProjectID](), Workspace: w.workspace, Name: "app", Deployment: d.ID, Kept: true, Hidden: true, CreatedAt: at(1),
 	}
 	filled(t, reflect.ValueOf(p), "TracingProject")
 	get := func(tx slipway.Tx) (slipway.TracingProject, error) { return tx.ProjectByName(w.workspace, p.Name) }
 	w.update(func(tx slipway.Tx) error { return tx.InsertProject(p) })
-	equal(t, "project", read(w, get), p)
+	equal(t, "project", read(w, func(tx slipway.Tx) (slipway.TracingProject, error) { return tx.Project(p.ID) }), p)
+	absent(w, get)
+	absent(w, func(tx slipway.Tx) (slipway.TracingProject, error) { return tx.Project("no") })
+	visible := slipway.TracingProject{ID: newID[slipway.ProjectID](), Workspace: w.workspace, Name: "app"}
+	w.update(func(tx slipway.Tx) error { return tx.InsertProject(visible) })
+	p.Hidden = false
+	w.refused(nil, func(tx slipway.Tx) error { return tx.UpdateProject(p) })
+	w.update(func(tx slipway.Tx) error {
+		if err := tx.DeleteProject(visible.ID); err != nil {
+			return err
+		}
+		return tx.UpdateProject(p)
+	})
+	equal(t, "project that is shown", read(w, get), p)
 	w.refused(nil, func(tx slipway.Tx) error {
 		return tx.InsertProject(slipway.TracingProject{ID: newID[slipway.ProjectID](), Workspace: w.workspace, Name: "app"})
 	})

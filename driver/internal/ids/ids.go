@@ -3,16 +3,13 @@ package ids
 
 import (
 	"fmt"
-	"regexp"
 
 	"github.com/slipwayhq/slipway"
 )
 
-var uuid = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
-
 // Check refuses what must not become a name.
 func Check(d slipway.DeploymentID, i slipway.InstanceID) error {
-	if !uuid.MatchString(string(i)) {
+	if !slipway.IsID(string(i)) {
 		return fmt.Errorf("bad instance id %q", i)
 	}
 	return CheckDeployment(d)
@@ -20,7 +17,7 @@ func Check(d slipway.DeploymentID, i slipway.InstanceID) error {
 
 // CheckDeployment refuses what must not become a name.
 func CheckDeployment(d slipway.DeploymentID) error {
-	if !uuid.MatchString(string(d)) {
+	if !slipway.IsID(string(d)) {
 		return fmt.Errorf("bad deployment id %q", d)
 	}
 	return nil

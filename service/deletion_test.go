@@ -1,0 +1,453 @@
+package service_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/blob"
+	"github.com/slipwayhq/slipway/internal/testsignal"
+	"github.com/slipwayhq/slipway/service"
+)
+
+const undo = 72 * time.Hour
+
+// keeping has what is deleted be kept aside.
+func keeping(_ *plane, c *service.Config) { c.Undo = undo }
+
+// stubbornBlobs can be made to refuse to remove anything.
+type stubbornBlobs struct {
+	*blob.Folder
+	refuses atomic.Bool
+}
+
+func (b *stubbornBlobs) DeleteAll(ctx context.Context, folder string) error {
+	if b.refuses.Load() {
+		return errors.New("permission denied")
+	}
+	return b.Folder.DeleteAll(ctx, folder)
+}
+
+func (p *plane) receipt(d slipway.DeploymentID) slipway.DeletionReceipt {
+	p.t.Helper()
+	r, err := p.DeletionReceipt(p.t.Context(), p.who, d)
+	must(p.t, err)
+	return r
+}
+
+// ended waits until a deletion is over.
+func (p *plane) ended(d slipway.DeploymentID) slipway.DeletionReceipt {
+	p.t.Helper()
+	testsignal.Until(p.t, "the end of the deletion", func() bool { return p.receipt(d).State == slipway.DeletionDone })
+	return p.receipt(d)
+}
+
+// served is a deployment with an active revision, and the lease on it.
+func (p *plane) served(name string) (slipway.DeploymentView, slipway.Lease) {
+	p.t.Helper()
+	d := p.create(name)
+	l := p.acquire(d.ID)
+	r := p.push(d.ID)
+	p.report(l, slipway.ItemPlanned{Kind: slipway.ItemRoute, Ref: string(d.ID)}, slipway.ItemPlanned{Kind: slipway.ItemState, Ref: string(d.ID)})
+	p.deploy(l, r.ID)
+	return d, l
+}
+
+// stop reports that nothing runs of a deployment that is being deleted.
+func (p *plane) stop(d slipway.DeploymentID, l slipway.Lease) slipway.Assignment {
+	p.t.Helper()
+	for _, i := range p.report(l).Instances {
+		p.lost(l, slipway.ItemInstance, string(i.ID))
+	}
+	return p.lost(l, slipway.ItemRoute, string(d))
+}
+
+// kept is a deployment that was deleted and is kept aside.
+func (p *plane) kept(name string, o slipway.DeleteOptions) (slipway.DeploymentView, slipway.Lease) {
+	p.t.Helper()
+	d, l := p.served(name)
+	must(p.t, p.Delete(p.t.Context(), p.who, d.ID, o))
+	if a := p.stop(d.ID, l); a.Deployment.Status != slipway.Kept {
+		p.t.Fatalf("it is %s", a.Deployment.Status)
+	}
+	return d, l
+}
+
+// cleared reports that all is gone that was kept aside on a data plane.
+func (p *plane) cleared(d slipway.DeploymentID, l slipway.Lease) slipway.Assignment {
+	p.t.Helper()
+	p.lost(l, slipway.ItemState, string(d))
+	return p.lost(l, slipway.ItemBundle, "bundle")
+}
+
+func TestWhatIsDeletedIsKeptAside(t *testing.T) {
+	p := newPlane(t, keeping)
+	d, l := p.served("app")
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
+	if v, err := p.Get(t.Context(), p.who, d.ID); err != nil || v.Status != slipway.AwaitingDelete {
+		t.Fatalf("at once: %s, %v", v.Status, err)
+	}
+	if _, err := p.Restore(t.Context(), p.who, d.ID, ""); slipway.CodeOf(err) != slipway.CodeConflict || !strings.Contains(err.Error(), "/v1/deleted-deployments") {
+		t.Errorf("restored before it was stopped: %v", err)
+	}
+	a := p.stop(d.ID, l)
+	if left := kindsOf(a.Items); !slices.Equal(left, []slipway.ItemKind{slipway.ItemBundle, slipway.ItemState}) {
+		t.Errorf("kept aside: %v", left)
+	}
+	if _, err := p.Get(t.Context(), p.who, d.ID); slipway.CodeOf(err) != slipway.CodeNotFound {
+		t.Errorf("clients see it still: %v", err)
+	}
+	if all, err := p.List(t.Context(), p.who, slipway.DeploymentFilter{}); err != nil || len(all) > 0 {
+		t.Errorf("clients see it listed: %v, %v", all, err)
+	}
+	list, err := p.ListDeleted(t.Context(), p.who, 10, 0)
+	must(t, err)
+	if len(list) != 1 || list[0].State != slipway.DeletionKept || list[0].PurgeAt != list[0].At.Add(undo) || list[0].GoneAt.IsZero() {
+		t.Errorf("the deleted: %+v", list)
+	}
+	stranger := slipway.Principal{Workspace: slipway.NewID[slipway.WorkspaceID](p.clock())}
+	if list, err := p.ListDeleted(t.Context(), stranger, 10, 0); err != nil || len(list) > 0 {
+		t.Errorf("a stranger sees the deleted: %v, %v", list, err)
+	}
+	for name, err := range map[string]error{
+		"restore": func() error { _, err := p.Restore(t.Context(), stranger, d.ID, ""); return err }(),
+		"purge":   p.Purge(t.Context(), stranger, d.ID),
+		"receipt": func() error { _, err := p.DeletionReceipt(t.Context(), stranger, d.ID); return err }(),
+	} {
+		if slipway.CodeOf(err) != slipway.CodeNotFound {
+			t.Errorf("%s by a stranger: %v", name, err)
+		}
+	}
+}
+
+func kindsOf(items []slipway.Item) (kinds []slipway.ItemKind) {
+	for _, i := range items {
+		kinds = append(kinds, i.Kind)
+	}
+	slices.Sort(kinds)
+	return kinds
+}
+
+func TestRestore(t *testing.T) {
+	p := newPlane(t, keeping)
+	d, l := p.kept("app", slipway.DeleteOptions{})
+	back, err := p.Restore(t.Context(), p.who, d.ID, "")
+	must(t, err)
+	if back.ID != d.ID || back.Name != "app" || back.Slug != "app" || back.Project != d.Project || back.Status != slipway.Ready || back.Active == "" || back.Deletion != (slipway.Deletion{}) {
+		t.Errorf("restored: %+v", back)
+	}
+	if a := p.report(l); a.Active == nil || a.Deployment.Generation <= d.Generation {
+		t.Errorf("for the data plane: %+v", a)
+	}
+	if _, err := p.Restore(t.Context(), p.who, d.ID, ""); slipway.CodeOf(err) != slipway.CodeConflict {
+		t.Errorf("restored again: %v", err)
+	}
+	if _, err := p.DeletionReceipt(t.Context(), p.who, d.ID); slipway.CodeOf(err) != slipway.CodeNotFound {
+		t.Errorf("the receipt of what was restored: %v", err)
+	}
+	if list, err := p.ListDeleted(t.Context(), p.who, 10, 0); err != nil || len(list) > 0 {
+		t.Errorf("the deleted: %v, %v", list, err)
+	}
+	p.pass(2 * undo)
+	p.coordinate()
+	p.push(d.ID) // it takes new revisions as before
+}
+
+func TestRestoreUnderAnotherName(t *testing.T) {
+	p := newPlane(t, keeping)
+	d, _ := p.kept("app", slipway.DeleteOptions{})
+	again := p.create("app")
+	if again.Slug != "app" || again.Project != d.Project {
+		t.Fatalf("the name again: %+v", again)
+	}
+	if _, err := p.Restore(t.Context(), p.who, d.ID, ""); slipway.CodeOf(err) != slipway.CodeConflict {
+		t.Errorf("restored under a name that is taken: %v", err)
+	}
+	if _, err := p.Restore(t.Context(), p.who, d.ID, "No Name"); slipway.CodeOf(err) != slipway.CodeInvalid {
+		t.Errorf("restored under no name: %v", err)
+	}
+	back, err := p.Restore(t.Context(), p.who, d.ID, "app-2")
+	must(t, err)
+	if back.Name != "app-2" || back.Slug != "app-2" || back.Project == d.Project {
+		t.Errorf("restored: %+v", back)
+	}
+}
+
+// The tracing project is hidden or kept, and either way a restore has it back.
+func TestRestoreWithItsProject(t *testing.T) {
+	for _, hidden := range []bool{true, false} {
+		p := newPlane(t, keeping)
+		d, _ := p.kept("app", slipway.DeleteOptions{TracingProject: hidden})
+		again := p.create("app")
+		if shared := again.Project == d.Project; shared == hidden {
+			t.Errorf("hidden %t: the name again has its project: %t", hidden, shared)
+		}
+		must(t, p.Delete(t.Context(), p.who, again.ID, slipway.DeleteOptions{TracingProject: hidden}))
+		back, err := p.Restore(t.Context(), p.who, d.ID, "app-2")
+		must(t, err)
+		if back.Project != d.Project || back.DeleteProject {
+			t.Errorf("hidden %t: restored with %s, it had %s", hidden, back.Project, d.Project)
+		}
+		if _, err := p.Create(t.Context(), p.who, slipway.NewDeployment{Name: "app-2", Source: slipway.SourceInternalSource}); slipway.CodeOf(err) != slipway.CodeConflict {
+			t.Errorf("hidden %t: its name is free: %v", hidden, err)
+		}
+	}
+}
+
+// While a deployment can be restored, its public name is its workspace's alone.
+func TestPublicNamesAreReserved(t *testing.T) {
+	p := newPlane(t, keeping)
+	_, other, _ := p.principals()
+	d, l := p.kept("app", slipway.DeleteOptions{})
+	create := func() slipway.DeploymentView {
+		v, err := p.Create(t.Context(), other, slipway.NewDeployment{Name: "app", Source: slipway.SourceInternalSource})
+		must(t, err)
+		return v
+	}
+	theirs := create()
+	if theirs.Slug == "app" || !strings.HasPrefix(theirs.Slug, "app-") {
+		t.Errorf("another workspace's has the public name %s", theirs.Slug)
+	}
+	must(t, p.Delete(t.Context(), other, theirs.ID, slipway.DeleteOptions{Now: true}))
+	must(t, p.Purge(t.Context(), p.who, d.ID))
+	p.cleared(d.ID, l)
+	if theirs := create(); theirs.Slug != "app" {
+		t.Errorf("after the purge it has %s", theirs.Slug)
+	}
+}
+
+func TestPurge(t *testing.T) {
+	for name, purge := range map[string]func(*plane, slipway.DeploymentID) error{
+		"asked": func(p *plane, d slipway.DeploymentID) error { return p.Purge(t.Context(), p.who, d) },
+		"deleted again": func(p *plane, d slipway.DeploymentID) error {
+			return p.Delete(t.Context(), p.who, d, slipway.DeleteOptions{Now: true})
+		},
+		"in time": func(p *plane, d slipway.DeploymentID) error {
+			p.pass(undo)
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlane(t, keeping)
+			p.t = t
+			d, l := p.kept("app", slipway.DeleteOptions{TracingProject: true})
+			must(t, purge(p, d.ID))
+			p.coordinate()
+			testsignal.Until(t, "the purge", func() bool { return p.receipt(d.ID).State == slipway.DeletionPurging })
+			if _, err := p.Restore(t.Context(), p.who, d.ID, ""); slipway.CodeOf(err) != slipway.CodeConflict {
+				t.Errorf("restored while it is purged: %v", err)
+			}
+			p.cleared(d.ID, l)
+			r := p.ended(d.ID)
+			want := []slipway.ItemKind{
+				slipway.ItemRoute, slipway.ItemInstance, slipway.ItemState, slipway.ItemBundle,
+				slipway.ItemUpload, slipway.ItemLogs, slipway.ItemProject, slipway.ItemRecords,
+			}
+			var got []slipway.ItemKind
+			for _, i := range r.Items {
+				got = append(got, i.Kind)
+				if i.RemovedAt.IsZero() || i.VerifiedAt.IsZero() {
+					t.Errorf("not seen to be gone: %+v", i)
+				}
+			}
+			if !slices.Equal(got, want) || len(r.Keep) > 0 {
+				t.Errorf("receipt: %v, kept %v", got, r.Keep)
+			}
+			if list, err := p.ListDeleted(t.Context(), p.who, 10, 0); err != nil || len(list) > 0 {
+				t.Errorf("the deleted: %v, %v", list, err)
+			}
+			for what, err := range map[string]error{
+				"restored": func() error { _, err := p.Restore(t.Context(), p.who, d.ID, ""); return err }(),
+				"purged":   p.Purge(t.Context(), p.who, d.ID),
+			} {
+				if slipway.CodeOf(err) != slipway.CodeNotFound {
+					t.Errorf("%s after the end: %v", what, err)
+				}
+			}
+		})
+	}
+}
+
+// A deletion that is asked for again, now, keeps nothing aside.
+func TestDeleteNow(t *testing.T) {
+	p := newPlane(t, keeping)
+	d, l := p.served("app")
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{Now: true, TracingProject: true}))
+	p.stop(d.ID, l)
+	if a := p.cleared(d.ID, l); a.Deployment.Status != slipway.AwaitingFinalDelete {
+		t.Errorf("it is %s", a.Deployment.Status)
+	}
+	p.coordinate()
+	if r := p.ended(d.ID); len(r.Keep) > 0 {
+		t.Errorf("it leaves %v", r.Keep)
+	}
+	idle := p.create("idle")
+	must(t, p.Delete(t.Context(), p.who, idle.ID, slipway.DeleteOptions{Now: true}))
+	if r := p.receipt(idle.ID); r.State != slipway.DeletionDone || r.DoneAt.IsZero() {
+		t.Errorf("one with nothing made: %+v", r)
+	}
+}
+
+// Found again, or unknown, a thing is removed after all.
+func TestWhatIsFoundAgainIsNotGone(t *testing.T) {
+	p := newPlane(t)
+	d, l := p.served("app")
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
+	p.stop(d.ID, l)
+	p.report(l, slipway.ItemRemoved{Kind: slipway.ItemState, Ref: string(d.ID)}, slipway.ItemRemoved{Kind: slipway.ItemBundle, Ref: "bundle"})
+	a := p.report(l, slipway.ItemFound{Kind: slipway.ItemState, Ref: string(d.ID), Reason: "a folder is there"},
+		slipway.ItemFound{Kind: slipway.ItemInstance, Ref: "stray", Reason: "a process is there"}, slipway.ItemVerified{Kind: slipway.ItemBundle, Ref: "bundle"})
+	if left := kindsOf(a.Items); !slices.Equal(left, []slipway.ItemKind{slipway.ItemInstance, slipway.ItemState}) {
+		t.Errorf("to be removed: %v", left)
+	}
+	for _, i := range p.receipt(d.ID).Items {
+		if i.Ref == "stray" && i.LastError != "a process is there" {
+			t.Errorf("the receipt says of it: %+v", i)
+		}
+	}
+}
+
+// A step that fails is shown, tried again later, and in nobody's way.
+func TestAStuckDeletion(t *testing.T) {
+	p := newPlane(t)
+	stuck, free := p.create("stuck"), p.create("free")
+	p.upload(stuck.ID, "source")
+	p.blobs.refuses.Store(true)
+	must(t, p.Delete(t.Context(), p.who, stuck.ID, slipway.DeleteOptions{}))
+	p.coordinate()
+	l := p.acquire(free.ID)
+	p.report(l, slipway.ItemPlanned{Kind: slipway.ItemState, Ref: string(free.ID)})
+	must(t, p.Delete(t.Context(), p.who, free.ID, slipway.DeleteOptions{}))
+	p.lost(l, slipway.ItemState, string(free.ID))
+	p.ended(free.ID)
+	step := func() slipway.Item {
+		items := p.receipt(stuck.ID).Items
+		return items[slices.IndexFunc(items, func(i slipway.Item) bool { return i.Kind == slipway.ItemUpload })]
+	}
+	testsignal.Until(t, "the first failure", func() bool { return step().Attempts > 0 })
+	if i := step(); !strings.Contains(i.LastError, "permission denied") || !i.RetryAt.After(p.clock()) {
+		t.Errorf("shown: %+v", i)
+	}
+	p.blobs.refuses.Store(false)
+	p.pass(time.Hour)
+	p.coordinate()
+	if r := p.ended(stuck.ID); !slices.ContainsFunc(r.Items, func(i slipway.Item) bool { return i.Attempts > 0 }) {
+		t.Errorf("the receipt forgot that it was hard: %+v", r.Items)
+	}
+}
+
+func TestProtection(t *testing.T) {
+	p := newPlane(t)
+	d := p.create("app")
+	v, err := p.Patch(t.Context(), p.who, d.ID, slipway.Change{Protected: new(true)})
+	must(t, err)
+	if !v.Protected || v.Latest != "" || v.Tag() == d.Tag() {
+		t.Errorf("protected: %+v", v)
+	}
+	refusals, err := p.DeleteMany(t.Context(), p.who, []slipway.DeploymentID{d.ID})
+	must(t, err)
+	for _, err := range append(refusals, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{Now: true})) {
+		if slipway.CodeOf(err) != slipway.CodeConflict || !strings.Contains(err.Error(), "deletion_protection") {
+			t.Errorf("deleted: %v", err)
+		}
+	}
+	_, err = p.Patch(t.Context(), p.who, d.ID, slipway.Change{Protected: new(false)})
+	must(t, err)
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
+}
+
+func TestDeletionPlan(t *testing.T) {
+	p := newPlane(t, keeping)
+	d, _ := p.served("app")
+	other := p.create("other")
+	p.report(p.acquire(other.ID), slipway.ItemPlanned{Kind: slipway.ItemBundle, Ref: "bundle"})
+	_, err := p.Patch(t.Context(), p.who, d.ID, slipway.Change{Variables: []slipway.EnvVar{{Name: "POSTGRES_URI_CUSTOM", Value: "postgres://theirs"}}})
+	must(t, err)
+	plan, err := p.DeletionPlan(t.Context(), p.who, d.ID)
+	must(t, err)
+	want := []slipway.ItemKind{slipway.ItemRoute, slipway.ItemInstance, slipway.ItemState, slipway.ItemUpload, slipway.ItemLogs, slipway.ItemRecords}
+	var got, kept []slipway.ItemKind
+	for _, i := range plan.Remove {
+		got = append(got, i.Kind)
+	}
+	for _, k := range plan.Keep {
+		kept = append(kept, k.Kind)
+	}
+	slices.Sort(kept)
+	if !slices.Equal(got, want) || plan.KeptFor != undo {
+		t.Errorf("to be removed: %v, kept for %s", got, plan.KeptFor)
+	}
+	if !slices.Equal(kept, []slipway.ItemKind{slipway.ItemBundle, slipway.ItemDatabase, slipway.ItemProject}) {
+		t.Errorf("to be kept: %v", kept)
+	}
+}
+
+// The gateway is told before DELETE answers, with what it must not believe.
+func TestRoutesEndWithTheAnswer(t *testing.T) {
+	var told []int64
+	p := newPlane(t, func(_ *plane, c *service.Config) {
+		c.Unroute = func(_ slipway.DeploymentID, generation int64) { told = append(told, generation) }
+	})
+	d, l := p.served("app")
+	before := p.report(l).Deployment.Generation
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
+	if len(told) != 1 || told[0] <= before || told[0] != p.report(l).Deployment.Generation {
+		t.Errorf("told %v, it was %d before", told, before)
+	}
+}
+
+// Keys of agents are good for nothing as soon as DELETE answers.
+func TestKeysEndWithTheAnswer(t *testing.T) {
+	p := newPlane(t, keeping)
+	d := p.create("app")
+	must(t, p.store.Update(t.Context(), func(tx slipway.Tx) error {
+		return tx.InsertKey(slipway.Key{ID: slipway.NewID[slipway.KeyID](p.clock()), Hash: "hash", Deployment: d.ID})
+	}))
+	before := p.forgotten
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
+	err := p.store.View(t.Context(), func(tx slipway.Tx) error { _, err := tx.KeyByHash("hash"); return err })
+	if !errors.Is(err, slipway.ErrNoRow) || p.forgotten == before {
+		t.Errorf("the key is there: %v; %d told", err, p.forgotten-before)
+	}
+}
+
+// A source that arrives while its deployment is deleted leaves what is kept
+// aside alone, and nothing behind.
+func TestUploadsOfTheDeleted(t *testing.T) {
+	for _, o := range []slipway.DeleteOptions{{}, {Now: true}} {
+		p := newPlane(t, keeping)
+		d, l := p.served("app")
+		u, err := p.NewUpload(t.Context(), p.who, d.ID)
+		must(t, err)
+		body := during{strings.NewReader("late"), func() { must(t, p.Delete(t.Context(), p.who, d.ID, o)) }}
+		if err := p.ReceiveUpload(t.Context(), u.ID, &body); slipway.CodeOf(err) != slipway.CodeNotFound {
+			t.Errorf("%+v: an upload to what is deleted: %v", o, err)
+		}
+		left, err := p.blobs.List(t.Context(), "uploads/"+string(d.ID))
+		must(t, err)
+		if o.Now != (len(left) == 0) {
+			t.Errorf("%+v: %v is there", o, left)
+		}
+		_ = l
+	}
+}
+
+// during does something before it is read.
+type during struct {
+	*strings.Reader
+	do func()
+}
+
+func (d *during) Read(b []byte) (int, error) {
+	if d.do != nil {
+		d.do()
+		d.do = nil
+	}
+	return d.Reader.Read(b)
+}
