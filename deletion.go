@@ -24,6 +24,9 @@ type Deletion struct {
 	PurgeAt time.Time // its data is kept aside until then; At where it is not
 	Purge   bool      // nothing is kept aside, or not any more
 	Slug    string    // the public name that is reserved for a restore, "" for none
+	// Snapshot is where the last state was put before it was removed, "" for
+	// nowhere.
+	Snapshot string
 }
 
 // Gone says whether clients are told that there is no such deployment.
@@ -125,6 +128,7 @@ func (d Deployment) Receipt() DeletionReceipt {
 	return DeletionReceipt{
 		Deployment: d.ID, Workspace: d.Workspace, Name: d.Name, State: d.DeletionState(),
 		At: d.Deletion.At, By: d.Deletion.By, GoneAt: d.Deletion.GoneAt, PurgeAt: d.Deletion.PurgeAt,
+		Snapshot: d.Deletion.Snapshot,
 	}
 }
 

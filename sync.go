@@ -179,6 +179,8 @@ type (
 		Kind ItemKind
 		Ref  string
 	}
+	// StateExported says where the last state was put, before it is removed.
+	StateExported struct{ Where string }
 	// ItemVerified says that a thing which was removed was looked for, and not
 	// found.
 	ItemVerified struct {
@@ -218,6 +220,7 @@ func (HealthChanged) event()    {}
 func (ServingFailed) event()    {}
 func (ServingRecovered) event() {}
 func (ItemRemoved) event()      {}
+func (StateExported) event()    {}
 func (ItemVerified) event()     {}
 func (ItemFound) event()        {}
 func (ItemStuck) event()        {}

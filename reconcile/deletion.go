@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/slipwayhq/slipway"
@@ -67,7 +68,9 @@ func (w *worker) removeItem(ctx context.Context, item slipway.Item) error {
 	case slipway.ItemInstance:
 		err = w.driver.Delete(ctx, d, slipway.InstanceID(item.Ref))
 	case slipway.ItemState:
-		err = w.driver.Purge(ctx, d)
+		if err = w.exportState(ctx); err == nil {
+			err = w.driver.Purge(ctx, d)
+		}
 	case slipway.ItemBundle, slipway.ItemImage:
 		_, err = w.builder.RemoveUnless(ctx, item.Kind, item.Ref, func() (bool, error) {
 			shared, err = w.sync.Disown(ctx, w.lease, item.Kind, item.Ref)
@@ -81,6 +84,23 @@ func (w *worker) removeItem(ctx context.Context, item slipway.Item) error {
 		return w.report(ctx) // it is written already
 	}
 	return w.report(ctx, slipway.ItemRemoved{Kind: item.Kind, Ref: item.Ref})
+}
+
+// exportState puts the state in the vault, if there is one, and writes down
+// where it is. State that can not be put there is not removed.
+func (w *worker) exportState(ctx context.Context) error {
+	d := w.a.Deployment
+	if w.config.Vault == nil || d.Deletion.Snapshot != "" {
+		return nil
+	}
+	where, err := w.config.Vault.Store(d, func(to io.Writer) error { return w.driver.Export(ctx, d.ID, to) })
+	switch {
+	case errors.Is(err, slipway.ErrNoState):
+		return nil
+	case err != nil:
+		return fmt.Errorf("keep its last state: %w", err)
+	}
+	return w.report(ctx, slipway.StateExported{Where: where})
 }
 
 // lookAgain looks for what was removed, and for anything else that there is of a

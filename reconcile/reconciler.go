@@ -38,8 +38,16 @@ type Outputs interface {
 	Finish(ctx context.Context, i slipway.InstanceID)
 }
 
+// Vault is where the last state of what is deleted for good is put.
+type Vault interface {
+	// Store takes what write writes, all of it or nothing, and returns where it
+	// is. Again it is in the place of what was stored before.
+	Store(d slipway.Deployment, write func(io.Writer) error) (where string, err error)
+}
+
 // Config is what a data plane decides.
 type Config struct {
+	Vault  Vault  // nil for none
 	Meter  Meter  // nil for none
 	Owner  string // names the data plane in leases
 	Ports  slipway.PortRange

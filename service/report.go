@@ -87,6 +87,9 @@ func (r *report) take(e slipway.Event) error {
 		return r.AddItem(slipway.Item{Deployment: r.d.ID, Kind: e.Kind, Ref: e.Ref, CreatedAt: r.now})
 	case slipway.ItemRemoved:
 		return r.itemRemoved(e)
+	case slipway.StateExported:
+		r.d.Deletion.Snapshot, r.dirty = e.Where, true
+		return nil
 	case slipway.ItemVerified:
 		return r.MarkVerified(r.d.ID, e.Kind, e.Ref, r.now)
 	case slipway.ItemFound:

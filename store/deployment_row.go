@@ -42,6 +42,7 @@ func deploymentRow(d slipway.Deployment) db.InsertDeploymentParams {
 		PurgeAt:            micros(d.Deletion.PurgeAt),
 		Purge:              d.Deletion.Purge,
 		ReservedSlug:       d.Deletion.Slug,
+		FinalSnapshot:      d.Deletion.Snapshot,
 	}
 }
 
@@ -79,6 +80,7 @@ func deploymentChange(r db.InsertDeploymentParams) db.UpdateDeploymentParams {
 		PurgeAt:          r.PurgeAt,
 		Purge:            r.Purge,
 		ReservedSlug:     r.ReservedSlug,
+		FinalSnapshot:    r.FinalSnapshot,
 	}
 }
 
@@ -116,6 +118,7 @@ func deployment(r db.Deployment) (slipway.Deployment, error) {
 		DeleteProject:  r.DeleteProject,
 		Deletion: slipway.Deletion{
 			At: moment(r.DeletedAt), By: r.DeletedBy, GoneAt: moment(r.GoneAt), PurgeAt: moment(r.PurgeAt), Purge: r.Purge, Slug: r.ReservedSlug,
+			Snapshot: r.FinalSnapshot,
 		},
 		CreatedAt:  moment(r.CreatedAt),
 		UpdatedAt:  moment(r.UpdatedAt),

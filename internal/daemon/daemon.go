@@ -81,6 +81,7 @@ type Config struct {
 	Logger     *slog.Logger
 	Settle     time.Duration   // that a revision is watched after its gate, to go back from it; 0 is not at all
 	Vitals     vitals.Config   // how closely what serves is looked after; what is unset has its default
+	LastStates string          // folder where the state of what is deleted for good is put first; "" for nowhere
 	Service    service.Config  // limits; what is unset has its default
 	Leftovers  leftover.Config // how what nobody knows is looked for; what is unset has its default
 	Access     access.Config   // limits of keys, and the issuer of tokens
@@ -262,7 +263,7 @@ func (s *Server) openData(context.Context) error {
 	health.Logger = s.config.Logger
 	watched := vitals.New(s.gateway, s.driver, health)
 	s.workers = reconcile.New(s.service, s.driver, builder, s.gateway, outputs, reconcile.Config{
-		Owner: owner, Ports: s.config.Ports, Builds: s.config.Builds, Settle: s.config.Settle, Quiet: s.config.Quiet,
+		Owner: owner, Ports: s.config.Ports, Builds: s.config.Builds, Settle: s.config.Settle, Quiet: s.config.Quiet, Vault: s.vault(),
 		Meter: s.meter, Vitals: watched, Logger: s.config.Logger, Now: time.Now,
 	})
 	s.listener = listener.New(s.service, s.driver, s.workers, outputs, listener.Config{
@@ -277,6 +278,14 @@ func (s *Server) scanner(owner string, builder *build.Builder) *leftover.Scanner
 	config.Owner, config.Count, config.Logger = owner, s.metrics.Leftovers, s.config.Logger
 	config.Shared = cmp.Or(config.Shared, s.config.Service.Retention.For)
 	return leftover.New(s.service, config, leftover.OfDriver(s.driver), leftover.OfBuilder(builder, s.service), s.service.Stored())
+}
+
+// vault is nil where last states are not kept.
+func (s *Server) vault() reconcile.Vault {
+	if s.config.LastStates == "" {
+		return nil
+	}
+	return vault{s.config.LastStates}
 }
 
 // Ready says whether all that runs can be reached.

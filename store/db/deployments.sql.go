@@ -66,7 +66,7 @@ func (q *Queries) DeleteDeployment(ctx context.Context, id string) (int64, error
 }
 
 const filterDeployments = `-- name: FilterDeployments :many
-SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, d.protected, d.deleted_at, d.deleted_by, d.gone_at, d.purge_at, d.purge, d.reserved_slug, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
+SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, d.protected, d.deleted_at, d.deleted_by, d.gone_at, d.purge_at, d.purge, d.reserved_slug, d.final_snapshot, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
     (SELECT COUNT(*) FROM instances i WHERE i.deployment_id = d.id AND i.revision_id = d.active_revision_id AND i.state = 'serving') AS serving
 FROM (
     SELECT l.id FROM deployments l
@@ -164,6 +164,7 @@ func (q *Queries) FilterDeployments(ctx context.Context, arg FilterDeploymentsPa
 			&i.Deployment.PurgeAt,
 			&i.Deployment.Purge,
 			&i.Deployment.ReservedSlug,
+			&i.Deployment.FinalSnapshot,
 			&i.NewestStatus,
 			&i.NewestMessage,
 			&i.VariableNames,
@@ -184,7 +185,7 @@ func (q *Queries) FilterDeployments(ctx context.Context, arg FilterDeploymentsPa
 }
 
 const filterNamedDeployment = `-- name: FilterNamedDeployment :many
-SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, d.protected, d.deleted_at, d.deleted_by, d.gone_at, d.purge_at, d.purge, d.reserved_slug, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
+SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, d.protected, d.deleted_at, d.deleted_by, d.gone_at, d.purge_at, d.purge, d.reserved_slug, d.final_snapshot, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
     (SELECT COUNT(*) FROM instances i WHERE i.deployment_id = d.id AND i.revision_id = d.active_revision_id AND i.state = 'serving') AS serving
 FROM (
     SELECT l.id FROM deployments l
@@ -286,6 +287,7 @@ func (q *Queries) FilterNamedDeployment(ctx context.Context, arg FilterNamedDepl
 			&i.Deployment.PurgeAt,
 			&i.Deployment.Purge,
 			&i.Deployment.ReservedSlug,
+			&i.Deployment.FinalSnapshot,
 			&i.NewestStatus,
 			&i.NewestMessage,
 			&i.VariableNames,
@@ -306,7 +308,7 @@ func (q *Queries) FilterNamedDeployment(ctx context.Context, arg FilterNamedDepl
 }
 
 const getDeployment = `-- name: GetDeployment :one
-SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running, protected, deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug FROM deployments WHERE id = $1
+SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running, protected, deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug, final_snapshot FROM deployments WHERE id = $1
 `
 
 func (q *Queries) GetDeployment(ctx context.Context, id string) (Deployment, error) {
@@ -350,12 +352,13 @@ func (q *Queries) GetDeployment(ctx context.Context, id string) (Deployment, err
 		&i.PurgeAt,
 		&i.Purge,
 		&i.ReservedSlug,
+		&i.FinalSnapshot,
 	)
 	return i, err
 }
 
 const getDeploymentBySlug = `-- name: GetDeploymentBySlug :one
-SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running, protected, deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug FROM deployments WHERE slug = $1 AND slug <> ''
+SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running, protected, deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug, final_snapshot FROM deployments WHERE slug = $1 AND slug <> ''
 `
 
 func (q *Queries) GetDeploymentBySlug(ctx context.Context, slug string) (Deployment, error) {
@@ -399,12 +402,13 @@ func (q *Queries) GetDeploymentBySlug(ctx context.Context, slug string) (Deploym
 		&i.PurgeAt,
 		&i.Purge,
 		&i.ReservedSlug,
+		&i.FinalSnapshot,
 	)
 	return i, err
 }
 
 const getDeploymentView = `-- name: GetDeploymentView :one
-SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, d.protected, d.deleted_at, d.deleted_by, d.gone_at, d.purge_at, d.purge, d.reserved_slug, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
+SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, d.protected, d.deleted_at, d.deleted_by, d.gone_at, d.purge_at, d.purge, d.reserved_slug, d.final_snapshot, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
     (SELECT COUNT(*) FROM instances i WHERE i.deployment_id = d.id AND i.revision_id = d.active_revision_id AND i.state = 'serving') AS serving
 FROM deployments d
 LEFT JOIN revisions r ON r.id = d.latest_revision_id
@@ -463,6 +467,7 @@ func (q *Queries) GetDeploymentView(ctx context.Context, id string) (GetDeployme
 		&i.Deployment.PurgeAt,
 		&i.Deployment.Purge,
 		&i.Deployment.ReservedSlug,
+		&i.Deployment.FinalSnapshot,
 		&i.NewestStatus,
 		&i.NewestMessage,
 		&i.VariableNames,
@@ -477,10 +482,10 @@ INSERT INTO deployments (
     id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config,
     secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since,
     delete_project, created_at, updated_at, generation, version, observed_generation, running, protected,
-    deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug
+    deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug, final_snapshot
 ) VALUES (
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27,
-    $28, $29, $30, $31, $32, $33
+    $28, $29, $30, $31, $32, $33, $34
 )
 `
 
@@ -518,6 +523,7 @@ type InsertDeploymentParams struct {
 	PurgeAt            int64
 	Purge              bool
 	ReservedSlug       string
+	FinalSnapshot      string
 }
 
 func (q *Queries) InsertDeployment(ctx context.Context, arg InsertDeploymentParams) error {
@@ -555,12 +561,13 @@ func (q *Queries) InsertDeployment(ctx context.Context, arg InsertDeploymentPara
 		arg.PurgeAt,
 		arg.Purge,
 		arg.ReservedSlug,
+		arg.FinalSnapshot,
 	)
 	return err
 }
 
 const listDeploymentsAfter = `-- name: ListDeploymentsAfter :many
-SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running, protected, deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug FROM deployments WHERE id > $1 AND listener_id = ''
+SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running, protected, deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug, final_snapshot FROM deployments WHERE id > $1 AND listener_id = ''
 ORDER BY id LIMIT CAST($2 AS bigint)
 `
 
@@ -616,6 +623,7 @@ func (q *Queries) ListDeploymentsAfter(ctx context.Context, arg ListDeploymentsA
 			&i.PurgeAt,
 			&i.Purge,
 			&i.ReservedSlug,
+			&i.FinalSnapshot,
 		); err != nil {
 			return nil, err
 		}
@@ -631,7 +639,7 @@ func (q *Queries) ListDeploymentsAfter(ctx context.Context, arg ListDeploymentsA
 }
 
 const listDeploymentsInStatus = `-- name: ListDeploymentsInStatus :many
-SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running, protected, deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug FROM deployments WHERE status = $1
+SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running, protected, deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug, final_snapshot FROM deployments WHERE status = $1
 ORDER BY created_at, id LIMIT CAST($2 AS bigint)
 `
 
@@ -687,6 +695,7 @@ func (q *Queries) ListDeploymentsInStatus(ctx context.Context, arg ListDeploymen
 			&i.PurgeAt,
 			&i.Purge,
 			&i.ReservedSlug,
+			&i.FinalSnapshot,
 		); err != nil {
 			return nil, err
 		}
@@ -702,7 +711,7 @@ func (q *Queries) ListDeploymentsInStatus(ctx context.Context, arg ListDeploymen
 }
 
 const pageDeployments = `-- name: PageDeployments :many
-SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, d.protected, d.deleted_at, d.deleted_by, d.gone_at, d.purge_at, d.purge, d.reserved_slug, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
+SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, d.protected, d.deleted_at, d.deleted_by, d.gone_at, d.purge_at, d.purge, d.reserved_slug, d.final_snapshot, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
     (SELECT COUNT(*) FROM instances i WHERE i.deployment_id = d.id AND i.revision_id = d.active_revision_id AND i.state = 'serving') AS serving
 FROM (
     SELECT l.id, l.workspace_id FROM deployments l
@@ -781,6 +790,7 @@ func (q *Queries) PageDeployments(ctx context.Context, arg PageDeploymentsParams
 			&i.Deployment.PurgeAt,
 			&i.Deployment.Purge,
 			&i.Deployment.ReservedSlug,
+			&i.Deployment.FinalSnapshot,
 			&i.NewestStatus,
 			&i.NewestMessage,
 			&i.VariableNames,
@@ -801,7 +811,7 @@ func (q *Queries) PageDeployments(ctx context.Context, arg PageDeploymentsParams
 }
 
 const searchDeployments = `-- name: SearchDeployments :many
-SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, d.protected, d.deleted_at, d.deleted_by, d.gone_at, d.purge_at, d.purge, d.reserved_slug, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
+SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, d.protected, d.deleted_at, d.deleted_by, d.gone_at, d.purge_at, d.purge, d.reserved_slug, d.final_snapshot, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
     (SELECT COUNT(*) FROM instances i WHERE i.deployment_id = d.id AND i.revision_id = d.active_revision_id AND i.state = 'serving') AS serving
 FROM (
     SELECT l.id FROM deployments l
@@ -902,6 +912,7 @@ func (q *Queries) SearchDeployments(ctx context.Context, arg SearchDeploymentsPa
 			&i.Deployment.PurgeAt,
 			&i.Deployment.Purge,
 			&i.Deployment.ReservedSlug,
+			&i.Deployment.FinalSnapshot,
 			&i.NewestStatus,
 			&i.NewestMessage,
 			&i.VariableNames,
@@ -932,8 +943,8 @@ UPDATE deployments SET
     delete_project = $18, updated_at = $19, generation = $20,
     running = $21, protected = $22, deleted_at = $23, deleted_by = $24,
     gone_at = $25, purge_at = $26, purge = $27, reserved_slug = $28,
-    version = version + 1
-WHERE id = $29 AND version = $30
+    final_snapshot = $29, version = version + 1
+WHERE id = $30 AND version = $31
 `
 
 type UpdateDeploymentParams struct {
@@ -965,6 +976,7 @@ type UpdateDeploymentParams struct {
 	PurgeAt          int64
 	Purge            bool
 	ReservedSlug     string
+	FinalSnapshot    string
 	ID               string
 	Version          int64
 }
@@ -999,6 +1011,7 @@ func (q *Queries) UpdateDeployment(ctx context.Context, arg UpdateDeploymentPara
 		arg.PurgeAt,
 		arg.Purge,
 		arg.ReservedSlug,
+		arg.FinalSnapshot,
 		arg.ID,
 		arg.Version,
 	)

@@ -76,6 +76,7 @@ type Deployment struct {
 	PurgeAt            int64
 	Purge              bool
 	ReservedSlug       string
+	FinalSnapshot      string
 }
 
 type DeploymentEvent struct {
