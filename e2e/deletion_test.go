@@ -40,7 +40,7 @@ func (s *server) lies(id string) (found []string) {
 
 func TestDeleteAndRestore(t *testing.T) {
 	t.Parallel()
-	s := newServer(t)
+	s := newServer(t, "--final-snapshots", filepath.Join(t.TempDir(), "final"))
 	d := s.create("echo")
 	r := d.deploy(pack(t, echo, nil))
 	thread := d.scenario("remember-write")["thread_id"].(string)
@@ -91,6 +91,9 @@ func (d *deployment) deletedNow(t *testing.T) {
 	}
 	if receipt.State != "done" || receipt.DoneAt == nil || receipt.DeploymentID != d.id || len(receipt.Keep) > 0 {
 		t.Errorf("receipt: %+v", receipt)
+	}
+	if info, err := os.Stat(deref(receipt.Snapshot)); err != nil || info.Size() == 0 {
+		t.Errorf("its final snapshot: %v", err)
 	}
 	bundles, _ := filepath.Glob(filepath.Join(d.data, "bundles", "*"))
 	if left := append(d.lies(d.id), bundles...); len(left) > 0 || len(agents(d.data)) > 0 {
