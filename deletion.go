@@ -24,9 +24,8 @@ type Deletion struct {
 	PurgeAt time.Time // its data is kept aside until then; At where it is not
 	Purge   bool      // nothing is kept aside, or not any more
 	Slug    string    // the public name that is reserved for a restore, "" for none
-	// Snapshot is where the last state was put before it was removed, "" for
-	// nowhere.
-	Snapshot string
+
+	Snapshot string // where its last state was put before it went, "" for nowhere
 }
 
 // Gone says whether clients are told that there is no such deployment.

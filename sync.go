@@ -179,8 +179,6 @@ type (
 		Kind ItemKind
 		Ref  string
 	}
-	// StateExported says where the last state was put, before it is removed.
-	StateExported struct{ Where string }
 	// ItemVerified says that a thing which was removed was looked for, and not
 	// found.
 	ItemVerified struct {
@@ -194,6 +192,8 @@ type (
 		Ref    string
 		Reason string
 	}
+	// StateKept says where the state was put that a deletion is about to remove.
+	StateKept struct{ Path string }
 	// ItemStuck says that a thing could not be removed, and why.
 	ItemStuck struct {
 		Kind   ItemKind
@@ -220,9 +220,9 @@ func (HealthChanged) event()    {}
 func (ServingFailed) event()    {}
 func (ServingRecovered) event() {}
 func (ItemRemoved) event()      {}
-func (StateExported) event()    {}
 func (ItemVerified) event()     {}
 func (ItemFound) event()        {}
+func (StateKept) event()        {}
 func (ItemStuck) event()        {}
 
 // PortRange is the ports that a data plane gives to instances, both ends

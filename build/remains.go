@@ -30,8 +30,7 @@ func (b *Builder) Remains(ctx context.Context) ([]slipway.Thing, error) {
 	}
 	for _, digest := range digests {
 		if isKey(digest) { // else it is not ours
-			path := b.dir(digest)
-			things = append(things, slipway.Thing{Kind: slipway.ItemBundle, Ref: digest, What: path, Since: removal.Since(path)})
+			things = append(things, b.bundle(digest))
 		}
 	}
 	begun, err := b.halfMade(time.Now())
@@ -41,6 +40,33 @@ func (b *Builder) Remains(ctx context.Context) ([]slipway.Thing, error) {
 	}
 	made, err := b.images.Remains(ctx)
 	return append(things, made...), err
+}
+
+func (b *Builder) bundle(digest string) slipway.Thing {
+	path := b.dir(digest)
+	return slipway.Thing{Kind: slipway.ItemBundle, Ref: digest, What: path, Since: removal.Since(path)}
+}
+
+// There looks for what a request came to, an image that was fetched included.
+// The engine is asked for images only, and not if there is none: what it holds
+// then nobody here can remove.
+func (b *Builder) There(ctx context.Context, kind slipway.ItemKind, ref string) (things []slipway.Thing, err error) {
+	switch {
+	case kind == slipway.ItemBundle:
+		if isKey(ref) && removal.Gone(b.dir(ref)) != nil {
+			things = append(things, b.bundle(ref))
+		}
+		return things, nil
+	case b.engine == nil:
+		return nil, nil
+	case isKey(ref):
+		return b.images.There(ctx, ref)
+	}
+	held, err := b.engine.Held(ctx, ref)
+	for _, tag := range held {
+		things = append(things, slipway.Thing{Kind: slipway.ItemImage, Ref: ref, What: "image " + tag})
+	}
+	return things, err
 }
 
 // halfMade lists folders that are older than any build.

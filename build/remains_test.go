@@ -55,6 +55,11 @@ func TestRemains(t *testing.T) {
 	if err := os.Chtimes(old, long, long); err != nil {
 		t.Fatal(err)
 	}
+	for ref, want := range map[string]int{a.Digest: 1, a.Digest + "-old": 0, "notes": 0, "..": 0} {
+		if there, err := b.There(t.Context(), slipway.ItemBundle, ref); len(there) != want || err != nil {
+			t.Errorf("There %s = %+v, %v", ref, there, err)
+		}
+	}
 	if left := remains(t, b); !slices.Equal(left, []string{a.Digest, "half-made:build-2"}) {
 		t.Errorf("there is %v", left)
 	}
@@ -72,6 +77,11 @@ func TestRemains(t *testing.T) {
 	}
 	if left := remains(t, b); len(left) > 0 {
 		t.Errorf("at last: %v", left)
+	}
+	for kind, ref := range map[slipway.ItemKind]string{slipway.ItemBundle: a.Digest, slipway.ItemImage: "app:1"} {
+		if there, err := b.There(t.Context(), kind, ref); len(there) > 0 || err != nil {
+			t.Errorf("at last there is %+v, %v", there, err)
+		}
 	}
 	for _, folder := range append(strangers, begun) {
 		if _, err := os.Stat(folder); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/slipwayhq/slipway"
@@ -68,7 +67,7 @@ func (w *worker) removeItem(ctx context.Context, item slipway.Item) error {
 	case slipway.ItemInstance:
 		err = w.driver.Delete(ctx, d, slipway.InstanceID(item.Ref))
 	case slipway.ItemState:
-		if err = w.exportState(ctx); err == nil {
+		if err = w.keepState(ctx); err == nil {
 			err = w.driver.Purge(ctx, d)
 		}
 	case slipway.ItemBundle, slipway.ItemImage:
@@ -86,21 +85,18 @@ func (w *worker) removeItem(ctx context.Context, item slipway.Item) error {
 	return w.report(ctx, slipway.ItemRemoved{Kind: item.Kind, Ref: item.Ref})
 }
 
-// exportState puts the state in the vault, if there is one, and writes down
-// where it is. State that can not be put there is not removed.
-func (w *worker) exportState(ctx context.Context) error {
+// keepState puts the state elsewhere before it goes, and writes down where: what
+// is left of a state that is being removed must not take its place.
+func (w *worker) keepState(ctx context.Context) error {
 	d := w.a.Deployment
-	if w.config.Vault == nil || d.Deletion.Snapshot != "" {
+	if w.config.Final == nil || !d.Deletion.Purge || d.Deletion.Snapshot != "" {
 		return nil
 	}
-	where, err := w.config.Vault.Store(d, func(to io.Writer) error { return w.driver.Export(ctx, d.ID, to) })
-	switch {
-	case errors.Is(err, slipway.ErrNoState):
-		return nil
-	case err != nil:
-		return fmt.Errorf("keep its last state: %w", err)
+	path, err := w.config.Final.Keep(ctx, d)
+	if path == "" || err != nil {
+		return err
 	}
-	return w.report(ctx, slipway.StateExported{Where: where})
+	return w.report(ctx, slipway.StateKept{Path: path})
 }
 
 // lookAgain looks for what was removed, and for anything else that there is of a
@@ -138,15 +134,15 @@ func (w *worker) remains(ctx context.Context, gone []slipway.Item) ([]slipway.Th
 	if w.router.Routes(d.ID) {
 		things = append(things, slipway.Thing{Kind: slipway.ItemRoute, Ref: string(d.ID), What: "its route"})
 	}
-	made := slices.ContainsFunc(gone, func(i slipway.Item) bool { return i.Kind == slipway.ItemBundle || i.Kind == slipway.ItemImage })
-	if !made {
-		return things, nil
-	}
-	all, err := w.builder.Remains(ctx)
-	for _, t := range all {
-		if slices.ContainsFunc(gone, func(i slipway.Item) bool { return t.Kind == i.Kind && t.Ref == i.Ref }) {
-			things = append(things, t)
+	for _, i := range gone {
+		if i.Kind != slipway.ItemBundle && i.Kind != slipway.ItemImage {
+			continue
 		}
+		there, err := w.builder.There(ctx, i.Kind, i.Ref)
+		if err != nil {
+			return nil, err
+		}
+		things = append(things, there...)
 	}
-	return things, err
+	return things, nil
 }

@@ -26,8 +26,9 @@ type Builder interface {
 	// RemoveUnless removes an artefact, unless shared says that it is needed
 	// still; no build of the same artefact runs in between.
 	RemoveUnless(ctx context.Context, kind slipway.ItemKind, ref string, shared func() (bool, error)) (removed bool, err error)
-	// Remains lists the artefacts that there are.
-	Remains(context.Context) ([]slipway.Thing, error)
+	// There looks for an artefact, by what Makes called it, and tells what there is
+	// of it.
+	There(ctx context.Context, kind slipway.ItemKind, ref string) ([]slipway.Thing, error)
 }
 
 // Outputs carries what instances print to the control plane.
@@ -38,16 +39,15 @@ type Outputs interface {
 	Finish(ctx context.Context, i slipway.InstanceID)
 }
 
-// Vault is where the last state of what is deleted for good is put.
-type Vault interface {
-	// Store takes what write writes, all of it or nothing, and returns where it
-	// is. Again it is in the place of what was stored before.
-	Store(d slipway.Deployment, write func(io.Writer) error) (where string, err error)
+// FinalSnapshots keep the last state of a deployment.
+type FinalSnapshots interface {
+	// Keep writes the state, unless that was done in this deletion, and returns
+	// where it lies; "" if there is none.
+	Keep(ctx context.Context, d slipway.Deployment) (path string, err error)
 }
 
 // Config is what a data plane decides.
 type Config struct {
-	Vault  Vault  // nil for none
 	Meter  Meter  // nil for none
 	Owner  string // names the data plane in leases
 	Ports  slipway.PortRange
@@ -57,6 +57,9 @@ type Config struct {
 	// not at all.
 	Settle time.Duration
 	Vitals Vitals // nil for none
+	// Final is where the state of a deployment is kept before it goes for good;
+	// nil for nowhere.
+	Final FinalSnapshots
 	// Quiet is how long a hand-over of state waits for a moment without runs.
 	Quiet  time.Duration
 	Logger *slog.Logger

@@ -80,6 +80,7 @@ func TestNothingTakesEffectForTheDeleted(t *testing.T) {
 					t.Fatalf("after %s it is\n%+v, it was\n%+v", name, after, before)
 				}
 			}
+			p.stop(d.ID, l) // its port is for the next
 		})
 	}
 }

@@ -451,3 +451,20 @@ func (d *during) Read(b []byte) (int, error) {
 	}
 	return d.Reader.Read(b)
 }
+
+// Where the last state was put is in the receipt to the end, and after it.
+func TestWhereTheStateWasPut(t *testing.T) {
+	p := newPlane(t)
+	d, l := p.served("app")
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{Now: true}))
+	p.stop(d.ID, l)
+	p.report(l, slipway.StateKept{Path: "/elsewhere/app.tar.gz"})
+	if r := p.receipt(d.ID); r.Snapshot != "/elsewhere/app.tar.gz" {
+		t.Errorf("while it is purged: %q", r.Snapshot)
+	}
+	p.coordinate()
+	p.cleared(d.ID, l)
+	if r := p.ended(d.ID); r.Snapshot != "/elsewhere/app.tar.gz" {
+		t.Errorf("at the end: %q", r.Snapshot)
+	}
+}

@@ -87,13 +87,13 @@ func (r *report) take(e slipway.Event) error {
 		return r.AddItem(slipway.Item{Deployment: r.d.ID, Kind: e.Kind, Ref: e.Ref, CreatedAt: r.now})
 	case slipway.ItemRemoved:
 		return r.itemRemoved(e)
-	case slipway.StateExported:
-		r.d.Deletion.Snapshot, r.dirty = e.Where, true
-		return nil
 	case slipway.ItemVerified:
 		return r.MarkVerified(r.d.ID, e.Kind, e.Ref, r.now)
 	case slipway.ItemFound:
 		return r.itemFound(e)
+	case slipway.StateKept:
+		r.d.Deletion.Snapshot, r.dirty = e.Path, true
+		return nil
 	case slipway.ItemStuck:
 		return r.MarkStuck(r.d.ID, e.Kind, e.Ref, e.Reason, time.Time{})
 	}

@@ -19,15 +19,23 @@ import (
 // names, and is removed by Sweep once it does not. It returns when it has seen
 // that none is left that has a name.
 func (b *Builder) Remove(ctx context.Context, key string) error {
-	ours := make(client.Filters).Add("label", b.owned(), labelKey+"="+key)
-	if err := b.removeAll(ctx, ours); err != nil {
+	if err := b.removeAll(ctx, b.of(key)); err != nil {
 		return err
 	}
-	left, err := b.list(ctx, ours)
+	left, err := b.There(ctx, key)
 	if err == nil && len(left) > 0 {
 		err = fmt.Errorf("%s is left", left[0].What)
 	}
 	return err
+}
+
+// There lists the images of a key that can be used.
+func (b *Builder) There(ctx context.Context, key string) ([]slipway.Thing, error) {
+	return b.list(ctx, b.of(key))
+}
+
+func (b *Builder) of(key string) client.Filters {
+	return make(client.Filters).Add("label", b.owned(), labelKey+"="+key)
 }
 
 // Remains lists the images that were made here and can be used.

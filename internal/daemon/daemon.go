@@ -37,6 +37,7 @@ import (
 	"github.com/slipwayhq/slipway/registry"
 	"github.com/slipwayhq/slipway/secret"
 	"github.com/slipwayhq/slipway/service"
+	"github.com/slipwayhq/slipway/snapshot"
 	"github.com/slipwayhq/slipway/vitals"
 )
 
@@ -81,8 +82,8 @@ type Config struct {
 	Logger     *slog.Logger
 	Settle     time.Duration   // that a revision is watched after its gate, to go back from it; 0 is not at all
 	Vitals     vitals.Config   // how closely what serves is looked after; what is unset has its default
-	LastStates string          // folder where the state of what is deleted for good is put first; "" for nowhere
 	Service    service.Config  // limits; what is unset has its default
+	Final      string          // folder where the state of what is purged is kept; "" for nowhere
 	Leftovers  leftover.Config // how what nobody knows is looked for; what is unset has its default
 	Access     access.Config   // limits of keys, and the issuer of tokens
 	Proxies    peer.Proxies    // whose word is taken for where a request comes from
@@ -257,19 +258,31 @@ func (s *Server) openData(context.Context) error {
 	for _, hold := range builder.Holds() {
 		s.config.Logger.Debug("builds are held", slog.String("by", hold))
 	}
+	final, err := s.openFinal()
+	if err != nil {
+		return err
+	}
 	outputs := listener.NewOutputs(s.service, s.driver, s.config.Logger, time.Now)
 	s.meter = meter.New(s.service, s.driver, s.gateway, meter.Config{Owner: owner, Every: s.config.Every, Logger: s.config.Logger})
 	health := s.config.Vitals
 	health.Logger = s.config.Logger
 	watched := vitals.New(s.gateway, s.driver, health)
 	s.workers = reconcile.New(s.service, s.driver, builder, s.gateway, outputs, reconcile.Config{
-		Owner: owner, Ports: s.config.Ports, Builds: s.config.Builds, Settle: s.config.Settle, Quiet: s.config.Quiet, Vault: s.vault(),
-		Meter: s.meter, Vitals: watched, Logger: s.config.Logger, Now: time.Now,
+		Owner: owner, Ports: s.config.Ports, Builds: s.config.Builds, Settle: s.config.Settle, Quiet: s.config.Quiet,
+		Meter: s.meter, Vitals: watched, Final: final, Logger: s.config.Logger, Now: time.Now,
 	})
 	s.listener = listener.New(s.service, s.driver, s.workers, outputs, listener.Config{
 		Owner: owner, Batch: 100, Vitals: watched, Leftovers: s.scanner(owner, builder), Logger: s.config.Logger,
 	})
 	return nil
+}
+
+// openFinal opens the folder of final snapshots, nil if there is to be none.
+func (s *Server) openFinal() (reconcile.FinalSnapshots, error) {
+	if s.config.Final == "" {
+		return nil, nil
+	}
+	return snapshot.Open(s.config.Final, s.driver)
 }
 
 // scanner looks for what is left over wherever something is kept.
@@ -278,14 +291,6 @@ func (s *Server) scanner(owner string, builder *build.Builder) *leftover.Scanner
 	config.Owner, config.Count, config.Logger = owner, s.metrics.Leftovers, s.config.Logger
 	config.Shared = cmp.Or(config.Shared, s.config.Service.Retention.For)
 	return leftover.New(s.service, config, leftover.OfDriver(s.driver), leftover.OfBuilder(builder, s.service), s.service.Stored())
-}
-
-// vault is nil where last states are not kept.
-func (s *Server) vault() reconcile.Vault {
-	if s.config.LastStates == "" {
-		return nil
-	}
-	return vault{s.config.LastStates}
 }
 
 // Ready says whether all that runs can be reached.

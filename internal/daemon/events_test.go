@@ -63,7 +63,7 @@ func newWorldWith(t *testing.T, edit func(*daemon.Config)) *world {
 	w.agent = httptest.NewServer(http.HandlerFunc(w.answer))
 	t.Cleanup(w.agent.Close)
 	w.driver = fake.Open(func(slipway.Workload) fake.Behaviour {
-		return fake.Behaviour{Address: w.agent.Listener.Addr().String()}
+		return fake.Behaviour{Address: w.agent.Listener.Addr().String(), Opens: func([]byte) []byte { return []byte("threads") }}
 	})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)

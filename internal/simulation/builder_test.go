@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -139,6 +140,11 @@ func (b *builder) Remains(context.Context) (things []slipway.Thing, _ error) {
 		things = append(things, slipway.Thing{Kind: slipway.ItemBundle, Ref: key, What: "bundle " + key})
 	}
 	return things, nil
+}
+
+func (b *builder) There(ctx context.Context, kind slipway.ItemKind, ref string) ([]slipway.Thing, error) {
+	all, err := b.Remains(ctx)
+	return slices.DeleteFunc(all, func(t slipway.Thing) bool { return t.Kind != kind || t.Ref != ref }), err
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

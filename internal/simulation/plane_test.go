@@ -394,8 +394,8 @@ func (m mortalBuilder) RemoveUnless(ctx context.Context, kind slipway.ItemKind, 
 	return live(m.p, "RemoveUnless", func() (bool, error) { return m.builder.RemoveUnless(ctx, kind, key, shared) })
 }
 
-func (m mortalBuilder) Remains(ctx context.Context) ([]slipway.Thing, error) {
-	return live(m.p, "Remains of builds", func() ([]slipway.Thing, error) { return m.builder.Remains(ctx) })
+func (m mortalBuilder) There(ctx context.Context, kind slipway.ItemKind, ref string) ([]slipway.Thing, error) {
+	return live(m.p, "There", func() ([]slipway.Thing, error) { return m.builder.There(ctx, kind, ref) })
 }
 
 type mortalRouter struct {

@@ -8,7 +8,6 @@ ALTER TABLE deployments ADD COLUMN gone_at BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE deployments ADD COLUMN purge_at BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE deployments ADD COLUMN purge BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE deployments ADD COLUMN reserved_slug TEXT NOT NULL DEFAULT ''; -- for a restore
-ALTER TABLE deployments ADD COLUMN final_snapshot TEXT NOT NULL DEFAULT '';
 UPDATE deployments SET deleted_at = updated_at, purge_at = updated_at, purge = TRUE
 WHERE status IN ('AWAITING_DELETE', 'AWAITING_FINAL_DELETE');
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"strings"
 )
 
 // Root is the folder of an archive that holds the state.
@@ -24,12 +25,12 @@ func Copy(to *tar.Writer, from io.Reader, below string) error {
 		if err != nil {
 			return fmt.Errorf("read archive: %w", err)
 		}
-		name := path.Join(below, path.Join("/", entry.Name))
+		name := path.Join(below, inside(entry.Name))
 		if entry.Typeflag == tar.TypeDir {
 			name += "/"
 		}
 		if entry.Typeflag == tar.TypeLink {
-			entry.Linkname = path.Join(below, path.Join("/", entry.Linkname))
+			entry.Linkname = path.Join(below, inside(entry.Linkname))
 		}
 		entry.Name, entry.Format = name, tar.FormatPAX
 		if err := to.WriteHeader(entry); err != nil {
@@ -40,3 +41,6 @@ func Copy(to *tar.Writer, from io.Reader, below string) error {
 		}
 	}
 }
+
+// inside is a name that leads nowhere out of its folder.
+func inside(name string) string { return strings.TrimPrefix(path.Join("/", name), "/") }
