@@ -60,6 +60,23 @@ type DeletionPlan struct {
 	KeptFor    time.Duration // what can be restored is kept aside so long, 0 for not at all
 }
 
+// With is the plan of a DELETE that asks for something beside the end.
+func (p DeletionPlan) With(o DeleteOptions) DeletionPlan {
+	if o.Now {
+		p.KeptFor = 0
+	}
+	if !o.TracingProject {
+		return p
+	}
+	own := func(k KeptItem) bool { return k.Kind == ItemProject && k.Ref == string(p.Deployment.Project) }
+	if i := slices.IndexFunc(p.Keep, own); i >= 0 {
+		p.Remove = append(slices.Clone(p.Remove), Item{Deployment: p.Deployment.ID, Kind: ItemProject, Ref: p.Keep[i].Ref, CreatedAt: p.Keep[i].Since})
+		slices.SortStableFunc(p.Remove, inOrderOfRemoval)
+		p.Keep = slices.Delete(slices.Clone(p.Keep), i, i+1)
+	}
+	return p
+}
+
 // KeptItem is something that a deployment uses and that its end leaves alone.
 type KeptItem struct {
 	Kind  ItemKind
@@ -124,10 +141,12 @@ func (d Deployment) Part(items []Item) (remove []Item, keep []KeptItem) {
 			remove = append(remove, i)
 		}
 	}
-	slices.SortStableFunc(remove, func(a, b Item) int {
-		return cmp.Compare(slices.Index(OrderOfRemoval, a.Kind), slices.Index(OrderOfRemoval, b.Kind))
-	})
+	slices.SortStableFunc(remove, inOrderOfRemoval)
 	return remove, keep
+}
+
+func inOrderOfRemoval(a, b Item) int {
+	return cmp.Compare(slices.Index(OrderOfRemoval, a.Kind), slices.Index(OrderOfRemoval, b.Kind))
 }
 
 // leaves says why the end of a deployment leaves an item alone, "" if it does

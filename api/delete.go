@@ -11,7 +11,7 @@ import (
 func (s *server) DeleteDeployment(ctx context.Context, r wire.DeleteDeploymentRequestObject) (wire.DeleteDeploymentResponseObject, error) {
 	id := slipway.DeploymentID(r.DeploymentID)
 	remove := func() error {
-		return s.Control.Delete(ctx, principal(ctx), id, slipway.DeleteOptions{TracingProject: value(r.Params.DeleteTracingProject)})
+		return s.Control.Delete(ctx, principal(ctx), id, deleteOptions(r.Params.DeleteTracingProject, r.Params.Now))
 	}
 	if value(r.Params.Force) {
 		remove = func() error { return s.Control.ForceDelete(ctx, principal(ctx), id) }
@@ -20,6 +20,10 @@ func (s *server) DeleteDeployment(ctx context.Context, r wire.DeleteDeploymentRe
 		return nil, err
 	}
 	return wire.DeleteDeployment204Response{}, nil
+}
+
+func deleteOptions(tracing, now *bool) slipway.DeleteOptions {
+	return slipway.DeleteOptions{TracingProject: value(tracing), Now: value(now)}
 }
 
 // DeleteDeployments answers 200 if all are being deleted now, 207 if some are,

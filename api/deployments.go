@@ -74,7 +74,7 @@ func (s *server) CountFreeDeployments(ctx context.Context, _ wire.CountFreeDeplo
 func (s *server) PatchDeployment(ctx context.Context, r wire.PatchDeploymentRequestObject) (wire.PatchDeploymentResponseObject, error) {
 	b := *r.Body
 	ch := change(b.RevisionSource, b.SourceConfig, b.SourceRevisionConfig, b.Secrets, b.SecretReferences)
-	ch.DisplayName = b.DisplayName
+	ch.DisplayName, ch.Protected = b.DisplayName, b.DeletionProtection
 	d, err := s.Control.Patch(ctx, principal(ctx), slipway.DeploymentID(r.DeploymentID), ch)
 	if err != nil {
 		return nil, err

@@ -52,7 +52,7 @@ func newMatrix(t *testing.T) *matrix {
 	t.Cleanup(func() { must(t, images.Close()) })
 	m := &matrix{t: t, tokens: map[string]string{}}
 	m.keys = access.New(store, access.Config{Now: time.Now})
-	m.service = service.New(store, blobs, images, ring, service.Config{Forget: m.keys.Forget, URL: func(slug string) string { return slug }})
+	m.service = service.New(store, blobs, images, ring, service.Config{Forget: m.keys.Forget, URL: func(slug string) string { return slug }, Undo: time.Hour})
 	must(t, m.service.Bootstrap(t.Context(), func(string) error { return nil }))
 	root := slipway.Principal{Organisation: true, Scopes: everyScope}
 	m.own, m.other = m.workspace(root, "own"), m.workspace(root, "other")
@@ -95,11 +95,15 @@ func (m *matrix) fill(root slipway.Principal) {
 		Variables: []slipway.EnvVar{{Name: "TOKEN", Value: "theirs"}},
 	})
 	must(m.t, err)
+	deleted := string(m.deleted(root))
 	k, _, err := m.service.CreateKey(m.t.Context(), root, slipway.NewKey{Name: "theirs"})
 	must(m.t, err)
 	l, err := m.service.CreateListener(m.t.Context(), root, slipway.Listener{ComputeType: "k8s", ComputeID: "theirs"})
 	must(m.t, err)
 	m.targets = []target{
+		{"/v2/deployments/" + someID + "/restore", deleted, ""},
+		{"/v1/deleted-deployments/", deleted, ""},
+		{"/v1/deletions/", deleted, ""},
 		{"/v2/deployments", string(d.ID), string(d.Latest)},
 		{"/v2/deployment-logs", string(d.ID), string(d.Latest)},
 		{"/v1/projects/", string(d.ID), string(d.Latest)},
@@ -107,6 +111,20 @@ func (m *matrix) fill(root slipway.Principal) {
 		{"/v1/api-keys/", string(k.ID), ""},
 		{"/v2/listeners/", string(l.ID), ""},
 	}
+}
+
+// deleted makes a deployment that can be restored.
+func (m *matrix) deleted(who slipway.Principal) slipway.DeploymentID {
+	m.t.Helper()
+	d, err := m.service.Create(m.t.Context(), who, slipway.NewDeployment{
+		Name: "theirs-deleted", Source: slipway.SourceExternalDocker, Revision: slipway.RevisionConfig{ImageURI: "registry.test/theirs:1"},
+	})
+	must(m.t, err)
+	must(m.t, m.service.Delete(m.t.Context(), who, d.ID, slipway.DeleteOptions{}))
+	if r, err := m.service.DeletionReceipt(m.t.Context(), who, d.ID); err != nil || r.State != slipway.DeletionKept {
+		m.t.Fatalf("it is not kept: %+v, %v", r, err)
+	}
+	return d.ID
 }
 
 // theirs is a request that names the other workspace's objects, and whether it
@@ -131,6 +149,11 @@ func (m *matrix) serve(c api.Control) *httptest.Server {
 	s := httptest.NewServer(newConfigured(m.t, api.Config{Control: c, Keys: m.keys}))
 	m.t.Cleanup(s.Close)
 	return s
+}
+
+// target is what is named in the paths of a prefix.
+func (m *matrix) target(prefix string) target {
+	return m.targets[slices.IndexFunc(m.targets, func(t target) bool { return t.prefix == prefix })]
 }
 
 // declared is what the document says of the operation that a request is for.
@@ -253,10 +276,15 @@ func TestMatrixOfWorkspaces(t *testing.T) {
 		}
 	}
 	root := slipway.Principal{Workspace: m.other, Organisation: true, Scopes: slipway.DefaultScopes()}
-	if d, err := m.service.Get(t.Context(), root, slipway.DeploymentID(m.targets[0].id)); err != nil || d.Deleting() || d.Newest.ID != slipway.RevisionID(m.targets[0].second) {
+	if d, err := m.service.Get(t.Context(), root, slipway.DeploymentID(m.target("/v2/deployments").id)); err != nil || d.Deleting() || d.Newest.ID != slipway.RevisionID(m.target("/v2/deployments").second) {
 		t.Errorf("afterwards: %+v, %v", d, err)
 	}
-	if k, err := m.service.GetKey(t.Context(), root, slipway.KeyID(m.targets[4].id)); err != nil || !k.RevokedAt.IsZero() {
+	for _, prefix := range []string{"/v2/deployments/" + someID + "/restore", "/v1/deleted-deployments/", "/v1/deletions/"} {
+		if r, err := m.service.DeletionReceipt(t.Context(), root, slipway.DeploymentID(m.target(prefix).id)); err != nil || r.State != slipway.DeletionKept {
+			t.Errorf("afterwards: %+v, %v", r, err)
+		}
+	}
+	if k, err := m.service.GetKey(t.Context(), root, slipway.KeyID(m.target("/v1/api-keys/").id)); err != nil || !k.RevokedAt.IsZero() {
 		t.Errorf("afterwards: %+v, %v", k, err)
 	}
 }

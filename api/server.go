@@ -40,6 +40,7 @@ type Control interface {
 	ListListeners(ctx context.Context, who slipway.Principal, limit, offset int) ([]slipway.Listener, error)
 	PatchListener(context.Context, slipway.Principal, slipway.ListenerID, slipway.ListenerChange) (slipway.Listener, error)
 	DeleteListener(context.Context, slipway.Principal, slipway.ListenerID) error
+	Deletions
 	Workspaces
 	Keys
 }

@@ -42,6 +42,7 @@ type control struct {
 
 	listeners asked
 	access    accessAsked
+	deletions deletionAsked
 	view      *slipway.DeploymentView // what Get returns, unless nil
 }
 
@@ -91,7 +92,8 @@ func (c *control) Revise(_ context.Context, _ slipway.Principal, _ slipway.Deplo
 	return revision, c.err
 }
 
-func (c *control) Delete(context.Context, slipway.Principal, slipway.DeploymentID, slipway.DeleteOptions) error {
+func (c *control) Delete(_ context.Context, _ slipway.Principal, _ slipway.DeploymentID, o slipway.DeleteOptions) error {
+	c.deletions.options = o
 	return c.err
 }
 
@@ -268,6 +270,11 @@ var operations = []request{
 	{"GET", "/v2/deployment-logs?deployment_id=" + someID, "", slipway.ScopeRead, 200},
 	{"GET", "/v2/deployments/" + someID + "/events", "", slipway.ScopeRead, 200},
 	{"GET", "/v2/deployments/" + someID + "/metrics", "", slipway.ScopeRead, 200},
+	{"GET", "/v2/deployments/" + someID + "/deletion-plan", "", slipway.ScopeRead, 200},
+	{"POST", "/v2/deployments/" + someID + "/restore", "", slipway.ScopeDeploy, 200},
+	{"GET", "/v1/deleted-deployments", "", slipway.ScopeRead, 200},
+	{"DELETE", "/v1/deleted-deployments/" + someID, "", slipway.ScopeDelete, 204},
+	{"GET", "/v1/deletions/" + someID, "", slipway.ScopeRead, 200},
 	{"GET", "/v2/listeners", "", slipway.ScopeRead, 200},
 	{"POST", "/v2/listeners", `{"compute_type":"k8s","compute_id":"c","compute_config":{}}`, slipway.ScopeAdmin, 201},
 	{"GET", "/v2/listeners/" + someID, "", slipway.ScopeRead, 200},

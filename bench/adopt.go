@@ -116,7 +116,7 @@ func (s *server) stopAll(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	begun := time.Now()
-	err = atOnce(len(all), func(i int) error { return s.DeleteDeployment(ctx, all[i].ID, false) })
+	err = atOnce(len(all), func(i int) error { return s.DeleteDeployment(ctx, all[i].ID, client.DeleteOptions{Now: true}) })
 	if err != nil {
 		return 0, err
 	}

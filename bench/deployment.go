@@ -127,7 +127,7 @@ func (d *deployment) deploy(ctx context.Context, every time.Duration) (rollout, 
 
 // remove deletes the deployment and waits until nothing is left of it.
 func (d *deployment) remove(ctx context.Context) error {
-	if err := d.DeleteDeployment(ctx, d.id, true); err != nil {
+	if err := d.DeleteDeployment(ctx, d.id, client.DeleteOptions{TracingProject: true, Now: true}); err != nil {
 		return err
 	}
 	return d.WaitGone(ctx, d.id)

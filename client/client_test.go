@@ -38,8 +38,31 @@ func TestRequests(t *testing.T) {
 			_, err := c.PatchDeployment(ctx, "d", wire.DeploymentPatchRequest{RevisionSource: new("internal_source")})
 			return err
 		}},
-		{"delete", ``, `DELETE /v2/deployments/d `, func(c *client.Client) error { return c.DeleteDeployment(ctx, "d", false) }},
-		{"delete all", ``, `DELETE /v2/deployments/d?delete_tracing_project=true `, func(c *client.Client) error { return c.DeleteDeployment(ctx, "d", true) }},
+		{"delete", ``, `DELETE /v2/deployments/d `, func(c *client.Client) error { return c.DeleteDeployment(ctx, "d", client.DeleteOptions{}) }},
+		{"delete all", ``, `DELETE /v2/deployments/d?delete_tracing_project=true&now=true `, func(c *client.Client) error {
+			return c.DeleteDeployment(ctx, "d", client.DeleteOptions{TracingProject: true, Now: true})
+		}},
+		{"plan", `{}`, `GET /v2/deployments/d/deletion-plan?now=true `, func(c *client.Client) error {
+			_, err := c.DeletionPlan(ctx, "d", client.DeleteOptions{Now: true})
+			return err
+		}},
+		{"deletion", `{}`, `GET /v1/deletions/d `, func(c *client.Client) error {
+			_, err := c.Deletion(ctx, "d")
+			return err
+		}},
+		{"deleted", `{"resources":[],"offset":0}`, `GET /v1/deleted-deployments?limit=100&offset=0 `, func(c *client.Client) error {
+			_, err := c.DeletedDeployments(ctx)
+			return err
+		}},
+		{"restore", `{}`, `POST /v2/deployments/d/restore {}`, func(c *client.Client) error {
+			_, err := c.RestoreDeployment(ctx, "d", "")
+			return err
+		}},
+		{"restore under another name", `{}`, `POST /v2/deployments/d/restore {"name":"b"}`, func(c *client.Client) error {
+			_, err := c.RestoreDeployment(ctx, "d", "b")
+			return err
+		}},
+		{"purge", ``, `DELETE /v1/deleted-deployments/d `, func(c *client.Client) error { return c.PurgeDeployment(ctx, "d") }},
 		{"revisions", `{"resources":[],"offset":0}`, `GET /v2/deployments/d/revisions?limit=100&offset=0 `, func(c *client.Client) error {
 			_, err := c.Revisions(ctx, "d")
 			return err

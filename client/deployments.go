@@ -87,16 +87,6 @@ func (c *Client) PatchDeployment(ctx context.Context, id string, in wire.Deploym
 	return out, err
 }
 
-// DeleteDeployment begins a deletion; WaitGone waits for its end. The tracing
-// project stays unless tracing is true.
-func (c *Client) DeleteDeployment(ctx context.Context, id string, tracing bool) error {
-	q := url.Values{}
-	if tracing {
-		q.Set("delete_tracing_project", "true")
-	}
-	return c.do(ctx, call{method: http.MethodDelete, path: deploymentPath(id), query: q})
-}
-
 func deploymentPath(id string) string { return "/v2/deployments/" + url.PathEscape(id) }
 
 // page asks for one page of a list.

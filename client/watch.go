@@ -55,7 +55,8 @@ func statuses(r wire.Revision, last string) []wire.StatusChange {
 	return []wire.StatusChange{{Status: r.Status, At: r.UpdatedAt}}
 }
 
-// WaitGone waits until nothing is left of a deployment that is being deleted.
+// WaitGone waits until a deployment that is being deleted is gone: nothing of it
+// runs or can be reached.
 func (c *Client) WaitGone(ctx context.Context, deployment string) error {
 	news := c.news(ctx, deployment)
 	defer news.end()
@@ -66,6 +67,21 @@ func (c *Client) WaitGone(ctx context.Context, deployment string) error {
 		}
 		return false, false, err
 	})
+}
+
+// WaitServing waits until a deployment serves, or sleeps, or has failed at it
+// for long enough to be unhealthy. One without an active revision is returned at
+// once.
+func (c *Client) WaitServing(ctx context.Context, deployment string) (wire.Deployment, error) {
+	var d wire.Deployment
+	news := c.news(ctx, deployment)
+	defer news.end()
+	err := poll(ctx, news.wait, func() (changed, done bool, err error) {
+		d, err = c.Deployment(ctx, deployment)
+		settled := d.ActiveRevisionID == nil || d.Health != nil && d.Health.State != string(slipway.Restarts)
+		return false, err == nil && settled, err
+	})
+	return d, err
 }
 
 // poll calls look until it is done, soon after a change and ever more slowly

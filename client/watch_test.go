@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/slipwayhq/slipway/api/wire"
 	"github.com/slipwayhq/slipway/client"
 )
 
@@ -99,4 +100,61 @@ func TestWaitGone(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+func TestWaitServing(t *testing.T) {
+	there := func(health string) answer { return ok(`{"id":"d","active_revision_id":"r","health":%s}`, health) }
+	away := answer{status: 503, body: `{"detail":"starting"}`} // for longer than a call is tried
+	for want, answers := range map[string][]answer{
+		"healthy":   {there("null"), there(`{"state":"restarting"}`), away, away, away, away, there(`{"state":"healthy"}`)},
+		"asleep":    {there(`{"state":"asleep"}`)},
+		"unhealthy": {there("null"), there(`{"state":"unhealthy"}`)},
+		"":          {ok(`{"id":"d","active_revision_id":null,"health":null}`)},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s, c := newScript(t, map[string][]answer{"GET /v2/deployments/d": answers})
+			last, err := c.WaitServing(t.Context(), "d")
+			state := ""
+			if last.Health != nil {
+				state = last.Health.State
+			}
+			if err != nil || state != want || len(s.asked) != len(answers) {
+				t.Errorf("%s: asked %d times, then %q, %v", want, len(s.asked), state, err)
+			}
+		})
+	}
+}
+
+// What has not changed is not told again, and a deletion that can be taken back
+// rests.
+func TestWatchDeletion(t *testing.T) {
+	item := func(more string) answer {
+		return ok(`{"state":"stopping","items":[{"kind":"instance","ref":"i"%s}],"keep":[]}`, more)
+	}
+	const removed, verified = `,"removed_at":"2026-01-02T03:04:05Z"`, `,"removed_at":"2026-01-02T03:04:05Z","verified_at":"2026-01-02T03:04:06Z"`
+	for _, state := range []string{"kept", "done"} {
+		synctest.Test(t, func(t *testing.T) {
+			_, c := newScript(t, map[string][]answer{"GET /v1/deletions/d": {
+				item(""), item(""), item(`,"attempts":1,"error":"busy"`), item(`,"attempts":1,"error":"busy"`),
+				{status: 503, body: `{"detail":"starting"}`},
+				item(removed), item(verified), ok(`{"state":"%s","items":[],"keep":[]}`, state),
+			}})
+			var told []string
+			last, err := c.WatchDeletion(t.Context(), "d", func(d wire.Deletion) {
+				text := d.State
+				for _, i := range d.Items {
+					text += fmt.Sprint(" ", i.Attempts, i.RemovedAt != nil, i.VerifiedAt != nil)
+				}
+				told = append(told, text)
+			})
+			want := []string{"stopping 0 false false", "stopping 1 false false", "stopping 0 true false", "stopping 0 true true", state}
+			if err != nil || last.State != state || !slices.Equal(told, want) {
+				t.Errorf("told %q, then %s, %v", told, last.State, err)
+			}
+		})
+	}
+	_, c := newScript(t, map[string][]answer{"GET /v1/deletions/d": {{status: 404, body: `{"detail":"Deployment ID d not found."}`}}})
+	if _, err := c.WatchDeletion(t.Context(), "d", func(wire.Deletion) { t.Error("told of nothing") }); !client.IsNotFound(err) {
+		t.Errorf("got %v", err)
+	}
 }

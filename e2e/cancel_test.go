@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/slipwayhq/slipway/api/wire"
+	"github.com/slipwayhq/slipway/client"
 )
 
 // hide is an installation that never ends, and hides children from whoever
@@ -56,7 +57,9 @@ func TestCancelledBuildsLeaveNoProcess(t *testing.T) {
 		name   string
 		cancel func(*deployment, wire.Revision) error
 	}{
-		{"by deletion", func(d *deployment, _ wire.Revision) error { return d.DeleteDeployment(t.Context(), d.id, false) }},
+		{"by deletion", func(d *deployment, _ wire.Revision) error {
+			return d.DeleteDeployment(t.Context(), d.id, client.DeleteOptions{})
+		}},
 		{"by interruption", func(d *deployment, r wire.Revision) error { return d.Interrupt(t.Context(), d.id, r.ID) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -153,6 +153,14 @@ var alterations = []alteration{
 		[]string{"secrets/values come back masked, never null"},
 	},
 	{
+		"a receipt without proof", http.MethodGet, "^/v1/deletions/", http.StatusOK,
+		func(_ *http.Response, body []byte) []byte {
+			return regexp.MustCompile(`"verified_at":"[^"]*"`).ReplaceAll(body, []byte(`"verified_at":null`))
+		},
+		"^undo/(deleted now|now is)",
+		[]string{"undo/deleted now, nothing is kept aside"},
+	},
+	{
 		"a text of a validator's other version", http.MethodPost, "^/v2/deployments$", http.StatusUnprocessableEntity,
 		swap(`"msg":"Input should be a valid list"`, `"msg":"Input should be a list"`), "^(http|validation/create: (list|string)_type)",
 		[]string{"validation/create: list_type"},

@@ -123,8 +123,7 @@ func TestSameSourceIsNotBuiltTwice(t *testing.T) {
 	if log := two.buildLog(r); !strings.Contains(log, "Nothing has changed") {
 		t.Errorf("the second build:\n%s", log)
 	}
-	must(t, s.DeleteDeployment(t.Context(), one.id, false))
-	must(t, s.WaitGone(t.Context(), one.id))
+	one.purge()
 	if status, _, err := two.get("/ok"); err != nil || status != http.StatusOK {
 		t.Errorf("the other deployment of the same bundle: %d %v", status, err)
 	}

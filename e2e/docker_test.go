@@ -150,8 +150,7 @@ func TestImageIsDeployedAndReplaced(t *testing.T) {
 // removed deletes the deployment and expects nothing of it in the engine.
 func (d *deployment) removed(e *dockertest.Engine) {
 	d.t.Helper()
-	must(d.t, d.DeleteDeployment(d.t.Context(), d.id, false))
-	must(d.t, d.WaitGone(d.t.Context(), d.id))
+	d.purge()
 	if left := d.containers(e); len(left) > 0 {
 		d.t.Errorf("containers: %v", left)
 	}

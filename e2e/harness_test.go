@@ -233,6 +233,18 @@ func (d *deployment) await(r wire.Revision) wire.Revision {
 	return end
 }
 
+// purge deletes the deployment for good, and waits until nothing is left of it.
+func (d *deployment) purge() {
+	d.t.Helper()
+	ctx, cancel := context.WithTimeout(d.t.Context(), patience)
+	defer cancel()
+	must(d.t, d.DeleteDeployment(ctx, d.id, client.DeleteOptions{Now: true}))
+	end, err := d.WatchDeletion(ctx, d.id, func(wire.Deletion) {})
+	if err != nil || end.State != "done" {
+		d.t.Fatalf("it is not gone: %v\n%+v", err, end)
+	}
+}
+
 // deploy pushes an app and expects it to serve.
 func (d *deployment) deploy(app []byte) wire.Revision {
 	d.t.Helper()

@@ -142,8 +142,7 @@ func TestDeleteLeavesNothing(t *testing.T) {
 	if n := len(mains(s.data)); n != 2 {
 		t.Fatalf("%d agents", n)
 	}
-	must(t, s.DeleteDeployment(t.Context(), d.id, false))
-	must(t, s.WaitGone(t.Context(), d.id))
+	d.purge()
 	if n := len(mains(s.data)); n != 1 {
 		t.Errorf("%d agents are left", n)
 	}
@@ -182,8 +181,7 @@ func TestDeleteDuringABuildAndAStart(t *testing.T) {
 			}
 			return now.Status == status
 		})
-		must(t, s.DeleteDeployment(t.Context(), d.id, false))
-		must(t, s.WaitGone(t.Context(), d.id))
+		d.purge()
 		if left, _ := filepath.Glob(filepath.Join(s.data, "deployments", d.id)); len(left)+len(agents(s.data)) > 0 {
 			t.Errorf("left after %s: %v, %d processes", status, left, len(agents(s.data)))
 		}

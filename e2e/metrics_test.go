@@ -69,7 +69,7 @@ func TestMetrics(t *testing.T) {
 	if total(now.Requests) < total(was.Requests) || total(now.Requests) > total(was.Requests)+10 || total(now.Restarts) != 0 || most(now.CPU.Max) > 64 {
 		t.Errorf("after a restart there are %d requests, before %d; %d restarts, CPU %v", total(now.Requests), total(was.Requests), total(now.Restarts), most(now.CPU.Max))
 	}
-	must(t, d.DeleteDeployment(t.Context(), d.id, false))
+	must(t, d.DeleteDeployment(t.Context(), d.id, client.DeleteOptions{}))
 	eventually(t, "what is gone is not told any more", func() bool {
 		return requestsAt(t, "http://"+scrapes+"/metrics", "", d.id) < 0
 	})

@@ -35,7 +35,7 @@ func TestOnPostgreSQL(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(s.data, "slipway.db")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a database in the folder: %v", err)
 	}
-	must(t, s.DeleteDeployment(t.Context(), d.id, false))
+	must(t, s.DeleteDeployment(t.Context(), d.id, client.DeleteOptions{}))
 	eventually(t, "the deployment is gone", func() bool {
 		_, err := s.Deployment(t.Context(), d.id)
 		return client.IsNotFound(err)

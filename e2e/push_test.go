@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/slipwayhq/slipway/api/wire"
+	"github.com/slipwayhq/slipway/client"
 	"github.com/slipwayhq/slipway/internal/dockertest"
 )
 
@@ -161,10 +162,10 @@ func TestDockerPushesAndPulls(t *testing.T) {
 		t.Errorf("the revision is of %s, pushed was %s", got, pinned)
 	}
 
-	must(t, s.DeleteDeployment(t.Context(), p.id, false))
+	must(t, s.DeleteDeployment(t.Context(), p.id, client.DeleteOptions{Now: true}))
 	p.does("tag", pinned, name)
 	p.fails("unauthorized", "push", name)
-	must(t, s.DeleteDeployment(t.Context(), neighbour.id, false))
+	must(t, s.DeleteDeployment(t.Context(), neighbour.id, client.DeleteOptions{Now: true}))
 	eventually(t, "nothing is left of what was pushed", func() bool { return len(s.kept()) == 0 })
 	p.does("rmi", "--force", id)
 	p.fails("unauthorized", "pull", pinned)
@@ -199,7 +200,7 @@ func TestAPushAndTheServerDies(t *testing.T) {
 	pinned := strings.TrimSpace(p.does("image", "inspect", "--format", "{{index .RepoDigests 0}}", name))
 	p.does("rmi", "--force", name, pinned)
 	p.does("pull", pinned)
-	must(t, s.DeleteDeployment(t.Context(), p.id, false))
+	must(t, s.DeleteDeployment(t.Context(), p.id, client.DeleteOptions{Now: true}))
 	eventually(t, "nothing is left of what was pushed", func() bool { return len(s.kept()) == 0 })
 }
 
@@ -217,7 +218,7 @@ func TestAPushAndADelete(t *testing.T) {
 	pushing := p.command("push", name)
 	must(t, pushing.Start())
 	eventually(t, "the push has begun", func() bool { return len(s.kept()) > 0 })
-	must(t, s.DeleteDeployment(t.Context(), p.id, false))
+	must(t, s.DeleteDeployment(t.Context(), p.id, client.DeleteOptions{Now: true}))
 	if err := pushing.Wait(); err == nil {
 		t.Error("the push went on to its end")
 	}

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/slipwayhq/slipway/client"
 )
 
 // entry is one of a tarball made by hand.
@@ -93,8 +95,7 @@ func TestBadInputEndsInAReason(t *testing.T) {
 					t.Errorf("status_message %q does not name %q", deref(r.StatusMessage), want)
 				}
 			}
-			must(t, s.DeleteDeployment(t.Context(), d.id, false))
-			must(t, s.WaitGone(t.Context(), d.id))
+			d.purge()
 		})
 	}
 	for _, left := range []string{"deployments/*-*", "bundles/*", "tmp/*", "blobs/uploads/*"} {
@@ -190,6 +191,6 @@ func TestFullDiskIsSaid(t *testing.T) {
 	if _, err := s.Deployment(t.Context(), d.id); err != nil {
 		t.Errorf("the server afterwards: %v", err)
 	}
-	must(t, s.DeleteDeployment(t.Context(), d.id, false))
+	must(t, s.DeleteDeployment(t.Context(), d.id, client.DeleteOptions{}))
 	must(t, s.WaitGone(t.Context(), d.id))
 }

@@ -74,6 +74,7 @@ func Cases() []Case {
 		{"logs", logCases()},
 		{"listeners", listenerCases()},
 		{"deletion", deletionCases()},
+		{"undo", undoCases()},
 		{"rollout", rolloutCases()},
 		{"slipway", extensionCases()},
 	} {

@@ -22,6 +22,19 @@ func deletionCases() []Case {
 		fact("§3", "an unknown deployment is 404", func(t *T) {
 			t.delete("/v2/deployments/"+nobody).is(http.StatusNotFound).has("detail", "Deployment ID "+nobody+" not found.")
 		}),
+		fact("§1", "a malformed id is refused", func(t *T) {
+			t.delete("/v2/deployments/nonsense").is(http.StatusUnprocessableEntity).
+				has("detail.0.type", "uuid_parsing").has("detail.0.loc", []any{"path", "deployment_id"}).has("detail.0.input", "nonsense")
+		}),
+		fact("§1", "delete_tracing_project and force are truth values", func(t *T) {
+			d := t.create(nil)
+			for _, name := range []string{"delete_tracing_project", "force"} {
+				t.delete(d.path()+"?"+name+"=perhaps").is(http.StatusUnprocessableEntity).has("detail.0.type", "bool_parsing").
+					has("detail.0.loc", []any{"query", name}).has("detail.0.input", "perhaps").
+					has("detail.0.msg", "Input should be a valid boolean, unable to interpret input")
+			}
+			d.get().matches("status", "^(READY|AWAITING_DATABASE)$")
+		}),
 		observed("§1", "DELETE may arrive twice", func(t *T) {
 			d, _ := t.busy()
 			t.delete(d.path()).is(http.StatusNoContent)
@@ -33,6 +46,13 @@ func deletionCases() []Case {
 			again := t.createFrom(internal(d.name))
 			t.check(again.id != d.id, "another id", again.id)
 			again.made.has("tracer_session_id", d.made.value("tracer_session_id"))
+		}),
+		choice("§3", "its name is free while it is being deleted", func(t *T) {
+			d, _ := t.busy()
+			t.delete(d.path()).is(http.StatusNoContent)
+			again := t.createFrom(internal(d.name))
+			t.check(slices.Equal(t.listed("limit=100&name="+d.name+"&name_contains="+d.name), []any{again.id}), "the new one alone by that name", t.listed("name="+d.name))
+			again.made.has("latest_revision_id", nil).has("secrets", []any{})
 		}),
 		fact("§3", "delete_tracing_project ends the project too", func(t *T) {
 			d := t.create(nil)
@@ -61,6 +81,12 @@ func deletionCases() []Case {
 			d := t.create(nil)
 			t.delete(many(d.id, nobody)).is(http.StatusMultiStatus)
 			t.awaitGone(d)
+		}),
+		choice("§2", "the answer says of each what became of it", func(t *T) {
+			d := t.create(nil)
+			a := t.delete(many(nobody, d.id)).is(http.StatusMultiStatus)
+			a.has("results.0.deployment_id", nobody).has("results.0.status", 404).has("results.0.detail", "Deployment ID "+nobody+" not found.")
+			a.has("results.1.deployment_id", d.id).has("results.1.status", 204).has("results.1.detail", nil)
 		}),
 		fact("§2", "when none can be, the answer is 404", func(t *T) {
 			t.delete(many(nobody)).is(http.StatusNotFound).has("detail", "Deployment ID "+nobody+" not found.")

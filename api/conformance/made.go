@@ -21,6 +21,10 @@ type thing struct {
 // workspace.
 var collections = []string{"/v2/deployments", "/v2/listeners", "/v1/api-keys", "/v1/workspaces"}
 
+// forGood keeps a server that can restore what is deleted from doing so. Others
+// ignore what they do not know (§1).
+var forGood = map[string]string{"/v2/deployments": "?now=true"}
+
 // remember notes what an answer says was made.
 func (t *T) remember(r request, a *answer) {
 	path, _, _ := strings.Cut(r.path, "?")
@@ -39,7 +43,7 @@ func (s *session) deleteMade(ctx context.Context, made []thing) {
 	for _, collection := range collections {
 		for _, m := range made {
 			if strings.HasPrefix(m.path, collection+"/") {
-				_, _ = s.ask(ctx, http.MethodDelete, m.path, m.key)
+				_, _ = s.ask(ctx, http.MethodDelete, m.path+forGood[collection], m.key)
 			}
 		}
 	}

@@ -166,9 +166,111 @@ type CreateAgentConnectionRequest struct {
 	OauthTokenID string `json:"oauth_token_id"`
 }
 
+// DeletedDeployment A deployment that is being deleted, or of which data is kept aside.
+type DeletedDeployment struct {
+	// DeletedAt When DELETE was answered.
+	DeletedAt Time `json:"deleted_at"`
+
+	// DeletedBy Who asked: the id of a key, or a subject of the identity provider.
+	DeletedBy *string `json:"deleted_by"`
+
+	// GoneAt Since when the deployment is answered with 404; null before.
+	GoneAt *Time  `json:"gone_at"`
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+
+	// PurgeAt When its data goes for good.
+	PurgeAt Time `json:"purge_at"`
+
+	// State stopping: it serves no more, and what runs is being stopped. kept: nothing runs, and it can be restored. purging: everything is being removed.
+	State    string `json:"state"`
+	TenantID string `json:"tenant_id"`
+}
+
+// DeletedDeploymentsList One page of deleted deployments, the last deleted first.
+type DeletedDeploymentsList struct {
+	Offset    int                 `json:"offset"`
+	Resources []DeletedDeployment `json:"resources"`
+}
+
 // DeletedEvent Data of an event named deleted: nothing is left of the deployment, and the stream ends.
 type DeletedEvent struct {
 	ID string `json:"id"`
+}
+
+// Deletion How far a deletion has come; once it is done, its receipt.
+type Deletion struct {
+	// DeletedAt When DELETE was answered.
+	DeletedAt Time `json:"deleted_at"`
+
+	// DeletedBy Who asked: the id of a key, or a subject of the identity provider.
+	DeletedBy    *string `json:"deleted_by"`
+	DeploymentID string  `json:"deployment_id"`
+
+	// DoneAt When nothing was left; null before.
+	DoneAt *Time `json:"done_at"`
+
+	// GoneAt Since when the deployment is answered with 404; null before.
+	GoneAt *Time `json:"gone_at"`
+
+	// Items Everything that was made for the deployment.
+	Items []DeletionItem `json:"items"`
+
+	// Keep What stays for good.
+	Keep []KeptItem `json:"keep"`
+	Name string     `json:"name"`
+
+	// PurgeAt When its data goes for good.
+	PurgeAt Time `json:"purge_at"`
+
+	// Snapshot Where its final snapshot was put; null for none.
+	Snapshot *string `json:"snapshot"`
+
+	// State stopping: it serves no more, and what runs is being stopped. kept: nothing runs, and it can be restored. purging: everything is being removed. done: nothing is left, as was seen.
+	State    string `json:"state"`
+	TenantID string `json:"tenant_id"`
+}
+
+// DeletionItem What became of one thing that was made for a deployment.
+type DeletionItem struct {
+	// Attempts How often removing it was in vain.
+	Attempts int `json:"attempts"`
+
+	// Error Why it could not be removed the last time; it is tried again.
+	Error *string `json:"error"`
+
+	// Kind One lower-case word, such as instance, state, bundle or upload.
+	Kind string `json:"kind"`
+
+	// Ref Which one of its kind.
+	Ref string `json:"ref"`
+
+	// RemovedAt When it was removed; null before.
+	RemovedAt *Time `json:"removed_at"`
+
+	// Since When it was made.
+	Since Time `json:"since"`
+
+	// VerifiedAt When it was looked for after that, and not found; null before.
+	VerifiedAt *Time `json:"verified_at"`
+}
+
+// DeletionPlan What deleting a deployment would do now.
+type DeletionPlan struct {
+	DeploymentID string `json:"deployment_id"`
+
+	// Keep What stays for good.
+	Keep []KeptItem `json:"keep"`
+
+	// KeptFor Seconds for which the deployment can be restored after it was deleted; 0 if it can not.
+	KeptFor int    `json:"kept_for"`
+	Name    string `json:"name"`
+
+	// Protected True if deleting it would be refused.
+	Protected bool `json:"protected"`
+
+	// Remove What goes, in the order in which it goes.
+	Remove []PlannedItem `json:"remove"`
 }
 
 // Deployment A deployment as it stands.
@@ -176,6 +278,9 @@ type Deployment struct {
 	// ActiveRevisionID Revision that serves.
 	ActiveRevisionID *string `json:"active_revision_id"`
 	CreatedAt        Time    `json:"created_at"`
+
+	// DeletionProtection While it is true, deleting the deployment is refused with 409.
+	DeletionProtection bool `json:"deletion_protection"`
 
 	// DisplayName A name for people.
 	DisplayName *string `json:"display_name"`
@@ -251,7 +356,7 @@ type DeploymentDeleted struct {
 	// Detail Why it is not being deleted; null if it is.
 	Detail *string `json:"detail"`
 
-	// Status What deleting it alone would answer: 204 or 404.
+	// Status What deleting it alone would answer: 204, 404, or 409 if it is protected.
 	Status int `json:"status"`
 }
 
@@ -330,6 +435,9 @@ type DeploymentMetrics struct {
 
 // DeploymentPatchRequest Changes to a deployment. A null is the same as an absent field and clears nothing.
 type DeploymentPatchRequest struct {
+	// DeletionProtection While it is true, deleting the deployment is refused with 409; makes no revision.
+	DeletionProtection *bool `json:"deletion_protection,omitempty"`
+
 	// DisplayName A name for people; makes no revision.
 	DisplayName *string `json:"display_name,omitempty"`
 
@@ -346,6 +454,12 @@ type DeploymentPatchRequest struct {
 
 	// TrackedPackages Packages whose versions the client wants recorded with the revision.
 	TrackedPackages *[]string `json:"tracked_packages,omitempty"`
+}
+
+// DeploymentRestoreRequest How a deleted deployment is to come back.
+type DeploymentRestoreRequest struct {
+	// Name Another name, if its own is taken.
+	Name *string `json:"name,omitempty"`
 }
 
 // DeploymentScale How many replicas of the active revision there are and should be.
@@ -416,6 +530,21 @@ type GithubRepository struct {
 // HTTPValidationError Invalid input, one entry a fault.
 type HTTPValidationError struct {
 	Detail *[]ValidationError `json:"detail,omitempty"`
+}
+
+// KeptItem Something that a deployment uses and that deleting it leaves alone.
+type KeptItem struct {
+	// Kind One lower-case word, such as tracing_project, database or bundle.
+	Kind string `json:"kind"`
+
+	// Reason Why it stays, in words for people.
+	Reason string `json:"reason"`
+
+	// Ref Which one of its kind; of a database that the user supplied, the variable that names it.
+	Ref string `json:"ref"`
+
+	// Since Since when the deployment uses it; null if that is not known.
+	Since *Time `json:"since"`
 }
 
 // Listener A data plane elsewhere that takes its work from this control plane.
@@ -604,6 +733,18 @@ type OAuthTokenSummary struct {
 type OAuthTokenUpdateRequest struct {
 	IsDefault            *bool   `json:"is_default,omitempty"`
 	ProviderAccountLabel *string `json:"provider_account_label,omitempty"`
+}
+
+// PlannedItem Something that was made for a deployment and goes with it.
+type PlannedItem struct {
+	// Kind One lower-case word, such as instance, state, bundle or upload.
+	Kind string `json:"kind"`
+
+	// Ref Which one of its kind.
+	Ref string `json:"ref"`
+
+	// Since When it was made.
+	Since Time `json:"since"`
 }
 
 // PushToken How to push an image.
@@ -1024,6 +1165,15 @@ type CreateAPIKeyParams struct {
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
+// ListDeletedDeploymentsParams defines parameters for ListDeletedDeployments.
+type ListDeletedDeploymentsParams struct {
+	// Limit Length of a page.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset How many to leave out: the offset of the page before.
+	Offset *int `form:"offset,omitempty" json:"offset,omitempty"`
+}
+
 // ListWorkspacesParams defines parameters for ListWorkspaces.
 type ListWorkspacesParams struct {
 	// Limit Length of a page.
@@ -1137,8 +1287,11 @@ type DeleteDeploymentParams struct {
 	// DeleteTracingProject Delete the tracing project with its traces too.
 	DeleteTracingProject *bool `form:"delete_tracing_project,omitempty" json:"delete_tracing_project,omitempty"`
 
-	// Force For a deployment that is already being deleted: the answer comes when nothing is left of it, or is 503 when that takes long. Refused for any other.
+	// Force For a deployment that is already being deleted: from then on it is answered with 404, and what was made for it goes as before. Refused for any other.
 	Force *bool `form:"force,omitempty" json:"force,omitempty"`
+
+	// Now Keep nothing aside: the deployment can not be restored.
+	Now *bool `form:"now,omitempty" json:"now,omitempty"`
 
 	// IfMatch ETag that the deployment must still have, or several, or *; 412 if it has another by now: read it again. A weak one never matches.
 	IfMatch *string `json:"If-Match,omitempty"`
@@ -1151,6 +1304,15 @@ type PatchDeploymentParams struct {
 
 	// IfMatch ETag that the deployment must still have, or several, or *; 412 if it has another by now: read it again. A weak one never matches.
 	IfMatch *string `json:"If-Match,omitempty"`
+}
+
+// PlanDeletionParams defines parameters for PlanDeletion.
+type PlanDeletionParams struct {
+	// DeleteTracingProject Delete the tracing project with its traces too.
+	DeleteTracingProject *bool `form:"delete_tracing_project,omitempty" json:"delete_tracing_project,omitempty"`
+
+	// Now Keep nothing aside: the deployment can not be restored.
+	Now *bool `form:"now,omitempty" json:"now,omitempty"`
 }
 
 // StreamEventsParams defines parameters for StreamEvents.
@@ -1176,6 +1338,12 @@ type GetMetricsParams struct {
 
 // CreatePushTokenParams defines parameters for CreatePushToken.
 type CreatePushTokenParams struct {
+	// IdempotencyKey Any text of 1 to 255 visible ASCII characters, best a random one; else 400. The same request (method, path, query and body) sent again with it within 24 hours takes effect once: the answer has the same status and the same resource, as it is by then. 409 if that has been deleted since, if what was answered can not be shown again (a token), or if the key came with another request. A request that was refused is not remembered. A key belongs to its workspace.
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
+// RestoreDeploymentParams defines parameters for RestoreDeployment.
+type RestoreDeploymentParams struct {
 	// IdempotencyKey Any text of 1 to 255 visible ASCII characters, best a random one; else 400. The same request (method, path, query and body) sent again with it within 24 hours takes effect once: the answer has the same status and the same resource, as it is by then. 409 if that has been deleted since, if what was answered can not be shown again (a token), or if the key came with another request. A request that was refused is not remembered. A key belongs to its workspace.
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
@@ -1300,6 +1468,9 @@ type CreateDeploymentJSONRequestBody = DeploymentCreateRequest
 // PatchDeploymentJSONRequestBody defines body for PatchDeployment for application/json ContentType.
 type PatchDeploymentJSONRequestBody = DeploymentPatchRequest
 
+// RestoreDeploymentJSONRequestBody defines body for RestoreDeployment for application/json ContentType.
+type RestoreDeploymentJSONRequestBody = DeploymentRestoreRequest
+
 // CreateRevisionJSONRequestBody defines body for CreateRevision for application/json ContentType.
 type CreateRevisionJSONRequestBody = RevisionCreateRequest
 
@@ -1385,6 +1556,15 @@ type ServerInterface interface {
 	// GetAPIKey Read an API key
 	// (GET /v1/api-keys/{key_id})
 	GetAPIKey(w http.ResponseWriter, r *http.Request, keyID string)
+	// ListDeletedDeployments List deleted deployments
+	// (GET /v1/deleted-deployments)
+	ListDeletedDeployments(w http.ResponseWriter, r *http.Request, params ListDeletedDeploymentsParams)
+	// PurgeDeployment Purge a deleted deployment
+	// (DELETE /v1/deleted-deployments/{deployment_id})
+	PurgeDeployment(w http.ResponseWriter, r *http.Request, deploymentID string)
+	// GetDeletion Follow a deletion, or read its receipt
+	// (GET /v1/deletions/{deployment_id})
+	GetDeletion(w http.ResponseWriter, r *http.Request, deploymentID string)
 	// QueryDeployLogs Read a deployment's agent log
 	// (POST /v1/projects/{project_id}/deploy_logs)
 	QueryDeployLogs(w http.ResponseWriter, r *http.Request, projectID string)
@@ -1433,6 +1613,9 @@ type ServerInterface interface {
 	// PatchDeployment Change a deployment
 	// (PATCH /v2/deployments/{deployment_id})
 	PatchDeployment(w http.ResponseWriter, r *http.Request, deploymentID string, params PatchDeploymentParams)
+	// PlanDeletion See what deleting a deployment would do
+	// (GET /v2/deployments/{deployment_id}/deletion-plan)
+	PlanDeletion(w http.ResponseWriter, r *http.Request, deploymentID string, params PlanDeletionParams)
 	// StreamEvents Follow a deployment
 	// (GET /v2/deployments/{deployment_id}/events)
 	StreamEvents(w http.ResponseWriter, r *http.Request, deploymentID string, params StreamEventsParams)
@@ -1442,6 +1625,9 @@ type ServerInterface interface {
 	// CreatePushToken Get a token to push an image with
 	// (POST /v2/deployments/{deployment_id}/push-token)
 	CreatePushToken(w http.ResponseWriter, r *http.Request, deploymentID string, params CreatePushTokenParams)
+	// RestoreDeployment Restore a deleted deployment
+	// (POST /v2/deployments/{deployment_id}/restore)
+	RestoreDeployment(w http.ResponseWriter, r *http.Request, deploymentID string, params RestoreDeploymentParams)
 	// ListRevisions List revisions
 	// (GET /v2/deployments/{deployment_id}/revisions)
 	ListRevisions(w http.ResponseWriter, r *http.Request, deploymentID string, params ListRevisionsParams)
@@ -1624,6 +1810,104 @@ func (siw *ServerInterfaceWrapper) GetAPIKey(w http.ResponseWriter, r *http.Requ
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetAPIKey(w, r, keyID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListDeletedDeployments operation middleware
+func (siw *ServerInterfaceWrapper) ListDeletedDeployments(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDeletedDeploymentsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", r.URL.Query(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "offset"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "offset", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListDeletedDeployments(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PurgeDeployment operation middleware
+func (siw *ServerInterfaceWrapper) PurgeDeployment(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "deployment_id" -------------
+	var deploymentID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "deployment_id", r.PathValue("deployment_id"), &deploymentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "deployment_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PurgeDeployment(w, r, deploymentID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetDeletion operation middleware
+func (siw *ServerInterfaceWrapper) GetDeletion(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "deployment_id" -------------
+	var deploymentID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "deployment_id", r.PathValue("deployment_id"), &deploymentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "deployment_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetDeletion(w, r, deploymentID)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2389,6 +2673,19 @@ func (siw *ServerInterfaceWrapper) DeleteDeployment(w http.ResponseWriter, r *ht
 		return
 	}
 
+	// ------------- Optional query parameter "now" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "now", r.URL.Query(), &params.Now, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "now"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "now", Err: err})
+		}
+		return
+	}
+
 	headers := r.Header
 
 	// ------------- Optional header parameter "If-Match" -------------
@@ -2507,6 +2804,61 @@ func (siw *ServerInterfaceWrapper) PatchDeployment(w http.ResponseWriter, r *htt
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.PatchDeployment(w, r, deploymentID, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PlanDeletion operation middleware
+func (siw *ServerInterfaceWrapper) PlanDeletion(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "deployment_id" -------------
+	var deploymentID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "deployment_id", r.PathValue("deployment_id"), &deploymentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "deployment_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PlanDeletionParams
+
+	// ------------- Optional query parameter "delete_tracing_project" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "delete_tracing_project", r.URL.Query(), &params.DeleteTracingProject, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "delete_tracing_project"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "delete_tracing_project", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "now" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "now", r.URL.Query(), &params.Now, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "now"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "now", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PlanDeletion(w, r, deploymentID, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2688,6 +3040,56 @@ func (siw *ServerInterfaceWrapper) CreatePushToken(w http.ResponseWriter, r *htt
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.CreatePushToken(w, r, deploymentID, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RestoreDeployment operation middleware
+func (siw *ServerInterfaceWrapper) RestoreDeployment(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "deployment_id" -------------
+	var deploymentID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "deployment_id", r.PathValue("deployment_id"), &deploymentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "deployment_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RestoreDeploymentParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RestoreDeployment(w, r, deploymentID, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -3558,6 +3960,9 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/api-keys", wrapper.CreateAPIKey)
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v1/api-keys/{key_id}", wrapper.RevokeAPIKey)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/api-keys/{key_id}", wrapper.GetAPIKey)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/deleted-deployments", wrapper.ListDeletedDeployments)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v1/deleted-deployments/{deployment_id}", wrapper.PurgeDeployment)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/deletions/{deployment_id}", wrapper.GetDeletion)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/projects/{project_id}/deploy_logs", wrapper.QueryDeployLogs)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/projects/{project_id}/revisions/{revision_id}/build_logs", wrapper.QueryBuildLogs)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/projects/{project_id}/revisions/{revision_id}/deploy_logs", wrapper.QueryRevisionDeployLogs)
@@ -3574,9 +3979,11 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v2/deployments/{deployment_id}", wrapper.DeleteDeployment)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/deployments/{deployment_id}", wrapper.GetDeployment)
 	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/v2/deployments/{deployment_id}", wrapper.PatchDeployment)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/deployments/{deployment_id}/deletion-plan", wrapper.PlanDeletion)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/deployments/{deployment_id}/events", wrapper.StreamEvents)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/deployments/{deployment_id}/metrics", wrapper.GetMetrics)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v2/deployments/{deployment_id}/push-token", wrapper.CreatePushToken)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v2/deployments/{deployment_id}/restore", wrapper.RestoreDeployment)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/deployments/{deployment_id}/revisions", wrapper.ListRevisions)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v2/deployments/{deployment_id}/revisions", wrapper.CreateRevision)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/deployments/{deployment_id}/revisions/{revision_id}", wrapper.GetRevision)
@@ -3666,6 +4073,66 @@ type GetAPIKeyResponseObject interface {
 type GetAPIKey200JSONResponse APIKey
 
 func (response GetAPIKey200JSONResponse) VisitGetAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeletedDeploymentsRequestObject struct {
+	Params ListDeletedDeploymentsParams
+}
+
+type ListDeletedDeploymentsResponseObject interface {
+	VisitListDeletedDeploymentsResponse(w http.ResponseWriter) error
+}
+
+type ListDeletedDeployments200JSONResponse DeletedDeploymentsList
+
+func (response ListDeletedDeployments200JSONResponse) VisitListDeletedDeploymentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PurgeDeploymentRequestObject struct {
+	DeploymentID string `json:"deployment_id"`
+}
+
+type PurgeDeploymentResponseObject interface {
+	VisitPurgeDeploymentResponse(w http.ResponseWriter) error
+}
+
+type PurgeDeployment204Response struct {
+}
+
+func (response PurgeDeployment204Response) VisitPurgeDeploymentResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type GetDeletionRequestObject struct {
+	DeploymentID string `json:"deployment_id"`
+}
+
+type GetDeletionResponseObject interface {
+	VisitGetDeletionResponse(w http.ResponseWriter) error
+}
+
+type GetDeletion200JSONResponse Deletion
+
+func (response GetDeletion200JSONResponse) VisitGetDeletionResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -4072,6 +4539,29 @@ func (response PatchDeployment200JSONResponse) VisitPatchDeploymentResponse(w ht
 	return err
 }
 
+type PlanDeletionRequestObject struct {
+	DeploymentID string `json:"deployment_id"`
+	Params       PlanDeletionParams
+}
+
+type PlanDeletionResponseObject interface {
+	VisitPlanDeletionResponse(w http.ResponseWriter) error
+}
+
+type PlanDeletion200JSONResponse DeletionPlan
+
+func (response PlanDeletion200JSONResponse) VisitPlanDeletionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StreamEventsRequestObject struct {
 	DeploymentID string `json:"deployment_id"`
 	Params       StreamEventsParams
@@ -4165,6 +4655,40 @@ func (response CreatePushToken200JSONResponse) VisitCreatePushTokenResponse(w ht
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreDeploymentRequestObject struct {
+	DeploymentID string `json:"deployment_id"`
+	Params       RestoreDeploymentParams
+	Body         *RestoreDeploymentJSONRequestBody
+}
+
+type RestoreDeploymentResponseObject interface {
+	VisitRestoreDeploymentResponse(w http.ResponseWriter) error
+}
+
+type RestoreDeployment200ResponseHeaders struct {
+	ETag *string
+}
+
+type RestoreDeployment200JSONResponse struct {
+	Body    Deployment
+	Headers RestoreDeployment200ResponseHeaders
+}
+
+func (response RestoreDeployment200JSONResponse) VisitRestoreDeploymentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -4478,6 +5002,15 @@ type StrictServerInterface interface {
 	// GetAPIKey Read an API key
 	// (GET /v1/api-keys/{key_id})
 	GetAPIKey(ctx context.Context, request GetAPIKeyRequestObject) (GetAPIKeyResponseObject, error)
+	// ListDeletedDeployments List deleted deployments
+	// (GET /v1/deleted-deployments)
+	ListDeletedDeployments(ctx context.Context, request ListDeletedDeploymentsRequestObject) (ListDeletedDeploymentsResponseObject, error)
+	// PurgeDeployment Purge a deleted deployment
+	// (DELETE /v1/deleted-deployments/{deployment_id})
+	PurgeDeployment(ctx context.Context, request PurgeDeploymentRequestObject) (PurgeDeploymentResponseObject, error)
+	// GetDeletion Follow a deletion, or read its receipt
+	// (GET /v1/deletions/{deployment_id})
+	GetDeletion(ctx context.Context, request GetDeletionRequestObject) (GetDeletionResponseObject, error)
 	// QueryDeployLogs Read a deployment's agent log
 	// (POST /v1/projects/{project_id}/deploy_logs)
 	QueryDeployLogs(ctx context.Context, request QueryDeployLogsRequestObject) (QueryDeployLogsResponseObject, error)
@@ -4526,6 +5059,9 @@ type StrictServerInterface interface {
 	// PatchDeployment Change a deployment
 	// (PATCH /v2/deployments/{deployment_id})
 	PatchDeployment(ctx context.Context, request PatchDeploymentRequestObject) (PatchDeploymentResponseObject, error)
+	// PlanDeletion See what deleting a deployment would do
+	// (GET /v2/deployments/{deployment_id}/deletion-plan)
+	PlanDeletion(ctx context.Context, request PlanDeletionRequestObject) (PlanDeletionResponseObject, error)
 	// StreamEvents Follow a deployment
 	// (GET /v2/deployments/{deployment_id}/events)
 	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
@@ -4535,6 +5071,9 @@ type StrictServerInterface interface {
 	// CreatePushToken Get a token to push an image with
 	// (POST /v2/deployments/{deployment_id}/push-token)
 	CreatePushToken(ctx context.Context, request CreatePushTokenRequestObject) (CreatePushTokenResponseObject, error)
+	// RestoreDeployment Restore a deleted deployment
+	// (POST /v2/deployments/{deployment_id}/restore)
+	RestoreDeployment(ctx context.Context, request RestoreDeploymentRequestObject) (RestoreDeploymentResponseObject, error)
 	// ListRevisions List revisions
 	// (GET /v2/deployments/{deployment_id}/revisions)
 	ListRevisions(ctx context.Context, request ListRevisionsRequestObject) (ListRevisionsResponseObject, error)
@@ -4721,6 +5260,84 @@ func (sh *strictHandler) GetAPIKey(w http.ResponseWriter, r *http.Request, keyID
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetAPIKeyResponseObject); ok {
 		if err := validResponse.VisitGetAPIKeyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListDeletedDeployments operation middleware
+func (sh *strictHandler) ListDeletedDeployments(w http.ResponseWriter, r *http.Request, params ListDeletedDeploymentsParams) {
+	var request ListDeletedDeploymentsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDeletedDeployments(ctx, request.(ListDeletedDeploymentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDeletedDeployments")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListDeletedDeploymentsResponseObject); ok {
+		if err := validResponse.VisitListDeletedDeploymentsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PurgeDeployment operation middleware
+func (sh *strictHandler) PurgeDeployment(w http.ResponseWriter, r *http.Request, deploymentID string) {
+	var request PurgeDeploymentRequestObject
+
+	request.DeploymentID = deploymentID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.PurgeDeployment(ctx, request.(PurgeDeploymentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PurgeDeployment")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(PurgeDeploymentResponseObject); ok {
+		if err := validResponse.VisitPurgeDeploymentResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetDeletion operation middleware
+func (sh *strictHandler) GetDeletion(w http.ResponseWriter, r *http.Request, deploymentID string) {
+	var request GetDeletionRequestObject
+
+	request.DeploymentID = deploymentID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetDeletion(ctx, request.(GetDeletionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetDeletion")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetDeletionResponseObject); ok {
+		if err := validResponse.VisitGetDeletionResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -5196,6 +5813,33 @@ func (sh *strictHandler) PatchDeployment(w http.ResponseWriter, r *http.Request,
 	}
 }
 
+// PlanDeletion operation middleware
+func (sh *strictHandler) PlanDeletion(w http.ResponseWriter, r *http.Request, deploymentID string, params PlanDeletionParams) {
+	var request PlanDeletionRequestObject
+
+	request.DeploymentID = deploymentID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.PlanDeletion(ctx, request.(PlanDeletionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PlanDeletion")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(PlanDeletionResponseObject); ok {
+		if err := validResponse.VisitPlanDeletionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // StreamEvents operation middleware
 func (sh *strictHandler) StreamEvents(w http.ResponseWriter, r *http.Request, deploymentID string, params StreamEventsParams) {
 	var request StreamEventsRequestObject
@@ -5270,6 +5914,43 @@ func (sh *strictHandler) CreatePushToken(w http.ResponseWriter, r *http.Request,
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(CreatePushTokenResponseObject); ok {
 		if err := validResponse.VisitCreatePushTokenResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RestoreDeployment operation middleware
+func (sh *strictHandler) RestoreDeployment(w http.ResponseWriter, r *http.Request, deploymentID string, params RestoreDeploymentParams) {
+	var request RestoreDeploymentRequestObject
+
+	request.DeploymentID = deploymentID
+	request.Params = params
+
+	var body RestoreDeploymentJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		if !errors.Is(err, io.EOF) {
+			sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+			return
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RestoreDeployment(ctx, request.(RestoreDeploymentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RestoreDeployment")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RestoreDeploymentResponseObject); ok {
+		if err := validResponse.VisitRestoreDeploymentResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -1,78 +1,109 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/api/wire"
+	"github.com/slipwayhq/slipway/client"
 )
 
 type deleteOptions struct {
 	connection
-	force, tracing bool
+	client.DeleteOptions
+	dryRun, force, noWait, json bool
 }
 
 func newDeleteCommand() *cobra.Command {
 	var o deleteOptions
 	cmd := &cobra.Command{
-		Use:   "delete NAME",
-		Short: "Delete a deployment with its state, and wait until nothing is left",
-		Args:  cobra.ExactArgs(1),
+		Use:   "delete NAME|ID",
+		Short: "Delete a deployment; slipway restore takes it back for a while",
+		Long: "Delete shows what goes with a deployment and what stays, asks, and shows how it goes.\n" +
+			"For as long as the server is set to, its state, variables and revisions are kept aside: slipway restore brings it back.",
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return o.run(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), args[0])
+			return o.run(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr(), args[0])
 		},
 	}
 	o.register(cmd)
-	cmd.Flags().BoolVar(&o.force, "force", false, "do not ask")
-	cmd.Flags().BoolVar(&o.tracing, "delete-tracing-project", false, "delete its tracing project too, with all traces")
+	flags := cmd.Flags()
+	flags.BoolVar(&o.dryRun, "dry-run", false, "show what would go and what would stay, and delete nothing")
+	flags.BoolVar(&o.force, "force", false, "do not ask")
+	flags.BoolVar(&o.Now, "now", false, "keep nothing aside: it can not be restored")
+	flags.BoolVar(&o.TracingProject, "delete-tracing-project", false, "delete its tracing project too, with all traces")
+	flags.BoolVar(&o.noWait, "no-wait", false, "leave as soon as the server has accepted it")
+	flags.BoolVar(&o.json, "json", false, "print the receipt as it is at the end, or the plan with --dry-run, as JSON; progress goes to standard error")
 	return cmd
 }
 
-func (o *deleteOptions) run(ctx context.Context, in io.Reader, out io.Writer, name string) error {
+func (o *deleteOptions) run(ctx context.Context, in io.Reader, out, errs io.Writer, which string) error {
 	c, err := o.client()
 	if err != nil {
 		return err
 	}
-	d, err := c.FindDeployment(ctx, name)
+	d, err := find(ctx, c, which)
 	if err != nil {
 		return err
 	}
-	if !o.force {
-		if err := o.ask(in, out, d); err != nil {
+	s := newScreen(progressTo(o.json, out, errs))
+	switch {
+	case o.dryRun:
+		return o.preview(ctx, c, s, d, out)
+	case !deleting(d):
+		if err := o.consider(ctx, c, s, d, in); err != nil {
 			return err
 		}
 	}
-	if err := c.DeleteDeployment(ctx, d.ID, o.tracing); err != nil {
+	if err := c.DeleteDeployment(ctx, d.ID, o.DeleteOptions); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "Deleting %s …\n", name)
-	if err := c.WaitGone(ctx, d.ID); err != nil {
-		return fmt.Errorf("wait until %s (%s) is gone: %w", name, d.ID, err)
+	s.line("Deleting %s …", d.Name)
+	if o.noWait {
+		s.line("  see how it goes: slipway receipt %s", d.ID)
+		return nil
 	}
-	fmt.Fprintf(out, "%s is gone.\n", name)
-	return nil
+	return watchDeletion(ctx, c, s, wire.Deletion{Name: d.Name, DeploymentID: d.ID}, deletionEnd{o.json, out})
 }
 
-// ask wants the name itself, as what it takes to be sure.
-func (o *deleteOptions) ask(in io.Reader, out io.Writer, d wire.Deployment) error {
-	what := "its threads and all other state"
-	if o.tracing {
-		what += " and its traces"
+func deleting(d wire.Deployment) bool {
+	s := slipway.DeploymentStatus(d.Status)
+	return s == slipway.AwaitingDelete || s == slipway.AwaitingFinalDelete
+}
+
+func (o *deleteOptions) preview(ctx context.Context, c *client.Client, s *screen, d wire.Deployment, out io.Writer) error {
+	plan, err := c.DeletionPlan(ctx, d.ID, o.DeleteOptions)
+	if err != nil {
+		return err
 	}
-	fmt.Fprintf(out, "This deletes %s%s with %s.\nType its name to go on: ", d.Name, after(" at ", address(d)), what)
-	answer, err := bufio.NewReader(in).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("read answer: %w", err)
+	if o.json {
+		return printJSON(out, plan)
 	}
-	if strings.TrimSpace(answer) != d.Name {
-		fmt.Fprintln(out)
-		return errors.New("nothing was deleted")
+	return s.showPlan(plan)
+}
+
+// consider shows what would happen, and asks whether it is to. A server that
+// makes no plans is asked without.
+func (o *deleteOptions) consider(ctx context.Context, c *client.Client, s *screen, d wire.Deployment, in io.Reader) error {
+	plan, err := c.DeletionPlan(ctx, d.ID, o.DeleteOptions)
+	switch {
+	case client.IsNotFound(err):
+		s.line("This deletes %s%s with its threads and all other state.", d.Name, after(" at ", address(d)))
+	case err != nil:
+		return err
+	case plan.Protected:
+		return fmt.Errorf("%s is protected from deletion; to lift that: slipway protect %s --off", d.Name, d.Name)
+	default:
+		if err := s.showPlan(plan); err != nil {
+			return err
+		}
 	}
-	return nil
+	if o.force {
+		return nil
+	}
+	return s.confirm(in, d.Name, "nothing was deleted")
 }

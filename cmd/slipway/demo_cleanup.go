@@ -9,6 +9,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/slipwayhq/slipway/api/wire"
+	"github.com/slipwayhq/slipway/client"
 )
 
 // cleanUp removes what the demo made, after Ctrl-C too: another one ends the
@@ -39,11 +42,11 @@ func (d *demo) deleteDeployment(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, goneTimeout)
 	defer cancel()
 	begin := time.Now()
-	if err := d.client.DeleteDeployment(ctx, d.deployment.ID, true); err != nil {
+	if err := d.client.DeleteDeployment(ctx, d.deployment.ID, client.DeleteOptions{TracingProject: true, Now: true}); err != nil {
 		return fmt.Errorf("delete deployment %s: %w", demoName, err)
 	}
-	if err := d.client.WaitGone(ctx, d.deployment.ID); err != nil {
-		return fmt.Errorf("wait until deployment %s is gone: %w", demoName, err)
+	if _, err := d.client.WatchDeletion(ctx, d.deployment.ID, func(wire.Deletion) {}); err != nil {
+		return fmt.Errorf("wait until nothing is left of deployment %s: %w", demoName, err)
 	}
 	d.screen.line("Deleted deployment %s; gone after %.1f s.", demoName, time.Since(begin).Seconds())
 	return nil

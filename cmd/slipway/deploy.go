@@ -70,10 +70,7 @@ func (o *deployOptions) run(ctx context.Context, out, errs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	r.screen = newScreen(out)
-	if o.json {
-		r.screen = newScreen(errs)
-	}
+	r.screen = newScreen(progressTo(o.json, out, errs))
 	app, err := client.Pack(o.dir)
 	if err != nil {
 		return err

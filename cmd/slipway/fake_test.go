@@ -65,6 +65,7 @@ type fakeServer struct {
 	deployment *wire.Deployment
 	revisions  []wire.Revision // newest first
 	asked      []string        // method, path and body
+	tombs      []*fakeTomb
 	upload     int
 	messages   int
 	refuse     map[string]answer // by method and path
@@ -99,8 +100,13 @@ func (f *fakeServer) handler() http.Handler {
 		"GET /v2/deployments":                                     f.list,
 		"POST /v2/deployments":                                    f.create,
 		"GET /v2/deployments/{id}":                                f.get,
-		"PATCH /v2/deployments/{id}":                              f.revise,
+		"PATCH /v2/deployments/{id}":                              f.patch,
 		"DELETE /v2/deployments/{id}":                             f.delete,
+		"GET /v2/deployments/{id}/deletion-plan":                  f.plan,
+		"POST /v2/deployments/{id}/restore":                       f.restore,
+		"GET /v1/deleted-deployments":                             f.listDeleted,
+		"DELETE /v1/deleted-deployments/{id}":                     f.purge,
+		"GET /v1/deletions/{id}":                                  f.getDeletion,
 		"POST /v2/deployments/{id}/upload-url":                    f.uploadURL,
 		"PUT /up":                                                 f.take,
 		"GET /v2/deployments/{id}/revisions":                      f.listRevisions,
@@ -177,6 +183,16 @@ func (f *fakeServer) get(*http.Request, string) (int, any) {
 	return 200, f.deployment
 }
 
+// patch makes a revision unless it only protects.
+func (f *fakeServer) patch(r *http.Request, body string) (int, any) {
+	var in wire.DeploymentPatchRequest
+	if _ = json.Unmarshal([]byte(body), &in); in.DeletionProtection != nil {
+		f.deployment.DeletionProtection = *in.DeletionProtection
+		return 200, f.deployment
+	}
+	return f.revise(r, body)
+}
+
 // revise makes a revision that has ended already.
 func (f *fakeServer) revise(*http.Request, string) (int, any) {
 	id, end := fmt.Sprint(fakeRevision, len(f.revisions)+1), f.mode
@@ -198,11 +214,6 @@ func (f *fakeServer) revise(*http.Request, string) (int, any) {
 		f.deployment.ActiveRevisionID, f.deployment.URL = &id, new(f.base+"/d/echo")
 	}
 	return 200, f.deployment
-}
-
-func (f *fakeServer) delete(*http.Request, string) (int, any) {
-	f.deployment = nil
-	return 204, nil
 }
 
 func (f *fakeServer) uploadURL(*http.Request, string) (int, any) {

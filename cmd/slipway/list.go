@@ -12,7 +12,7 @@ import (
 
 type listOptions struct {
 	connection
-	json bool
+	deleted, json bool
 }
 
 func newListCommand() *cobra.Command {
@@ -23,10 +23,14 @@ func newListCommand() *cobra.Command {
 		Short:   "List deployments",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.deleted {
+				return o.listDeleted(cmd.Context(), cmd.OutOrStdout())
+			}
 			return o.run(cmd.Context(), cmd.OutOrStdout())
 		},
 	}
 	o.register(cmd)
+	cmd.Flags().BoolVar(&o.deleted, "deleted", false, "list those that are being deleted or can be restored")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print them as JSON")
 	return cmd
 }
@@ -54,6 +58,29 @@ func (o *listOptions) run(ctx context.Context, out io.Writer) error {
 			health = d.Health.State
 		}
 		rows = append(rows, []string{d.Name, d.Status, text(d.LatestRevisionStatus), health, clock(d.CreatedAt), first(address(d), "-")})
+	}
+	return printTable(out, rows)
+}
+
+func (o *listOptions) listDeleted(ctx context.Context, out io.Writer) error {
+	c, err := o.client()
+	if err != nil {
+		return err
+	}
+	all, err := c.DeletedDeployments(ctx)
+	if err != nil {
+		return err
+	}
+	if o.json {
+		return printJSON(out, all)
+	}
+	if len(all) == 0 {
+		fmt.Fprintln(out, "There is no deleted deployment.")
+		return nil
+	}
+	rows := [][]string{{"NAME", "ID", "STATE", "DELETED (UTC)", "BY", "KEPT UNTIL (UTC)"}}
+	for _, d := range all {
+		rows = append(rows, []string{d.Name, d.ID, d.State, clock(d.DeletedAt), plain(text(d.DeletedBy)), clock(d.PurgeAt)})
 	}
 	return printTable(out, rows)
 }

@@ -63,7 +63,8 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(
 		newServerCommand(), newAdminCommand(), newDemoCommand(),
 		newDeployCommand(), newListCommand(), newStatusCommand(), newRevisionsCommand(), newLogsCommand(), newMetricsCommand(),
-		newRedeployCommand(), newRollbackCommand(), newDeleteCommand(), newListenersCommand(), newConformanceCommand(), newDoctorCommand(), newVersionCommand(),
+		newRedeployCommand(), newRollbackCommand(), newDeleteCommand(), newRestoreCommand(), newPurgeCommand(), newReceiptCommand(), newProtectCommand(),
+		newListenersCommand(), newConformanceCommand(), newDoctorCommand(), newVersionCommand(),
 	)
 	return root
 }

@@ -45,6 +45,14 @@ func value(p *string) string {
 
 func clock(t wire.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }
 
+// moment is clock of what may not have happened, "" then.
+func moment(t *wire.Time) string {
+	if t == nil {
+		return ""
+	}
+	return clock(*t)
+}
+
 // firstLine cuts a text for a table.
 func firstLine(s string) string {
 	line, rest, _ := strings.Cut(strings.TrimSpace(s), "\n")

@@ -13,10 +13,7 @@ import (
 	"github.com/slipwayhq/slipway/client"
 )
 
-const (
-	silence   = 10 * time.Second // after which we say that things go on
-	lastLines = 20               // of a log, shown after a failure
-)
+const lastLines = 20 // of a log, shown after a failure
 
 // progress shows what becomes of a revision.
 type progress struct {
@@ -37,7 +34,7 @@ func (p *progress) follow(ctx context.Context, deployment, revision string) erro
 	defer others.Wait()
 	defer end()
 	p.begun = time.Now()
-	others.Go(func() { p.reassure(beside) })
+	others.Go(func() { p.screen.reassure(beside, p.stillGoing) })
 	log := make(chan struct{})
 	others.Go(func() {
 		defer close(log)
@@ -79,22 +76,6 @@ func (p *progress) buildLog(ctx context.Context, deployment, revision string) {
 			return
 		}
 		p.screen.aside(line.Message)
-	}
-}
-
-// reassure prints something when nothing has come for a while.
-func (p *progress) reassure(ctx context.Context) {
-	ticks := time.NewTicker(time.Second)
-	defer ticks.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case now := <-ticks.C:
-			if p.screen.quiet() >= silence {
-				p.stillGoing(now)
-			}
-		}
 	}
 }
 

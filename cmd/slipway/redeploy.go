@@ -49,7 +49,7 @@ func (o *redeployOptions) run(ctx context.Context, out, errs io.Writer, name, re
 	if revision = first(revision, value(d.ActiveRevisionID), value(d.LatestRevisionID)); revision == "" {
 		return fmt.Errorf("%s has no revision yet", name)
 	}
-	return o.redeploy(ctx, c, newScreen(o.progressTo(out, errs)), d, revision, out)
+	return o.redeploy(ctx, c, newScreen(progressTo(o.json, out, errs)), d, revision, out)
 }
 
 // redeploy makes the new revision and waits for its end, unless it is not to.
@@ -62,11 +62,4 @@ func (o *redeployOptions) redeploy(ctx context.Context, c *client.Client, s *scr
 		return fmt.Errorf("the server made no revision of %s", d.Name)
 	}
 	return finish(ctx, c, s, d, finishOptions{wait: !o.noWait, json: o.json, out: out})
-}
-
-func (o *redeployOptions) progressTo(out, errs io.Writer) io.Writer {
-	if o.json {
-		return errs
-	}
-	return out
 }

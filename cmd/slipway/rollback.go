@@ -47,7 +47,7 @@ func (o *rollbackOptions) run(ctx context.Context, out, errs io.Writer, name, re
 	if err != nil {
 		return err
 	}
-	s := newScreen(o.progressTo(out, errs))
+	s := newScreen(progressTo(o.json, out, errs))
 	s.line("Rolling %s back from %s to %s of %s UTC, with its configuration and variables.", name, first(value(d.ActiveRevisionID), "nothing"), target.ID, clock(target.CreatedAt))
 	return o.redeploy(ctx, c, s, d, target.ID, out)
 }

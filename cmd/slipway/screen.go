@@ -1,6 +1,9 @@
 package main
 
 import (
+	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +13,9 @@ import (
 	"time"
 	"unicode"
 )
+
+// silence is how long we may have nothing to say.
+const silence = 10 * time.Second
 
 // screen prints whole lines from several goroutines, and knows how long it has
 // been quiet.
@@ -24,6 +30,15 @@ func newScreen(out io.Writer) *screen {
 	return &screen{out: out, colour: terminal(out) && os.Getenv("NO_COLOR") == "", last: time.Now()}
 }
 
+// progressTo is where progress goes: what is printed for programs has standard
+// output for itself.
+func progressTo(json bool, out, errs io.Writer) io.Writer {
+	if json {
+		return errs
+	}
+	return out
+}
+
 func terminal(out any) bool {
 	file, ok := out.(*os.File)
 	if !ok {
@@ -35,6 +50,30 @@ func terminal(out any) bool {
 
 // line prints a line for people to read.
 func (s *screen) line(format string, args ...any) { s.print(fmt.Sprintf(format, args...)) }
+
+// confirm wants a name typed, as what it takes to be sure. The error says that
+// it was not.
+func (s *screen) confirm(in io.Reader, name, otherwise string) error {
+	s.mu.Lock()
+	fmt.Fprint(s.out, "Type its name to go on: ")
+	s.mu.Unlock()
+	answer, err := bufio.NewReader(in).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read answer: %w", err)
+	}
+	if strings.TrimSpace(answer) != name {
+		s.line("")
+		return errors.New(otherwise)
+	}
+	return nil
+}
+
+// table prints rows in columns.
+func (s *screen) table(rows [][]string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return printTable(s.out, rows)
+}
 
 // aside prints what may be read or not: indented, and dim on a terminal.
 func (s *screen) aside(text string) {
@@ -52,6 +91,22 @@ func (s *screen) print(text string) {
 	defer s.mu.Unlock()
 	s.last = time.Now()
 	fmt.Fprintln(s.out, text)
+}
+
+// reassure has something said whenever nothing was printed for a while.
+func (s *screen) reassure(ctx context.Context, say func(now time.Time)) {
+	ticks := time.NewTicker(time.Second)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticks.C:
+			if s.quiet() >= silence {
+				say(now)
+			}
+		}
+	}
 }
 
 // quiet returns how long nothing was printed.

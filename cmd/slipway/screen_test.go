@@ -55,15 +55,24 @@ func TestAside(t *testing.T) {
 	}
 }
 
-// Nobody thinks that it hangs.
+// Nobody thinks that it hangs, and what is in the way of a deletion is named.
 func TestReassure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		p := &progress{screen: newScreen(&out), begun: time.Now(), status: "BUILDING"}
 		ctx, cancel := context.WithTimeout(t.Context(), 25*time.Second+time.Millisecond)
 		defer cancel()
-		p.reassure(ctx)
+		p.screen.reassure(ctx, p.stillGoing)
 		if want := "    10.0s … still BUILDING\n    20.0s … still BUILDING\n"; out.String() != want {
+			t.Errorf("got %q, want %q", out.String(), want)
+		}
+		out.Reset()
+		d := &deletionProgress{screen: newScreen(&out), begun: time.Now()}
+		d.last.State, d.last.Items = "stopping", []wire.DeletionItem{{Kind: "route", Ref: "echo"}, {Kind: "instance", Ref: "i1", Error: new("busy")}}
+		ctx, cancel = context.WithTimeout(t.Context(), 10*time.Second+time.Millisecond)
+		defer cancel()
+		d.screen.reassure(ctx, d.stillGoing)
+		if want := "    10.0s … still stopping: instance i1\n"; out.String() != want {
 			t.Errorf("got %q, want %q", out.String(), want)
 		}
 	})

@@ -67,6 +67,9 @@ func describe(d wire.Deployment, newest *wire.Revision) [][]string {
 	if d.Scale != nil {
 		rows = append(rows, []string{"replicas", describeScale(*d.Scale)})
 	}
+	if d.DeletionProtection {
+		rows = append(rows, []string{"protected", "its deletion is refused; to lift that: slipway protect " + d.Name + " --off"})
+	}
 	rows = append(rows, []string{"serving", text(d.ActiveRevisionID)})
 	if newest == nil {
 		rows = append(rows, []string{"newest", "- (nothing uploaded yet)"})

@@ -70,6 +70,7 @@ func TestVerbs(t *testing.T) {
 		args      []string
 		code      int
 		out, errs []string
+		never     string // is not printed
 	}{
 		{name: "list", args: []string{"list"}, out: []string{"NAME", "STATUS", "NEWEST", "URL\n", "echo", "READY", "DEPLOYED", "2026-01-02 03:04:05", "/d/echo\n"}},
 		{name: "list nothing", empty: true, args: []string{"list"}, out: []string{"no deployment yet", "slipway deploy"}},
@@ -86,10 +87,30 @@ func TestVerbs(t *testing.T) {
 		{name: "redeploy", args: []string{"redeploy", "echo"}, out: []string{"Revision " + fakeRevision + "2:", "0.0s QUEUED\n", "1.5s BUILDING\n", "3.0s DEPLOYED\n", "echo serves at http"}},
 		{name: "redeploy and leave", args: []string{"redeploy", "echo", revision, "--no-wait"}, out: []string{"slipway status echo"}},
 		{name: "rollback of the only one", args: []string{"rollback", "echo"}, code: 1, errs: []string{"nothing to go back to"}},
-		{name: "delete asks", in: "echo\n", args: []string{"delete", "echo"}, out: []string{"Type its name", "echo is gone.\n"}},
+		{name: "delete asks", in: "echo\n", args: []string{"delete", "echo"}, out: []string{
+			"Deleting echo (" + fakeID + ") removes\n", "route", "-", "since 2026-01-02 03:04:05\n", "instance", "and keeps\n", "tracing_project", "It holds traces.\n",
+			"It can be restored until ", " UTC.\nType its name to go on: Deleting echo …\n", "instance i1 is not gone yet: it does not stop\n", "instance i1 is gone\n",
+			"echo is gone. Until 2026-01-05 03:04:05 UTC it can be restored: slipway restore " + fakeID + "\n",
+		}, never: "i0"},
+		{name: "delete by id", in: "echo\n", args: []string{"delete", strings.ToUpper(fakeID)}, out: []string{"echo is gone."}},
 		{name: "delete takes no for an answer", in: "y\n", args: []string{"delete", "echo"}, code: 1, out: []string{"Type its name"}, errs: []string{"nothing was deleted"}},
 		{name: "delete hears nothing", args: []string{"delete", "echo"}, code: 1, errs: []string{"nothing was deleted"}},
-		{name: "delete with force", args: []string{"delete", "echo", "--force"}, out: []string{"Deleting echo", "echo is gone."}},
+		{name: "delete with force", args: []string{"delete", "echo", "--force"}, out: []string{"removes", "can be restored", "Deleting echo", "echo is gone."}, never: "Type"},
+		{name: "delete now", args: []string{"delete", "echo", "--force", "--now", "--delete-tracing-project"}, out: []string{
+			"tracing_project", "It can not be restored afterwards.\n", "instance i1 is gone\n", "bundle b1 is gone\n", "state is gone\n",
+			"echo is gone, and nothing is left of it.", "slipway receipt " + fakeID + "\n",
+		}, never: "and keeps"},
+		{name: "delete and leave", args: []string{"delete", "echo", "--force", "--no-wait"}, out: []string{"Deleting echo …\n", "slipway receipt " + fakeID}, never: "is gone"},
+		{name: "delete for programs", args: []string{"delete", "echo", "--force", "--json"}, out: []string{"{\n", `"state": "kept"`}, errs: []string{"removes", "echo is gone"}},
+		{name: "dry run", args: []string{"delete", "echo", "--dry-run"}, out: []string{"removes", "and keeps", "can be restored"}, never: "Type"},
+		{name: "dry run for programs", args: []string{"delete", "echo", "--dry-run", "--now", "--json"}, out: []string{"{\n", `"kept_for": 0`}},
+		{name: "restore of nothing", args: []string{"restore", "echo"}, code: 1, errs: []string{`no deleted deployment "echo"; see slipway list --deleted`}},
+		{name: "purge of nothing", args: []string{"purge", fakeID}, code: 1, errs: []string{"no deleted deployment"}},
+		{name: "receipt of nothing", args: []string{"receipt", fakeID}, code: 1, errs: []string{"no deleted deployment"}},
+		{name: "list no deleted ones", args: []string{"list", "--deleted"}, out: []string{"no deleted deployment"}},
+		{name: "list no deleted ones as JSON", args: []string{"list", "--deleted", "--json"}, out: []string{"[]\n"}},
+		{name: "protect", args: []string{"protect", "echo"}, out: []string{"echo is protected from deletion. To lift that: slipway protect echo --off\n"}},
+		{name: "do not protect", args: []string{"protect", fakeID, "--off"}, out: []string{"echo is not protected from deletion.\n"}},
 		{name: "version", args: []string{"version"}, out: []string{"slipway ", "go1."}},
 		{name: "version as JSON", args: []string{"version", "--json"}, out: []string{`"version": `}},
 		{name: "help", args: []string{"--help"}, out: []string{"slipway demo", "deploy ", "version "}},
@@ -114,7 +135,10 @@ func TestVerbs(t *testing.T) {
 			}
 			contains(t, "output", got.out, tt.out...)
 			contains(t, "errors", got.errs, tt.errs...)
-			if tt.code == 0 && got.errs != "" {
+			if tt.never != "" && strings.Contains(got.out, tt.never) {
+				t.Errorf("output has %q:\n%s", tt.never, got.out)
+			}
+			if tt.code == 0 && tt.errs == nil && got.errs != "" {
 				t.Errorf("errors: %s", got.errs)
 			}
 		})

@@ -213,7 +213,7 @@ func TestEvents(t *testing.T) {
 		must(t, w.server.Stop())
 		w.start()
 	}
-	must(t, w.client.DeleteDeployment(t.Context(), id, false))
+	must(t, w.client.DeleteDeployment(t.Context(), id, client.DeleteOptions{}))
 	f.until("deleted", "") // what came before may be gone with it
 	if e, more := <-f.events; more {
 		t.Errorf("after the end: %+v", e)

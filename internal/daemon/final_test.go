@@ -9,6 +9,7 @@ import (
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/build/kind"
+	"github.com/slipwayhq/slipway/client"
 	"github.com/slipwayhq/slipway/internal/daemon"
 	"github.com/slipwayhq/slipway/internal/testsignal"
 )
@@ -61,7 +62,7 @@ func TestFinalSnapshot(t *testing.T) {
 	id := w.serving("app")
 	must(t, os.Remove(dir))
 	must(t, os.WriteFile(dir, nil, 0o600)) // it can not be written to
-	must(t, w.client.DeleteDeployment(t.Context(), string(id), false))
+	must(t, w.client.DeleteDeployment(t.Context(), string(id), client.DeleteOptions{}))
 	testsignal.Until(t, "that it is said", func() bool { return w.log.says("final snapshot in " + dir) })
 	if left := w.remains(id); !strings.Contains(left, "state of "+string(id)) {
 		t.Errorf("it was removed all the same: %q", left)

@@ -142,7 +142,7 @@ func TestTLS(t *testing.T) {
 			}
 		}
 	})
-	must(t, e.client.DeleteDeployment(t.Context(), id, false))
+	must(t, e.client.DeleteDeployment(t.Context(), id, client.DeleteOptions{}))
 	f.until("deleted", "")
 }
 
