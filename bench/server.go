@@ -43,7 +43,7 @@ var transport = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}
 // be ready.
 func (l *lab) slipwayServer(ctx context.Context, data string) (*server, time.Duration, error) {
 	ports := fmt.Sprintf("%d-%d", agentPorts.First, agentPorts.Last)
-	return l.server(ctx, data, l.slipway, "server", "--agent-ports", ports, "--rate-limit", "0")
+	return l.server(ctx, data, l.slipway, "server", "--agent-ports", ports, "--rate-limit", "0", "--undo", "0")
 }
 
 // standInServer starts a server that knows stand-ins: it runs the program, or

@@ -9,6 +9,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/driver/internal/ids"
 	"github.com/slipwayhq/slipway/internal/engine"
 	"github.com/slipwayhq/slipway/internal/removal"
 )
@@ -73,6 +74,9 @@ func (d *Driver) remove(ctx context.Context, l *look) error {
 // snapshots. It refuses while one runs, and returns without an error only when it
 // has looked for what remains, and found nothing.
 func (d *Driver) Purge(ctx context.Context, id slipway.DeploymentID) error {
+	if err := ids.CheckDeployment(id); err != nil { // "" would be all of them
+		return err
+	}
 	left, err := d.Remains(ctx, id)
 	if err != nil || len(left) == 0 {
 		return err

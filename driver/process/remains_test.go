@@ -46,7 +46,7 @@ func strangers(root string, options ...process.Option) func(*testing.T, slipway.
 		like.Port = drivertest.FreePort(t)
 		o, err := d.Apply(t.Context(), like)
 		must(t, err)
-		testsignal.Until(t, "the other's first answer", func() bool { return answers(o) })
+		testsignal.Until(t, "the other's first answer", func() bool { return answers(t, o) })
 		must(t, os.WriteFile(filepath.Join(elsewhere, id, "state", "threads"), []byte("the other's"), 0o600))
 
 		before := fingerprints(t, root, like, elsewhere)
@@ -54,7 +54,7 @@ func strangers(root string, options ...process.Option) func(*testing.T, slipway.
 			if after := fingerprints(t, root, like, elsewhere); !slices.Equal(before, after) {
 				t.Errorf("what strangers have was %v, is %v", before, after)
 			}
-			if !answers(o) || !alive(marked.Process.Pid) {
+			if !answers(t, o) || !alive(marked.Process.Pid) {
 				t.Error("what strangers run has ended")
 			}
 		}
@@ -76,13 +76,9 @@ func fingerprints(t *testing.T, root string, w slipway.Workload, elsewhere strin
 	return prints
 }
 
-func answers(o slipway.Observed) bool {
-	answer, err := http.Get("http://" + o.Address + "/ok")
-	if err != nil {
-		return false
-	}
-	answer.Body.Close()
-	return answer.StatusCode == http.StatusOK
+func answers(t *testing.T, o slipway.Observed) bool {
+	status, _ := ask(t, o.Address, "/ok")
+	return status == http.StatusOK
 }
 
 func must(t testing.TB, err error) {

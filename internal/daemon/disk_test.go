@@ -61,7 +61,7 @@ func (w *world) runs(name string) (id, url string) {
 	w.t.Helper()
 	id, object := w.create(name)
 	w.t.Cleanup(func() {
-		must(w.t, w.client.DeleteDeployment(context.Background(), id, false))
+		must(w.t, w.client.DeleteDeployment(context.Background(), id, client.DeleteOptions{Now: true}))
 		must(w.t, w.client.WaitGone(context.Background(), id))
 	})
 	w.deploy(id, object)

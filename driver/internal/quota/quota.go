@@ -32,26 +32,22 @@ type Tenant struct {
 	End func(ctx context.Context, why string)
 }
 
-// Watch looks at tenants until ctx ends.
+// Watch looks at tenants until ctx ends: at once, so that whoever comes later is
+// known to have kept nothing before, and then again and again.
 func Watch(ctx context.Context, reserve disk.Reserve, tenants func() []Tenant) {
 	tick := time.NewTicker(looksAtMost)
 	defer tick.Stop()
 	w := watch{reserve: reserve.Bytes}
-	var p pace
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	for p := (pace{}); ctx.Err() == nil; {
 		space, err := disk.SpaceOf(reserve.Folder)
-		if err != nil {
-			continue
-		}
 		now, all := time.Now(), tenants()
-		if p.due(now, space.Free, space.Free < reserve.Bytes || w.hasNew(all)) {
+		if err == nil && p.due(now, space.Free, space.Free < reserve.Bytes || w.hasNew(all)) {
 			room := w.round(ctx, space.Free, all)
 			p = pace{ended: time.Now(), cost: time.Since(now), free: space.Free, room: room}
+		}
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
 		}
 	}
 }
