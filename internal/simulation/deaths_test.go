@@ -135,7 +135,7 @@ var stories = map[string]story{
 	"restore of what was handed over": {before: asideAfter(func(w *world, a *app) {
 		w.push(a, stands)
 		w.settle()
-		w.push(a, standsBad+servesLate)
+		w.push(a, standsBad+mute)
 		time.Sleep(9 * time.Second) // the new one has the state open
 	}), change: (*world).restore, want: "DEPLOYED INTERRUPTED"},
 	"restore, and a new revision": {before: aside(state), change: func(w *world, a *app) {
