@@ -16,6 +16,7 @@ type Deletions interface {
 	ListDeleted(ctx context.Context, who slipway.Principal, limit, offset int) ([]slipway.DeletionReceipt, error)
 	Restore(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, name string) (slipway.DeploymentView, error)
 	Purge(context.Context, slipway.Principal, slipway.DeploymentID) error
+	Leftovers(slipway.Principal) ([]slipway.Leftover, error)
 }
 
 func (s *server) PlanDeletion(ctx context.Context, r wire.PlanDeletionRequestObject) (wire.PlanDeletionResponseObject, error) {
@@ -64,6 +65,21 @@ func (s *server) GetDeletion(ctx context.Context, r wire.GetDeletionRequestObjec
 		return nil, err
 	}
 	return wire.GetDeletion200JSONResponse(presentReceipt(d)), nil
+}
+
+func (s *server) ListLeftovers(ctx context.Context, _ wire.ListLeftoversRequestObject) (wire.ListLeftoversResponseObject, error) {
+	found, err := s.Control.Leftovers(principal(ctx))
+	if err != nil {
+		return nil, err
+	}
+	list := wire.LeftoversList{Resources: make([]wire.Leftover, len(found))}
+	for i, l := range found {
+		list.Resources[i] = wire.Leftover{
+			Kind: string(l.Kind), Ref: l.Ref, DeploymentID: orNull(string(l.Deployment)), What: l.What,
+			Since: timeOrNull(l.Since), FoundAt: wire.NewTime(l.FoundAt), Kept: orNull(l.Kept),
+		}
+	}
+	return wire.ListLeftovers200JSONResponse(list), nil
 }
 
 func presentPlan(p slipway.DeletionPlan) wire.DeletionPlan {

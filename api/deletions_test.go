@@ -28,6 +28,13 @@ var receipt = slipway.DeletionReceipt{
 	Keep: []slipway.KeptItem{{Kind: slipway.ItemProject, Ref: "p", Why: "it is kept"}},
 }
 
+func (c *control) Leftovers(slipway.Principal) ([]slipway.Leftover, error) {
+	return []slipway.Leftover{
+		{Thing: slipway.Thing{Kind: slipway.ItemState, Ref: "s", Deployment: someID, What: "a folder"}, FoundAt: at, Kept: "it is new"},
+		{Thing: slipway.Thing{Kind: slipway.ItemBundle, Ref: "b", What: "another", Since: at}, FoundAt: at},
+	}, c.err
+}
+
 func (c *control) DeletionPlan(_ context.Context, _ slipway.Principal, id slipway.DeploymentID) (slipway.DeletionPlan, error) {
 	c.deletions.id = id
 	d := view.Deployment
@@ -96,6 +103,12 @@ func TestDeletionsOnTheWire(t *testing.T) {
 				`{"kind":"route","ref":"app","since":` + moment + `,"removed_at":` + moment + `,"verified_at":` + moment + `,"attempts":0,"error":null},` +
 				`{"kind":"instance","ref":"i","since":` + moment + `,"removed_at":null,"verified_at":null,"attempts":2,"error":"busy"}]}`,
 			deletionAsked{id: someID},
+		},
+		{
+			"GET", "/v1/leftovers", "", 200,
+			`{"resources":[{"kind":"state","ref":"s","deployment_id":"` + someID + `","what":"a folder","since":null,"found_at":` + moment + `,"kept":"it is new"},` +
+				`{"kind":"bundle","ref":"b","deployment_id":null,"what":"another","since":` + moment + `,"found_at":` + moment + `,"kept":null}]}`,
+			deletionAsked{},
 		},
 		{"DELETE", "/v1/deleted-deployments/" + someID, "", 204, "", deletionAsked{id: someID}},
 		{"DELETE", "/v2/deployments/" + someID, "", 204, "", deletionAsked{}},

@@ -91,6 +91,13 @@ func (c *Client) DeletedDeployments(ctx context.Context) ([]wire.DeletedDeployme
 	})
 }
 
+// Leftovers returns what the server found of which nobody knows, the oldest first.
+func (c *Client) Leftovers(ctx context.Context) ([]wire.Leftover, error) {
+	var out wire.LeftoversList
+	err := c.get(ctx, "/v1/leftovers", nil, &out)
+	return out.Resources, err
+}
+
 // RestoreDeployment takes a deletion back, under another name unless that is "".
 func (c *Client) RestoreDeployment(ctx context.Context, id, name string) (wire.Deployment, error) {
 	var in wire.DeploymentRestoreRequest

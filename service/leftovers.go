@@ -80,15 +80,18 @@ func (s *Service) Found(_ context.Context, owner string, found []slipway.Leftove
 }
 
 // Leftovers lists what the data planes of this server found last, the oldest
-// first.
-func (s *Service) Leftovers() []slipway.Leftover {
+// first. It is for administrators of the installation.
+func (s *Service) Leftovers(who slipway.Principal) ([]slipway.Leftover, error) {
+	if err := administers(who, "see what is left over"); err != nil {
+		return nil, err
+	}
 	s.leftovers.mu.Lock()
 	defer s.leftovers.mu.Unlock()
 	all := slices.Concat(slices.Collect(maps.Values(s.leftovers.of))...)
 	slices.SortFunc(all, func(a, b slipway.Leftover) int {
 		return cmp.Or(a.FoundAt.Compare(b.FoundAt), cmp.Compare(a.What, b.What))
 	})
-	return all
+	return all, nil
 }
 
 // Stored is what the control plane itself keeps of deployments: what was uploaded

@@ -106,13 +106,16 @@ func TestLeftovers(t *testing.T) {
 	said := func(what string, after time.Duration) slipway.Leftover {
 		return slipway.Leftover{Thing: slipway.Thing{What: what}, FoundAt: at.Add(after)}
 	}
-	if got := p.Leftovers(); len(got) > 0 {
-		t.Errorf("at first %v", got)
+	who := slipway.Principal{Home: true, Scopes: []slipway.Scope{slipway.ScopeAdmin}}
+	if got, err := p.Leftovers(who); err != nil || len(got) > 0 {
+		t.Errorf("at first %v, %v", got, err)
 	}
 	must(t, p.Found(t.Context(), "here", []slipway.Leftover{said("gone", 0)}))
 	must(t, p.Found(t.Context(), "there", []slipway.Leftover{said("b", time.Hour)}))
 	must(t, p.Found(t.Context(), "here", []slipway.Leftover{said("c", time.Hour), said("a", 0)}))
-	if got := p.Leftovers(); len(got) != 3 || got[0].What != "a" || got[1].What != "b" || got[2].What != "c" {
-		t.Errorf("then %v", got)
+	if got, err := p.Leftovers(who); err != nil || len(got) != 3 || got[0].What != "a" || got[1].What != "b" || got[2].What != "c" {
+		t.Errorf("then %v, %v", got, err)
 	}
+	_, err := p.Leftovers(slipway.Principal{Scopes: who.Scopes})
+	wantError(t, "by a workspace's administrator", err, slipway.CodeForbidden, "administrator of the installation")
 }

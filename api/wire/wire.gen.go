@@ -547,6 +547,35 @@ type KeptItem struct {
 	Since *Time `json:"since"`
 }
 
+// Leftover A thing that was made here and of which nobody knows.
+type Leftover struct {
+	// DeploymentID Whose it was; null for what deployments share.
+	DeploymentID *string `json:"deployment_id"`
+
+	// FoundAt When it was first seen that nobody knows of it.
+	FoundAt Time `json:"found_at"`
+
+	// Kept Why it is not removed yet.
+	Kept *string `json:"kept"`
+
+	// Kind One lower-case word, such as instance, state, bundle or upload.
+	Kind string `json:"kind"`
+
+	// Ref Which one of its kind.
+	Ref string `json:"ref"`
+
+	// Since When it was made; null if that can not be told.
+	Since *Time `json:"since"`
+
+	// What What to look for: a path, the name of a container.
+	What string `json:"what"`
+}
+
+// LeftoversList What was found, the oldest first.
+type LeftoversList struct {
+	Resources []Leftover `json:"resources"`
+}
+
 // Listener A data plane elsewhere that takes its work from this control plane.
 type Listener struct {
 	// ComputeConfig Where a listener may place agents.
@@ -1565,6 +1594,9 @@ type ServerInterface interface {
 	// GetDeletion Follow a deletion, or read its receipt
 	// (GET /v1/deletions/{deployment_id})
 	GetDeletion(w http.ResponseWriter, r *http.Request, deploymentID string)
+	// ListLeftovers List leftovers
+	// (GET /v1/leftovers)
+	ListLeftovers(w http.ResponseWriter, r *http.Request)
 	// QueryDeployLogs Read a deployment's agent log
 	// (POST /v1/projects/{project_id}/deploy_logs)
 	QueryDeployLogs(w http.ResponseWriter, r *http.Request, projectID string)
@@ -1908,6 +1940,20 @@ func (siw *ServerInterfaceWrapper) GetDeletion(w http.ResponseWriter, r *http.Re
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetDeletion(w, r, deploymentID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListLeftovers operation middleware
+func (siw *ServerInterfaceWrapper) ListLeftovers(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListLeftovers(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -3963,6 +4009,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/deleted-deployments", wrapper.ListDeletedDeployments)
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v1/deleted-deployments/{deployment_id}", wrapper.PurgeDeployment)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/deletions/{deployment_id}", wrapper.GetDeletion)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/leftovers", wrapper.ListLeftovers)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/projects/{project_id}/deploy_logs", wrapper.QueryDeployLogs)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/projects/{project_id}/revisions/{revision_id}/build_logs", wrapper.QueryBuildLogs)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/projects/{project_id}/revisions/{revision_id}/deploy_logs", wrapper.QueryRevisionDeployLogs)
@@ -4133,6 +4180,27 @@ type GetDeletionResponseObject interface {
 type GetDeletion200JSONResponse Deletion
 
 func (response GetDeletion200JSONResponse) VisitGetDeletionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListLeftoversRequestObject struct {
+}
+
+type ListLeftoversResponseObject interface {
+	VisitListLeftoversResponse(w http.ResponseWriter) error
+}
+
+type ListLeftovers200JSONResponse LeftoversList
+
+func (response ListLeftovers200JSONResponse) VisitListLeftoversResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -5011,6 +5079,9 @@ type StrictServerInterface interface {
 	// GetDeletion Follow a deletion, or read its receipt
 	// (GET /v1/deletions/{deployment_id})
 	GetDeletion(ctx context.Context, request GetDeletionRequestObject) (GetDeletionResponseObject, error)
+	// ListLeftovers List leftovers
+	// (GET /v1/leftovers)
+	ListLeftovers(ctx context.Context, request ListLeftoversRequestObject) (ListLeftoversResponseObject, error)
 	// QueryDeployLogs Read a deployment's agent log
 	// (POST /v1/projects/{project_id}/deploy_logs)
 	QueryDeployLogs(ctx context.Context, request QueryDeployLogsRequestObject) (QueryDeployLogsResponseObject, error)
@@ -5338,6 +5409,30 @@ func (sh *strictHandler) GetDeletion(w http.ResponseWriter, r *http.Request, dep
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetDeletionResponseObject); ok {
 		if err := validResponse.VisitGetDeletionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListLeftovers operation middleware
+func (sh *strictHandler) ListLeftovers(w http.ResponseWriter, r *http.Request) {
+	var request ListLeftoversRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListLeftovers(ctx, request.(ListLeftoversRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListLeftovers")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListLeftoversResponseObject); ok {
+		if err := validResponse.VisitListLeftoversResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

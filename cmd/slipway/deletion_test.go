@@ -29,7 +29,8 @@ func TestDeletedVerbs(t *testing.T) {
 		out, errs []string
 		asks      string // of the server
 	}{
-		"list": {args: []string{"list", "--deleted"}, out: []string{"NAME", "ID", "STATE", "KEPT UNTIL", "echo", fakeID, "kept", "2026-01-02 03:04:05", "key-1", "2026-01-05 03:04:05\n"}},
+		"list":      {args: []string{"list", "--deleted"}, out: []string{"NAME", "ID", "STATE", "KEPT UNTIL", "echo", fakeID, "kept", "2026-01-02 03:04:05", "key-1", "2026-01-05 03:04:05\n"}},
+		"leftovers": {args: []string{"leftovers"}, out: []string{"KIND", "WHAT", "STAYS BECAUSE\n", "state", "/data/x", fakeID, "2026-01-02 03:04:05", "it is new\n"}},
 		"receipt": {args: []string{"receipt", "echo"}, out: []string{
 			"state", "kept\n", "deleted", "2026-01-02 03:04:05 UTC by key-1\n", "gone", "kept until", "2026-01-05 03:04:05 UTC\n",
 			"KIND", "SEEN GONE", "instance", "i1", "03:04:05", "03:04:07", "03:04:07", "state", "-", "-", "tracing_project", "stays", "It holds traces.",

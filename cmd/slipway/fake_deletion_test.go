@@ -107,6 +107,17 @@ func (f *fakeServer) listDeleted(*http.Request, string) (int, any) {
 	return 200, list
 }
 
+// listLeftovers has one while there is a deleted deployment.
+func (f *fakeServer) listLeftovers(*http.Request, string) (int, any) {
+	list := wire.LeftoversList{Resources: []wire.Leftover{}}
+	for _, t := range f.tombs {
+		list.Resources = append(list.Resources, wire.Leftover{
+			Kind: "state", What: "/data/x", DeploymentID: &t.deletion.DeploymentID, FoundAt: t.deletion.DeletedAt, Kept: new("it is new"),
+		})
+	}
+	return 200, list
+}
+
 func (f *fakeServer) purge(r *http.Request, _ string) (int, any) {
 	t := f.tomb(r)
 	if t == nil {

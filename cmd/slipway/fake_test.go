@@ -106,6 +106,7 @@ func (f *fakeServer) handler() http.Handler {
 		"POST /v2/deployments/{id}/restore":                       f.restore,
 		"GET /v1/deleted-deployments":                             f.listDeleted,
 		"DELETE /v1/deleted-deployments/{id}":                     f.purge,
+		"GET /v1/leftovers":                                       f.listLeftovers,
 		"GET /v1/deletions/{id}":                                  f.getDeletion,
 		"POST /v2/deployments/{id}/upload-url":                    f.uploadURL,
 		"PUT /up":                                                 f.take,

@@ -64,7 +64,7 @@ func newRootCommand() *cobra.Command {
 		newServerCommand(), newAdminCommand(), newDemoCommand(),
 		newDeployCommand(), newListCommand(), newStatusCommand(), newRevisionsCommand(), newLogsCommand(), newMetricsCommand(),
 		newRedeployCommand(), newRollbackCommand(), newDeleteCommand(), newRestoreCommand(), newPurgeCommand(), newReceiptCommand(), newProtectCommand(),
-		newListenersCommand(), newConformanceCommand(), newDoctorCommand(), newVersionCommand(),
+		newListenersCommand(), newLeftoversCommand(), newConformanceCommand(), newDoctorCommand(), newVersionCommand(),
 	)
 	return root
 }

@@ -109,6 +109,8 @@ func TestVerbs(t *testing.T) {
 		{name: "receipt of nothing", args: []string{"receipt", fakeID}, code: 1, errs: []string{"no deleted deployment"}},
 		{name: "list no deleted ones", args: []string{"list", "--deleted"}, out: []string{"no deleted deployment"}},
 		{name: "list no deleted ones as JSON", args: []string{"list", "--deleted", "--json"}, out: []string{"[]\n"}},
+		{name: "no leftovers", args: []string{"leftovers"}, out: []string{"Nothing is left over.\n"}},
+		{name: "no leftovers as JSON", args: []string{"leftovers", "--json"}, out: []string{"[]\n"}},
 		{name: "protect", args: []string{"protect", "echo"}, out: []string{"echo is protected from deletion. To lift that: slipway protect echo --off\n"}},
 		{name: "do not protect", args: []string{"protect", fakeID, "--off"}, out: []string{"echo is not protected from deletion.\n"}},
 		{name: "version", args: []string{"version"}, out: []string{"slipway ", "go1."}},

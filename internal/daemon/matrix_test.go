@@ -336,6 +336,8 @@ func (d *door) strangers(t *testing.T, o operation) {
 	switch {
 	case strings.Contains(o.path, "/v1/workspaces/"), strings.Contains(o.path, "/v1/api-keys/"):
 		d.expect(t, r, http.StatusForbidden, http.StatusNotFound)
+	case strings.HasSuffix(o.path, "/v1/leftovers"): // the whole installation's
+		d.expect(t, r, http.StatusForbidden)
 	case len(o.params) > 0:
 		r.path += "?type=build" // of logs, which want one
 		d.expect(t, r, http.StatusNotFound)
