@@ -92,6 +92,8 @@ type Config struct {
 	Proxies    peer.Proxies    // whose word is taken for where a request comes from
 	AccessLog  *accesslog.Log  // of requests to agents; nil for none. It is closed by whoever opened it
 
+	// Around is put around the store; nil for nothing. Tests die there.
+	Around func(slipway.Store) slipway.Store
 	// Kinds are asked before those that are built in.
 	Kinds []func(cache, tmp string) kind.Kind
 	// OpenDriver opens what runs agents, below a folder; nil for processes, and
@@ -184,7 +186,9 @@ func (s *Server) openStore(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open store: %w", err)
 	}
-	s.store = store
+	if s.store = store; s.config.Around != nil {
+		s.store = s.config.Around(store)
+	}
 	s.blobs, err = blob.OpenFolder(filepath.Join(s.config.Data, "blobs"))
 	return err
 }

@@ -1,0 +1,400 @@
+package daemon_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/api/wire"
+	"github.com/slipwayhq/slipway/build/kind"
+	"github.com/slipwayhq/slipway/client"
+	"github.com/slipwayhq/slipway/driver/drivertest"
+	"github.com/slipwayhq/slipway/driver/process"
+	"github.com/slipwayhq/slipway/internal/daemon"
+	"github.com/slipwayhq/slipway/internal/testsignal"
+)
+
+// A server is killed before and after every commit of what is done to a deleted
+// deployment. Between two of them lies one step: so it dies after each was done
+// and before that is written, and before each is begun. How many there are is
+// not written here: death comes one commit later each time, until a server
+// outlives it all. Whoever comes next brings it to its end, and nothing is left.
+
+// stories are what may be done to a deployment.
+var deletionStories = map[string]struct {
+	aside bool // it was deleted before, and is kept aside
+	act   func(*mortal, context.Context, string) error
+	end   func(*mortal, string) bool // what was begun has come to its end
+}{
+	"deletion": {
+		act: func(m *mortal, ctx context.Context, id string) error {
+			return m.delete(ctx, id, client.DeleteOptions{Now: true})
+		},
+		end: (*mortal).isDone,
+	},
+	"putting aside": {
+		act: func(m *mortal, ctx context.Context, id string) error {
+			return m.delete(ctx, id, client.DeleteOptions{})
+		},
+		end: (*mortal).isKept,
+	},
+	"purge": {
+		aside: true,
+		act:   func(m *mortal, ctx context.Context, id string) error { return m.client.PurgeDeployment(ctx, id) },
+		end:   (*mortal).isDone,
+	},
+	"restore": {
+		aside: true,
+		act: func(m *mortal, ctx context.Context, id string) error {
+			_, err := m.client.RestoreDeployment(ctx, id, "")
+			return err
+		},
+		end: (*mortal).servesItsState,
+	},
+}
+
+func TestDeathAtEachStepOfADeletion(t *testing.T) {
+	if os.Getenv("SLIPWAY_TEST_DATA") != "" {
+		serveUntilDeath(t)
+		return
+	}
+	if testing.Short() {
+		t.Skip("servers are killed for half a minute")
+	}
+	for name, story := range deletionStories {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMortal(t)
+			for n, survived := 1, 0; survived < 2; n++ {
+				survived = 0
+				for _, when := range []string{"before", "after"} {
+					if m.dies(n, when, story.aside, story.act, story.end) {
+						continue
+					}
+					survived++
+				}
+				if n > 100 {
+					t.Fatal("it never ends")
+				}
+			}
+			m.nothingIsLeft()
+		})
+	}
+}
+
+// mortal is a server in a process of its own, which can be killed, with a
+// neighbour that must not notice.
+type mortal struct {
+	t         *testing.T
+	data      string
+	listen    string
+	ports     slipway.PortRange
+	program   string
+	client    *client.Client
+	key       string
+	child     *exec.Cmd
+	ended     chan struct{}
+	said      bytes.Buffer
+	number    int
+	neighbour string // its birth
+	before    []string
+}
+
+func newMortal(t *testing.T) *mortal {
+	program, err := drivertest.BuildStandin(t.TempDir())
+	must(t, err)
+	first := drivertest.FreePort(t)
+	for range 7 {
+		drivertest.FreePort(t)
+	}
+	m := &mortal{
+		t: t, data: t.TempDir(), listen: fmt.Sprintf("127.0.0.1:%d", drivertest.FreePort(t)), program: program,
+		ports: slipway.PortRange{First: first, Last: first + 7},
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(m.said.String())
+		}
+	})
+	m.start("")
+	t.Cleanup(m.kill)
+	raw, err := os.ReadFile(daemon.AdminKeyFile(m.data))
+	must(t, err)
+	m.key = strings.TrimSpace(string(raw))
+	m.client = client.New("http://"+m.listen, m.key)
+	m.deploy("neighbour")
+	_, m.neighbour = m.ask("neighbour", http.MethodGet, "/birth")
+	return m
+}
+
+// start starts a server that dies as told: "3 before".
+func (m *mortal) start(death string) {
+	m.child = exec.Command(os.Args[0], "-test.run=^TestDeathAtEachStepOfADeletion$")
+	m.child.Env = append(os.Environ(), "SLIPWAY_TEST_DATA="+m.data, "SLIPWAY_TEST_LISTEN="+m.listen, "SLIPWAY_TEST_DEATH="+death,
+		"SLIPWAY_TEST_PROGRAM="+m.program, fmt.Sprintf("SLIPWAY_TEST_PORTS=%d %d", m.ports.First, m.ports.Last))
+	m.child.Stdout, m.child.Stderr = &m.said, &m.said
+	must(m.t, m.child.Start())
+	m.ended = make(chan struct{})
+	go func(child *exec.Cmd, ended chan struct{}) {
+		_ = child.Wait()
+		close(ended)
+	}(m.child, m.ended)
+	testsignal.Until(m.t, "the server to be ready", func() bool {
+		answer, err := http.Get("http://" + m.listen + "/readyz")
+		if err != nil {
+			return false
+		}
+		answer.Body.Close()
+		return answer.StatusCode == http.StatusOK
+	})
+}
+
+// whileItLives ends with the server: nobody is to try again at one that is dead.
+func (m *mortal) whileItLives() context.Context {
+	ctx, cancel := context.WithCancel(m.t.Context())
+	go func(ended chan struct{}) { <-ended; cancel() }(m.ended)
+	return ctx
+}
+
+func (m *mortal) kill() {
+	_ = m.child.Process.Kill()
+	<-m.ended
+}
+
+// dies has a server die at a commit of what is done, and the next one end it. It
+// says whether there were so many commits.
+func (m *mortal) dies(n int, when string, aside bool, act func(*mortal, context.Context, string) error, end func(*mortal, string) bool) bool {
+	m.number++
+	m.before = m.files()
+	id := m.deploy(fmt.Sprint("app-", m.number))
+	m.write(id)
+	if aside {
+		must(m.t, m.delete(m.t.Context(), id, client.DeleteOptions{}))
+		testsignal.Until(m.t, "it to be kept aside", func() bool { return m.isKept(id) })
+	}
+	m.kill()
+	m.start(fmt.Sprint(n, " ", when))
+	must(m.t, m.child.Process.Signal(syscall.SIGUSR1))
+	testsignal.Until(m.t, "its death to come", func() bool { _, err := os.Stat(filepath.Join(m.data, "armed")); return err == nil })
+	_ = act(m, m.whileItLives(), id) // it may be dead before it answers
+	died := false
+	testsignal.Until(m.t, fmt.Sprintf("death %s commit %d, or the end", when, n), func() bool {
+		select {
+		case <-m.ended:
+			died = true
+		default:
+		}
+		return died || end(m, id)
+	})
+	m.kill()
+	must(m.t, os.Remove(filepath.Join(m.data, "armed")))
+	m.start("")
+	_ = act(m, m.t.Context(), id) // as a client does who got no answer
+	testsignal.Until(m.t, fmt.Sprintf("the end after a death %s commit %d", when, n), func() bool { return end(m, id) })
+	m.forget(id)
+	if _, birth := m.ask("neighbour", http.MethodGet, "/birth"); birth != m.neighbour {
+		m.t.Errorf("the neighbour was started again, or is gone: %q", birth)
+	}
+	return died
+}
+
+// forget removes what the story left, and sees that nothing is left.
+func (m *mortal) forget(id string) {
+	_ = m.delete(m.t.Context(), id, client.DeleteOptions{Now: true})
+	testsignal.Until(m.t, "nothing to be left", func() bool { return m.isDone(id) })
+	receipt, err := m.client.Deletion(m.t.Context(), id)
+	must(m.t, err)
+	for _, item := range receipt.Items {
+		if item.RemovedAt == nil || item.VerifiedAt == nil {
+			m.t.Errorf("the receipt has no proof for %s %s", item.Kind, item.Ref)
+		}
+	}
+	if after := m.files(); !slices.Equal(after, m.before) {
+		m.t.Errorf("files were\n%s\nand are\n%s", strings.Join(m.before, "\n"), strings.Join(after, "\n"))
+	}
+}
+
+// nothingIsLeft looks at what the driver knows, when nobody else does.
+func (m *mortal) nothingIsLeft() {
+	neighbour, err := m.client.FindDeployment(m.t.Context(), "neighbour")
+	must(m.t, err)
+	must(m.t, m.delete(m.t.Context(), neighbour.ID, client.DeleteOptions{Now: true}))
+	testsignal.Until(m.t, "the neighbour to be gone", func() bool { return m.isDone(neighbour.ID) })
+	m.kill()
+	d, err := process.Open(filepath.Join(m.data, "deployments"))
+	must(m.t, err)
+	defer d.Close()
+	things, err := d.Remains(m.t.Context(), "")
+	must(m.t, err)
+	for _, thing := range things {
+		m.t.Errorf("%s is left", thing.What)
+	}
+}
+
+// files are the paths in the folder of data, but for what belongs to the store.
+func (m *mortal) files() (paths []string) {
+	must(m.t, filepath.WalkDir(m.data, func(path string, _ fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if relative, _ := filepath.Rel(m.data, path); !strings.HasPrefix(relative, "slipway.db") {
+			paths = append(paths, relative)
+		}
+		return err
+	}))
+	return paths
+}
+
+// deploy makes a deployment of a source of its own, and waits until it serves.
+func (m *mortal) deploy(name string) string {
+	m.t.Helper()
+	ctx := m.t.Context()
+	d, err := m.client.CreateDeployment(ctx, wire.DeploymentCreateRequest{Name: name, Source: "internal_source"})
+	must(m.t, err)
+	app := m.t.TempDir()
+	must(m.t, os.WriteFile(filepath.Join(app, "langgraph.json"), []byte(`{"graphs":{"a":"./a.ts:a"}}`), 0o600))
+	must(m.t, os.WriteFile(filepath.Join(app, "a.ts"), []byte(name), 0o600))
+	archive, err := client.Pack(app)
+	must(m.t, err)
+	defer archive.Close()
+	u, err := m.client.UploadURL(ctx, d.ID)
+	must(m.t, err)
+	must(m.t, m.client.Upload(ctx, u.UploadURL, archive, archive.Size))
+	_, err = m.client.PatchDeployment(ctx, d.ID, wire.DeploymentPatchRequest{
+		SourceRevisionConfig: &wire.SourceRevisionConfigRequest{SourceTarballPath: &u.ObjectPath},
+	})
+	must(m.t, err)
+	testsignal.Until(m.t, name+" to serve", func() bool {
+		status, _ := m.ask(name, http.MethodGet, "/ok")
+		return status == http.StatusOK
+	})
+	return d.ID
+}
+
+// write has an agent write into its state.
+func (m *mortal) write(id string) {
+	d, err := m.client.Deployment(m.t.Context(), id)
+	must(m.t, err)
+	_, folder := m.ask(d.Name, http.MethodGet, "/value?name=SLIPWAY_STATE_DIR")
+	if status, text := m.ask(d.Name, http.MethodPost, "/write?path="+folder+"/threads"); status != http.StatusOK || folder == "" {
+		m.t.Fatalf("write into %q: %d %s", folder, status, text)
+	}
+}
+
+func (m *mortal) servesItsState(id string) bool {
+	d, err := m.client.Deployment(m.t.Context(), id)
+	if err != nil {
+		return false
+	}
+	status, text := m.ask(d.Name, http.MethodGet, "/read?path="+filepath.Join(m.data, "deployments", id, "state", "threads"))
+	return status == http.StatusOK && text == "written"
+}
+
+func (m *mortal) ask(name, method, path string) (int, string) {
+	w := world{t: m.t, key: m.key}
+	return w.at(method, "http://"+m.listen+"/d/"+name+path)
+}
+
+func (m *mortal) delete(ctx context.Context, id string, o client.DeleteOptions) error {
+	return m.client.DeleteDeployment(ctx, id, o)
+}
+
+func (m *mortal) isKept(id string) bool { return m.state(id) == string(slipway.DeletionKept) }
+func (m *mortal) isDone(id string) bool { return m.state(id) == string(slipway.DeletionDone) }
+
+func (m *mortal) state(id string) string {
+	d, err := m.client.Deletion(m.t.Context(), id)
+	if err != nil {
+		return ""
+	}
+	return d.State
+}
+
+// keeper is a kind whose agents keep state.
+type keeper struct{ standin }
+
+func (keeper) Agent() slipway.AgentKind {
+	k := plain{}.Agent()
+	k.Exclusive = true
+	return k
+}
+
+// serveUntilDeath is the server.
+func serveUntilDeath(t *testing.T) {
+	var first, last int
+	_, err := fmt.Sscan(os.Getenv("SLIPWAY_TEST_PORTS"), &first, &last)
+	must(t, err)
+	data := os.Getenv("SLIPWAY_TEST_DATA")
+	terms := make(chan os.Signal, 1)
+	signal.Notify(terms, syscall.SIGTERM)
+	config := daemon.Config{
+		Data: data, Listen: os.Getenv("SLIPWAY_TEST_LISTEN"), Ports: slipway.PortRange{First: first, Last: last}, Builds: 1,
+		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		Kinds: []func(string, string) kind.Kind{func(string, string) kind.Kind {
+			return keeper{standin{program: os.Getenv("SLIPWAY_TEST_PROGRAM")}}
+		}},
+		Around: func(s slipway.Store) slipway.Store { return newDoomed(s, data, os.Getenv("SLIPWAY_TEST_DEATH")) },
+	}
+	config.Service.Undo = time.Hour
+	_, err = daemon.Start(context.Background(), config)
+	must(t, err)
+	<-terms
+}
+
+// doomed is a store at a commit of which its process dies, once it is armed.
+type doomed struct {
+	slipway.Store
+	commit  int64
+	after   bool
+	armed   atomic.Bool
+	commits atomic.Int64
+}
+
+func newDoomed(s slipway.Store, data, death string) slipway.Store {
+	d := &doomed{Store: s}
+	var when string
+	if _, err := fmt.Sscan(death, &d.commit, &when); err != nil {
+		return s
+	}
+	d.after = when == "after"
+	arm := make(chan os.Signal, 1)
+	signal.Notify(arm, syscall.SIGUSR1)
+	go func() {
+		<-arm
+		d.armed.Store(true)
+		_ = os.WriteFile(filepath.Join(data, "armed"), nil, 0o600)
+	}()
+	return d
+}
+
+func (d *doomed) Update(ctx context.Context, fn func(slipway.Tx) error) error {
+	dies := d.armed.Load() && d.commits.Add(1) == d.commit
+	if dies && !d.after {
+		d.die()
+	}
+	err := d.Store.Update(ctx, fn)
+	if dies {
+		d.die()
+	}
+	return err
+}
+
+func (d *doomed) die() {
+	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	select {}
+}
