@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	dockerclient "github.com/moby/moby/client"
+
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/api/wire"
 	"github.com/slipwayhq/slipway/build/kind"
@@ -26,6 +28,7 @@ import (
 	"github.com/slipwayhq/slipway/driver/drivertest"
 	"github.com/slipwayhq/slipway/driver/process"
 	"github.com/slipwayhq/slipway/internal/daemon"
+	"github.com/slipwayhq/slipway/internal/dockertest"
 	"github.com/slipwayhq/slipway/internal/testsignal"
 )
 
@@ -35,12 +38,14 @@ import (
 // not written here: death comes one commit later each time, until a server
 // outlives it all. Whoever comes next brings it to its end, and nothing is left.
 
-// stories are what may be done to a deployment.
-var deletionStories = map[string]struct {
+// deletionStory is something that may be done to a deployment.
+type deletionStory struct {
 	aside bool // it was deleted before, and is kept aside
 	act   func(*mortal, context.Context, string) error
 	end   func(*mortal, string) bool // what was begun has come to its end
-}{
+}
+
+var deletionStories = map[string]deletionStory{
 	"deletion": {
 		act: func(m *mortal, ctx context.Context, id string) error {
 			return m.delete(ctx, id, client.DeleteOptions{Now: true})
@@ -76,25 +81,32 @@ func TestDeathAtEachStepOfADeletion(t *testing.T) {
 	if testing.Short() {
 		t.Skip("servers are killed for half a minute")
 	}
-	for name, story := range deletionStories {
+	for name, s := range deletionStories {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := newMortal(t)
-			for n, survived := 1, 0; survived < 2; n++ {
-				survived = 0
-				for _, when := range []string{"before", "after"} {
-					if m.dies(n, when, story.aside, story.act, story.end) {
-						continue
-					}
-					survived++
-				}
-				if n > 100 {
-					t.Fatal("it never ends")
-				}
-			}
-			m.nothingIsLeft()
+			newMortal(t, nil).diesAtEachStep(s)
 		})
 	}
+	t.Run("deletion of a container", func(t *testing.T) {
+		t.Parallel()
+		newMortal(t, dockertest.Shared(t)).diesAtEachStep(deletionStories["deletion"])
+	})
+}
+
+// diesAtEachStep goes through a story until a server outlives it.
+func (m *mortal) diesAtEachStep(s deletionStory) {
+	for n, outlived := 1, false; !outlived; n++ {
+		outlived = true
+		for _, when := range []string{"before", "after"} {
+			if m.dies(n, when, s) {
+				outlived = false
+			}
+		}
+		if n > 100 {
+			m.t.Fatal("it never ends")
+		}
+	}
+	m.nothingIsLeft()
 }
 
 // mortal is a server in a process of its own, which can be killed, with a
@@ -105,6 +117,8 @@ type mortal struct {
 	listen    string
 	ports     slipway.PortRange
 	program   string
+	engine    *dockertest.Engine // agents are containers in it; nil for processes
+	images    *dockertest.Registry
 	client    *client.Client
 	key       string
 	child     *exec.Cmd
@@ -115,7 +129,7 @@ type mortal struct {
 	before    []string
 }
 
-func newMortal(t *testing.T) *mortal {
+func newMortal(t *testing.T, e *dockertest.Engine) *mortal {
 	program, err := drivertest.BuildStandin(t.TempDir())
 	must(t, err)
 	first := drivertest.FreePort(t)
@@ -123,7 +137,7 @@ func newMortal(t *testing.T) *mortal {
 		drivertest.FreePort(t)
 	}
 	m := &mortal{
-		t: t, data: t.TempDir(), listen: fmt.Sprintf("127.0.0.1:%d", drivertest.FreePort(t)), program: program,
+		t: t, data: t.TempDir(), listen: fmt.Sprintf("127.0.0.1:%d", drivertest.FreePort(t)), program: program, engine: e,
 		ports: slipway.PortRange{First: first, Last: first + 7},
 	}
 	t.Cleanup(func() {
@@ -131,6 +145,9 @@ func newMortal(t *testing.T) *mortal {
 			t.Log(m.said.String())
 		}
 	})
+	if e != nil {
+		m.images = dockertest.NewRegistry(t)
+	}
 	m.start("")
 	t.Cleanup(m.kill)
 	raw, err := os.ReadFile(daemon.AdminKeyFile(m.data))
@@ -147,6 +164,9 @@ func (m *mortal) start(death string) {
 	m.child = exec.Command(os.Args[0], "-test.run=^TestDeathAtEachStepOfADeletion$")
 	m.child.Env = append(os.Environ(), "SLIPWAY_TEST_DATA="+m.data, "SLIPWAY_TEST_LISTEN="+m.listen, "SLIPWAY_TEST_DEATH="+death,
 		"SLIPWAY_TEST_PROGRAM="+m.program, fmt.Sprintf("SLIPWAY_TEST_PORTS=%d %d", m.ports.First, m.ports.Last))
+	if m.engine != nil {
+		m.child.Env = append(m.child.Env, "SLIPWAY_TEST_ENGINE="+m.engine.Host())
+	}
 	m.child.Stdout, m.child.Stderr = &m.said, &m.said
 	must(m.t, m.child.Start())
 	m.ended = make(chan struct{})
@@ -178,12 +198,12 @@ func (m *mortal) kill() {
 
 // dies has a server die at a commit of what is done, and the next one end it. It
 // says whether there were so many commits.
-func (m *mortal) dies(n int, when string, aside bool, act func(*mortal, context.Context, string) error, end func(*mortal, string) bool) bool {
+func (m *mortal) dies(n int, when string, s deletionStory) bool {
 	m.number++
 	m.before = m.files()
 	id := m.deploy(fmt.Sprint("app-", m.number))
 	m.write(id)
-	if aside {
+	if s.aside {
 		must(m.t, m.delete(m.t.Context(), id, client.DeleteOptions{}))
 		testsignal.Until(m.t, "it to be kept aside", func() bool { return m.isKept(id) })
 	}
@@ -191,7 +211,7 @@ func (m *mortal) dies(n int, when string, aside bool, act func(*mortal, context.
 	m.start(fmt.Sprint(n, " ", when))
 	must(m.t, m.child.Process.Signal(syscall.SIGUSR1))
 	testsignal.Until(m.t, "its death to come", func() bool { _, err := os.Stat(filepath.Join(m.data, "armed")); return err == nil })
-	_ = act(m, m.whileItLives(), id) // it may be dead before it answers
+	_ = s.act(m, m.whileItLives(), id) // it may be dead before it answers
 	died := false
 	testsignal.Until(m.t, fmt.Sprintf("death %s commit %d, or the end", when, n), func() bool {
 		select {
@@ -199,13 +219,13 @@ func (m *mortal) dies(n int, when string, aside bool, act func(*mortal, context.
 			died = true
 		default:
 		}
-		return died || end(m, id)
+		return died || s.end(m, id)
 	})
 	m.kill()
 	must(m.t, os.Remove(filepath.Join(m.data, "armed")))
 	m.start("")
-	_ = act(m, m.t.Context(), id) // as a client does who got no answer
-	testsignal.Until(m.t, fmt.Sprintf("the end after a death %s commit %d", when, n), func() bool { return end(m, id) })
+	_ = s.act(m, m.t.Context(), id) // as a client does who got no answer
+	testsignal.Until(m.t, fmt.Sprintf("the end after a death %s commit %d", when, n), func() bool { return s.end(m, id) })
 	m.forget(id)
 	if _, birth := m.ask("neighbour", http.MethodGet, "/birth"); birth != m.neighbour {
 		m.t.Errorf("the neighbour was started again, or is gone: %q", birth)
@@ -226,6 +246,23 @@ func (m *mortal) forget(id string) {
 	}
 	if after := m.files(); !slices.Equal(after, m.before) {
 		m.t.Errorf("files were\n%s\nand are\n%s", strings.Join(m.before, "\n"), strings.Join(after, "\n"))
+	}
+	if m.engine != nil {
+		m.nothingInEngine(id)
+	}
+}
+
+func (m *mortal) nothingInEngine(id string) {
+	c, ctx := m.engine.Client(m.t), m.t.Context()
+	of := make(dockerclient.Filters).Add("label", "slipway.deployment="+id)
+	containers, err := c.ContainerList(ctx, dockerclient.ContainerListOptions{All: true, Filters: of})
+	must(m.t, err)
+	networks, err := c.NetworkList(ctx, dockerclient.NetworkListOptions{Filters: of})
+	must(m.t, err)
+	images, err := c.ImageList(ctx, dockerclient.ImageListOptions{All: true})
+	must(m.t, err)
+	if len(containers.Items)+len(networks.Items) > 0 || len(images.Items) != 1 { // the neighbour's
+		m.t.Errorf("containers %v, networks %v, images %v are left", containers.Items, networks.Items, images.Items)
 	}
 }
 
@@ -260,9 +297,33 @@ func (m *mortal) files() (paths []string) {
 	return paths
 }
 
-// deploy makes a deployment of a source of its own, and waits until it serves.
-func (m *mortal) deploy(name string) string {
+// deploy makes a deployment of a source or an image of its own, and waits until it
+// serves.
+func (m *mortal) deploy(name string) (id string) {
 	m.t.Helper()
+	if m.engine != nil {
+		id = m.deployImage(name)
+	} else {
+		id = m.deploySource(name)
+	}
+	testsignal.Until(m.t, name+" to serve", func() bool {
+		status, _ := m.ask(name, http.MethodGet, "/ok")
+		return status == http.StatusOK
+	})
+	return id
+}
+
+func (m *mortal) deployImage(name string) string {
+	m.images.Publish(m.t, name, "1", dockertest.Program(m.t, "github.com/slipwayhq/slipway/driver/drivertest/standin"), "-print="+name)
+	d, err := m.client.CreateDeployment(m.t.Context(), wire.DeploymentCreateRequest{
+		Name: name, Source: "external_docker",
+		SourceRevisionConfig: wire.SourceRevisionConfigRequest{ImageURI: new(m.images.Host + "/" + name + ":1")},
+	})
+	must(m.t, err)
+	return d.ID
+}
+
+func (m *mortal) deploySource(name string) string {
 	ctx := m.t.Context()
 	d, err := m.client.CreateDeployment(ctx, wire.DeploymentCreateRequest{Name: name, Source: "internal_source"})
 	must(m.t, err)
@@ -279,15 +340,14 @@ func (m *mortal) deploy(name string) string {
 		SourceRevisionConfig: &wire.SourceRevisionConfigRequest{SourceTarballPath: &u.ObjectPath},
 	})
 	must(m.t, err)
-	testsignal.Until(m.t, name+" to serve", func() bool {
-		status, _ := m.ask(name, http.MethodGet, "/ok")
-		return status == http.StatusOK
-	})
 	return d.ID
 }
 
-// write has an agent write into its state.
+// write has an agent write into its state, if it has any.
 func (m *mortal) write(id string) {
+	if m.engine != nil {
+		return
+	}
 	d, err := m.client.Deployment(m.t.Context(), id)
 	must(m.t, err)
 	_, folder := m.ask(d.Name, http.MethodGet, "/value?name=SLIPWAY_STATE_DIR")
@@ -343,7 +403,7 @@ func serveUntilDeath(t *testing.T) {
 	terms := make(chan os.Signal, 1)
 	signal.Notify(terms, syscall.SIGTERM)
 	config := daemon.Config{
-		Data: data, Listen: os.Getenv("SLIPWAY_TEST_LISTEN"), Ports: slipway.PortRange{First: first, Last: last}, Builds: 1,
+		Data: data, DockerHost: os.Getenv("SLIPWAY_TEST_ENGINE"), Listen: os.Getenv("SLIPWAY_TEST_LISTEN"), Ports: slipway.PortRange{First: first, Last: last}, Builds: 1,
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		Kinds: []func(string, string) kind.Kind{func(string, string) kind.Kind {
 			return keeper{standin{program: os.Getenv("SLIPWAY_TEST_PROGRAM")}}
