@@ -35,6 +35,7 @@ var measures = []measure{
 	{"intake", intake},
 	{"adopt", adopt},
 	{"thousand", thousand},
+	{"deletion", deletion},
 	{"idle-one", idleOne},
 	{"binary", binary},
 	{"api", api},
