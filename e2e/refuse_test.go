@@ -179,7 +179,7 @@ func TestFullDiskIsSaid(t *testing.T) {
 	must(t, os.MkdirAll(data, 0o700))
 	asRoot(t, "mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=24m,uid=%d,mode=0700", os.Geteuid()), "tmpfs", data)
 	t.Cleanup(func() { asRoot(t, "umount", data) })
-	s := serverOn(t, data)
+	s := serverOn(t, data, "--disk-reserve", "0")
 	d := s.create("echo")
 	r := d.await(d.push(pack(t, echo, nil)))
 	if r.Status != "BUILD_FAILED" || r.Failure == nil || r.Failure.Code != "disk_full" || !strings.Contains(strings.ToLower(deref(r.StatusMessage)), "no space") {

@@ -184,6 +184,12 @@ func (s *session) once(ctx context.Context, r request) (*answer, error) {
 	if r.method == http.MethodPut {
 		limit = 10 * answerWithin // uploads may take as long (§5)
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if r.method == http.MethodPost { // whoever interrupts us must find what it makes
+		ctx = context.WithoutCancel(ctx)
+	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	ask, err := http.NewRequestWithContext(ctx, r.method, address, r.body)
