@@ -305,7 +305,7 @@ func (g gatewayTest) apart() {
 	if os.Geteuid() != 0 {
 		return // nobody else can be become
 	}
-	const neighbour = 60865
+	neighbour := g.user() + 1
 	port, socket := "127.0.0.1:"+g.variable("PORT"), g.variable("SLIPWAY_SOCKET")
 	for uid, served := range map[int]bool{0: true, neighbour: false} {
 		if line, err := addresstest.GetAs(uid, port, "/ok"); (line != "") != served {
@@ -315,6 +315,14 @@ func (g gatewayTest) apart() {
 			g.t.Errorf("user %d at the socket: %q, %v", uid, line, err)
 		}
 	}
+}
+
+// user of the one agent of a server.
+func (g gatewayTest) user() int {
+	g.t.Helper()
+	about, err := os.Stat(fmt.Sprintf("/proc/%d", mains(g.data)[0]))
+	must(g.t, err)
+	return int(about.Sys().(*syscall.Stat_t).Uid)
 }
 
 // variable of the one agent of a server.
