@@ -388,11 +388,7 @@ func (m *mortal) state(id string) string {
 // keeper is a kind whose agents keep state.
 type keeper struct{ standin }
 
-func (keeper) Agent() slipway.AgentKind {
-	k := plain{}.Agent()
-	k.Exclusive = true
-	return k
-}
+func (keeper) Agent() slipway.AgentKind { return stateful{}.Agent() }
 
 // serveUntilDeath is the server.
 func serveUntilDeath(t *testing.T) {
