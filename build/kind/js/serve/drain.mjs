@@ -13,7 +13,7 @@ import { info, warn } from "./log.mjs";
 import { busyRuns, endInterrupted, isBusy } from "./runs.mjs";
 
 const CANCEL_GRACE = 2_000; // for a cancelled run to notice
-const ANSWER_GRACE = 1_000; // a stream ends up to 500 ms after its run: the server looks that often
+const ANSWER_GRACE = 1_000; // a stream that nobody ends (queue.mjs) ends up to 500 ms after its run
 const TRACE_GRACE = 1_000;
 
 export async function drain({ server, ops, records, state, answers, limit }) {
