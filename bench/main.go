@@ -47,8 +47,6 @@ func main() {
 		switch os.Args[1] {
 		case serveCommand:
 			exit(serve(os.Args[2:]))
-		case pocketCommand:
-			exit(servePocket(os.Args[2:]))
 		case upstreamCommand:
 			exit(serveUpstream(os.Args[2:]))
 		case proxyCommand:
