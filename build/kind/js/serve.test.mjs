@@ -480,6 +480,28 @@ test("a stop waits for busy runs and their streams, answers meanwhile, and ignor
   assert.equal(await launcher.ended, 0);
 });
 
+/** Posts, and tells when the last byte has been handed to the kernel. */
+function send(launcher, path, body) {
+  const post = request(launcher.url + path, { method: "POST", headers: { "content-type": "application/json" } });
+  const sent = Promise.all([once(post, "finish"), once(post, "socket").then(([socket]) => once(socket, "connect"))]);
+  const answer = once(post, "response").then(async ([response]) => (await response.toArray()).join(""));
+  answer.catch(() => {}); // it is looked at when all have been sent
+  post.end(JSON.stringify(body));
+  return { sent, answer };
+}
+
+test("a stop answers what was sent before it, though nothing of it has been read", async () => {
+  const launcher = await serve();
+  await launcher.call("POST", "/runs/wait", { assistant_id: "echo", ...says("warm") });
+  launcher.child.kill("SIGSTOP"); // as on a machine that has no time for it
+  const requests = ["one", "two", "three", "four"].map((text) => send(launcher, "/runs/wait", { assistant_id: "echo", ...says(text) }));
+  await Promise.all(requests.map(({ sent }) => sent));
+  launcher.child.kill("SIGTERM");
+  launcher.child.kill("SIGCONT");
+  for (const { answer } of requests) assert.match(await answer, /echo: (one|two|three|four)/);
+  assert.equal(await launcher.ended, 0, launcher.errors);
+});
+
 test("whatever a server answered before it stopped is there after it", async () => {
   const stateDir = folder("state");
   const first = await serve({ stateDir });
