@@ -82,7 +82,27 @@ func (w *worker) removeItem(ctx context.Context, item slipway.Item) error {
 	case shared:
 		return w.report(ctx) // it is written already
 	}
-	return w.report(ctx, slipway.ItemRemoved{Kind: item.Kind, Ref: item.Ref})
+	return w.gone(ctx, item.Kind, item.Ref, slipway.ItemRemoved{Kind: item.Kind, Ref: item.Ref})
+}
+
+// gone takes a thing that was removed for gone. In a deletion the control plane is
+// told with what comes next, so that many things cost one commit: after a death
+// they are removed again, and found to be gone.
+func (w *worker) gone(ctx context.Context, kind slipway.ItemKind, ref string, e slipway.Event) error {
+	if !w.a.Deployment.Deleting() {
+		return w.report(ctx, e)
+	}
+	w.unsaid = append(w.unsaid, e)
+	w.a.Items, w.a.Instances = slices.Clone(w.a.Items), slices.Clone(w.a.Instances)
+	for n, i := range w.a.Items {
+		if i.Kind == kind && i.Ref == ref {
+			w.a.Items[n].RemovedAt = w.config.Now()
+		}
+	}
+	w.a.Instances = slices.DeleteFunc(w.a.Instances, func(i slipway.Instance) bool {
+		return kind == slipway.ItemInstance && string(i.ID) == ref
+	})
+	return nil
 }
 
 // keepState puts the state elsewhere before it goes, and writes down where: what

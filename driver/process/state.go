@@ -72,10 +72,10 @@ func loadState(folder string) (state, error) {
 }
 
 // saveState replaces the state of an instance: after a death of the server the
-// old or the new one is there, whole. Only an end waits for the disk. What is
-// written while the agent is to run is for the death of a server: with the
-// machine the process dies too, and a record that is lost, or torn and so not
-// readable, says what is true then: it does not run.
+// old or the new one is there, whole. Only an end that nobody asked for waits for
+// the disk: why it ended is told later. Everything else is for the death of a
+// server: with the machine the process dies too, and a record that is lost, or
+// torn and so not readable, says what is true then: it does not run.
 func saveState(folder string, s state, at func(string)) error {
 	text, err := json.Marshal(s)
 	if err != nil {
@@ -96,7 +96,7 @@ func saveState(folder string, s state, at func(string)) error {
 	return syncFolder(folder)
 }
 
-func (s state) durable() bool { return s.Phase == exited }
+func (s state) durable() bool { return s.Phase == exited && s.TermAt.IsZero() }
 
 func writeNew(path string, text []byte, durable bool) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
