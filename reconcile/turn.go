@@ -17,7 +17,7 @@ const turnFor = 100 * time.Millisecond
 // idle in between. Only where one idles is a request taken as soon as it arrives.
 type turns chan struct{}
 
-func newTurns() turns { return make(turns, 2*runtime.GOMAXPROCS(0)) }
+func newTurns() turns { return make(turns, 4*runtime.GOMAXPROCS(0)) }
 
 // turn is a place among those that are worked on.
 type turn struct {

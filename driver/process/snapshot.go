@@ -15,6 +15,7 @@ import (
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/driver/internal/ids"
+	"github.com/slipwayhq/slipway/internal/durable"
 	"github.com/slipwayhq/slipway/internal/removal"
 )
 
@@ -70,7 +71,7 @@ func (d *Driver) Snapshot(ctx context.Context, id slipway.DeploymentID, name str
 	if err := os.Rename(work, target); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(target))
+	return durable.SyncFolder(filepath.Dir(target))
 }
 
 // Restore replaces the state by a snapshot: whoever looks sees one or the other,
@@ -95,7 +96,7 @@ func (d *Driver) Restore(ctx context.Context, id slipway.DeploymentID, name stri
 		return err
 	}
 	d.at(StepRestored)
-	return errors.Join(syncFolder(d.deploymentFolder(id)), removal.Tree(work))
+	return errors.Join(durable.SyncFolder(d.deploymentFolder(id)), removal.Tree(work))
 }
 
 // exchange puts a folder in the place of another, which comes into its own.
@@ -190,7 +191,7 @@ func copyEntries(ctx context.Context, from, to string) error {
 			return err
 		}
 	}
-	return syncFolder(to)
+	return durable.SyncFolder(to)
 }
 
 func copyFile(from, to string) error {

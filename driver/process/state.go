@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/durable"
 )
 
 // phase is how far an attempt came, as it is written down.
@@ -93,7 +94,7 @@ func saveState(folder string, s state, at func(string)) error {
 	if err != nil || !s.durable() {
 		return err
 	}
-	return syncFolder(folder)
+	return durable.SyncFolder(folder)
 }
 
 func (s state) durable() bool { return s.Phase == exited && s.TermAt.IsZero() }
@@ -111,12 +112,4 @@ func writeNew(path string, text []byte, durable bool) error {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
-}
-
-func syncFolder(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
