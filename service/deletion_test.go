@@ -468,3 +468,42 @@ func TestWhereTheStateWasPut(t *testing.T) {
 		t.Errorf("at the end: %q", r.Snapshot)
 	}
 }
+
+// A receipt says who asked, by name, is found by the deployment's name, and goes
+// after a year.
+func TestReceiptsAreKeptForAYear(t *testing.T) {
+	p := newPlane(t)
+	_, who, _ := p.principals()
+	must(t, p.store.Update(t.Context(), func(tx slipway.Tx) error {
+		return tx.InsertKey(slipway.Key{ID: "a key", Workspace: who.Workspace, Name: "of the CI", Hash: "h", CreatedAt: p.clock()})
+	}))
+	who.Key = "a key"
+	var ids []slipway.DeploymentID
+	for range 2 {
+		d, err := p.Create(t.Context(), who, slipway.NewDeployment{Name: "app", Source: slipway.SourceInternalSource})
+		must(t, err)
+		must(t, p.Delete(t.Context(), who, d.ID, slipway.DeleteOptions{}))
+		ids = append(ids, d.ID)
+		p.pass(24 * time.Hour)
+	}
+	named := func() (of []slipway.DeploymentID) {
+		list, err := p.DeletionReceipts(t.Context(), who, "app", 10, 0)
+		must(t, err)
+		for _, r := range list {
+			if r.By != "a key" || r.ByName != "of the CI" {
+				t.Errorf("by %q, %q", r.By, r.ByName)
+			}
+			of = append(of, r.Deployment)
+		}
+		return of
+	}
+	if got := named(); !slices.Equal(got, []slipway.DeploymentID{ids[1], ids[0]}) {
+		t.Errorf("of the name: %v, want %v", got, ids)
+	}
+	if list, err := p.DeletionReceipts(t.Context(), p.who, "app", 10, 0); err != nil || len(list) > 0 {
+		t.Errorf("another workspace sees %v, %v", list, err)
+	}
+	p.pass(364 * 24 * time.Hour)
+	p.coordinate()
+	testsignal.Until(t, "the older one is gone", func() bool { return slices.Equal(named(), ids[1:]) })
+}
