@@ -249,6 +249,8 @@ func (w *worker) tryStep(ctx context.Context, s step) error {
 	case errors.Is(err, slipway.ErrLeaseLost):
 		return err
 	case errors.Is(err, errNotYet):
+	case errors.Is(err, slipway.ErrDeleting): // which we had not heard yet
+		w.outdated()
 	default:
 		w.outdated()
 		if ctx.Err() == nil { // else something else is wanted
