@@ -118,8 +118,10 @@ func TestRemovedTogether(t *testing.T) {
 	w.a.Items = w.a.Items[:2]
 	s.step(t, w, step{do: lookAgain})
 	want := [][]slipway.Event{{
-		slipway.InstanceGone{Instance: "i"}, slipway.ItemRemoved{Kind: slipway.ItemState, Ref: "d"},
-		slipway.ItemVerified{Kind: slipway.ItemInstance, Ref: "i"}, slipway.ItemVerified{Kind: slipway.ItemState, Ref: "d"},
+		slipway.InstanceGone{Instance: "i"},
+		slipway.ItemRemoved{Kind: slipway.ItemState, Ref: "d"},
+		slipway.ItemVerified{Kind: slipway.ItemInstance, Ref: "i"},
+		slipway.ItemVerified{Kind: slipway.ItemState, Ref: "d"},
 	}}
 	if !reflect.DeepEqual(s.reports, want) {
 		t.Errorf("reported %v, want %v", s.reports, want)
