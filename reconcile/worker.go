@@ -203,7 +203,7 @@ func (w *worker) pass(ctx context.Context) (when, error) {
 	}
 	world, err := w.look(ctx)
 	if err != nil {
-		return when{}, err
+		return when{}, w.unseen(ctx, err)
 	}
 	w.memory.done(looking)
 	w.route(world)
