@@ -103,8 +103,8 @@ type DeletionReceipt struct {
 	Name       string
 	State      DeletionState
 	At         time.Time // DELETE was answered
-	By         string // as the audit names them
-	ByName     string // of the key, where it is known
+	By         string    // as the audit names them
+	ByName     string    // of the key, where it is known
 	GoneAt     time.Time
 	PurgeAt    time.Time
 	DoneAt     time.Time // zero before
