@@ -103,7 +103,8 @@ type DeletionReceipt struct {
 	Name       string
 	State      DeletionState
 	At         time.Time // DELETE was answered
-	By         string
+	By         string    // as the audit names them
+	ByName     string    // of the key, where it is known
 	GoneAt     time.Time
 	PurgeAt    time.Time
 	DoneAt     time.Time // zero before

@@ -331,4 +331,11 @@ type Deletions interface {
 	DropLogs(d DeploymentID, limit int) (int, error)
 	InsertDeletionReceipt(DeletionReceipt) error
 	DeletionReceipt(DeploymentID) (DeletionReceipt, error)
+	// DeletionReceipts lists those of a name in a workspace, the last first.
+	DeletionReceipts(w WorkspaceID, name string, limit, offset int) ([]DeletionReceipt, error)
+	// OldestDeletionReceipt says when the oldest was written, ErrNoRow if there is
+	// none.
+	OldestDeletionReceipt() (time.Time, error)
+	// DeleteDeletionReceipts removes up to limit that were written before.
+	DeleteDeletionReceipts(before time.Time, limit int) (int, error)
 }

@@ -78,6 +78,7 @@ type Reconciler struct {
 	kinds   map[string]slipway.AgentKind
 	config  Config
 	builds  chan struct{} // a place for each build that may run
+	turns   turns         // of deletions
 
 	mu       sync.Mutex
 	workers  map[slipway.DeploymentID]*worker
@@ -96,6 +97,7 @@ func New(s slipway.Sync, driver slipway.Driver, builder Builder, router slipway.
 	return &Reconciler{
 		sync: s, driver: driver, builder: builder, router: router, outputs: outputs, kinds: builder.Kinds(), config: config,
 		builds:  make(chan struct{}, max(config.Builds, 1)),
+		turns:   newTurns(),
 		workers: map[slipway.DeploymentID]*worker{}, memories: map[slipway.DeploymentID]*memory{}, closed: map[slipway.DeploymentID]int64{},
 	}
 }

@@ -333,6 +333,7 @@ func (w *worker) drain(ctx context.Context, s step) error {
 			return err
 		}
 	}
+	w.turn.give() // it is the instance that takes its time
 	if err := w.driver.Stop(ctx, d.ID, i.ID, w.left(stopOf(i.ID), grace, w.config.Now())); err != nil {
 		return w.stuck(ctx, slipway.ItemInstance, string(i.ID), err)
 	}
@@ -363,6 +364,9 @@ func (w *worker) remove(ctx context.Context, i slipway.Instance) error {
 		return w.stuck(ctx, slipway.ItemInstance, string(i.ID), err)
 	}
 	w.forget(i.ID)
+	if w.a.Deployment.Deleting() {
+		return w.gone(ctx, slipway.ItemInstance, string(i.ID), slipway.InstanceGone{Instance: i.ID})
+	}
 	events := []slipway.Event{slipway.InstanceGone{Instance: i.ID}}
 	if a := w.a.Active; a != nil && a.ID == i.Revision && i.Crashes > 0 {
 		events = append(events, slipway.HealthChanged{Health: healthOf(w.siblings(i))})

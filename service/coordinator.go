@@ -32,7 +32,7 @@ func (s *Service) Coordinate(ctx context.Context) {
 		dying := s.board.Dying()
 		wait, err := s.coordinate(ctx)
 		if now := s.now(); now.Sub(swept) >= sweepEvery {
-			swept, err = now, errors.Join(err, s.sweepReceipts(ctx), s.images.Sweep(ctx), s.sweepMeasurements(ctx))
+			swept, err = now, errors.Join(err, s.sweepReceipts(ctx), s.sweepDeletions(ctx), s.images.Sweep(ctx), s.sweepMeasurements(ctx))
 		}
 		if now := s.now(); now.Sub(released) >= releaseEvery {
 			released, err = now, errors.Join(err, s.release(ctx), s.retainImages(ctx))

@@ -13,7 +13,7 @@ import (
 
 // finishAtOnce bounds how many deletions share a transaction, and so how long
 // other writers wait for it.
-const finishAtOnce = 16
+const finishAtOnce = 4
 
 // dropAtOnce is how many lines of a log go in one transaction.
 const dropAtOnce = 2000

@@ -17,8 +17,13 @@ func (s *Service) ListDeleted(ctx context.Context, who slipway.Principal, limit,
 	err := s.read(ctx, func(c *change) error {
 		found, err := c.DeletedDeployments(who.Workspace, limit, offset)
 		list = make([]slipway.DeletionReceipt, len(found))
+		names := map[string]string{}
 		for i, d := range found {
 			list[i] = d.Receipt()
+			if _, known := names[d.Deletion.By]; !known && err == nil {
+				names[d.Deletion.By], err = c.keyName(d.Deletion.By)
+			}
+			list[i].ByName = names[d.Deletion.By]
 		}
 		return err
 	})
@@ -44,6 +49,9 @@ func (s *Service) Restore(ctx context.Context, who slipway.Principal, id slipway
 			return "", err
 		}
 		if err := c.bringBack(&d, cmp.Or(name, d.Name)); err != nil {
+			return "", err
+		}
+		if err := c.audit(who, d.Workspace, slipway.AuditRestored, string(id)); err != nil {
 			return "", err
 		}
 		view, err = c.view(d.ID)
@@ -137,9 +145,7 @@ func (s *Service) Purge(ctx context.Context, who slipway.Principal, id slipway.D
 			return err
 		case !d.Deleting():
 			return slipway.Errorf(slipway.CodeNotFound, "Deployment ID %s not found among the deleted ones.", id)
-		case d.Deletion.Purge:
-			return nil
 		}
-		return c.purge(&d)
+		return c.purgeFor(who, &d)
 	}))
 }

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/durable"
 )
 
 // Exporter writes the state of a deployment; slipway.ErrNoState if it has none.
@@ -86,13 +87,5 @@ func (f *Folder) write(ctx context.Context, path string, d slipway.DeploymentID)
 	if err := os.Rename(aside, path); err != nil {
 		return err
 	}
-	return syncFolder(f.path)
-}
-
-func syncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
+	return durable.Sync(f.path)
 }

@@ -105,6 +105,7 @@ func (f *fakeServer) handler() http.Handler {
 		"GET /v2/deployments/{id}/deletion-plan":                  f.plan,
 		"POST /v2/deployments/{id}/restore":                       f.restore,
 		"GET /v1/deleted-deployments":                             f.listDeleted,
+		"GET /v1/deletions":                                       f.listDeletions,
 		"DELETE /v1/deleted-deployments/{id}":                     f.purge,
 		"GET /v1/leftovers":                                       f.listLeftovers,
 		"GET /v1/deletions/{id}":                                  f.getDeletion,

@@ -15,6 +15,7 @@ import (
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/driver/internal/ids"
+	"github.com/slipwayhq/slipway/internal/durable"
 	"github.com/slipwayhq/slipway/internal/removal"
 )
 
@@ -70,7 +71,7 @@ func (d *Driver) Snapshot(ctx context.Context, id slipway.DeploymentID, name str
 	if err := os.Rename(work, target); err != nil {
 		return err
 	}
-	return syncPath(filepath.Dir(target))
+	return durable.Sync(filepath.Dir(target))
 }
 
 // Restore replaces the state by a snapshot: whoever looks sees one or the other,
@@ -95,7 +96,7 @@ func (d *Driver) Restore(ctx context.Context, id slipway.DeploymentID, name stri
 		return err
 	}
 	d.at(StepRestored)
-	return errors.Join(syncPath(d.deploymentFolder(id)), removal.Tree(work))
+	return errors.Join(durable.Sync(d.deploymentFolder(id)), removal.Tree(work))
 }
 
 // exchange puts a folder in the place of another, which comes into its own.
@@ -161,7 +162,7 @@ func syncTree(ctx context.Context, root string) error {
 		if err = errors.Join(err, ctx.Err()); err != nil || !entry.IsDir() && !entry.Type().IsRegular() {
 			return err
 		}
-		return syncPath(path)
+		return durable.Sync(path)
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/durable"
 )
 
 // phase is how far an attempt came, as it is written down.
@@ -93,7 +94,7 @@ func saveState(folder string, s state, at func(string)) error {
 	if err != nil || !s.durable() {
 		return err
 	}
-	return syncPath(folder)
+	return durable.Sync(folder)
 }
 
 func (s state) durable() bool { return s.Phase == exited && s.TermAt.IsZero() }
@@ -111,13 +112,4 @@ func writeNew(path string, text []byte, durable bool) error {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
-}
-
-// syncPath has a file, or the names that a folder holds, reach the disk.
-func syncPath(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }

@@ -103,6 +103,7 @@ type Config struct {
 
 // Paths within the folder of data.
 func database(data string) string      { return filepath.Join(data, "slipway.db") }
+func spareFile(data string) string     { return database(data) + "-spare" }
 func encryptionKey(data string) string { return filepath.Join(data, "secret.key") }
 
 // AdminKeyFile is where the first key is written.
@@ -113,6 +114,7 @@ type Server struct {
 	config   Config
 	lock     *os.File
 	store    slipway.Store
+	spare    *disk.Spare // nil without a file
 	blobs    *blob.Folder
 	images   *registry.Registry
 	engine   *engine.Engine // nil for none
@@ -144,7 +146,7 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
 	s.running.Go(func() { s.service.Coordinate(run) })
-	s.running.Go(func() { s.reserve().Watch(run, s.config.Logger) })
+	s.running.Go(func() { s.reserve().Watch(run, s.config.Logger, s.setAside) })
 	s.serve()
 	if err := s.listener.Start(run); err != nil {
 		return nil, errors.Join(err, s.Stop())
@@ -186,8 +188,14 @@ func (s *Server) openStore(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open store: %w", err)
 	}
-	if s.store = store; s.config.Around != nil {
-		s.store = s.config.Around(store)
+	s.store = store
+	if s.config.Database == "" {
+		s.spare = disk.NewSpare(spareFile(s.config.Data), spareBytes)
+		s.store = thrifty{store, s.spare, s.config.Logger}
+		s.setAside()
+	}
+	if s.config.Around != nil {
+		s.store = s.config.Around(s.store)
 	}
 	s.blobs, err = blob.OpenFolder(filepath.Join(s.config.Data, "blobs"))
 	return err

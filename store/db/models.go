@@ -36,6 +36,7 @@ type Deletion struct {
 	WorkspaceID  string
 	DoneAt       int64
 	Receipt      string
+	Name         string
 }
 
 type Deployment struct {

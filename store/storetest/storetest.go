@@ -37,6 +37,7 @@ func Run(t *testing.T, open func(t *testing.T) slipway.Store) {
 		"DeploymentDelete":   testDeploymentDelete,
 		"Deletions":          testDeletions,
 		"DeletionReceipts":   testDeletionReceipts,
+		"NamedReceipts":      testNamedReceipts,
 		"RowsOf":             testRowsOf,
 		"DropLogs":           testDropLogs,
 		"RevisionRow":        testRevisionRow,
