@@ -191,6 +191,7 @@ type AgentKind struct {
 	// StartFailure is the exit code that says that another start would fail
 	// alike; 0 for none.
 	StartFailure int
+	Needs        Needs
 	// Start bounds the time from exec to the first answer; Drain the time
 	// from the request to stop to the end.
 	Start, Drain time.Duration

@@ -10,6 +10,9 @@ const (
 	ItemRoute    ItemKind = "route"    // its name at the gateway
 	ItemInstance ItemKind = "instance" // process or container, port and folder
 	ItemState    ItemKind = "state"    // the state folder of its kind
+	ItemLogin    ItemKind = "login"    // with which its agents sign in to its database
+	ItemDatabase ItemKind = "database" // its own, in PostgreSQL; never one that the user supplied
+	ItemRedis    ItemKind = "redis"    // its number on a Redis that deployments share
 	ItemBundle   ItemKind = "bundle"   // shared by digest: removed with its last owner
 	ItemImage    ItemKind = "image"    // in the engine, shared alike
 )
@@ -23,28 +26,24 @@ const (
 	ItemRecords    ItemKind = "records"         // its rows: revisions, variables, keys, measurements, events
 )
 
-// ItemDatabase is a database that the user supplied. It is in no inventory: we
-// did not make it.
-const ItemDatabase ItemKind = "database"
-
 // OrderOfRemoval is the order in which the things of a deployment go: nobody may
 // reach it any more, nothing may run, then what it left, and last the rows that
 // tell of it.
 var OrderOfRemoval = []ItemKind{
-	ItemRoute, ItemInstance, ItemState, ItemBundle, ItemImage,
+	ItemRoute, ItemInstance, ItemState, ItemLogin, ItemDatabase, ItemRedis, ItemBundle, ItemImage,
 	ItemUpload, ItemRepository, ItemLogs, ItemProject, ItemRecords,
 }
 
 // Serves says whether things of the kind are there for the sake of serving:
 // they go at once with a deletion, and a restore makes them anew. All others it
 // needs as they were.
-func (k ItemKind) Serves() bool { return k == ItemRoute || k == ItemInstance }
+func (k ItemKind) Serves() bool { return k == ItemRoute || k == ItemInstance || k == ItemLogin }
 
 // OnDataPlane says whether the data plane made it and must remove it; the rest
 // is the control plane's own.
 func (k ItemKind) OnDataPlane() bool {
 	switch k {
-	case ItemRoute, ItemInstance, ItemState, ItemBundle, ItemImage:
+	case ItemRoute, ItemInstance, ItemState, ItemLogin, ItemDatabase, ItemRedis, ItemBundle, ItemImage:
 		return true
 	}
 	return false

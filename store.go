@@ -233,6 +233,12 @@ type Projects interface {
 	Project(ProjectID) (TracingProject, error)
 	// ProjectByName does not see hidden ones.
 	ProjectByName(WorkspaceID, string) (TracingProject, error)
+	// ListProjects does not see hidden ones.
+	ListProjects(ProjectFilter) ([]TracingProject, error)
+	// ProjectsDue lists over all workspaces those that are to be looked after.
+	ProjectsDue(now time.Time, limit int) ([]TracingProject, error)
+	// NextProjectDue is when the next will be, zero for never.
+	NextProjectDue() (time.Time, error)
 	UpdateProject(TracingProject) error
 	DeleteProject(ProjectID) error
 }

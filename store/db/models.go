@@ -210,6 +210,11 @@ type TracingProject struct {
 	Kept         bool
 	CreatedAt    int64
 	Hidden       bool
+	Description  string
+	Extra        string
+	EndedAt      int64
+	DueAt        int64
+	Attempts     int64
 }
 
 type Upload struct {

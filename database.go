@@ -1,0 +1,66 @@
+package slipway
+
+import (
+	"context"
+	"errors"
+	"io"
+)
+
+// Needs is what an Agent Server keeps its data in beside files.
+type Needs struct {
+	Postgres bool // it does not start without a database
+	Redis    bool // without one it runs, but its instances do not share their work
+}
+
+// ErrDatabaseGone means that a database which was made is not there any more,
+// and that nobody here removed it. It is not made again: that would hide a loss.
+var ErrDatabaseGone = errors.New("the database is gone")
+
+// Login is how the agents of a deployment sign in to its database. A rotation
+// makes the next one, and the last goes when no instance has it any more.
+type Login struct {
+	Number   int // 1, 2, … within the deployment
+	Password string
+}
+
+// DatabaseRequest asks for the database of a deployment.
+type DatabaseRequest struct {
+	Deployment DeploymentID
+	Login      Login
+	Made       bool // it was there before: it is not made again
+	Contained  bool // agents are containers, which do not reach what this machine alone does
+}
+
+// DatabaseUsage is how much of its server a deployment has.
+type DatabaseUsage struct {
+	Bytes       int64
+	Connections int
+}
+
+// Databases keeps a PostgreSQL database for each deployment that needs one, on a
+// server that they share. A deployment reaches no database but its own. Every
+// call is idempotent and may be repeated after the caller died inside it. A
+// *Failure is final; every other error is temporary, such as that the server is
+// down. No error holds a password.
+type Databases interface {
+	// Provide makes the database and the login, or finds them, and returns the
+	// address with which an agent gets in: postgresql://… ErrDatabaseGone says that
+	// the database was made and is not there.
+	Provide(ctx context.Context, r DatabaseRequest) (uri string, err error)
+	// Logins lists the numbers of the logins that there are.
+	Logins(ctx context.Context, d DeploymentID) ([]int, error)
+	// Retire removes a login and ends what is connected by it.
+	Retire(ctx context.Context, d DeploymentID, number int) error
+	// Usage measures a database that is there.
+	Usage(ctx context.Context, d DeploymentID) (DatabaseUsage, error)
+	// Export writes a dump of the database; ErrDatabaseGone if there is none.
+	Export(ctx context.Context, d DeploymentID, w io.Writer) error
+	// Import puts a dump that Export wrote in the place of what is in the database.
+	Import(ctx context.Context, d DeploymentID, r io.Reader) error
+	// Purge removes the database and every login. It returns when it has looked
+	// again.
+	Purge(ctx context.Context, d DeploymentID) error
+	// Remains looks at what there is of a deployment, of all if it is "". What is
+	// another installation's, or a stranger's, is never among it.
+	Remains(ctx context.Context, d DeploymentID) ([]Thing, error)
+}
