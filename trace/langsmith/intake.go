@@ -22,7 +22,7 @@ type intake struct {
 
 	sent     []*sent
 	projects map[string]project
-	large    []trace.Content // to be discarded if no operation takes them
+	large    map[string]trace.Content // by the names of their blobs; to be discarded unless they are written
 }
 
 // sent is an operation as it was sent.
@@ -40,7 +40,7 @@ type project struct {
 }
 
 func (h *Handler) newIntake(who slipway.Principal, b *body) *intake {
-	return &intake{h: h, who: who, body: b, projects: map[string]project{}}
+	return &intake{h: h, who: who, body: b, projects: map[string]project{}, large: map[string]trace.Content{}}
 }
 
 // add begins another operation.
@@ -69,7 +69,7 @@ func (in *intake) write(ctx context.Context) (outcome, error) {
 	var out outcome
 	var ops []trace.Op
 	for _, s := range in.sent {
-		if err := in.check(ctx, s); err == nil {
+		if err := in.place(ctx, s); err == nil {
 			ops = append(ops, s.Op)
 		} else if err = refusal(err); slipway.CodeOf(err) == "" {
 			return out, err
@@ -79,6 +79,9 @@ func (in *intake) write(ctx context.Context) (outcome, error) {
 	}
 	if len(ops) == 0 {
 		return out, nil
+	}
+	for _, o := range ops {
+		in.handOver(&o.Run)
 	}
 	errs, err := in.h.Runs.Write(ctx, ops)
 	if err != nil {
@@ -94,7 +97,6 @@ func (in *intake) write(ctx context.Context) (outcome, error) {
 			out.refused = append(out.refused, err)
 		}
 	}
-	out.kept += len(ops) - len(errs)
 	return out, nil
 }
 
@@ -106,16 +108,24 @@ func refusal(err error) error {
 	return err
 }
 
-func (in *intake) check(ctx context.Context, s *sent) error {
+// handOver leaves large values to whoever writes the run.
+func (in *intake) handOver(r *trace.Run) {
+	for _, c := range []trace.Content{r.Inputs, r.Outputs, r.Extra, r.Events, r.Serialized} {
+		delete(in.large, c.Blob)
+	}
+	for _, a := range r.Attachments {
+		delete(in.large, a.Blob)
+	}
+}
+
+// place says in which project a run is.
+func (in *intake) place(ctx context.Context, s *sent) error {
 	if s.err != nil {
 		return s.err
 	}
 	p := in.projectOf(ctx, s)
-	if p.err != nil {
-		return p.err
-	}
 	s.Run.Project = p.id
-	return s.Check()
+	return p.err
 }
 
 // projectOf is where a run goes, none for a patch that does not say.
@@ -154,7 +164,7 @@ func (in *intake) findProject(ctx context.Context, id slipway.ProjectID, name st
 	return p.ID, err
 }
 
-// close gives back what the request took. What an operation has taken stays.
+// close gives back what the request took.
 func (in *intake) close(ctx context.Context) {
 	for _, c := range in.large {
 		if err := in.h.Runs.Discard(context.WithoutCancel(ctx), c); err != nil {

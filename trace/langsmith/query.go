@@ -15,6 +15,7 @@ import (
 // runQuery is what SDKs ask by. What is null is as what is absent.
 type runQuery struct {
 	Session        []string        `json:"session"`
+	SessionID      string          `json:"session_id"` // of one, as some callers have it
 	ID             []string        `json:"id"`
 	Trace          string          `json:"trace"`
 	ParentRun      string          `json:"parent_run"`
@@ -81,6 +82,9 @@ func (a *runQuery) query(who slipway.Principal) (trace.Query, error) {
 	q := trace.Query{Workspace: who.Workspace, Type: a.RunType, Root: a.IsRoot, Error: a.Error, Text: a.Query, Limit: a.Limit}
 	if a.ExecutionOrder != nil && *a.ExecutionOrder == 1 {
 		q.Root = new(true)
+	}
+	if a.SessionID != "" {
+		a.Session = append(a.Session, a.SessionID)
 	}
 	for _, s := range a.Session {
 		q.Projects = append(q.Projects, slipway.ProjectID(strings.ToLower(s)))

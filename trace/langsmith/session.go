@@ -209,7 +209,7 @@ func (h *Handler) answerSessions(w http.ResponseWriter, r *http.Request, found [
 		for _, p := range found {
 			ids = append(ids, p.ID)
 		}
-		if stats, err = h.Runs.Stats(r.Context(), found[0].Workspace, ids); err != nil {
+		if stats, err = h.Runs.Stats(r.Context(), ids); err != nil {
 			return err
 		}
 	}

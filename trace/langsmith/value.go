@@ -39,7 +39,7 @@ func (in *intake) readFile(ctx context.Context, part io.Reader, size int64) (tra
 		return trace.Content{}, err
 	}
 	if whole {
-		return in.put(ctx, bytes.NewReader(head))
+		return trace.Inline(head), nil
 	}
 	return in.put(ctx, io.MultiReader(bytes.NewReader(head), part))
 }
@@ -66,7 +66,7 @@ func (in *intake) put(ctx context.Context, r io.Reader) (trace.Content, error) {
 		return trace.Content{}, unreadable(read.err)
 	}
 	if err == nil && c.Blob != "" {
-		in.large = append(in.large, c)
+		in.large[c.Blob] = c
 	}
 	return c, err
 }
