@@ -55,6 +55,9 @@ type Workspaces interface {
 	Key(KeyID) (Key, error)
 	KeyByHash(hash string) (Key, error)
 	ListKeys(KeyFilter) ([]Key, error)
+	// AgentKey returns the newest key that was sealed for a deployment's agent
+	// and was not revoked.
+	AgentKey(DeploymentID) (Key, error)
 	// CountAdminKeys counts the keys of administrators of the installation that
 	// are valid at a time.
 	CountAdminKeys(now time.Time) (int, error)

@@ -69,6 +69,8 @@ type Config struct {
 	// Undo is how long what was deleted is kept aside, to be restored; 0 is not
 	// at all.
 	Undo time.Duration
+	// Tracing is where the traces of agents go.
+	Tracing Tracing
 	// Unroute is called after each deletion is committed, and before it is
 	// answered: the deployment's names must lead nowhere, whatever is known of it
 	// that is older than a generation. It must not block.

@@ -64,6 +64,11 @@ func (t Tx) Key(id slipway.KeyID) (slipway.Key, error) {
 	return one(row, err, sure(key), "key", id)
 }
 
+func (t Tx) AgentKey(d slipway.DeploymentID) (slipway.Key, error) {
+	row, err := t.q.GetAgentKey(t.ctx, null(d))
+	return one(row, err, sure(key), "key of the agent of", d)
+}
+
 func (t Tx) ListKeys(f slipway.KeyFilter) ([]slipway.Key, error) {
 	rows, err := t.q.ListKeys(t.ctx, db.ListKeysParams{WorkspaceID: null(f.Workspace), MaxRows: maxRows(f.Limit), Skip: int64(f.Offset)})
 	return many(rows, err, sure(key), "list", "keys")
@@ -105,6 +110,7 @@ func keyRow(k slipway.Key) db.APIKey {
 		ExpiresAt:    micros(k.ExpiresAt),
 		RevokedAt:    micros(k.RevokedAt),
 		LastUsedAt:   micros(k.LastUsedAt),
+		Sealed:       k.Sealed,
 	}
 }
 
@@ -124,5 +130,6 @@ func key(r db.APIKey) slipway.Key {
 		ExpiresAt:  moment(r.ExpiresAt),
 		RevokedAt:  moment(r.RevokedAt),
 		LastUsedAt: moment(r.LastUsedAt),
+		Sealed:     r.Sealed,
 	}
 }

@@ -147,9 +147,9 @@ func (c *control) Assignments(ctx context.Context, after slipway.DeploymentID, l
 	})
 }
 
-func (c *control) Environment(ctx context.Context, l slipway.Lease, r slipway.RevisionID) ([]slipway.EnvVar, error) {
+func (c *control) Environment(ctx context.Context, l slipway.Lease, r slipway.RevisionID, reach string) ([]slipway.EnvVar, error) {
 	return ask(ctx, c, func(ctx context.Context, s *service.Service) ([]slipway.EnvVar, error) {
-		return s.Environment(ctx, l, r)
+		return s.Environment(ctx, l, r, reach)
 	})
 }
 

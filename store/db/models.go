@@ -19,6 +19,7 @@ type APIKey struct {
 	ExpiresAt    int64
 	RevokedAt    int64
 	LastUsedAt   int64
+	Sealed       []byte
 }
 
 type AuditEvent struct {

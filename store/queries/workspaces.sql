@@ -25,14 +25,19 @@ DELETE FROM workspaces WHERE id = $1;
 DELETE FROM api_keys WHERE workspace_id = $1;
 
 -- name: InsertKey :exec
-INSERT INTO api_keys (id, workspace_id, deployment_id, name, hash, scopes, created_at, expires_at, revoked_at, last_used_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+INSERT INTO api_keys (id, workspace_id, deployment_id, name, hash, scopes, created_at, expires_at, revoked_at, last_used_at, sealed)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 
 -- name: GetKeyByHash :one
 SELECT * FROM api_keys WHERE hash = $1;
 
 -- name: GetKey :one
 SELECT * FROM api_keys WHERE id = $1;
+
+-- The newest one that nobody has revoked.
+-- name: GetAgentKey :one
+SELECT * FROM api_keys WHERE deployment_id = $1 AND sealed IS NOT NULL AND revoked_at = 0
+ORDER BY created_at DESC, id DESC LIMIT 1;
 
 -- name: ListKeys :many
 SELECT * FROM api_keys
