@@ -6,6 +6,7 @@ package daemon
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -112,27 +113,28 @@ func AdminKeyFile(data string) string { return filepath.Join(data, "admin.key") 
 
 // Server is a whole server.
 type Server struct {
-	config   Config
-	lock     *os.File
-	store    slipway.Store
-	blobs    *blob.Folder
-	traces   *store.Store
-	images   *registry.Registry
-	engine   *engine.Engine // nil for none
-	driver   slipway.Driver
-	service  *service.Service
-	meter    *meter.Meter
-	metrics  *metrics.Metrics
-	gateway  *gateway.Gateway
-	workers  *reconcile.Reconciler
-	listener *listener.Listener
-	outputs  *listener.Outputs
-	doors    doors
-	names    certificates // nil without TLS
-	stop     context.CancelFunc
-	end      func() error
-	running  sync.WaitGroup
-	failed   chan error
+	config    Config
+	lock      *os.File
+	store     slipway.Store
+	blobs     *blob.Folder
+	traces    *store.Store
+	tracePool *sql.DB // nil where they lie in files
+	images    *registry.Registry
+	engine    *engine.Engine // nil for none
+	driver    slipway.Driver
+	service   *service.Service
+	meter     *meter.Meter
+	metrics   *metrics.Metrics
+	gateway   *gateway.Gateway
+	workers   *reconcile.Reconciler
+	listener  *listener.Listener
+	outputs   *listener.Outputs
+	doors     doors
+	names     certificates // nil without TLS
+	stop      context.CancelFunc
+	end       func() error
+	running   sync.WaitGroup
+	failed    chan error
 }
 
 // Start starts a server. It returns as soon as requests are taken; they may be
@@ -353,9 +355,7 @@ func (s *Server) close() error {
 	if s.store != nil {
 		errs = append(errs, s.store.Close())
 	}
-	if s.traces != nil {
-		errs = append(errs, s.traces.Close())
-	}
+	errs = append(errs, s.closeTraces())
 	if s.blobs != nil {
 		errs = append(errs, s.blobs.Close())
 	}
