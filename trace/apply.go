@@ -1,6 +1,10 @@
 package trace
 
-import "maps"
+import (
+	"maps"
+
+	"github.com/slipwayhq/slipway"
+)
 
 // State is what is kept of a run: what is known of it, and what it takes to put
 // it together in any order.
@@ -16,6 +20,9 @@ const standing = FieldProject | FieldTrace | FieldParent | FieldOrder
 // Apply changes a state, which may be the zero one, by an operation that Check
 // has passed. It does not change what the old state refers to.
 func (s *State) Apply(o Op) error {
+	if o.Within != "" && s.Project != "" && s.Project != o.Within {
+		return slipway.Errorf(slipway.CodeNotFound, "Run %s not found.", o.Run.ID)
+	}
 	if o.Kind == Post && s.Posted {
 		return ErrDuplicate
 	}

@@ -23,6 +23,9 @@ const (
 type Op struct {
 	Kind Kind
 	Run  Run
+	// Within, unless it is "", is the only project whose runs its sender may
+	// change.
+	Within slipway.ProjectID
 }
 
 // ErrDuplicate means that a run was posted before; nothing has changed.

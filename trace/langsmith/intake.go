@@ -94,7 +94,7 @@ func (in *intake) write(ctx context.Context) (outcome, error) {
 		case errors.Is(err, trace.ErrDuplicate):
 			out.duplicates++
 		default:
-			out.refused = append(out.refused, err)
+			out.refused = append(out.refused, refusal(err))
 		}
 	}
 	return out, nil
@@ -125,6 +125,9 @@ func (in *intake) place(ctx context.Context, s *sent) error {
 	}
 	p := in.projectOf(ctx, s)
 	s.Run.Project = p.id
+	if in.who.Deployment != "" {
+		s.Within = p.id // an agent sees no other
+	}
 	return p.err
 }
 
