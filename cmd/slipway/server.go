@@ -57,6 +57,9 @@ func newServerCommand() *cobra.Command {
 	flags.DurationVar(&f.Service.Retention.For, "rollback-window", 72*time.Hour, "how long a revision can be deployed again after another took its place")
 	flags.DurationVar(&f.Service.Undo, "undo", 72*time.Hour, "how long a deployment can be restored after it was deleted (0: not at all)")
 	flags.StringVar(&f.Final, "final-snapshots", "", "folder where the state of a deleted deployment is kept, as an archive, before it goes for good (default: nowhere)")
+	f.Traces = daemon.Traces{Keep: 14 * 24 * time.Hour, Most: 10 << 30}
+	flags.Var((*days)(&f.Traces.Keep), "traces-keep", "how long traces are kept, in whole days; 0 for ever")
+	flags.Var((*byteSize)(&f.Traces.Most), "traces-max-size", "how much traces may take on the disk before the oldest days go; 0 for any amount")
 	f.builds.register(flags)
 	flags.DurationVar(&f.Service.SleepAfter, "sleep-after", 15*time.Minute, "how long nobody must ask for a deployment that may sleep")
 	flags.DurationVar(&f.Service.ScalePace.Up, "scale-up-after", 30*time.Second, "how long more replicas must be needed before they are added")
