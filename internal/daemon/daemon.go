@@ -6,6 +6,7 @@ package daemon
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -39,6 +40,7 @@ import (
 	"github.com/slipwayhq/slipway/secret"
 	"github.com/slipwayhq/slipway/service"
 	"github.com/slipwayhq/slipway/snapshot"
+	"github.com/slipwayhq/slipway/trace/store"
 	"github.com/slipwayhq/slipway/vitals"
 )
 
@@ -90,6 +92,7 @@ type Config struct {
 	Leftovers  leftover.Config // how what nobody knows is looked for; what is unset has its default
 	Access     access.Config   // limits of keys, and the issuer of tokens
 	Proxies    peer.Proxies    // whose word is taken for where a request comes from
+	Traces     Traces          // how much is kept of them; what is unset has no bound
 	AccessLog  *accesslog.Log  // of requests to agents; nil for none. It is closed by whoever opened it
 
 	// Around is put around the store; nil for nothing. Tests die there.
@@ -110,26 +113,28 @@ func AdminKeyFile(data string) string { return filepath.Join(data, "admin.key") 
 
 // Server is a whole server.
 type Server struct {
-	config   Config
-	lock     *os.File
-	store    slipway.Store
-	blobs    *blob.Folder
-	images   *registry.Registry
-	engine   *engine.Engine // nil for none
-	driver   slipway.Driver
-	service  *service.Service
-	meter    *meter.Meter
-	metrics  *metrics.Metrics
-	gateway  *gateway.Gateway
-	workers  *reconcile.Reconciler
-	listener *listener.Listener
-	outputs  *listener.Outputs
-	doors    doors
-	names    certificates // nil without TLS
-	stop     context.CancelFunc
-	end      func() error
-	running  sync.WaitGroup
-	failed   chan error
+	config    Config
+	lock      *os.File
+	store     slipway.Store
+	blobs     *blob.Folder
+	traces    *store.Store
+	tracePool *sql.DB // nil where they lie in files
+	images    *registry.Registry
+	engine    *engine.Engine // nil for none
+	driver    slipway.Driver
+	service   *service.Service
+	meter     *meter.Meter
+	metrics   *metrics.Metrics
+	gateway   *gateway.Gateway
+	workers   *reconcile.Reconciler
+	listener  *listener.Listener
+	outputs   *listener.Outputs
+	doors     doors
+	names     certificates // nil without TLS
+	stop      context.CancelFunc
+	end       func() error
+	running   sync.WaitGroup
+	failed    chan error
 }
 
 // Start starts a server. It returns as soon as requests are taken; they may be
@@ -145,6 +150,7 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	s.stop = stop
 	s.running.Go(func() { s.service.Coordinate(run) })
 	s.running.Go(func() { s.reserve().Watch(run, s.config.Logger) })
+	s.running.Go(func() { s.retainTraces(run) })
 	s.serve()
 	if err := s.listener.Start(run); err != nil {
 		return nil, errors.Join(err, s.Stop())
@@ -156,7 +162,7 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 // open opens every part, in the order in which they need each other.
 func (s *Server) open(ctx context.Context) (err error) {
 	for _, step := range []func(context.Context) error{
-		s.openFolder, s.openSockets, s.openStore, s.openMetrics, s.openNames, s.openControl, s.openData,
+		s.openFolder, s.openSockets, s.openStore, s.openTraces, s.openMetrics, s.openNames, s.openControl, s.openData,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -182,12 +188,12 @@ func (s *Server) reserve() disk.Reserve {
 }
 
 func (s *Server) openStore(ctx context.Context) error {
-	store, err := openStore(ctx, s.config.Data, s.config.Database)
+	opened, err := openStore(ctx, s.config.Data, s.config.Database)
 	if err != nil {
 		return fmt.Errorf("open store: %w", err)
 	}
-	if s.store = store; s.config.Around != nil {
-		s.store = s.config.Around(store)
+	if s.store = opened; s.config.Around != nil {
+		s.store = s.config.Around(opened)
 	}
 	s.blobs, err = blob.OpenFolder(filepath.Join(s.config.Data, "blobs"))
 	return err
@@ -228,7 +234,7 @@ func (s *Server) openControl(ctx context.Context) error {
 		stop()
 		return err
 	}
-	s.handle(control)
+	s.handle(control, s.tracing(keys, ring))
 	s.doors.main.http.RegisterOnShutdown(stop)
 	return s.service.Bootstrap(ctx, func(token string) error { return WriteKey(AdminKeyFile(s.config.Data), token) })
 }
@@ -349,6 +355,7 @@ func (s *Server) close() error {
 	if s.store != nil {
 		errs = append(errs, s.store.Close())
 	}
+	errs = append(errs, s.closeTraces())
 	if s.blobs != nil {
 		errs = append(errs, s.blobs.Close())
 	}

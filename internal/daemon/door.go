@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway/registry"
+	"github.com/slipwayhq/slipway/trace/langsmith"
 )
 
 // idleFor is how long a connection is kept that asks for nothing.
@@ -109,8 +110,8 @@ func (h handshakes) Handle(ctx context.Context, r slog.Record) error {
 }
 
 // handle says who answers where.
-func (s *Server) handle(control http.Handler) {
-	s.doors.main.http.Handler = s.split(control)
+func (s *Server) handle(control, tracing http.Handler) {
+	s.doors.main.http.Handler = s.split(control, tracing)
 	if s.doors.agents != nil {
 		s.doors.agents.http.Handler = s.gateway
 	}
@@ -120,15 +121,17 @@ func (s *Server) handle(control http.Handler) {
 }
 
 // split sends a request to an agent, unless those have a port of their own, to
-// the registry or to the API.
-func (s *Server) split(control http.Handler) http.Handler {
-	apart, counted := s.doors.agents != nil, s.metrics.API(control)
+// the registry, to what takes traces or to the API.
+func (s *Server) split(control, tracing http.Handler) http.Handler {
+	apart, counted, traced := s.doors.agents != nil, s.metrics.API(control), s.metrics.API(tracing)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case !apart && s.gateway.Matches(r):
 			s.gateway.ServeHTTP(w, r)
 		case registry.Matches(r):
 			s.images.ServeHTTP(w, r)
+		case langsmith.Matches(r):
+			traced.ServeHTTP(w, r)
 		default:
 			counted.ServeHTTP(w, r)
 		}
