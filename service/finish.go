@@ -88,7 +88,7 @@ func (s *Service) finishSome(ctx context.Context, dying []slipway.Deployment) (a
 		return time.Time{}, err
 	}
 	for i := range steps {
-		steps[i].more, steps[i].err = s.clear(ctx, steps[i])
+		steps[i].more, steps[i].err = s.clear(ctx, steps[i].Item)
 	}
 	err = s.change(ctx, func(c *change) error {
 		again = time.Time{}
@@ -115,9 +115,8 @@ func (s *Service) finishSome(ctx context.Context, dying []slipway.Deployment) (a
 // clearing is a step of a deletion, and how it went.
 type clearing struct {
 	slipway.Item
-	workspace slipway.WorkspaceID
-	more      bool // it went well, and the next one is due at once
-	err       error
+	more bool // it went well, and the next one is due at once
+	err  error
 }
 
 // hasSteps says whether an item of the control plane's is removed by steps of
@@ -144,7 +143,7 @@ func (s *Service) stepsOf(ctx context.Context, dying []slipway.Deployment) (step
 			}
 			for _, i := range items {
 				if hasSteps(d, i) && !i.RetryAt.After(c.now) && !slices.ContainsFunc(steps, func(s clearing) bool { return s.Deployment == i.Deployment && s.Kind == i.Kind }) {
-					steps = append(steps, clearing{Item: i, workspace: d.Workspace})
+					steps = append(steps, clearing{Item: i})
 				}
 			}
 		}
@@ -155,16 +154,16 @@ func (s *Service) stepsOf(ctx context.Context, dying []slipway.Deployment) (step
 
 // clear removes what the control plane has of a kind, and looks again. Of what
 // can be very much it removes some, and says that there is more.
-func (s *Service) clear(ctx context.Context, step clearing) (more bool, err error) {
-	switch step.Kind {
+func (s *Service) clear(ctx context.Context, i slipway.Item) (more bool, err error) {
+	switch i.Kind {
 	case slipway.ItemUpload:
-		return false, s.clearUploads(ctx, step.Deployment)
+		return false, s.clearUploads(ctx, i.Deployment)
 	case slipway.ItemRepository:
-		return false, s.clearImages(ctx, step.Deployment)
+		return false, s.clearImages(ctx, i.Deployment)
 	case slipway.ItemProject:
-		return s.clearRuns(ctx, step.workspace, slipway.ProjectID(step.Ref))
+		return s.clearRuns(ctx, slipway.ProjectID(i.Ref))
 	}
-	return false, fmt.Errorf("%s is nothing that is removed by itself", step.Kind)
+	return false, fmt.Errorf("%s is nothing that is removed by itself", i.Kind)
 }
 
 func (s *Service) clearUploads(ctx context.Context, d slipway.DeploymentID) error {

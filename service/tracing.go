@@ -27,7 +27,7 @@ type Traces interface {
 	// DeleteProject removes some of a project's runs, with what belongs to them,
 	// and says how many are left. It is called until none are: a call that dies in
 	// the middle is taken up by the next.
-	DeleteProject(ctx context.Context, w slipway.WorkspaceID, id slipway.ProjectID) (left int, err error)
+	DeleteProject(ctx context.Context, id slipway.ProjectID) (left int, err error)
 }
 
 // tendAtOnce bounds how many projects are looked after before anything else is.
@@ -35,11 +35,11 @@ const tendAtOnce = 16
 
 // clearRuns removes some of what was traced to a project, and says whether there
 // is more.
-func (s *Service) clearRuns(ctx context.Context, w slipway.WorkspaceID, id slipway.ProjectID) (more bool, err error) {
+func (s *Service) clearRuns(ctx context.Context, id slipway.ProjectID) (more bool, err error) {
 	if s.config.Tracing.Runs == nil {
 		return false, nil
 	}
-	left, err := s.config.Tracing.Runs.DeleteProject(ctx, w, id)
+	left, err := s.config.Tracing.Runs.DeleteProject(ctx, id)
 	return err == nil && left > 0, err
 }
 
@@ -69,7 +69,7 @@ func (s *Service) tendProjects(ctx context.Context) error {
 func (s *Service) tend(ctx context.Context, p slipway.TracingProject) (more bool, err error) {
 	switch {
 	case p.Hidden:
-		return s.clearRuns(ctx, p.Workspace, p.ID)
+		return s.clearRuns(ctx, p.ID)
 	case s.config.Tracing.Make != nil:
 		return false, s.config.Tracing.Make(ctx, p)
 	}

@@ -41,6 +41,16 @@ func (s *Service) GetWorkspace(ctx context.Context, who slipway.Principal, id sl
 	return w, wrap("get workspace", err)
 }
 
+// Organisation names the installation: by its first workspace, which stays.
+func (s *Service) Organisation(ctx context.Context) (id slipway.WorkspaceID, err error) {
+	err = s.read(ctx, func(c *change) error {
+		home, err := c.home()
+		id = home.ID
+		return err
+	})
+	return id, wrap("look up the installation", err)
+}
+
 // CreateWorkspace is for administrators of the installation.
 func (s *Service) CreateWorkspace(ctx context.Context, who slipway.Principal, name string) (slipway.Workspace, error) {
 	if err := slipway.CheckTitle(name); err != nil {
