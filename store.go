@@ -68,8 +68,9 @@ type Workspaces interface {
 }
 
 // Remains is what is left in a workspace. Deleted are deployments that are gone
-// for clients, and kept aside or being removed.
-type Remains struct{ Deployments, Deleted, Listeners, Projects int }
+// for clients, and kept aside or being removed; Leaving are tracing projects that
+// are being removed by themselves.
+type Remains struct{ Deployments, Deleted, Listeners, Projects, Leaving int }
 
 // KeyFilter selects keys, newest first. Zero fields select all.
 type KeyFilter struct {

@@ -9,12 +9,6 @@ import (
 	"github.com/slipwayhq/slipway"
 )
 
-// Tracing is where the traces of agents go. The zero value has agents trace to
-// this server.
-type Tracing struct {
-	Off bool // agents are told of no place for traces
-}
-
 // Environment implements slipway.Sync: the deployment's own variables and what
 // the contract promises an Agent Server (§8). Nothing else reads values.
 func (s *Service) Environment(ctx context.Context, l slipway.Lease, id slipway.RevisionID, reach string) ([]slipway.EnvVar, error) {
@@ -98,14 +92,20 @@ func (e environment) forTraces() []slipway.EnvVar {
 		return nil
 	case e.tracesElsewhere():
 		return []slipway.EnvVar{{Name: tracingVariable, Value: "true", Public: true}}
+	case e.tracing.Endpoint != "":
+		return e.tracingTo(e.tracing.Endpoint, e.tracing.Key)
 	case e.reach == "":
 		return []slipway.EnvVar{{Name: tracingVariable, Value: "false", Public: true}}
 	}
+	return e.tracingTo(e.endpoint(), e.key)
+}
+
+func (e environment) tracingTo(endpoint, key string) []slipway.EnvVar {
 	return []slipway.EnvVar{
 		{Name: tracingVariable, Value: "true", Public: true},
 		{Name: "HOSTED_LANGSERVE_PROJECT_NAME", Value: e.deployment.Name, Public: true}, // outranks what an app sets
-		{Name: slipway.TracesEndpointVariable, Value: e.endpoint(), Public: true},
-		{Name: slipway.TracesKeyVariable, Value: e.key},
+		{Name: slipway.TracesEndpointVariable, Value: endpoint, Public: true},
+		{Name: slipway.TracesKeyVariable, Value: key},
 	}
 }
 
@@ -117,7 +117,7 @@ func (e environment) endpoint() string { return e.reach + "/api/v1" }
 
 // lacksKey says whether the agent is to have a key of its own, and has none.
 func (e environment) lacksKey() bool {
-	return slices.ContainsFunc(e.given(), func(v slipway.EnvVar) bool { return v.Name == slipway.TracesKeyVariable && v.Value == "" })
+	return e.tracing.Endpoint == "" && slices.ContainsFunc(e.given(), func(v slipway.EnvVar) bool { return v.Name == slipway.TracesKeyVariable && v.Value == "" })
 }
 
 // tracesElsewhere says whether a client has named a place for the traces. A key

@@ -34,7 +34,7 @@ func (t Tx) WorkspaceRemains(id slipway.WorkspaceID) (slipway.Remains, error) {
 }
 
 func remains(r db.WorkspaceRemainsRow) slipway.Remains {
-	return slipway.Remains{Deployments: int(r.Deployments), Deleted: int(r.Deleted), Listeners: int(r.Listeners), Projects: int(r.Projects)}
+	return slipway.Remains{Deployments: int(r.Deployments), Deleted: int(r.Deleted), Listeners: int(r.Listeners), Projects: int(r.Projects), Leaving: int(r.Leaving)}
 }
 
 func (t Tx) DeleteWorkspace(id slipway.WorkspaceID) error {

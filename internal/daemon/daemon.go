@@ -130,6 +130,7 @@ type Server struct {
 	listener  *listener.Listener
 	outputs   *listener.Outputs
 	doors     doors
+	inlets    inlets
 	names     certificates // nil without TLS
 	stop      context.CancelFunc
 	end       func() error
@@ -151,6 +152,9 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	s.running.Go(func() { s.service.Coordinate(run) })
 	s.running.Go(func() { s.reserve().Watch(run, s.config.Logger) })
 	s.running.Go(func() { s.retainTraces(run) })
+	for _, i := range s.inlets.all() {
+		s.running.Go(func() { i.keep(run) })
+	}
 	s.serve()
 	if err := s.listener.Start(run); err != nil {
 		return nil, errors.Join(err, s.Stop())
@@ -162,7 +166,7 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 // open opens every part, in the order in which they need each other.
 func (s *Server) open(ctx context.Context) (err error) {
 	for _, step := range []func(context.Context) error{
-		s.openFolder, s.openSockets, s.openStore, s.openTraces, s.openMetrics, s.openNames, s.openControl, s.openData,
+		s.openFolder, s.openSockets, s.openStore, s.openTraces, s.openMetrics, s.openNames, s.openEngine, s.openControl, s.openData,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -219,6 +223,7 @@ func (s *Server) openControl(ctx context.Context) error {
 	config.Forget = func() { keys.Forget(); s.gateway.ForgetKeys() }
 	config.Moved = s.metrics.Moved
 	config.Room = s.reserve().Refuse
+	config.Tracing.Runs = s.traces
 	config.Unroute = func(d slipway.DeploymentID, generation int64) { s.workers.Unroute(d, generation) }
 	s.service = service.New(s.store, s.blobs, s.images, ring, config)
 	s.gateway = gateway.New(gateway.Config{
@@ -262,8 +267,8 @@ func (s *Server) openData(context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.openEngine(owner); err != nil {
-		return err
+	if s.engine != nil {
+		s.engine.Owner = owner
 	}
 	if s.driver, err = s.openDriver(owner); err != nil {
 		return fmt.Errorf("open driver: %w", err)
@@ -290,8 +295,8 @@ func (s *Server) openData(context.Context) error {
 	watched := vitals.New(s.gateway, s.driver, health)
 	s.workers = reconcile.New(s.service, s.driver, builder, s.gateway, s.outputs, reconcile.Config{
 		Owner: owner, Ports: s.config.Ports, Builds: s.config.Builds, Settle: s.config.Settle, Quiet: s.config.Quiet,
-		DiskMB: int(s.config.AgentDisk >> 20),
-		Meter:  s.meter, Vitals: watched, Final: final, Logger: s.config.Logger, Now: time.Now,
+		DiskMB: int(s.config.AgentDisk >> 20), Reach: s.reach,
+		Meter: s.meter, Vitals: watched, Final: final, Logger: s.config.Logger, Now: time.Now,
 	})
 	s.listener = listener.New(s.service, s.driver, s.workers, s.outputs, listener.Config{
 		Owner: owner, Batch: 100, Vitals: watched, Leftovers: s.scanner(owner, builder), Logger: s.config.Logger,

@@ -111,7 +111,9 @@ func (h handshakes) Handle(ctx context.Context, r slog.Record) error {
 
 // handle says who answers where.
 func (s *Server) handle(control, tracing http.Handler) {
-	s.doors.main.http.Handler = s.split(control, tracing)
+	traced := s.metrics.API(tracing)
+	s.doors.main.http.Handler = s.split(control, traced)
+	s.openInlets(traced)
 	if s.doors.agents != nil {
 		s.doors.agents.http.Handler = s.gateway
 	}
@@ -122,8 +124,8 @@ func (s *Server) handle(control, tracing http.Handler) {
 
 // split sends a request to an agent, unless those have a port of their own, to
 // the registry, to what takes traces or to the API.
-func (s *Server) split(control, tracing http.Handler) http.Handler {
-	apart, counted, traced := s.doors.agents != nil, s.metrics.API(control), s.metrics.API(tracing)
+func (s *Server) split(control, traced http.Handler) http.Handler {
+	apart, counted := s.doors.agents != nil, s.metrics.API(control)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case !apart && s.gateway.Matches(r):
@@ -177,13 +179,19 @@ func (s *Server) serve() {
 // does.
 func (s *Server) finish(ctx context.Context) {
 	var ending sync.WaitGroup
-	for _, d := range s.doors.all() {
+	end := func(server *http.Server) {
 		ending.Go(func() {
-			if err := d.http.Shutdown(ctx); err != nil {
+			if err := server.Shutdown(ctx); err != nil {
 				s.config.Logger.Warn("requests are cut that did not end in time", slog.Duration("after", finishWithin))
-				_ = d.http.Close()
+				_ = server.Close()
 			}
 		})
+	}
+	for _, d := range s.doors.all() {
+		end(d.http)
+	}
+	for _, i := range s.inlets.all() {
+		end(i.http)
 	}
 	ending.Wait()
 }

@@ -343,7 +343,8 @@ SELECT
     (SELECT COUNT(*) FROM deployments AS d WHERE d.workspace_id = $1 AND d.gone_at = 0) AS deployments,
     (SELECT COUNT(*) FROM deployments AS t WHERE t.workspace_id = $1 AND t.gone_at > 0) AS deleted,
     (SELECT COUNT(*) FROM listeners AS l WHERE l.workspace_id = $1) AS listeners,
-    (SELECT COUNT(*) FROM tracing_projects AS p WHERE p.workspace_id = $1 AND NOT p.hidden) AS projects
+    (SELECT COUNT(*) FROM tracing_projects AS p WHERE p.workspace_id = $1 AND NOT p.hidden) AS projects,
+    (SELECT COUNT(*) FROM tracing_projects AS q WHERE q.workspace_id = $1 AND q.hidden AND q.deployment_id IS NULL) AS leaving
 `
 
 type WorkspaceRemainsRow struct {
@@ -351,6 +352,7 @@ type WorkspaceRemainsRow struct {
 	Deleted     int64
 	Listeners   int64
 	Projects    int64
+	Leaving     int64
 }
 
 // What a workspace owns and must not lose with it.
@@ -362,6 +364,7 @@ func (q *Queries) WorkspaceRemains(ctx context.Context, workspaceID string) (Wor
 		&i.Deleted,
 		&i.Listeners,
 		&i.Projects,
+		&i.Leaving,
 	)
 	return i, err
 }

@@ -16,7 +16,8 @@ SELECT
     (SELECT COUNT(*) FROM deployments AS d WHERE d.workspace_id = sqlc.arg(workspace_id) AND d.gone_at = 0) AS deployments,
     (SELECT COUNT(*) FROM deployments AS t WHERE t.workspace_id = sqlc.arg(workspace_id) AND t.gone_at > 0) AS deleted,
     (SELECT COUNT(*) FROM listeners AS l WHERE l.workspace_id = sqlc.arg(workspace_id)) AS listeners,
-    (SELECT COUNT(*) FROM tracing_projects AS p WHERE p.workspace_id = sqlc.arg(workspace_id) AND NOT p.hidden) AS projects;
+    (SELECT COUNT(*) FROM tracing_projects AS p WHERE p.workspace_id = sqlc.arg(workspace_id) AND NOT p.hidden) AS projects,
+    (SELECT COUNT(*) FROM tracing_projects AS q WHERE q.workspace_id = sqlc.arg(workspace_id) AND q.hidden AND q.deployment_id IS NULL) AS leaving;
 
 -- name: DeleteWorkspace :execrows
 DELETE FROM workspaces WHERE id = $1;

@@ -24,6 +24,8 @@ type Projects interface {
 	UpdateProject(context.Context, slipway.Principal, slipway.ProjectID, slipway.ProjectPatch) (slipway.TracingProject, error)
 	DeleteProject(context.Context, slipway.Principal, slipway.ProjectID) error
 	GetWorkspace(context.Context, slipway.Principal, slipway.WorkspaceID) (slipway.Workspace, error)
+	// Organisation names the installation.
+	Organisation(context.Context) (slipway.WorkspaceID, error)
 }
 
 // Signer makes addresses that authorise themselves.
@@ -90,6 +92,8 @@ func (h *Handler) table() []route {
 	return []route{
 		{"GET", "/info", h.info},
 		{"GET", "/settings", h.reading(h.settings)},
+		{"GET", "/auth/public", h.open(h.verify)},
+		{"GET", "/auth/verify", h.open(h.verify)},
 		{"POST", "/metadata/submit", h.reading(h.submitMetadata)},
 		{"POST", "/runs/multipart", h.writing(h.takeMultipart)},
 		{"POST", "/runs/batch", h.writing(h.takeBatch)},
@@ -116,7 +120,7 @@ func (h *Handler) handle(pattern string, serve http.HandlerFunc) {
 func (h *Handler) Routes() []string { return slices.Clone(h.routes) }
 
 // owned are the first segments of paths below a prefix that are the protocol's.
-var owned = map[string]bool{"info": true, "settings": true, "metadata": true, "runs": true, "sessions": true, "otel": true}
+var owned = map[string]bool{"info": true, "settings": true, "metadata": true, "runs": true, "sessions": true, "otel": true, "auth": true}
 
 // Matches says whether a request is for the protocol rather than the API of the
 // control plane, which has paths below / and /v1 too.
