@@ -38,6 +38,7 @@ var measures = []measure{
 	{"deletion", deletion},
 	{"idle-one", idleOne},
 	{"traces", traces},
+	{"traces-http", tracesHTTP},
 	{"binary", binary},
 	{"api", api},
 	{"gateway", gateway},

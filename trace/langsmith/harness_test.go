@@ -289,3 +289,5 @@ func (d *desk) change(ctx context.Context, who slipway.Principal, id slipway.Pro
 func (d *desk) GetWorkspace(_ context.Context, _ slipway.Principal, id slipway.WorkspaceID) (slipway.Workspace, error) {
 	return slipway.Workspace{ID: id, Name: "of " + string(id)}, nil
 }
+
+func (d *desk) Organisation(context.Context) (slipway.WorkspaceID, error) { return "o", nil }

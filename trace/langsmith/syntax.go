@@ -1,6 +1,10 @@
 package langsmith
 
-import "io"
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+)
 
 // maxNesting is how deep arrays and objects may lie in each other, as in
 // encoding/json.
@@ -33,13 +37,25 @@ func (c *checked) Read(p []byte) (int, error) {
 
 // plainBytes is how many bytes of a string stand for themselves. Nearly all of
 // what is large is in strings.
-func plainBytes(text []byte) int {
-	for i, b := range text {
-		if b < ' ' || b == '"' || b == '\\' {
-			return i
+func plainBytes(text []byte) (n int) {
+	for _, special := range []byte{'"', '\\'} {
+		if i := bytes.IndexByte(text, special); i >= 0 {
+			text = text[:i]
 		}
 	}
-	return len(text)
+	for n+8 <= len(text) && !anyControl(binary.LittleEndian.Uint64(text[n:])) {
+		n += 8
+	}
+	for n < len(text) && text[n] >= ' ' {
+		n++
+	}
+	return n
+}
+
+// anyControl says whether one of eight bytes is below a space.
+func anyControl(eight uint64) bool {
+	const spaces, tops = 0x2020202020202020, 0x8080808080808080
+	return (eight-spaces)&^eight&tops != 0
 }
 
 // scanner is an automaton that reads JSON byte by byte.
