@@ -139,11 +139,11 @@ func TestAnAgentThatTakesKeys(t *testing.T) {
 		want    int
 	}{
 		"the workspace's":               {[]string{"X-Api-Key", s.key}, 200},
-		"the workspace's, as a bearer":  {[]string{"Authorization", "Bearer " + s.newKey(map[string]any{"scopes": []string{"read"}})}, 200},
+		"the workspace's, for reading":  {[]string{"X-Api-Key", s.newKey(map[string]any{"scopes": []string{"read"}})}, 200},
 		"the organisation's":            {[]string{"X-Api-Key", s.rootKey()}, 200},
 		"another workspace's":           {[]string{"X-Api-Key", other}, 403},
 		"another workspace's as bearer": {[]string{"Authorization", "Bearer " + other}, 403},
-		"without the right":             {[]string{"Authorization", "Bearer " + s.newKey(map[string]any{"scopes": []string{"delete"}})}, 403},
+		"without the right":             {[]string{"X-Api-Key", s.newKey(map[string]any{"scopes": []string{"delete"}})}, 403},
 		"nobody's":                      {[]string{"X-Api-Key", "slipway_nobody"}, 403},
 		"nobody's, as a bearer":         {[]string{"Authorization", "Bearer nobody"}, 403},
 		"none":                          {nil, 403},
