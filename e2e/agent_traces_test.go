@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -84,6 +85,28 @@ func (d *deployment) tracesAreRemoved() {
 	}) {
 		d.t.Errorf("the receipt: %+v", end.Items)
 	}
+}
+
+// Agents can trace to another installation, here a second server: their projects
+// are made there, and removed.
+func TestAnAgentTracesElsewhere(t *testing.T) {
+	t.Parallel()
+	there := serverOn(t, filepath.Join(t.TempDir(), "data"))
+	s := newServer(t)
+	s.stop()
+	s.args, s.env = append(s.args, "--traces-endpoint", there.url+"/api/v1"), []string{"SLIPWAY_TRACES_API_KEY=" + there.key}
+	s.start()
+	d := s.create("echo")
+	project := d.project()
+	eventually(t, "the project is there", func() bool { return there.traced(project) == 0 })
+	d.deploy(pack(t, echo, nil))
+	d.talk()
+	eventually(t, "a trace arrives there", func() bool { return there.traced(project) > 0 })
+	if n := s.traced(project); n != 0 {
+		t.Errorf("%d traces are here", n)
+	}
+	must(t, s.DeleteDeployment(t.Context(), d.id, client.DeleteOptions{Now: true, TracingProject: true}))
+	eventually(t, "the project is gone there", func() bool { return there.traced(project) == -1 })
 }
 
 // A container traces too, also one that runs while the server starts again. It
