@@ -25,6 +25,7 @@ type serverFlags struct {
 	uids   string
 	images imageFlags
 	reach  reachFlags
+	traces tracesFlags
 
 	maxLayer int // MiB
 	debug    bool
@@ -72,6 +73,7 @@ func newServerCommand() *cobra.Command {
 	registerHealth(flags, &f.Config)
 	f.front.register(flags)
 	f.reach.register(flags)
+	f.traces.register(flags)
 	flags.BoolVar(&f.debug, "debug", false, "log every step of reconciling, with its reason")
 	flags.BoolVar(&f.json, "log-json", false, "log as JSON")
 	return c
@@ -95,6 +97,9 @@ func runServer(ctx context.Context, f serverFlags) error {
 		return usagef("--undo can not be negative")
 	}
 	if err := checkHealth(f.Config); err != nil {
+		return err
+	}
+	if err := f.traces.set(&f.Traces); err != nil {
 		return err
 	}
 	if f.Service.SleepAfter <= 0 || f.Service.ScalePace.Up <= 0 || f.Service.ScalePace.Down <= 0 {

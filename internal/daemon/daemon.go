@@ -92,7 +92,7 @@ type Config struct {
 	Leftovers  leftover.Config // how what nobody knows is looked for; what is unset has its default
 	Access     access.Config   // limits of keys, and the issuer of tokens
 	Proxies    peer.Proxies    // whose word is taken for where a request comes from
-	Traces     Traces          // how much is kept of them; what is unset has no bound
+	Traces     Traces          // where they go, and how much is kept of them
 	AccessLog  *accesslog.Log  // of requests to agents; nil for none. It is closed by whoever opened it
 
 	// Around is put around the store; nil for nothing. Tests die there.
@@ -223,7 +223,7 @@ func (s *Server) openControl(ctx context.Context) error {
 	config.Forget = func() { keys.Forget(); s.gateway.ForgetKeys() }
 	config.Moved = s.metrics.Moved
 	config.Room = s.reserve().Refuse
-	config.Tracing.Runs = s.traces
+	config.Tracing = s.where()
 	config.Unroute = func(d slipway.DeploymentID, generation int64) { s.workers.Unroute(d, generation) }
 	s.service = service.New(s.store, s.blobs, s.images, ring, config)
 	s.gateway = gateway.New(gateway.Config{

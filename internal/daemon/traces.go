@@ -9,18 +9,47 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/access"
 	"github.com/slipwayhq/slipway/secret"
+	"github.com/slipwayhq/slipway/service"
 	"github.com/slipwayhq/slipway/trace/langsmith"
+	"github.com/slipwayhq/slipway/trace/remote"
 	"github.com/slipwayhq/slipway/trace/store"
 	"github.com/slipwayhq/slipway/trace/store/postgres"
 	"github.com/slipwayhq/slipway/trace/store/sqlite"
 )
 
-// Traces is how much is kept of what agents do.
+// Traces is where those of agents go, and how much is kept of them here.
 type Traces struct {
 	Keep time.Duration // whole days; 0 for ever
 	Most int64         // bytes of disk; 0 without a bound
+	Off  bool          // agents are not told to trace
+	// Endpoint is another installation, to which agents trace with its Key; ""
+	// for this one.
+	Endpoint, Key string
+}
+
+// where is where the control plane has agents trace to, and removes runs.
+func (s *Server) where() service.Tracing {
+	t := s.config.Traces
+	if t.Endpoint == "" {
+		return service.Tracing{Off: t.Off, Runs: s.traces}
+	}
+	there := remote.Open(t.Endpoint, t.Key, s.config.Logger)
+	return service.Tracing{Off: t.Off, Runs: everywhere{s.traces, there}, Endpoint: t.Endpoint, Key: t.Key, Make: there.Make}
+}
+
+// everywhere are places that have runs of the same projects.
+type everywhere []service.Traces
+
+func (e everywhere) DeleteProject(ctx context.Context, id slipway.ProjectID) (left int, err error) {
+	for _, place := range e {
+		if left, err = place.DeleteProject(ctx, id); err != nil || left > 0 {
+			return left, err
+		}
+	}
+	return 0, nil
 }
 
 // retainEvery is how often it is looked whether traces are too old or too many.
