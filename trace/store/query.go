@@ -15,8 +15,6 @@ const (
 	chunk = 500
 	// chunkHeavy is how many it reads at once with their values.
 	chunkHeavy = 100
-	// maxLooked bounds how many runs are looked at for one page.
-	maxLooked = 200_000
 	// maxPageBytes is where a page ends that has fewer runs than it may.
 	maxPageBytes = 32 << 20
 )
@@ -223,7 +221,7 @@ func (a *answer) list(ctx context.Context) error {
 		}
 	}
 	heap.Init(m)
-	for looked := 0; len(m.streams) > 0; looked++ {
+	for looked := 1; len(m.streams) > 0; looked++ {
 		first := m.streams[0]
 		if len(first.runs) == 0 {
 			if looked--; first.ended {
@@ -237,7 +235,7 @@ func (a *answer) list(ctx context.Context) error {
 			continue
 		}
 		more, err := a.look(ctx, listed{first.runs[0], first.day})
-		if err != nil || !more || looked == maxLooked {
+		if err != nil || !more || looked == a.store.config.Looks {
 			return err
 		}
 		first.runs = first.runs[1:]
@@ -251,20 +249,17 @@ func (a *answer) list(ctx context.Context) error {
 type stream struct {
 	day     Date
 	project slipway.ProjectID
-	from    trace.Cursor // what is left comes after it
+	from    trace.Cursor // what is left does not come before it
 	begun   bool         // from is that of a run that was read
 	runs    []trace.Run  // that have been read
 	ended   bool         // there is nothing but them
 }
 
+// newStream knows that nothing comes before the day's last run, or first.
 func newStream(q *trace.Query, k Known, p slipway.ProjectID) *stream {
-	st := &stream{day: k.Date, project: p, from: q.After}
-	bound := trace.Cursor{Start: moment(k.Last), ID: trace.ID(bytes.Repeat([]byte{0xff}, len(trace.ID{})))}
+	st := &stream{day: k.Date, project: p, from: trace.Cursor{Start: moment(k.Last), ID: trace.ID(bytes.Repeat([]byte{0xff}, len(trace.ID{})))}}
 	if q.Oldest {
-		bound = trace.Cursor{Start: moment(k.First)}
-	}
-	if q.After.IsZero() || q.Compare(q.After, bound) < 0 {
-		st.from = bound
+		st.from = trace.Cursor{Start: moment(k.First)}
 	}
 	return st
 }
