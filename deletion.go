@@ -172,7 +172,7 @@ func (r DeletionReceipt) Done(at time.Time) DeletionReceipt {
 	}
 	for n := range r.Items {
 		switch i := &r.Items[n]; i.Kind {
-		case ItemLogs, ItemProject, ItemRecords:
+		case ItemLogs, ItemRecords:
 			i.RemovedAt, i.VerifiedAt = at, at
 		}
 	}

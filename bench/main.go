@@ -37,6 +37,8 @@ var measures = []measure{
 	{"thousand", thousand},
 	{"deletion", deletion},
 	{"idle-one", idleOne},
+	{"traces", traces},
+	{"traces-http", tracesHTTP},
 	{"binary", binary},
 	{"api", api},
 	{"gateway", gateway},

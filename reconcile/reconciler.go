@@ -64,6 +64,9 @@ type Config struct {
 	Quiet time.Duration
 	// DiskMB is how much an instance may keep on the disk; 0 for any number.
 	DiskMB int
+	// Reach says where an instance, a container or not, reaches the control
+	// plane: http://host:port, or "" if it can not. nil says so of all.
+	Reach  func(ctx context.Context, container bool) string
 	Logger *slog.Logger
 	Now    func() time.Time
 }
@@ -93,6 +96,9 @@ type Reconciler struct {
 func New(s slipway.Sync, driver slipway.Driver, builder Builder, router slipway.Router, outputs Outputs, config Config) *Reconciler {
 	if config.Vitals == nil {
 		config.Vitals = unwatched{}
+	}
+	if config.Reach == nil {
+		config.Reach = func(context.Context, bool) string { return "" }
 	}
 	return &Reconciler{
 		sync: s, driver: driver, builder: builder, router: router, outputs: outputs, kinds: builder.Kinds(), config: config,

@@ -139,7 +139,7 @@ func (w *worker) workload(ctx context.Context, s step) (slipway.Workload, error)
 	if err != nil {
 		return slipway.Workload{}, fmt.Errorf("prepare launch: %w", err)
 	}
-	env, err := w.sync.Environment(ctx, w.lease, s.revision.ID)
+	env, err := w.sync.Environment(ctx, w.lease, s.revision.ID, w.config.Reach(ctx, s.revision.Artefact.Image != ""))
 	if err != nil {
 		return slipway.Workload{}, fmt.Errorf("read environment: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/slipwayhq/slipway"
 )
@@ -163,7 +164,7 @@ func (c *change) advance(d *slipway.Deployment) error {
 		if err != nil {
 			return fmt.Errorf("read inventory: %w", err)
 		}
-		if d.Latest == "" && !slices.ContainsFunc(items, hasSteps) {
+		if d.Latest == "" && !slices.ContainsFunc(items, func(i slipway.Item) bool { return hasSteps(*d, i) }) {
 			return c.end(*d)
 		}
 	case slipway.AwaitingDelete:
@@ -210,7 +211,7 @@ func (c *change) letGoOfProject(d *slipway.Deployment, remove bool) error {
 	}
 	p.Deployment, p.Kept, p.Hidden = "", true, false
 	if remove {
-		p.Deployment, p.Kept, p.Hidden = d.ID, false, true
+		p.Deployment, p.Kept, p.Hidden, p.DueAt = d.ID, false, true, time.Time{}
 		d.DeleteProject = true
 	}
 	return wrap("let go of tracing project", c.UpdateProject(p))

@@ -91,13 +91,13 @@ func (c *change) bringBack(d *slipway.Deployment, name string) (err error) {
 
 // takeProject gives a deployment that is restored its tracing project again,
 // hidden or kept, under its name; or that which a new deployment would get, if
-// its own has gone to another.
+// its own has gone to another or is being removed by itself.
 func (c *change) takeProject(d *slipway.Deployment, name string) error {
 	own, err := c.Project(d.Project)
 	switch {
 	case err != nil && !errors.Is(err, slipway.ErrNoRow):
 		return fmt.Errorf("read tracing project: %w", err)
-	case err == nil && (own.Hidden || own.Kept):
+	case err == nil && (own.Kept || own.Hidden && own.Deployment == d.ID):
 		return c.takeBack(d, own, name)
 	}
 	p, made, err := c.freeProject(d.Workspace, name)

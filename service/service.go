@@ -72,6 +72,8 @@ type Config struct {
 	// KeepReceipts is how long the receipt of a deletion is kept, from the moment
 	// that nothing was left; a year if it is unset, for ever if it is negative.
 	KeepReceipts time.Duration
+	// Tracing is where the traces of agents go.
+	Tracing Tracing
 	// Unroute is called after each deletion is committed, and before it is
 	// answered: the deployment's names must lead nowhere, whatever is known of it
 	// that is older than a generation. It must not block.

@@ -118,6 +118,8 @@ func (f *fakeServer) handler() http.Handler {
 		"POST /v1/projects/{id}/deploy_logs":                      f.logs,
 		"POST /v1/projects/{id}/revisions/{revision}/build_logs":  f.logs,
 		"POST /v1/projects/{id}/revisions/{revision}/deploy_logs": f.logs,
+		"GET /api/v1/sessions":                                    f.metrics,
+		"POST /api/v1/runs/query":                                 f.metrics,
 		"POST /d/echo/threads":                                    f.thread,
 		"POST /d/echo/threads/t/runs/stream":                      f.run,
 	} {

@@ -19,6 +19,7 @@ type APIKey struct {
 	ExpiresAt    int64
 	RevokedAt    int64
 	LastUsedAt   int64
+	Sealed       []byte
 }
 
 type AuditEvent struct {
@@ -211,6 +212,11 @@ type TracingProject struct {
 	Kept         bool
 	CreatedAt    int64
 	Hidden       bool
+	Description  string
+	Extra        string
+	EndedAt      int64
+	DueAt        int64
+	Attempts     int64
 }
 
 type Upload struct {

@@ -50,6 +50,7 @@ func Run(t *testing.T, open func(t *testing.T) slipway.Store) {
 		"Inventory":          testInventory,
 		"Uploads":            testUploads,
 		"Projects":           testProjects,
+		"ProjectLists":       testProjectLists,
 		"Secrets":            testSecrets,
 		"Listeners":          testListeners,
 		"ListenerPlacement":  testListenerDeployments,
