@@ -127,6 +127,7 @@ func TestWhatFailsElsewhereIsSaid(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	i.refuses = 503
 	if _, err := i.projects().DeleteProject(t.Context(), "a"); err == nil {
 		t.Error("it was deleted in trouble")
 	}
