@@ -93,7 +93,8 @@ type page struct {
 	err  error // of reading what was kept
 }
 
-// writeRuns answers with runs, and what comes before and after them. When something can not be read any more the answer is cut.
+// writeRuns answers with runs, and what comes before and after them. When
+// something can not be read any more the answer is cut.
 func (h *Handler) writeRuns(w http.ResponseWriter, r *http.Request, before string, runs []trace.Run, columns []column, after, zone string) {
 	w.Header().Set("Content-Type", "application/json")
 	p := &page{h: h, ctx: r.Context(), base: h.base(r), zone: zone, w: bufio.NewWriterSize(w, 32<<10)}
