@@ -3,7 +3,6 @@ package langsmith
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 
@@ -208,11 +207,11 @@ func (o *outcome) err() error {
 	return nil
 }
 
-// about says which run an error is about.
+// aboutRun says which run, and what of it, an error is about.
 func aboutRun(id trace.ID, what string, err error) error {
 	e, ok := errors.AsType[*slipway.Error](err)
 	if !ok || e.Code != slipway.CodeInvalid {
 		return err
 	}
-	return slipway.Errorf(slipway.CodeInvalid, "Run %s: %s: %s", id, what, fmt.Sprint(e.Text))
+	return slipway.Errorf(slipway.CodeInvalid, "Run %s: %s: %s", id, what, e.Text)
 }

@@ -287,7 +287,7 @@ func TestBombs(t *testing.T) {
 	o := open(t)
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
-	_, err := io.Copy(z, io.MultiReader(strings.NewReader(`{"post": ["`), io.LimitReader(letters{}, 200<<20)))
+	_, err := io.Copy(z, io.MultiReader(strings.NewReader(`{"post": ["`), io.LimitReader(letters{}, 40<<20)))
 	must(t, err)
 	must(t, z.Close())
 	r := o.request("w", "POST", "/runs/batch", "application/json", &packed)

@@ -93,7 +93,8 @@ type page struct {
 	err  error // of reading what was kept
 }
 
-// writeRuns answers with runs, and what comes before and after them. When something can not be read any more the answer is cut.
+// writeRuns answers with runs, and what comes before and after them. When
+// something can not be read any more the answer is cut.
 func (h *Handler) writeRuns(w http.ResponseWriter, r *http.Request, before string, runs []trace.Run, columns []column, after, zone string) {
 	w.Header().Set("Content-Type", "application/json")
 	p := &page{h: h, ctx: r.Context(), base: h.base(r), zone: zone, w: bufio.NewWriterSize(w, 32<<10)}
@@ -115,20 +116,31 @@ func (h *Handler) writeRuns(w http.ResponseWriter, r *http.Request, before strin
 }
 
 func (p *page) run(r *trace.Run, columns []column) {
+	p.raw("{")
 	for i, c := range columns {
-		p.raw(map[bool]string{true: "{", false: ","}[i == 0] + `"` + c.name + `":`)
+		if i > 0 {
+			p.raw(",")
+		}
+		p.raw(`"` + c.name + `":`)
 		c.write(p, r)
 	}
 	p.raw("}")
 }
 
-func (p *page) raw(text string)      { _, _ = p.w.WriteString(text) }
-func (p *page) null(*trace.Run)      { p.raw("null") }
-func (p *page) time(at time.Time)    { p.value(orNull(written(at)+p.zone, at.IsZero())) }
-func (p *page) id(id trace.ID)       { p.value(orNull(id.String(), id.IsZero())) }
-func (p *page) textOrNull(s string)  { p.value(orNull(s, s == "")) }
-func (p *page) text(s string)        { p.value(s) }
-func orNull(s string, null bool) any { return map[bool]any{false: s}[null] }
+func (p *page) raw(text string)     { _, _ = p.w.WriteString(text) }
+func (p *page) null(*trace.Run)     { p.raw("null") }
+func (p *page) text(s string)       { p.value(s) }
+func (p *page) time(at time.Time)   { p.textUnless(at.IsZero(), written(at)+p.zone) }
+func (p *page) id(id trace.ID)      { p.textUnless(id.IsZero(), id.String()) }
+func (p *page) textOrNull(s string) { p.textUnless(s == "", s) }
+
+func (p *page) textUnless(null bool, s string) {
+	if null {
+		p.raw("null")
+		return
+	}
+	p.text(s)
+}
 
 func (p *page) value(v any) {
 	text, err := json.Marshal(v)

@@ -171,9 +171,16 @@ func single(text json.RawMessage) (string, error) {
 	return strings.Join(list, ""), nil
 }
 
+// maxHeavy bounds a page of runs with their values, which are in memory until it
+// is written. Clients go on by its cursor.
+const maxHeavy = 100
+
 // find returns runs that somebody may see. An SDK takes an empty page for the
 // last one, so that there is none before the end.
 func (h *Handler) find(ctx context.Context, who slipway.Principal, q trace.Query) (trace.Page, error) {
+	if q.Select&trace.Heavy != 0 {
+		q.Limit = min(q.Limit, maxHeavy)
+	}
 	v := h.viewOf(who)
 	for _, p := range q.Projects {
 		ok, err := v.sees(ctx, p)
