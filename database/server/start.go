@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -33,21 +32,12 @@ func (s *Server) policy(p programs.Programs, as *confine.User, write ...string) 
 	policy := confine.Policy{
 		Env: []string{"PATH=" + p.Bin + ":/usr/bin:/bin", "LC_ALL=C.UTF-8", "HOME=/"}, Dir: "/", Umask: 0o077,
 		User: as, NoNewPrivileges: true, Confined: true,
-		Read: []string{s.home(p.Bin), s.conf()}, Write: append(write, "/dev/shm"),
+		Read: []string{p.Home, s.conf()}, Write: append(write, "/dev/shm"),
 	}
 	if as != nil {
 		policy.Hide = append(confine.Closed(append(policy.Read, policy.Write...)...), s.config.Hide)
 	}
 	return policy
-}
-
-// home is the folder of programs with what they find from there. Those that are
-// brought lie deeper, in a folder of their own.
-func (s *Server) home(bin string) string {
-	if rest, err := filepath.Rel(s.config.Hide, bin); err == nil && filepath.IsLocal(rest) {
-		return filepath.Dir(filepath.Dir(filepath.Dir(bin)))
-	}
-	return filepath.Dir(bin)
 }
 
 // unconfined says what to do where a program can not be kept from the rest.
