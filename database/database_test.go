@@ -44,8 +44,8 @@ func open(t testing.TB, server database.Server, change ...func(*database.Config)
 	return p
 }
 
-// exec runs a statement of the administrator's.
-func exec(t testing.TB, c *postgrestest.Cluster, statement string) {
+// run runs a statement of the administrator's.
+func run(t testing.TB, c *postgrestest.Cluster, statement string) {
 	t.Helper()
 	if err := c.Exec("postgres", statement); err != nil {
 		t.Fatal(err)
@@ -71,7 +71,7 @@ func world(t *testing.T, c *postgrestest.Cluster, admin string) databasetest.Wor
 		Open: func(t testing.TB, installation string) slipway.Databases {
 			return open(t, given(t, admin), func(c *database.Config) { c.Owner = installation })
 		},
-		Drop:      func(t testing.TB, d slipway.DeploymentID) { exec(t, c, "DROP DATABASE "+name(d)+" WITH (FORCE)") },
+		Drop:      func(t testing.TB, d slipway.DeploymentID) { run(t, c, "DROP DATABASE "+name(d)+" WITH (FORCE)") },
 		Orders:    4,
 		Connects:  true,
 		Strangers: func(t testing.TB, like slipway.DeploymentID) func() { return strangers(t, c, like) },
@@ -82,12 +82,12 @@ func world(t *testing.T, c *postgrestest.Cluster, admin string) databasetest.Wor
 // with none.
 func strangers(t testing.TB, c *postgrestest.Cluster, like slipway.DeploymentID) (intact func()) {
 	n := name(like)
-	exec(t, c, "CREATE ROLE "+n+"_1 LOGIN PASSWORD 'theirs'")
-	exec(t, c, "CREATE DATABASE "+n)
-	exec(t, c, "COMMENT ON DATABASE "+n+" IS 'slipway deployment="+string(like)+` installation="there" made=2026-01-01T00:00:00Z'`)
+	run(t, c, "CREATE ROLE "+n+"_1 LOGIN PASSWORD 'theirs'")
+	run(t, c, "CREATE DATABASE "+n)
+	run(t, c, "COMMENT ON DATABASE "+n+" IS 'slipway deployment="+string(like)+` installation="there" made=2026-01-01T00:00:00Z'`)
 	t.Cleanup(func() {
-		exec(t, c, "DROP DATABASE "+n)
-		exec(t, c, "DROP ROLE "+n+"_1")
+		run(t, c, "DROP DATABASE "+n)
+		run(t, c, "DROP ROLE "+n+"_1")
 	})
 	u, err := url.Parse(c.URL(n))
 	if err != nil {
@@ -109,7 +109,7 @@ func TestDatabases(t *testing.T) {
 // An administrator need not be a superuser.
 func TestDatabasesByNoSuperuser(t *testing.T) {
 	c := postgrestest.Shared(t)
-	exec(t, c, "CREATE ROLE keeper LOGIN CREATEDB CREATEROLE PASSWORD 'k'")
+	run(t, c, "CREATE ROLE keeper LOGIN CREATEDB CREATEROLE PASSWORD 'k'")
 	u, err := url.Parse(c.URL("postgres"))
 	if err != nil {
 		t.Fatal(err)

