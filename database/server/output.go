@@ -36,7 +36,7 @@ func (s *Server) lastWords() string {
 	return string(bytes.TrimSpace(words))
 }
 
-// trim empties the file once it is large; the half that is newest is kept beside
+// trim empties the file once it has half of what is kept; the rest is kept beside
 // it. PostgreSQL only appends, so its next line is at the beginning.
 func (s *Server) trim() error {
 	info, err := os.Stat(s.log())
