@@ -7,6 +7,7 @@ package programs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -114,6 +115,9 @@ func (f Finder) Find(ctx context.Context, w Wanted) (Programs, error) {
 		return *installed, nil
 	}
 	home, bin, err := f.Bring(ctx)
+	if final, ok := errors.AsType[*slipway.Failure](err); ok { // of a build; here it is tried again
+		err = fmt.Errorf("PostgreSQL is not installed here, and can not be brought: %s %s", final.Message, final.Hint)
+	}
 	if err != nil {
 		return Programs{}, err
 	}

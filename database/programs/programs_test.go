@@ -79,6 +79,13 @@ func TestPlan(t *testing.T) {
 	if installed, brought, err := f.Plan(t.Context(), programs.Servers(0)); installed != nil || brought != "a wheel" || err != nil {
 		t.Errorf("%v, %q, %v", installed, brought, err)
 	}
+	f.Bring = func(context.Context) (string, string, error) {
+		return "", "", &slipway.Failure{Message: "The index is away.", Hint: "Come back."}
+	}
+	_, err := f.Find(t.Context(), programs.Servers(0))
+	if _, final := errors.AsType[*slipway.Failure](err); final || err == nil || !strings.Contains(err.Error(), "The index is away. Come back.") {
+		t.Errorf("it can not be brought: %v", err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := f.Find(ctx, programs.Servers(0)); !errors.Is(err, context.Canceled) {

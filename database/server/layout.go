@@ -61,23 +61,38 @@ func (l layout) version() (int, error) {
 
 // password returns the administrator's, made at the first call.
 func (l layout) password() (string, error) {
-	return l.kept("admin", rand.Text)
+	password, err := l.line("admin")
+	if err != nil || password != "" {
+		return password, err
+	}
+	password = rand.Text()
+	return password, writeWhole(l.path("admin"), password+"\n", 0o600)
 }
 
-// kept returns what a file holds, or what is put there now for good.
-func (l layout) kept(name string, initial func() string) (string, error) {
+// keptPort is where the server has answered before; 0 if it never did.
+func (l layout) keptPort() (int, error) {
+	text, err := l.line("port")
+	if err != nil || text == "" {
+		return 0, err
+	}
+	return strconv.Atoi(text)
+}
+
+// keepPort keeps it for good.
+func (l layout) keepPort(port int) error {
+	if kept, err := l.keptPort(); err == nil && kept == port {
+		return nil
+	}
+	return writeWhole(l.path("port"), strconv.Itoa(port)+"\n", 0o600)
+}
+
+// line is what a file holds, "" if there is none.
+func (l layout) line(name string) (string, error) {
 	text, err := os.ReadFile(l.path(name))
-	if err == nil && len(text) > 0 {
-		return strings.TrimSpace(string(text)), nil
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", err
-	}
-	value := initial()
-	if value == "" {
+	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
-	return value, writeWhole(l.path(name), value+"\n", 0o600)
+	return strings.TrimSpace(string(text)), err
 }
 
 // writeWhole writes a file that is whole and on the disk, or as it was.

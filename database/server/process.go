@@ -108,10 +108,21 @@ func named(file string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	line, _, _ := strings.Cut(string(text), "\n")
-	pid, err := strconv.Atoi(strings.TrimSpace(line))
-	if err != nil {
-		return 0, nil // it is just being written
+	return numberAt(string(text), 0), nil
+}
+
+// portLine is the line of PostgreSQL's lock file with its port.
+const portLine = 3
+
+// numberAt is the number in a line, 0 if it is just being written.
+func numberAt(text string, line int) int {
+	lines := strings.Split(text, "\n")
+	if len(lines) <= line+1 {
+		return 0
 	}
-	return pid, nil
+	number, err := strconv.Atoi(strings.TrimSpace(lines[line]))
+	if err != nil {
+		return 0
+	}
+	return number
 }

@@ -277,9 +277,6 @@ func (s *Server) greet(p *process, adopted bool) error {
 		if err == nil {
 			return nil
 		}
-		if f, final := errors.AsType[*slipway.Failure](err); final {
-			return f
-		}
 		if p.ended() {
 			return s.epitaph(p)
 		}
@@ -302,10 +299,11 @@ const meetWithin = 10 * time.Second
 
 // meet connects once, and learns how others do.
 func (s *Server) meet(adopted bool) error {
-	port, err := s.port()
+	lock, err := os.ReadFile(s.pidFile())
 	if err != nil {
 		return err
 	}
+	port := numberAt(string(lock), portLine)
 	config, err := s.admin(port)
 	if err != nil {
 		return err
@@ -324,6 +322,9 @@ func (s *Server) meet(adopted bool) error {
 	}
 	var listens string
 	if err := conn.QueryRow(ctx, "SELECT current_setting('listen_addresses')").Scan(&listens); err != nil {
+		return err
+	}
+	if err := s.keepPort(port); err != nil {
 		return err
 	}
 	s.mu.Lock()

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -421,6 +422,77 @@ func TestPortTaken(t *testing.T) {
 	stranger.Close()
 	if e := reach(t, s); e.Agents.Host != host {
 		t.Errorf("it is at %s, and was at %s", e.Agents.Host, host)
+	}
+}
+
+// A server that can not start says why.
+func TestBadSettings(t *testing.T) {
+	folder := newFolder(t)
+	s := open(t, config(folder))
+	reach(t, s)
+	if err := s.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	custom := filepath.Join(folder, "conf", "custom.conf")
+	if err := os.WriteFile(custom, []byte("work_memory = '1MB'\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, config(folder))
+	if reason := fails(t, s); !strings.Contains(reason.Error(), `unrecognized configuration parameter "work_memory"`) {
+		t.Errorf("%v", reason)
+	}
+	if err := os.WriteFile(custom, []byte("work_mem = '1MB'\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := ask(t, connect(t, reach(t, s)), "SHOW work_mem"); got != "1MB" {
+		t.Errorf("work_mem is %s", got)
+	}
+}
+
+// Where we are not root it is of our user.
+func TestByAnotherUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("the other tests are it")
+	}
+	folder := newFolder(t)
+	nobody, err := user.Lookup("nobody")
+	if err != nil {
+		t.Skip(err)
+	}
+	id, err := strconv.Atoi(nobody.Uid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, above := range []string{filepath.Dir(folder), filepath.Dir(filepath.Dir(folder))} {
+		if err := errors.Join(os.Chmod(above, 0o755), os.Lchown(above, id, id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The binary of the test lies where only root gets to.
+	self := filepath.Join(filepath.Dir(folder), "self")
+	if out, err := exec.Command("cp", os.Args[0], self).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	cmd := exec.Command(self, "-test.run=^$")
+	cmd.Env, cmd.Dir = append(os.Environ(), child+"="+folder, "HOME=/"), "/"
+	cmd.SysProcAttr, cmd.Stderr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(id), Gid: uint32(id)}}, os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil || line != "up <nil>\n" {
+		t.Errorf("the child said %q, %v", line, err)
+	}
+	if err := errors.Join(cmd.Process.Kill(), ignore(cmd.Wait())); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat("/proc/" + strconv.Itoa(first(t, folder)))
+	if err != nil || info.Sys().(*syscall.Stat_t).Uid != uint32(id) {
+		t.Errorf("it runs as %+v, %v", info.Sys(), err)
 	}
 }
 

@@ -52,30 +52,28 @@ func (s *Server) unconfined(err error) error {
 	}
 }
 
-// port returns where it listens, for good, unless another one is set.
+// port returns where it is to listen: where it did before, unless another one is
+// set. Before it has ever answered, that is the first free one.
 func (s *Server) port() (int, error) {
-	if s.config.Port != 0 {
-		text := strconv.Itoa(s.config.Port)
-		if kept, err := os.ReadFile(s.path("port")); err == nil && strings.TrimSpace(string(kept)) == text {
-			return s.config.Port, nil
+	port := s.config.Port
+	if port == 0 {
+		var err error
+		if port, err = s.keptPort(); err != nil {
+			return 0, err
 		}
-		return s.config.Port, writeWhole(s.path("port"), text+"\n", 0o600)
 	}
-	text, err := s.kept("port", func() string {
-		for port := firstPort; port <= lastPort; port++ {
-			if isFree(port) {
-				return strconv.Itoa(port)
-			}
+	if port != 0 {
+		if !isFree(port) {
+			return 0, fmt.Errorf("port %d of %s, which is PostgreSQL's, is taken by another program: end that, or set another port, which agents get with their next revision", port, loopback)
 		}
-		return ""
-	})
-	if err != nil {
-		return 0, err
+		return port, nil
 	}
-	if text == "" {
-		return 0, fmt.Errorf("no port from %d to %d is free for PostgreSQL: set one", firstPort, lastPort)
+	for port := firstPort; port <= lastPort; port++ {
+		if isFree(port) {
+			return port, nil
+		}
 	}
-	return strconv.Atoi(text)
+	return 0, fmt.Errorf("no port from %d to %d is free for PostgreSQL: set one", firstPort, lastPort)
 }
 
 // isFree tries a port. No process is forked meanwhile: until it executes, it would
@@ -92,9 +90,6 @@ func (s *Server) start(ctx context.Context, p programs.Programs) (*process, erro
 	port, err := s.port()
 	if err != nil {
 		return nil, err
-	}
-	if !isFree(port) {
-		return nil, fmt.Errorf("port %d of %s, which PostgreSQL has had so far, is taken by another program: end that, or set another port, which agents get with their next revision", port, loopback)
 	}
 	if err := s.prepare(port); err != nil {
 		return nil, s.full(err)
