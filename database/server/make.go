@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/slipwayhq/slipway/database/programs"
 	"github.com/slipwayhq/slipway/internal/confine"
@@ -75,17 +76,26 @@ func (s *Server) maker() (*confine.User, error) {
 	return &confine.User{UID: uid, GID: gid}, errors.Join(err1, err2)
 }
 
-// give makes a folder with all that is in it a user's.
+// give makes a folder with all that is in it a user's, unless it is already. It
+// comes last, so that one which is begun is gone through again.
 func give(folder string, u *confine.User) error {
-	if u == nil {
+	info, err := os.Lstat(folder)
+	if err != nil || u == nil {
+		return err
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) == u.UID {
 		return nil
 	}
-	return filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
-		if err != nil {
+	err = filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || path == folder {
 			return err
 		}
 		return os.Lchown(path, u.UID, u.GID)
 	})
+	if err != nil {
+		return err
+	}
+	return os.Lchown(folder, u.UID, u.GID)
 }
 
 // reason is what initdb says of an error, or all that it says.

@@ -496,6 +496,26 @@ func TestByAnotherUser(t *testing.T) {
 	}
 }
 
+// After a change of the user that it runs as it is that one's.
+func TestAnotherUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("becomes other users")
+	}
+	folder := newFolder(t)
+	s := open(t, config(folder))
+	reach(t, s)
+	if err := s.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c := config(folder)
+	c.User = &confine.User{UID: uid + 1, GID: uid + 1}
+	connect(t, reach(t, open(t, c)))
+	info, err := os.Stat("/proc/" + strconv.Itoa(first(t, folder)))
+	if err != nil || info.Sys().(*syscall.Stat_t).Uid != uid+1 {
+		t.Errorf("it runs as %+v, %v", info.Sys(), err)
+	}
+}
+
 func TestMoreAddresses(t *testing.T) {
 	folder := newFolder(t)
 	s := open(t, config(folder))

@@ -128,7 +128,8 @@ func (s *Server) prepare(port int) error {
 	if err := os.Chmod(s.conf(), 0o755); err != nil {
 		return err
 	}
-	return errors.Join(give(s.run(), s.config.User), s.configure(port))
+	// The data is another user's after a change of who it runs as.
+	return errors.Join(give(s.data(), s.config.User), give(s.run(), s.config.User), s.configure(port))
 }
 
 // leastSpace is below what PostgreSQL writes at its start.
