@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -39,6 +40,41 @@ func (m *mortal) TraceQueryStart(ctx context.Context, conn *pgx.Conn, _ pgx.Trac
 }
 
 func (m *mortal) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// In any order of calls, each of which dies somewhere and is made again or not,
+// nothing is left after a purge.
+func TestDeathsInAnyOrder(t *testing.T) {
+	server := given(t, postgrestest.Shared(t).URL("postgres"))
+	living := open(t, server)
+	for range 3 {
+		d := slipway.NewID[slipway.DeploymentID](time.Now())
+		seed := rand.Uint64()
+		random := rand.New(rand.NewPCG(seed, 0))
+		for range 10 {
+			number, again := 1+random.IntN(3), random.IntN(2) == 0
+			call := []func(p *database.Postgres) error{
+				func(p *database.Postgres) error {
+					_, err := p.Provide(t.Context(), slipway.DatabaseRequest{Deployment: d, Login: slipway.Login{Number: number, Password: "p"}})
+					return err
+				},
+				func(p *database.Postgres) error { return p.Retire(t.Context(), d, number) },
+				func(p *database.Postgres) error { return p.Purge(t.Context(), d) },
+			}[random.IntN(3)]
+			_ = call(open(t, &mortal{server, random.IntN(20)}))
+			if again {
+				if err := call(living); err != nil {
+					t.Fatalf("seed %d: %v", seed, err)
+				}
+			}
+		}
+		if err := living.Purge(t.Context(), d); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		if things, err := living.Remains(t.Context(), d); err != nil || len(things) > 0 {
+			t.Fatalf("seed %d: there remains %v, %v", seed, things, err)
+		}
+	}
+}
 
 // Whatever statement a call dies before, it can be made again, and nothing is left
 // after a purge.

@@ -57,7 +57,7 @@ func (p *Postgres) Import(ctx context.Context, d slipway.DeploymentID, r io.Read
 			defer cancel()
 			return errors.Join(err, s.dropDatabase(cleanup, newName(d)))
 		}
-		return s.swap(ctx, d)
+		return s.locked(ctx, string(d), func() error { return s.swap(ctx, d) })
 	})
 }
 

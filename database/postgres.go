@@ -123,13 +123,17 @@ func (p *Postgres) within(ctx context.Context, start bool, do func(*session) err
 // id is that of all that it has.
 func (p *Postgres) change(ctx context.Context, start bool, key string, do func(*session) error) error {
 	return p.within(ctx, start, func(s *session) error {
-		if _, err := s.ExecContext(ctx, "SELECT pg_advisory_lock(hashtextextended($1, 0))", lockPrefix+key); err != nil {
-			return err
-		}
-		// Where this fails the connection does, and the lock ends with it.
-		defer s.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock(hashtextextended($1, 0))", lockPrefix+key)
-		return do(s)
+		return s.locked(ctx, key, func() error { return do(s) })
 	})
+}
+
+func (s *session) locked(ctx context.Context, key string, do func() error) error {
+	if _, err := s.ExecContext(ctx, "SELECT pg_advisory_lock(hashtextextended($1, 0))", lockPrefix+key); err != nil {
+		return err
+	}
+	// Where this fails the connection does, and the lock ends with it.
+	defer s.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock(hashtextextended($1, 0))", lockPrefix+key)
+	return do()
 }
 
 const lockPrefix = "slipway/"

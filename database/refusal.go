@@ -17,16 +17,14 @@ const (
 	readOnly        = "25006"
 	invalidPassword = "28P01"
 	invalidAuth     = "28000"
-	dependentsExist = "2BP01"
 	noDatabase      = "3D000"
 	noRight         = "42501"
-	noRole          = "42704"
 	diskFull        = "53100"
 	outOfMemory     = "53200"
 	tooMany         = "53300"
-	inUse           = "55006"
 	notSupported    = "0A000"
 	noFile          = "58P01"
+	stopping        = "57P" // begins them
 )
 
 // stateOf is the state of an error that PostgreSQL answered, "" of any other.
@@ -47,23 +45,23 @@ func explain(at string, err error) error {
 	if !answered {
 		return unreached(at, err)
 	}
-	switch answer.Code {
-	case invalidPassword, invalidAuth, noDatabase:
+	_, connecting := errors.AsType[*pgconn.ConnectError](err)
+	switch {
+	case answer.Code == invalidPassword, answer.Code == invalidAuth, answer.Code == noDatabase && connecting:
 		return failed("database_refused", "Correct the address of the PostgreSQL for agents that the server is started with: user, password, database.",
 			"The PostgreSQL at %s does not let Slipway in: %s.", at, answer.Message)
-	case noRight:
+	case answer.Code == noRight:
 		return failed("database_no_right", "Give Slipway's role on that server what it lacks: ALTER ROLE … CREATEDB CREATEROLE.",
 			"The PostgreSQL at %s does not let Slipway do it: %s.", at, answer.Message)
-	case readOnly:
+	case answer.Code == readOnly:
 		return failed("database_read_only", "Name the primary server.", "The PostgreSQL at %s takes no changes: %s.", at, answer.Message)
-	case tooMany:
+	case answer.Code == tooMany:
 		return fmt.Errorf("the PostgreSQL at %s has no connection left: raise its max_connections, or have agents use fewer: %w", at, err)
-	case diskFull:
+	case answer.Code == diskFull:
 		return fmt.Errorf("the disk of the PostgreSQL at %s is full: free some space: %w", at, err)
-	case outOfMemory:
+	case answer.Code == outOfMemory:
 		return fmt.Errorf("the PostgreSQL at %s is out of memory: %w", at, err)
-	}
-	if strings.HasPrefix(answer.Code, "57P") {
+	case strings.HasPrefix(answer.Code, stopping):
 		return fmt.Errorf("the PostgreSQL at %s is starting or stopping: %w", at, err)
 	}
 	return fmt.Errorf("the PostgreSQL at %s: %w", at, err)
