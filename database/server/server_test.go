@@ -104,7 +104,7 @@ func reach(t testing.TB, s *server.Server) database.Endpoint {
 	t.Helper()
 	var e database.Endpoint
 	var err error
-	testsignal.Until(t, "PostgreSQL", func() bool {
+	testsignal.Eventually(t, "PostgreSQL", func() bool {
 		e, err = s.Endpoint(t.Context(), true)
 		return err == nil
 	})
@@ -277,7 +277,7 @@ func TestKilledWhileItStarts(t *testing.T) {
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			testsignal.Until(t, reached, func() bool {
+			testsignal.Eventually(t, reached, func() bool {
 				found, _ := filepath.Glob(filepath.Join(folder, reached))
 				return len(found) > 0
 			})
@@ -301,7 +301,7 @@ func TestCrash(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	testsignal.Until(t, "another process", func() bool {
+	testsignal.Eventually(t, "another process", func() bool {
 		again, err := s.Endpoint(t.Context(), false)
 		return err == nil && again.Agents.Host == e.Agents.Host && first(t, folder) != pid
 	})
@@ -370,7 +370,7 @@ func TestLocksOfAnotherTime(t *testing.T) {
 // fails waits for the reason why a server is down.
 func fails(t testing.TB, s *server.Server) (reason error) {
 	t.Helper()
-	testsignal.Until(t, "a reason", func() bool {
+	testsignal.Eventually(t, "a reason", func() bool {
 		_, reason = s.Endpoint(t.Context(), true)
 		return reason != nil
 	})
