@@ -77,6 +77,7 @@ type Deployment struct {
 	Purge              bool
 	ReservedSlug       string
 	FinalSnapshot      string
+	ProvidedAt         int64
 }
 
 type DeploymentEvent struct {
@@ -148,6 +149,14 @@ type LogLine struct {
 	Message      string
 }
 
+type Login struct {
+	DeploymentID string
+	Number       int64
+	Revision     int64
+	Sealed       []byte
+	CreatedAt    int64
+}
+
 type Measurement struct {
 	DeploymentID string
 	Step         int64
@@ -161,6 +170,11 @@ type Receipt struct {
 	Hash        string
 	Resource    string
 	CreatedAt   int64
+}
+
+type RedisNumber struct {
+	DeploymentID string
+	Number       int64
 }
 
 type Revision struct {

@@ -50,6 +50,8 @@ func Run(t *testing.T, open func(t *testing.T) slipway.Store) {
 		"Uploads":            testUploads,
 		"Projects":           testProjects,
 		"Secrets":            testSecrets,
+		"Logins":             testLogins,
+		"RedisNumbers":       testRedisNumbers,
 		"Listeners":          testListeners,
 		"ListenerPlacement":  testListenerDeployments,
 		"LeaseLife":          testLeaseLife,
