@@ -15,8 +15,9 @@ import (
 type Redis interface {
 	// Free lists the numbers under which nothing is kept.
 	Free(ctx context.Context) ([]int, error)
-	// Provide marks a number as a deployment's and returns its address.
-	Provide(ctx context.Context, d slipway.DeploymentID, number int) (uri string, err error)
+	// Provide marks a number as a deployment's and returns its address for agents,
+	// which may be in containers.
+	Provide(ctx context.Context, d slipway.DeploymentID, number int, contained bool) (uri string, err error)
 	// Purge removes what a deployment keeps under a number. It returns when it
 	// has looked again.
 	Purge(ctx context.Context, d slipway.DeploymentID, number int) error
@@ -126,7 +127,7 @@ func (w *worker) connections(ctx context.Context, r *slipway.Revision, own []sli
 		}
 	}
 	if kind.Needs.Redis && redis == "" {
-		if redis, err = w.redis(ctx); err != nil {
+		if redis, err = w.redis(ctx, r.Artefact.Image != ""); err != nil {
 			return nil, err
 		}
 	}
@@ -141,7 +142,7 @@ func (w *worker) connections(ctx context.Context, r *slipway.Revision, own []sli
 }
 
 // redis returns the address of the deployment's own number, "" if it has none.
-func (w *worker) redis(ctx context.Context) (string, error) {
+func (w *worker) redis(ctx context.Context, contained bool) (string, error) {
 	ref := w.redisNumber()
 	if ref == "" || w.config.Redis == nil {
 		w.log.Info("runs without Redis")
@@ -151,7 +152,7 @@ func (w *worker) redis(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("number of Redis database: %w", err)
 	}
-	return w.config.Redis.Provide(ctx, w.a.Deployment.ID, number)
+	return w.config.Redis.Provide(ctx, w.a.Deployment.ID, number, contained)
 }
 
 // errNoServer means that something was made on a server that is not known any

@@ -99,6 +99,7 @@ func (p *plane) attempts(d slipway.DeploymentID, l slipway.Lease, r slipway.Revi
 		"protect":      func() error { _, err := p.Patch(ctx, p.who, d, slipway.Change{Protected: new(true)}); return err },
 		"revise":       func() error { _, err := p.Revise(ctx, p.who, d, slipway.Change{}); return err },
 		"redeploy":     func() error { _, err := p.Redeploy(ctx, p.who, d, r); return err },
+		"rotate":       func() error { _, err := p.RotatePassword(ctx, p.who, d); return err },
 		"interrupt":    func() error { return p.Interrupt(ctx, p.who, d, r) },
 		"new upload":   func() error { _, err := p.NewUpload(ctx, p.who, d); return err },
 		"upload":       func() error { return p.ReceiveUpload(ctx, u, strings.NewReader("late")) },

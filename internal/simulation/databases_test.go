@@ -188,7 +188,7 @@ func (n numbers) Free(context.Context) (free []int, _ error) {
 	return free, nil
 }
 
-func (n numbers) Provide(_ context.Context, d slipway.DeploymentID, number int) (string, error) {
+func (n numbers) Provide(_ context.Context, d slipway.DeploymentID, number int, _ bool) (string, error) {
 	n.w.mustOwn(d, slipway.ItemRedis, strconv.Itoa(number))
 	leave, err := n.enter("redis")
 	if err != nil {
@@ -267,8 +267,8 @@ func (m mortalRedis) Free(ctx context.Context) ([]int, error) {
 	return live(m.p, "Free", func() ([]int, error) { return m.numbers.Free(ctx) })
 }
 
-func (m mortalRedis) Provide(ctx context.Context, d slipway.DeploymentID, number int) (string, error) {
-	return live(m.p, "ProvideRedis", func() (string, error) { return m.numbers.Provide(ctx, d, number) })
+func (m mortalRedis) Provide(ctx context.Context, d slipway.DeploymentID, number int, contained bool) (string, error) {
+	return live(m.p, "ProvideRedis", func() (string, error) { return m.numbers.Provide(ctx, d, number, contained) })
 }
 
 func (m mortalRedis) Purge(ctx context.Context, d slipway.DeploymentID, number int) error {
