@@ -376,7 +376,7 @@ func (w *worker) remove(ctx context.Context, i slipway.Instance) error {
 	}
 	w.forget(i.ID)
 	events := []slipway.Event{slipway.InstanceGone{Instance: i.ID}}
-	if a := w.a.Active; a != nil && a.ID == i.Revision && i.Crashes > 0 {
+	if a := w.a.Active; a != nil && a.ID == i.Revision && i.Crashes > 0 && !w.a.Deployment.Running.Asleep {
 		events = append(events, slipway.HealthChanged{Health: healthOf(w.siblings(i))})
 	}
 	return w.report(ctx, events...)
