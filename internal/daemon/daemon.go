@@ -24,6 +24,8 @@ import (
 	"github.com/slipwayhq/slipway/build/archive"
 	"github.com/slipwayhq/slipway/build/image"
 	"github.com/slipwayhq/slipway/build/kind"
+	"github.com/slipwayhq/slipway/database"
+	"github.com/slipwayhq/slipway/database/redis"
 	"github.com/slipwayhq/slipway/driver/process"
 	"github.com/slipwayhq/slipway/gateway"
 	"github.com/slipwayhq/slipway/gateway/accesslog"
@@ -80,6 +82,7 @@ type Config struct {
 	BuildLimit build.Limits      // of programs of builds; zero for the defaults
 	BuildRun   []string          // program with arguments that starts every program of a build
 	MaxLayer   int64             // bytes of one layer of a pushed image; 0 for the registry's own limit
+	Databases  Databases         // of agents
 	DockerHost string            // of the engine that runs images, such as unix:///var/run/docker.sock; "" for none
 	Images     *image.Bases      // sources are made into images on these, by that engine; nil for bundles
 	Logger     *slog.Logger
@@ -102,7 +105,7 @@ type Config struct {
 }
 
 // Paths within the folder of data.
-func database(data string) string      { return filepath.Join(data, "slipway.db") }
+func databaseFile(data string) string  { return filepath.Join(data, "slipway.db") }
 func encryptionKey(data string) string { return filepath.Join(data, "secret.key") }
 
 // AdminKeyFile is where the first key is written.
@@ -110,26 +113,28 @@ func AdminKeyFile(data string) string { return filepath.Join(data, "admin.key") 
 
 // Server is a whole server.
 type Server struct {
-	config   Config
-	lock     *os.File
-	store    slipway.Store
-	blobs    *blob.Folder
-	images   *registry.Registry
-	engine   *engine.Engine // nil for none
-	driver   slipway.Driver
-	service  *service.Service
-	meter    *meter.Meter
-	metrics  *metrics.Metrics
-	gateway  *gateway.Gateway
-	workers  *reconcile.Reconciler
-	listener *listener.Listener
-	outputs  *listener.Outputs
-	doors    doors
-	names    certificates // nil without TLS
-	stop     context.CancelFunc
-	end      func() error
-	running  sync.WaitGroup
-	failed   chan error
+	config    Config
+	lock      *os.File
+	store     slipway.Store
+	blobs     *blob.Folder
+	images    *registry.Registry
+	engine    *engine.Engine // nil for none
+	driver    slipway.Driver
+	databases *database.Postgres // nil for none
+	redis     *redis.Shared      // nil for none
+	service   *service.Service
+	meter     *meter.Meter
+	metrics   *metrics.Metrics
+	gateway   *gateway.Gateway
+	workers   *reconcile.Reconciler
+	listener  *listener.Listener
+	outputs   *listener.Outputs
+	doors     doors
+	names     certificates // nil without TLS
+	stop      context.CancelFunc
+	end       func() error
+	running   sync.WaitGroup
+	failed    chan error
 }
 
 // Start starts a server. It returns as soon as requests are taken; they may be
@@ -262,6 +267,9 @@ func (s *Server) openData(context.Context) error {
 	if s.driver, err = s.openDriver(owner); err != nil {
 		return fmt.Errorf("open driver: %w", err)
 	}
+	if err := s.openDatabases(owner); err != nil {
+		return err
+	}
 	builder, err := build.Open(build.Options{
 		Dir: s.config.Data, Kinds: s.config.Kinds, StartLimit: s.config.StartLimit,
 		Engine: s.engine, Owner: owner, Images: s.config.Images,
@@ -282,11 +290,11 @@ func (s *Server) openData(context.Context) error {
 	health := s.config.Vitals
 	health.Logger = s.config.Logger
 	watched := vitals.New(s.gateway, s.driver, health)
-	s.workers = reconcile.New(s.service, s.driver, builder, s.gateway, s.outputs, reconcile.Config{
+	s.workers = reconcile.New(s.service, s.driver, builder, s.gateway, s.outputs, s.withDatabases(reconcile.Config{
 		Owner: owner, Ports: s.config.Ports, Builds: s.config.Builds, Settle: s.config.Settle, Quiet: s.config.Quiet,
 		DiskMB: int(s.config.AgentDisk >> 20),
 		Meter:  s.meter, Vitals: watched, Final: final, Logger: s.config.Logger, Now: time.Now,
-	})
+	}))
 	s.listener = listener.New(s.service, s.driver, s.workers, s.outputs, listener.Config{
 		Owner: owner, Batch: 100, Vitals: watched, Leftovers: s.scanner(owner, builder), Logger: s.config.Logger,
 	})
@@ -298,7 +306,10 @@ func (s *Server) openFinal() (reconcile.FinalSnapshots, error) {
 	if s.config.Final == "" {
 		return nil, nil
 	}
-	return snapshot.Open(s.config.Final, s.driver)
+	if s.databases == nil {
+		return snapshot.Open(s.config.Final, s.driver, nil)
+	}
+	return snapshot.Open(s.config.Final, s.driver, s.databases)
 }
 
 // scanner looks for what is left over wherever something is kept.
@@ -306,7 +317,8 @@ func (s *Server) scanner(owner string, builder *build.Builder) *leftover.Scanner
 	config := s.config.Leftovers
 	config.Owner, config.Count, config.Logger = owner, s.metrics.Leftovers, s.config.Logger
 	config.Shared = cmp.Or(config.Shared, s.config.Service.Retention.For)
-	return leftover.New(s.service, config, leftover.OfDriver(s.driver), leftover.OfBuilder(builder, s.service), s.service.Stored())
+	places := append(s.databasePlaces(), leftover.OfDriver(s.driver), leftover.OfBuilder(builder, s.service), s.service.Stored())
+	return leftover.New(s.service, config, places...)
 }
 
 // Ready says whether all that runs can be reached.
@@ -343,6 +355,7 @@ func (s *Server) close() error {
 	if c, ok := s.driver.(interface{ Close() error }); ok {
 		errs = append(errs, c.Close())
 	}
+	errs = append(errs, s.closeDatabases())
 	if s.engine != nil {
 		errs = append(errs, s.engine.Close())
 	}
