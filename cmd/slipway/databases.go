@@ -16,9 +16,10 @@ const (
 )
 
 func registerDatabases(flags *pflag.FlagSet, d *daemon.Databases) {
-	flags.StringVar(&d.Postgres, "agent-postgres-url", "", "PostgreSQL where each deployment that needs one gets a database, postgres://admin@host:port/postgres.\n"+
+	flags.StringVar(&d.Postgres, "agent-postgres-url", "", "PostgreSQL where each deployment that needs one gets a database, postgres://admin@host:port/postgres\n(default: one of this server's own, begun when it is needed).\n"+
 		"Everyone on the machine can see arguments: give one with a password as "+agentPostgresVariable)
 	flags.StringVar(&d.PostgresContained, "agent-postgres-from-containers", "", "host:port by which containers reach it (default: as it is reached from here)")
+	flags.IntVar(&d.UID, "agent-postgres-uid", 60799, "user that a PostgreSQL of this server's own runs as if this server is root")
 	flags.StringVar(&d.Redis, "agent-redis-url", "", "Redis where each deployment that needs one gets a database number, redis://host:port. A number is no boundary.\n"+
 		"With a password, give it as "+agentRedisVariable)
 	flags.StringVar(&d.RedisContained, "agent-redis-from-containers", "", "host:port by which containers reach it (default: as it is reached from here)")

@@ -26,6 +26,7 @@ import (
 	"github.com/slipwayhq/slipway/build/kind"
 	"github.com/slipwayhq/slipway/database"
 	"github.com/slipwayhq/slipway/database/redis"
+	"github.com/slipwayhq/slipway/database/server"
 	"github.com/slipwayhq/slipway/driver/process"
 	"github.com/slipwayhq/slipway/gateway"
 	"github.com/slipwayhq/slipway/gateway/accesslog"
@@ -120,8 +121,9 @@ type Server struct {
 	images    *registry.Registry
 	engine    *engine.Engine // nil for none
 	driver    slipway.Driver
-	databases *database.Postgres // nil for none
-	redis     *redis.Shared      // nil for none
+	databases *database.Postgres
+	postgres  *server.Server // our own; nil if one is given
+	redis     *redis.Shared  // nil for none
 	service   *service.Service
 	meter     *meter.Meter
 	metrics   *metrics.Metrics
@@ -256,7 +258,7 @@ func (s *Server) isOwnHost(host string) bool {
 	return err == nil && loopback && port == strconv.Itoa(s.doors.main.port())
 }
 
-func (s *Server) openData(context.Context) error {
+func (s *Server) openData(ctx context.Context) error {
 	owner, err := identity(s.config.Data)
 	if err != nil {
 		return err
@@ -267,9 +269,6 @@ func (s *Server) openData(context.Context) error {
 	if s.driver, err = s.openDriver(owner); err != nil {
 		return fmt.Errorf("open driver: %w", err)
 	}
-	if err := s.openDatabases(owner); err != nil {
-		return err
-	}
 	builder, err := build.Open(build.Options{
 		Dir: s.config.Data, Kinds: s.config.Kinds, StartLimit: s.config.StartLimit,
 		Engine: s.engine, Owner: owner, Images: s.config.Images,
@@ -277,6 +276,9 @@ func (s *Server) openData(context.Context) error {
 	})
 	if err != nil {
 		return fmt.Errorf("open builder: %w", err)
+	}
+	if err := s.openDatabases(ctx, owner); err != nil {
+		return err
 	}
 	for _, hold := range builder.Holds() {
 		s.config.Logger.Debug("builds are held", slog.String("by", hold))
@@ -290,11 +292,11 @@ func (s *Server) openData(context.Context) error {
 	health := s.config.Vitals
 	health.Logger = s.config.Logger
 	watched := vitals.New(s.gateway, s.driver, health)
-	s.workers = reconcile.New(s.service, s.driver, builder, s.gateway, s.outputs, s.withDatabases(reconcile.Config{
+	s.workers = reconcile.New(s.service, s.driver, builder, s.gateway, s.outputs, reconcile.Config{
 		Owner: owner, Ports: s.config.Ports, Builds: s.config.Builds, Settle: s.config.Settle, Quiet: s.config.Quiet,
 		DiskMB: int(s.config.AgentDisk >> 20),
-		Meter:  s.meter, Vitals: watched, Final: final, Logger: s.config.Logger, Now: time.Now,
-	}))
+		Meter:  s.meter, Vitals: watched, Final: final, Databases: s.databases, Redis: s.sharedRedis(), Logger: s.config.Logger, Now: time.Now,
+	})
 	s.listener = listener.New(s.service, s.driver, s.workers, s.outputs, listener.Config{
 		Owner: owner, Batch: 100, Vitals: watched, Leftovers: s.scanner(owner, builder), Logger: s.config.Logger,
 	})
@@ -305,9 +307,6 @@ func (s *Server) openData(context.Context) error {
 func (s *Server) openFinal() (reconcile.FinalSnapshots, error) {
 	if s.config.Final == "" {
 		return nil, nil
-	}
-	if s.databases == nil {
-		return snapshot.Open(s.config.Final, s.driver, nil)
 	}
 	return snapshot.Open(s.config.Final, s.driver, s.databases)
 }
