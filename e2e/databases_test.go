@@ -3,6 +3,9 @@ package e2e_test
 import (
 	"database/sql"
 	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,17 +13,17 @@ import (
 	client "github.com/redis/go-redis/v9"
 
 	"github.com/slipwayhq/slipway/api/wire"
-	"github.com/slipwayhq/slipway/internal/postgrestest"
 	"github.com/slipwayhq/slipway/internal/redistest"
 )
 
 // Aegra needs PostgreSQL, and its deployment has no settings for one: a database is
 // made, is kept over revisions and a new password, is shared by two replicas, and
-// goes with the deployment.
+// goes with the deployment: of it, PostgreSQL and Redis have nothing afterwards.
 func TestAegraOnADatabaseOfItsOwn(t *testing.T) {
 	t.Parallel()
-	servers := newDatabases(t)
-	s := newServer(t, append(servers.flags(), "--rate-limit", "0", "--final-snapshots", filepath.Join(t.TempDir(), "final"))...)
+	redis, final := redistest.Start(t), filepath.Join(t.TempDir(), "final")
+	s := serverOn(t, filepath.Join(t.TempDir(), "data"), "--agent-redis-url", redis, "--rate-limit", "0", "--final-snapshots", final)
+	servers := &databases{t: t, data: s.data, redis: redis}
 	created, err := s.CreateDeployment(t.Context(), wire.DeploymentCreateRequest{
 		Name: echoPy.name, Source: "internal_source",
 		SourceConfig: wire.SourceConfigRequest{
@@ -71,35 +74,42 @@ func TestAegraOnADatabaseOfItsOwn(t *testing.T) {
 	if has := servers.of(d.id); has != "no database, 0 logins, redis keys: false" {
 		t.Errorf("deleted for good: %s", has)
 	}
-	if snapshots, _ := filepath.Glob(filepath.Join(filepath.Dir(s.args[len(s.args)-1]), "final", "*.tar.gz")); len(snapshots) != 1 {
-		t.Errorf("final snapshots: %q", snapshots)
+	snapshots, _ := filepath.Glob(filepath.Join(final, "*.tar.gz"))
+	if len(snapshots) != 1 {
+		t.Fatalf("final snapshots: %q", snapshots)
+	}
+	if out, err := exec.Command("tar", "-tzf", snapshots[0]).CombinedOutput(); err != nil || string(out) != "database.dump\n" {
+		t.Errorf("in the final snapshot: %s, %v", out, err)
 	}
 }
 
-// databases are those that a server is told of.
+// databases are those of a server: a PostgreSQL of its own, and a Redis that it is
+// told of.
 type databases struct {
-	t        *testing.T
-	postgres *sql.DB
-	url      string
-	redis    string
+	t     *testing.T
+	data  string
+	redis string
 }
 
-func newDatabases(t *testing.T) *databases {
-	d := &databases{t: t, url: postgrestest.Shared(t).URL("postgres"), redis: redistest.Start(t)}
-	var err error
-	d.postgres, err = sql.Open("pgx", d.url)
-	must(t, err)
-	t.Cleanup(func() { d.postgres.Close() })
-	return d
-}
-
-func (d *databases) flags() []string {
-	return []string{"--agent-postgres-url", d.url, "--agent-redis-url", d.redis}
+// postgres signs in as the server does.
+func (d *databases) postgres() *sql.DB {
+	d.t.Helper()
+	kept := func(name string) string {
+		text, err := os.ReadFile(filepath.Join(d.data, "postgres", name))
+		must(d.t, err)
+		return strings.TrimSpace(string(text))
+	}
+	where := url.Values{"host": {filepath.Join(d.data, "postgres", "run")}, "port": {kept("port")}, "user": {"slipway"}, "password": {kept("admin")}}
+	pool, err := sql.Open("pgx", "postgres:///postgres?"+where.Encode())
+	must(d.t, err)
+	return pool
 }
 
 func (d *databases) count(query, id string) (n int) {
 	d.t.Helper()
-	must(d.t, d.postgres.QueryRow(query, "slipway_"+strings.ReplaceAll(id, "-", "")+"%").Scan(&n))
+	pool := d.postgres()
+	defer pool.Close()
+	must(d.t, pool.QueryRow(query, "slipway_"+strings.ReplaceAll(id, "-", "")+"%").Scan(&n))
 	return n
 }
 
