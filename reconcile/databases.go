@@ -52,7 +52,10 @@ func (w *worker) wantDatabases(ctx context.Context, r *slipway.Revision, kind sl
 	if needs.Postgres && w.config.Databases != nil {
 		events = append(events, slipway.DatabaseWanted{})
 	}
-	if !needs.Redis || w.config.Redis == nil || w.redisNumber() != "" {
+	if needs.Redis && w.config.Redis == nil {
+		return append(events, w.withoutRedis(r)), nil
+	}
+	if !needs.Redis || w.redisNumber() != "" {
 		return events, nil
 	}
 	free, err := w.config.Redis.Free(ctx)
@@ -60,6 +63,16 @@ func (w *worker) wantDatabases(ctx context.Context, r *slipway.Revision, kind sl
 		return nil, fmt.Errorf("look for a free Redis database: %w", err)
 	}
 	return append(events, slipway.RedisWanted{Numbers: free}), nil
+}
+
+// withoutRedis says in the deploy log what a revision goes without, once.
+func (w *worker) withoutRedis(r *slipway.Revision) slipway.Event {
+	return slipway.Logged{Lines: []slipway.LogLine{{
+		Deployment: w.a.Deployment.ID, Revision: r.ID, Kind: slipway.DeployLog, Origin: "databases-" + string(r.ID), Offset: 1,
+		At: w.config.Now(), Level: "WARNING",
+		Message: "There is no Redis for it: its instances do not share their work, and runs of one that dies are not taken up. " +
+			"Start Slipway with --agent-redis-url, or give the deployment one by REDIS_URI_CUSTOM.",
+	}}}
 }
 
 // redisNumber is what the inventory has of a shared Redis, "" for nothing.
@@ -145,7 +158,6 @@ func (w *worker) connections(ctx context.Context, r *slipway.Revision, own []sli
 func (w *worker) redis(ctx context.Context, contained bool) (string, error) {
 	ref := w.redisNumber()
 	if ref == "" || w.config.Redis == nil {
-		w.log.Info("runs without Redis")
 		return "", nil
 	}
 	number, err := strconv.Atoi(ref)

@@ -19,6 +19,8 @@ func registerDatabases(flags *pflag.FlagSet, d *daemon.Databases) {
 	flags.StringVar(&d.Postgres, "agent-postgres-url", "", "PostgreSQL where each deployment that needs one gets a database, postgres://admin@host:port/postgres\n(default: one of this server's own, begun when it is needed).\n"+
 		"Everyone on the machine can see arguments: give one with a password as "+agentPostgresVariable)
 	flags.StringVar(&d.PostgresContained, "agent-postgres-from-containers", "", "host:port by which containers reach it (default: as it is reached from here)")
+	flags.Var((*byteSize)(&d.Quota), "agent-database-size", "how much a database that is made for a deployment may hold before it takes no changes; 0 for any amount")
+	flags.IntVar(&d.Connections, "agent-database-connections", 100, "connections that the agents of a deployment may have to it")
 	flags.IntVar(&d.UID, "agent-postgres-uid", 60799, "user that a PostgreSQL of this server's own runs as if this server is root")
 	flags.StringVar(&d.Redis, "agent-redis-url", "", "Redis where each deployment that needs one gets a database number, redis://host:port. A number is no boundary.\n"+
 		"With a password, give it as "+agentRedisVariable)

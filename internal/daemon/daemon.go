@@ -288,7 +288,7 @@ func (s *Server) openData(ctx context.Context) error {
 		return err
 	}
 	s.outputs = listener.NewOutputs(s.service, s.driver, s.config.Logger, time.Now)
-	s.meter = meter.New(s.service, s.driver, s.gateway, meter.Config{Owner: owner, Every: s.config.Every, Logger: s.config.Logger})
+	s.meter = meter.New(s.service, s.driver, s.gateway, meter.Config{Owner: owner, Every: s.config.Every, Databases: s.databases, Logger: s.config.Logger})
 	health := s.config.Vitals
 	health.Logger = s.config.Logger
 	watched := vitals.New(s.gateway, s.driver, health)

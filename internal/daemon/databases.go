@@ -23,6 +23,8 @@ import (
 type Databases struct {
 	Postgres          string // address of the administrator of a PostgreSQL; "" for a server of our own
 	PostgresContained string // host:port by which containers reach it, "" for the same
+	Quota             int64  // bytes that a database may have; 0 for any number
+	Connections       int    // that the agents of a deployment may have; 0 for 100
 	UID               int    // that a server of our own runs as if this server is root; 0 for 60799
 	Redis             string // address of a Redis that deployments share; "" for none
 	RedisContained    string
@@ -39,7 +41,7 @@ func (s *Server) openDatabases(ctx context.Context, owner string) error {
 	if err != nil {
 		return fmt.Errorf("databases of agents: %w", err)
 	}
-	s.databases = database.New(database.Config{Owner: owner, Server: where, Programs: finder, Logger: s.config.Logger})
+	s.databases = database.New(database.Config{Owner: owner, Server: where, Quota: c.Quota, Connections: c.Connections, Programs: finder, Logger: s.config.Logger})
 	if c.Redis == "" {
 		return nil
 	}
