@@ -84,7 +84,7 @@ func (s *Shared) session(ctx context.Context, fn func(*client.Conn) error) error
 	conn := c.Conn()
 	defer conn.Close()
 	if err := fn(conn); err != nil {
-		return fmt.Errorf("Redis at %s: %w", s.options.Addr, err)
+		return fmt.Errorf("talk to the Redis at %s: %w", s.options.Addr, err)
 	}
 	return nil
 }

@@ -164,13 +164,6 @@ func (s *servers) began(l slipway.Workload) {
 	}
 }
 
-// loginsOf counts the logins that there are.
-func (s *servers) loginsOf(d slipway.DeploymentID) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.of(d).logins)
-}
-
 // numbers is the Redis of the servers.
 type numbers struct{ *servers }
 
