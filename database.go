@@ -12,6 +12,11 @@ type Needs struct {
 	Redis    bool // without one it runs, but its instances do not share their work
 }
 
+// Without is what is needed beside what there is.
+func (n Needs) Without(there Needs) Needs {
+	return Needs{Postgres: n.Postgres && !there.Postgres, Redis: n.Redis && !there.Redis}
+}
+
 // ErrDatabaseGone means that a database which was made is not there any more,
 // and that nobody here removed it. It is not made again: that would hide a loss.
 var ErrDatabaseGone = errors.New("the database is gone")

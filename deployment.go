@@ -56,8 +56,9 @@ type Deployment struct {
 	Active         RevisionID // the one that serves, "" before the first
 	Health         Health
 	Running        Running
-	Protected      bool // DELETE is refused
-	DeleteProject  bool // delete the tracing project too
+	ProvidedAt     time.Time // its database was made; zero if none was
+	Protected      bool      // DELETE is refused
+	DeleteProject  bool      // delete the tracing project too
 	Deletion       Deletion
 	CreatedAt      time.Time
 	UpdatedAt      time.Time

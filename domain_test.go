@@ -93,11 +93,11 @@ func TestDeploymentTransitions(t *testing.T) {
 		slipway.AwaitingDatabase, slipway.Ready, slipway.Unused, slipway.AwaitingDelete, slipway.AwaitingFinalDelete, slipway.Kept, slipway.DeploymentUnknown,
 	}
 	events := []slipway.DeploymentEvent{
-		slipway.Provide, slipway.Delete, slipway.StopServing, slipway.Keep, slipway.Restore, slipway.Purge, slipway.LoseDatabases,
+		slipway.Await, slipway.Provide, slipway.Delete, slipway.StopServing, slipway.Keep, slipway.Restore, slipway.Purge, slipway.LoseDatabases,
 	}
 	want := map[slipway.DeploymentStatus]map[slipway.DeploymentEvent]slipway.DeploymentStatus{
 		slipway.AwaitingDatabase:  {slipway.Provide: slipway.Ready, slipway.Delete: slipway.AwaitingDelete, slipway.LoseDatabases: slipway.DeploymentUnknown},
-		slipway.Ready:             {slipway.Delete: slipway.AwaitingDelete},
+		slipway.Ready:             {slipway.Await: slipway.AwaitingDatabase, slipway.Delete: slipway.AwaitingDelete},
 		slipway.Unused:            {slipway.Delete: slipway.AwaitingDelete},
 		slipway.DeploymentUnknown: {slipway.Provide: slipway.Ready, slipway.Delete: slipway.AwaitingDelete},
 		slipway.AwaitingDelete:    {slipway.StopServing: slipway.AwaitingFinalDelete, slipway.Keep: slipway.Kept},

@@ -52,6 +52,7 @@ type Reading struct {
 	Traffic    Traffic
 	CPU        time.Duration // used by all instances together
 	Restarts   uint64
+	Database   *DatabaseUsage // as it was measured last; nil where none was
 }
 
 // Census counts the deployments of a workspace that have a status, and those of

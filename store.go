@@ -32,6 +32,7 @@ type Tx interface {
 	Logs
 	Projects
 	Secrets
+	Databased
 	Audit
 	Receipts
 	StatusEvents
@@ -257,6 +258,31 @@ type SealedVar struct {
 type Secrets interface {
 	InsertSecretSet(d DeploymentID, id SecretSetID, vars []SealedVar, refs []SecretRef) error
 	SecretSet(SecretSetID) ([]SealedVar, []SecretRef, error)
+	// SecretNames lists the names of the variables of a set.
+	SecretNames(SecretSetID) ([]string, error)
+}
+
+// SealedLogin is a Login whose password is encrypted.
+type SealedLogin struct {
+	Deployment DeploymentID
+	Number     int
+	Revision   int64 // number of the first revision that was made with it
+	Sealed     []byte
+	CreatedAt  time.Time
+}
+
+// Databased is what is written down of databases beside the inventory.
+type Databased interface {
+	InsertLogin(SealedLogin) error
+	// ListLogins lists those of a deployment, the newest last.
+	ListLogins(DeploymentID) ([]SealedLogin, error)
+	DeleteLogin(d DeploymentID, number int) error
+	// InsertRedisNumber gives a deployment a number on the Redis that deployments
+	// share; no two have the same.
+	InsertRedisNumber(d DeploymentID, number int) error
+	RedisNumber(DeploymentID) (int, error)
+	// ListRedisNumbers lists all that are given, the lowest first.
+	ListRedisNumbers() ([]int, error)
 }
 
 // Receipts of requests that took effect under a key.

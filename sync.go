@@ -24,6 +24,9 @@ type Assignment struct {
 	Active     *Revision // the one that serves, if any
 	Instances  []Instance
 	Items      []Item // those on the data plane that may still exist, or were not looked for again
+	// Brings is what the variables of a revision name of databases: such a one is
+	// never made nor removed.
+	Brings map[RevisionID]Needs
 }
 
 // Revision returns the revision in progress or the active one by its id.
@@ -72,6 +75,9 @@ type Sync interface {
 	// only to start an instance, which reaches the server at an address such as
 	// http://127.0.0.1:8124, or not at all ("").
 	Environment(ctx context.Context, l Lease, r RevisionID, reach string) ([]EnvVar, error)
+	// Login returns the newest login of a deployment to its database, in clear.
+	// It is called only to make that and to start an instance.
+	Login(ctx context.Context, l Lease) (Login, error)
 	// BuildSecrets returns the variables of a revision that are for its build
 	// alone, in clear and without their prefix. It is called only to build.
 	BuildSecrets(ctx context.Context, l Lease, r RevisionID) ([]EnvVar, error)
@@ -138,6 +144,17 @@ type (
 		Count    int // that it is to have; 0 counts as 1
 		Ports    PortRange
 	}
+	// DatabaseWanted writes the database of a deployment and a login to it, unless
+	// there are, before they are made. Until the first is made the deployment is
+	// AWAITING_DATABASE.
+	DatabaseWanted struct{}
+	// DatabaseAwaited says why the database is not there yet.
+	DatabaseAwaited struct{ Reason string }
+	// DatabaseProvided says that the database is there.
+	DatabaseProvided struct{}
+	// RedisWanted writes one of these numbers on the Redis that deployments share,
+	// unless there is one.
+	RedisWanted struct{ Numbers []int }
 	// PortRefused gives an instance another port, since a stranger holds its own.
 	PortRefused struct {
 		Instance InstanceID
@@ -210,6 +227,10 @@ func (BuildDone) event()        {}
 func (ImageFetched) event()     {}
 func (DeployStarted) event()    {}
 func (InstanceWanted) event()   {}
+func (DatabaseWanted) event()   {}
+func (DatabaseAwaited) event()  {}
+func (DatabaseProvided) event() {}
+func (RedisWanted) event()      {}
 func (PortRefused) event()      {}
 func (InstanceChanged) event()  {}
 func (InstanceGone) event()     {}

@@ -42,6 +42,7 @@ func (s RevisionStatus) After(e RevisionEvent) (RevisionStatus, error) {
 type DeploymentEvent string
 
 const (
+	Await         DeploymentEvent = "await"          // it needs a database, which is to be made
 	Provide       DeploymentEvent = "provide"        // what it needs of databases is there
 	Delete        DeploymentEvent = "delete"         // DELETE was answered
 	StopServing   DeploymentEvent = "stop serving"   // nothing is left of it on a data plane
@@ -53,7 +54,7 @@ const (
 
 var deploymentTransitions = map[DeploymentStatus]map[DeploymentEvent]DeploymentStatus{
 	AwaitingDatabase:  {Provide: Ready, Delete: AwaitingDelete, LoseDatabases: DeploymentUnknown},
-	Ready:             {Delete: AwaitingDelete},
+	Ready:             {Await: AwaitingDatabase, Delete: AwaitingDelete},
 	Unused:            {Delete: AwaitingDelete},
 	DeploymentUnknown: {Provide: Ready, Delete: AwaitingDelete},
 	AwaitingDelete:    {StopServing: AwaitingFinalDelete, Keep: Kept},

@@ -96,12 +96,30 @@ func checkVariableName(name string) error {
 	return nil
 }
 
-// ownDatabases name databases that a client brings. Once set they stay set:
+// Variables that name databases which a client brings. Once set they stay set:
 // command lines drop these names from every set that they send (contract §3).
-var ownDatabases = []string{"POSTGRES_URI_CUSTOM", "REDIS_URI_CUSTOM"}
+const (
+	OwnPostgres = "POSTGRES_URI_CUSTOM"
+	OwnRedis    = "REDIS_URI_CUSTOM"
+)
 
 // NamesDatabase says whether a variable names a database that a client brings.
-func NamesDatabase(variable string) bool { return slices.Contains(ownDatabases, variable) }
+func NamesDatabase(variable string) bool { return variable == OwnPostgres || variable == OwnRedis }
+
+// Brings says which databases variables name.
+func Brings(vars []EnvVar) Needs {
+	return Needs{Postgres: ValueOf(vars, OwnPostgres) != "", Redis: ValueOf(vars, OwnRedis) != ""}
+}
+
+// ValueOf returns the value of a variable, "" for none.
+func ValueOf(vars []EnvVar, name string) (value string) {
+	for _, v := range vars {
+		if v.Name == name {
+			value = v.Value
+		}
+	}
+	return value
+}
 
 // KeepDatabases adds to a new set of variables those for the client's own
 // databases that it lacks, or holds without a value.

@@ -17,6 +17,7 @@ func TestETag(t *testing.T) {
 		{method: "PATCH", path: patchPath, body: `{}`},
 		{method: "POST", path: "/v2/deployments", body: createBody},
 		{method: "POST", path: patchPath + "/revisions/" + otherID + "/redeploy"},
+		{method: "POST", path: patchPath + "/database-password"},
 	} {
 		if _, header, _ := ask(t, s, o.method, o.path, "all", o.body); header.Get("ETag") != want {
 			t.Errorf("%s %s: %q, want %q", o.method, o.path, header.Get("ETag"), want)

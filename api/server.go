@@ -26,6 +26,7 @@ type Control interface {
 	DeleteMany(context.Context, slipway.Principal, []slipway.DeploymentID) ([]error, error)
 	ForceDelete(context.Context, slipway.Principal, slipway.DeploymentID) error
 	Redeploy(context.Context, slipway.Principal, slipway.DeploymentID, slipway.RevisionID) (slipway.DeploymentView, error)
+	RotatePassword(context.Context, slipway.Principal, slipway.DeploymentID) (slipway.DeploymentView, error)
 	Interrupt(context.Context, slipway.Principal, slipway.DeploymentID, slipway.RevisionID) error
 	GetRevision(context.Context, slipway.Principal, slipway.DeploymentID, slipway.RevisionID) (slipway.RevisionView, error)
 	ListRevisions(context.Context, slipway.Principal, slipway.RevisionFilter) ([]slipway.RevisionView, error)

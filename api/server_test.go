@@ -118,6 +118,10 @@ func (c *control) Redeploy(context.Context, slipway.Principal, slipway.Deploymen
 	return view, c.err
 }
 
+func (c *control) RotatePassword(context.Context, slipway.Principal, slipway.DeploymentID) (slipway.DeploymentView, error) {
+	return view, c.err
+}
+
 func (c *control) Interrupt(context.Context, slipway.Principal, slipway.DeploymentID, slipway.RevisionID) error {
 	return c.err
 }
@@ -258,6 +262,7 @@ var operations = []request{
 	{"POST", "/v2/deployments/" + someID + "/revisions", `{"source_revision_config":{}}`, slipway.ScopeDeploy, 201},
 	{"GET", "/v2/deployments/" + someID + "/revisions/" + otherID, "", slipway.ScopeRead, 200},
 	{"POST", "/v2/deployments/" + someID + "/revisions/" + otherID + "/redeploy", "", slipway.ScopeDeploy, 200},
+	{"POST", "/v2/deployments/" + someID + "/database-password", "", slipway.ScopeDeploy, 200},
 	{"POST", "/v2/deployments/" + someID + "/revisions/" + otherID + "/interruption", "", slipway.ScopeDeploy, 204},
 	{"POST", "/v2/deployments/" + someID + "/revisions/" + otherID + "/interrupt", "", slipway.ScopeDeploy, 204},
 	{"POST", "/v1/projects/" + someID + "/revisions/" + otherID + "/build_logs", `{}`, slipway.ScopeRead, 200},

@@ -35,7 +35,7 @@ func (b *Builder) fetch(ctx context.Context, r slipway.BuildRequest, log io.Writ
 		return slipway.Artefact{}, err
 	}
 	return slipway.Artefact{
-		Kind: image.Kind, Digest: fetched.Digest, Image: fetched.Name,
+		Kind: image.KindOf(env), Digest: fetched.Digest, Image: fetched.Name,
 		TakesKeys: slices.Contains(env, slipway.AuthVariable+"="+slipway.AuthLangSmith),
 	}, nil
 }

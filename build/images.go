@@ -12,10 +12,12 @@ import (
 
 // imageAgents run what is in images. But for those with a server of ours that
 // keeps files, they have no state of their own where they run, so two may at once.
+// Agent servers in their production form have it in databases.
 var imageAgents = []slipway.AgentKind{
 	{Name: image.Kind, Probe: "/ok", Start: 2 * time.Minute, Drain: 30 * time.Second},
 	{Name: image.StateKind, Probe: "/ok", Exclusive: true, StartFailure: 1, Start: 2 * time.Minute, Drain: 30 * time.Second},
-	{Name: image.AegraKind, Probe: "/health", Start: 3 * time.Minute, Drain: 30 * time.Second},
+	{Name: image.AegraKind, Probe: "/health", Start: 3 * time.Minute, Drain: 30 * time.Second, Needs: slipway.Needs{Postgres: true, Redis: true}},
+	{Name: image.ServerKind, Probe: "/ok", Start: 2 * time.Minute, Drain: 30 * time.Second, Needs: slipway.Needs{Postgres: true, Redis: true}},
 }
 
 // openImages sets up who makes images, if there is an engine; it removes those

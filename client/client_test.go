@@ -75,6 +75,10 @@ func TestRequests(t *testing.T) {
 			_, err := c.Redeploy(ctx, "d", "r")
 			return err
 		}},
+		{"rotate password", `{}`, `POST /v2/deployments/d/database-password `, func(c *client.Client) error {
+			_, err := c.RotateDatabasePassword(ctx, "d")
+			return err
+		}},
 		{"interrupt", ``, `POST /v2/deployments/d/revisions/r/interruption `, func(c *client.Client) error { return c.Interrupt(ctx, "d", "r") }},
 		{"upload url", `{}`, `POST /v2/deployments/d/upload-url `, func(c *client.Client) error {
 			_, err := c.UploadURL(ctx, "d")

@@ -31,6 +31,14 @@ func (c *Client) Redeploy(ctx context.Context, deployment, revision string) (wir
 	return out, err
 }
 
+// RotateDatabasePassword gives a deployment a new login to its database, and a
+// revision that signs in by it; its id is the answer's LatestRevisionID.
+func (c *Client) RotateDatabasePassword(ctx context.Context, deployment string) (wire.Deployment, error) {
+	var out wire.Deployment
+	err := c.post(ctx, deploymentPath(deployment)+"/database-password", nil, &out)
+	return out, err
+}
+
 // Interrupt cancels a revision that has not ended.
 func (c *Client) Interrupt(ctx context.Context, deployment, revision string) error {
 	return c.post(ctx, revisionPath(deployment, revision)+"/interruption", nil, nil)

@@ -112,6 +112,7 @@ func serverOn(t *testing.T, data string, args ...string) *server {
 	t.Cleanup(func() {
 		s.stop()
 		killAgents(data)
+		endPostgres(t, data)
 		if t.Failed() && !s.deployed {
 			s.printLog(t, "")
 		}
@@ -334,6 +335,20 @@ func killAgents(data string) {
 	for _, a := range agents(data) {
 		_ = syscall.Kill(a.pid, syscall.SIGKILL)
 	}
+}
+
+// endPostgres ends the PostgreSQL of a server, which outlives it.
+func endPostgres(t *testing.T, data string) {
+	lock, err := os.ReadFile(filepath.Join(data, "postgres", "data", "postmaster.pid"))
+	if err != nil {
+		return // there is none
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(strings.Split(string(lock), "\n")[0]))
+	must(t, err)
+	if err := syscall.Kill(pid, syscall.SIGQUIT); errors.Is(err, syscall.ESRCH) {
+		return
+	}
+	eventually(t, "PostgreSQL has ended", func() bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) })
 }
 
 func must(t *testing.T, err error) {

@@ -25,6 +25,9 @@ type deployment struct {
 	before  slipway.Traffic // as it was at the last sample
 	at      time.Time       // of the last sample, or when it was first watched
 	lastUse time.Time
+
+	measured time.Time // its database
+	full     bool      // its database takes no changes
 }
 
 // instance is what is known of one; the last two are the measuring goroutine's.

@@ -24,6 +24,8 @@ type Config struct {
 	Owner  string        // names the data plane
 	Every  time.Duration // how often each deployment is measured, 15 s
 	Logger *slog.Logger
+	// Databases of deployments; nil for none.
+	Databases Databases
 }
 
 // Driver is what a meter asks of slipway.Driver.
@@ -116,6 +118,7 @@ func (m *Meter) measure(ctx context.Context, w *deployment) {
 			m.samples = append(m.samples, sample)
 			m.mu.Unlock()
 		}
+		m.database(ctx, w)
 	}
 }
 

@@ -35,6 +35,8 @@ var (
 	restarts = describe("agent_restarts_total", "Restarts of instances of a deployment, since this server started.", labels...)
 	pending  = describe("agent_runs_pending", "Runs that wait, where the Agent Server tells.", labels...)
 	running  = describe("agent_runs_running", "Runs that are worked on, where the Agent Server tells.", labels...)
+	tables   = describe("agent_database_bytes", "Size of the database that was made for a deployment.", labels...)
+	sessions = describe("agent_database_connections", "Connections to the database that was made for a deployment.", labels...)
 	measured = describe("agent_last_measured_timestamp_seconds", "When a deployment was measured last.", labels...)
 )
 
@@ -106,6 +108,10 @@ func collectReading(out chan<- prometheus.Metric, r slipway.Reading) {
 	tell(longest, prometheus.GaugeValue, r.Traffic.Longest.Seconds())
 	tell(cpu, prometheus.CounterValue, r.CPU.Seconds())
 	tell(restarts, prometheus.CounterValue, float64(r.Restarts))
+	if u := r.Database; u != nil {
+		tell(tables, prometheus.GaugeValue, float64(u.Bytes))
+		tell(sessions, prometheus.GaugeValue, float64(u.Connections))
+	}
 	s := r.Sample
 	if s.At.IsZero() {
 		return

@@ -154,9 +154,13 @@ func (w *worker) reportBuild(ctx context.Context, r *slipway.Revision, task *bui
 	if r.Fetches() {
 		done = slipway.ImageFetched{Revision: r.ID, Artefact: task.artefact}
 	}
-	said := task.log.take()
-	err := w.report(ctx, append([]slipway.Event{slipway.Logged{Lines: said}, done}, w.deployment(r, task.artefact)...)...)
+	placement, err := w.placement(ctx, r, task.artefact)
 	if err != nil {
+		return w.failed(ctx, r, "plan databases", err)
+	}
+	said := task.log.take()
+	events := append([]slipway.Event{slipway.Logged{Lines: said}, done, slipway.DeployStarted{Revision: r.ID}}, placement...)
+	if err := w.report(ctx, events...); err != nil {
 		task.log.store(said)
 		return w.failed(ctx, r, "plan instance", err)
 	}

@@ -70,6 +70,8 @@ func (w *worker) removeItem(ctx context.Context, item slipway.Item) error {
 		if err = w.keepState(ctx); err == nil {
 			err = w.driver.Purge(ctx, d)
 		}
+	case slipway.ItemLogin, slipway.ItemDatabase, slipway.ItemRedis:
+		err = w.removeDatabase(ctx, item)
 	case slipway.ItemBundle, slipway.ItemImage:
 		_, err = w.builder.RemoveUnless(ctx, item.Kind, item.Ref, func() (bool, error) {
 			shared, err = w.sync.Disown(ctx, w.lease, item.Kind, item.Ref)
@@ -171,7 +173,11 @@ func (w *worker) remains(ctx context.Context, gone []slipway.Item) ([]slipway.Th
 	if err != nil {
 		return nil, err
 	}
-	things = slices.DeleteFunc(things, func(t slipway.Thing) bool { return !d.Deletion.Takes(t.Kind) })
+	databases, err := w.remainingDatabases(ctx, gone)
+	if err != nil {
+		return nil, err
+	}
+	things = slices.DeleteFunc(append(things, databases...), func(t slipway.Thing) bool { return !d.Deletion.Takes(t.Kind) })
 	if w.router.Routes(d.ID) {
 		things = append(things, slipway.Thing{Kind: slipway.ItemRoute, Ref: string(d.ID), What: "its route"})
 	}

@@ -16,6 +16,7 @@ const (
 	rest       verb = "rest"        // nothing until step.at, or until something changes
 	build      verb = "build"       // begin to build the revision
 	settle     verb = "settle"      // report how the build ended
+	provide    verb = "provide"     // make the database that is waited for
 	deploy     verb = "deploy"      // write down what the revision is going to run as
 	plan       verb = "plan"        // write down an instance of a revision that has none
 	start      verb = "start"       // start the instance's attempt
@@ -79,7 +80,7 @@ func next(w world) step {
 	if w.Deployment.Deleting() {
 		return nextOfDeletion(w)
 	}
-	steps := []step{nextOfServing(w), nextOfBuild(w)}
+	steps := []step{nextOfServing(w), nextOfDatabase(w), nextOfBuild(w)}
 	switch others := w.others(); {
 	case w.handoverBroken():
 		steps = append(steps, takeBack(w))
@@ -246,6 +247,8 @@ func bringUpOne(w world, r *slipway.Revision, i slipway.Instance) step {
 		return up(w, s)
 	case o.Phase == slipway.PhaseExited && o.Attempt == i.Attempt, i.State == slipway.InstanceCrashed:
 		return down(w, s)
+	case i.State == slipway.InstancePlanned && w.awaits(r):
+		s.do, s.why = rest, "its database is not there yet"
 	case i.State == slipway.InstancePlanned:
 		s.do, s.why = start, "it has not been started"
 	default:

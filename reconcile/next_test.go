@@ -11,6 +11,7 @@ import (
 var (
 	t0        = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	exclusive = slipway.AgentKind{Name: "exclusive", Probe: "/ok", Exclusive: true, StartFailure: 1, Start: time.Minute, Drain: 30 * time.Second}
+	based     = slipway.AgentKind{Name: "based", Probe: "/ok", Start: time.Minute, Drain: 30 * time.Second, Needs: slipway.Needs{Postgres: true, Redis: true}}
 	shared    = slipway.AgentKind{Name: "shared", Probe: "/ok", Start: time.Minute, Drain: 30 * time.Second}
 )
 
@@ -20,7 +21,7 @@ type scene struct{ world }
 func newScene() *scene {
 	return &scene{world{
 		Assignment: slipway.Assignment{Deployment: slipway.Deployment{ID: "d", Status: slipway.Ready, Slug: "app"}},
-		kinds:      map[string]slipway.AgentKind{"exclusive": exclusive, "shared": shared},
+		kinds:      map[string]slipway.AgentKind{"exclusive": exclusive, "shared": shared, "based": based},
 		seen:       map[slipway.InstanceID]slipway.Observed{}, started: map[slipway.InstanceID]time.Time{},
 		deaf: map[slipway.InstanceID]bool{}, now: t0,
 	}}
@@ -93,6 +94,18 @@ func (s *scene) stopping(items ...slipway.ItemKind) *scene {
 	for _, k := range items {
 		s.Items = append(s.Items, slipway.Item{Kind: k, Ref: "x"})
 	}
+	return s
+}
+
+// awaiting has the deployment wait for its database.
+func (s *scene) awaiting() *scene {
+	s.Deployment.Status = slipway.AwaitingDatabase
+	return s
+}
+
+// brings has a revision name a database of its owner's.
+func (s *scene) brings(revision string) *scene {
+	s.Brings = map[slipway.RevisionID]slipway.Needs{slipway.RevisionID(revision): {Postgres: true}}
 	return s
 }
 
@@ -194,6 +207,27 @@ func TestNext(t *testing.T) {
 		"an attempt is written down and the one before it is what is seen": {
 			s: newScene().active("r1", "shared").instance("i1", "r1", planned, exited, func(i *slipway.Instance, _ *slipway.Observed) { i.Attempt = 2 }), do: start, of: "i1",
 		},
+
+		"a database is made first": {
+			s: newScene().awaiting().inProgress("r1", slipway.Deploying, "based").instance("i1", "r1", planned, absent), do: provide,
+		},
+		"nothing starts without its database": {
+			s: newScene().awaiting().inProgress("r1", slipway.Deploying, "based").instance("i1", "r1", planned, absent).putOff("provide", time.Second), do: rest, rest: time.Second,
+		},
+		"what brings its database starts": {
+			s: newScene().awaiting().brings("r1").inProgress("r1", slipway.Deploying, "based").instance("i1", "r1", planned, absent).putOff("provide", time.Second), do: start, of: "i1",
+		},
+		"what needs no database starts": {
+			s: newScene().awaiting().inProgress("r2", slipway.Deploying, "shared").instance("i1", "r2", planned, absent).putOff("provide", time.Second), do: start, of: "i1",
+		},
+		"what serves is looked after while a database is awaited": {
+			s: newScene().awaiting().active("r1", "shared").instance("i1", "r1", serving, exited).inProgress("r2", slipway.Deploying, "based"), do: crashed, of: "i1",
+		},
+		"a database is made though its revision has failed": {s: newScene().awaiting(), do: provide},
+		"what has its database starts": {
+			s: newScene().inProgress("r1", slipway.Deploying, "based").instance("i1", "r1", planned, absent), do: start, of: "i1",
+		},
+		"no database is made for what is deleted": {s: newScene().awaiting().deleting(slipway.ItemDatabase), do: removeItem, of: "database"},
 
 		"others run side by side": {
 			s: newScene().active("r1", "shared").instance("i1", "r1", serving, running).

@@ -59,7 +59,9 @@ type Config struct {
 	Vitals Vitals // nil for none
 	// Final is where the state of a deployment is kept before it goes for good;
 	// nil for nowhere.
-	Final FinalSnapshots
+	Final     FinalSnapshots
+	Databases slipway.Databases // nil for none
+	Redis     Redis             // nil for none
 	// Quiet is how long a hand-over of state waits for a moment without runs.
 	Quiet time.Duration
 	// DiskMB is how much an instance may keep on the disk; 0 for any number.

@@ -22,10 +22,12 @@ func (w *worker) take(ctx context.Context, s step) error {
 		return w.beginBuild(ctx, s.revision)
 	case settle:
 		return w.settleBuild(ctx, s.revision)
+	case provide:
+		return w.provide(ctx)
 	case deploy:
-		return w.reportPlan(ctx, s.revision, w.deployment(s.revision, s.revision.Artefact))
+		return w.plan(ctx, s.revision, slipway.DeployStarted{Revision: s.revision.ID})
 	case plan:
-		return w.reportPlan(ctx, s.revision, w.placement(s.revision, s.revision.Artefact))
+		return w.plan(ctx, s.revision)
 	case pass:
 		return w.passGate(ctx, s.revision)
 	case start:
@@ -75,18 +77,24 @@ func (w *worker) take(ctx context.Context, s step) error {
 	return fmt.Errorf("step %q is unknown", s.do)
 }
 
-// deployment is what is written down before a revision starts.
-func (w *worker) deployment(r *slipway.Revision, a slipway.Artefact) []slipway.Event {
-	return append([]slipway.Event{slipway.DeployStarted{Revision: r.ID}}, w.placement(r, a)...)
+// plan writes down what a revision is going to run as.
+func (w *worker) plan(ctx context.Context, r *slipway.Revision, events ...slipway.Event) error {
+	placement, err := w.placement(ctx, r, r.Artefact)
+	if err != nil {
+		return w.failed(ctx, r, "plan databases", err)
+	}
+	return w.reportPlan(ctx, r, append(events, placement...))
 }
 
-func (w *worker) placement(r *slipway.Revision, a slipway.Artefact) []slipway.Event {
+func (w *worker) placement(ctx context.Context, r *slipway.Revision, a slipway.Artefact) ([]slipway.Event, error) {
 	events := []slipway.Event{slipway.ItemPlanned{Kind: slipway.ItemRoute, Ref: string(w.a.Deployment.ID)}}
 	kind := w.kinds[a.Kind]
 	if kind.Exclusive {
 		events = append(events, slipway.ItemPlanned{Kind: slipway.ItemState, Ref: string(w.a.Deployment.ID)})
 	}
-	return append(events, slipway.InstanceWanted{Revision: r.ID, Count: replicas(w.a.Deployment, r, kind), Ports: w.config.Ports})
+	databases, err := w.wantDatabases(ctx, r, kind)
+	events = append(events, databases...)
+	return append(events, slipway.InstanceWanted{Revision: r.ID, Count: replicas(w.a.Deployment, r, kind), Ports: w.config.Ports}), err
 }
 
 // reportPlan reports what needs a port: that there is none is final.
@@ -143,6 +151,10 @@ func (w *worker) workload(ctx context.Context, s step) (slipway.Workload, error)
 	if err != nil {
 		return slipway.Workload{}, fmt.Errorf("read environment: %w", err)
 	}
+	connections, err := w.connections(ctx, s.revision, env)
+	if err != nil {
+		return slipway.Workload{}, fmt.Errorf("see to databases: %w", err)
+	}
 	limits := slipway.SizeOf(w.a.Deployment.Config.DeploymentType, s.revision.Config.Resources).Limits
 	limits.DiskMB = w.config.DiskMB
 	for i := range launch.Env {
@@ -150,7 +162,7 @@ func (w *worker) workload(ctx context.Context, s step) (slipway.Workload, error)
 	}
 	return slipway.Workload{
 		Instance: s.instance.ID, Deployment: w.a.Deployment.ID, Revision: s.revision.ID, Attempt: s.instance.Attempt,
-		Image: s.revision.Artefact.Image, Args: launch.Args, Env: slices.Concat(env, launch.Env), Port: s.instance.Port,
+		Image: s.revision.Artefact.Image, Args: launch.Args, Env: slices.Concat(env, connections, launch.Env), Port: s.instance.Port,
 		Read: launch.Read, Socket: launch.Socket,
 		Stateful: w.kinds[s.revision.Artefact.Kind].Exclusive, StandBy: w.mayOnlyStandBy(s.instance.ID),
 		Limits: limits,
@@ -368,7 +380,7 @@ func (w *worker) remove(ctx context.Context, i slipway.Instance) error {
 		return w.gone(ctx, slipway.ItemInstance, string(i.ID), slipway.InstanceGone{Instance: i.ID})
 	}
 	events := []slipway.Event{slipway.InstanceGone{Instance: i.ID}}
-	if a := w.a.Active; a != nil && a.ID == i.Revision && i.Crashes > 0 {
+	if a := w.a.Active; a != nil && a.ID == i.Revision && i.Crashes > 0 && !w.a.Deployment.Running.Asleep {
 		events = append(events, slipway.HealthChanged{Health: healthOf(w.siblings(i))})
 	}
 	return w.report(ctx, events...)

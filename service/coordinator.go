@@ -122,6 +122,13 @@ func timeout(d slipway.Deployment, r slipway.Revision, config Config) *slipway.F
 			Hint:    "Start the listener's program in its cluster, then redeploy.",
 		}
 	}
+	if d.Status == slipway.AwaitingDatabase && phase == slipway.PhaseDeploy && r.Message != "" {
+		return &slipway.Failure{
+			Phase: phase, Step: "database", Code: "database_unavailable",
+			Message: fmt.Sprintf("After %s the database was not there yet. %s", limit.Round(time.Second), r.Message),
+			Hint:    "It is still being asked for. Redeploy the revision once the deployment is READY.",
+		}
+	}
 	return &slipway.Failure{
 		Phase: phase, Step: string(r.Status), Code: "timeout",
 		Message: fmt.Sprintf("It was still %s after %s.", r.Status, limit.Round(time.Second)),

@@ -65,6 +65,14 @@ func (r *report) take(e slipway.Event) error {
 		return r.failed(e)
 	case slipway.InstanceWanted:
 		return r.instanceWanted(e)
+	case slipway.DatabaseWanted:
+		return r.databaseWanted()
+	case slipway.DatabaseAwaited:
+		return r.databaseAwaited(e.Reason)
+	case slipway.DatabaseProvided:
+		return r.databaseProvided()
+	case slipway.RedisWanted:
+		return r.redisWanted(e.Numbers)
 	case slipway.PortRefused:
 		return r.portRefused(e)
 	case slipway.InstanceChanged:
@@ -104,7 +112,7 @@ func (r *report) take(e slipway.Event) error {
 // revision: of both there is none once a deployment is being deleted.
 func makes(e slipway.Event) bool {
 	switch e.(type) {
-	case slipway.ItemPlanned, slipway.InstanceWanted, slipway.PortRefused, slipway.BuildStarted, slipway.BuildDone, slipway.RevisionFailed, slipway.ImageFetched, slipway.DeployStarted, slipway.GatePassed, slipway.ServingFailed:
+	case slipway.ItemPlanned, slipway.InstanceWanted, slipway.DatabaseWanted, slipway.DatabaseProvided, slipway.RedisWanted, slipway.PortRefused, slipway.BuildStarted, slipway.BuildDone, slipway.RevisionFailed, slipway.ImageFetched, slipway.DeployStarted, slipway.GatePassed, slipway.ServingFailed:
 		return true
 	}
 	return false
@@ -174,7 +182,7 @@ func (r *report) gatePassed(e slipway.GatePassed) error {
 	r.d.Health = slipway.Health{State: slipway.Healthy, Since: r.now}
 	r.d.UpdatedAt = r.now
 	r.dirty = true
-	return nil
+	return r.giveUpLogins()
 }
 
 func (r *report) failed(e slipway.RevisionFailed) error {
@@ -272,7 +280,10 @@ func (r *report) instanceGone(e slipway.InstanceGone) error {
 	if err := r.DeleteInstance(e.Instance); err != nil {
 		return err
 	}
-	return r.MarkRemoved(r.d.ID, slipway.ItemInstance, string(e.Instance), r.now)
+	if err := r.MarkRemoved(r.d.ID, slipway.ItemInstance, string(e.Instance), r.now); err != nil {
+		return err
+	}
+	return r.giveUpLogins()
 }
 
 // itemRemoved writes that a thing is gone, unless it was planned again since it
@@ -281,6 +292,11 @@ func (r *report) itemRemoved(e slipway.ItemRemoved) error {
 	if !r.d.Deleting() {
 		needed, err := r.needs(r.d.ID, e.Kind, e.Ref)
 		if err != nil || needed {
+			return err
+		}
+	}
+	if e.Kind == slipway.ItemLogin {
+		if err := r.forgetLogin(e.Ref); err != nil {
 			return err
 		}
 	}

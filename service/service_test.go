@@ -232,6 +232,7 @@ func TestAnotherWorkspaceSeesNothing(t *testing.T) {
 			return err
 		},
 		"redeploy":  func() error { _, err := p.Redeploy(ctx, other, d.ID, r.ID); return err },
+		"rotate":    func() error { _, err := p.RotatePassword(ctx, other, d.ID); return err },
 		"interrupt": func() error { return p.Interrupt(ctx, other, d.ID, r.ID) },
 		"upload":    func() error { _, err := p.NewUpload(ctx, other, d.ID); return err },
 		"push":      func() error { _, err := p.NewPushToken(ctx, other, d.ID); return err },

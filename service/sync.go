@@ -203,6 +203,15 @@ func (c *change) assignment(d slipway.Deployment) (slipway.Assignment, error) {
 	if a.Instances, err = c.ListInstances(d.ID); err != nil {
 		return a, fmt.Errorf("read instances: %w", err)
 	}
+	a.Brings = map[slipway.RevisionID]slipway.Needs{}
+	for _, r := range []*slipway.Revision{a.InProgress, a.Active} {
+		if r == nil {
+			continue
+		}
+		if a.Brings[r.ID], err = c.brings(r); err != nil {
+			return a, fmt.Errorf("read databases of a client: %w", err)
+		}
+	}
 	a.Items, err = c.onDataPlane(d)
 	return a, err
 }

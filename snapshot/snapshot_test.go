@@ -83,7 +83,7 @@ func names(t *testing.T, folder string) (all []string) {
 func TestKeep(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "elsewhere", "snapshots")
 	s := &state{content: "kept"}
-	f, err := snapshot.Open(dir, s)
+	f, err := snapshot.Open(dir, s, nil)
 	must(t, err)
 	d := deleted()
 	for range 2 {
@@ -114,7 +114,7 @@ func TestKeep(t *testing.T) {
 func TestHalfDone(t *testing.T) {
 	dir := t.TempDir()
 	s := &state{content: "half", err: errors.New("the engine does not answer")}
-	f, err := snapshot.Open(dir, s)
+	f, err := snapshot.Open(dir, s, nil)
 	must(t, err)
 	if _, err := f.Keep(t.Context(), deleted()); !errors.Is(err, s.err) {
 		t.Errorf("Keep = %v", err)
@@ -134,7 +134,7 @@ func TestHalfDone(t *testing.T) {
 
 func TestNothingToKeep(t *testing.T) {
 	dir := t.TempDir()
-	f, err := snapshot.Open(dir, &state{err: slipway.ErrNoState})
+	f, err := snapshot.Open(dir, &state{err: slipway.ErrNoState}, nil)
 	must(t, err)
 	if path, err := f.Keep(t.Context(), deleted()); path != "" || err != nil || len(names(t, dir)) > 0 {
 		t.Errorf("Keep = %q, %v; there is %v", path, err, names(t, dir))
@@ -149,7 +149,7 @@ func TestNothingToKeep(t *testing.T) {
 func TestOpenRefuses(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	must(t, os.WriteFile(file, nil, 0o600))
-	if _, err := snapshot.Open(file, &state{}); err == nil || !strings.Contains(err.Error(), "final snapshots") {
+	if _, err := snapshot.Open(file, &state{}, nil); err == nil || !strings.Contains(err.Error(), "final snapshots") {
 		t.Errorf("Open = %v", err)
 	}
 }
@@ -163,7 +163,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	t.Cleanup(func() { must(t, unix.Unmount(dir, unix.MNT_DETACH)) })
 	s := &state{content: noise(256 << 10)}
-	f, err := snapshot.Open(dir, s)
+	f, err := snapshot.Open(dir, s, nil)
 	must(t, err)
 	if _, err := f.Keep(t.Context(), deleted()); err == nil || !strings.Contains(err.Error(), "no space left") || !strings.Contains(err.Error(), dir) {
 		t.Errorf("Keep = %v", err)
@@ -202,7 +202,7 @@ func TestUnpacked(t *testing.T) {
 	if os.Geteuid() == 0 {
 		must(t, os.Chown(filepath.Join(own, "inner", "threads"), 1234, 1234))
 	}
-	f, err := snapshot.Open(dir, driver)
+	f, err := snapshot.Open(dir, driver, nil)
 	must(t, err)
 	path, err := f.Keep(t.Context(), d)
 	must(t, err)
@@ -219,4 +219,63 @@ func TestUnpacked(t *testing.T) {
 	if string(content) != "kept" || found.Mode&0o777 != 0o640 || os.Geteuid() == 0 && found.Uid != 1234 {
 		t.Errorf("unpacked %q, mode %o of %d", content, found.Mode, found.Uid)
 	}
+}
+
+// What was in the database is in the archive too, with a state and without; one
+// that is gone is no reason to keep the rest from being written.
+func TestDatabase(t *testing.T) {
+	for name, c := range map[string]struct {
+		state    snapshot.Exporter
+		dump     *state
+		provided bool
+		want     string
+	}{
+		"both":           {&state{content: "kept"}, &state{content: "dump"}, true, "database.dump state/threads"},
+		"no state":       {dumper{&state{err: slipway.ErrNoState}}, &state{content: "dump"}, true, "database.dump"},
+		"dropped":        {&state{content: "kept"}, &state{err: slipway.ErrDatabaseGone}, true, "state/threads"},
+		"never provided": {&state{content: "kept"}, &state{err: errors.New("asked")}, false, "state/threads"},
+		"neither":        {dumper{&state{err: slipway.ErrNoState}}, &state{err: slipway.ErrDatabaseGone}, true, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			f, err := snapshot.Open(dir, c.state, dumper{c.dump})
+			must(t, err)
+			d := deleted()
+			if c.provided {
+				d.ProvidedAt = d.Deletion.At
+			}
+			path, err := f.Keep(t.Context(), d)
+			must(t, err)
+			got := ""
+			if path != "" {
+				out, err := exec.Command("tar", "-tzf", path).Output()
+				must(t, err)
+				got = strings.Join(strings.Fields(string(out)), " ")
+			}
+			if all := names(t, dir); got != c.want || len(all) != min(len(c.want), 1) {
+				t.Errorf("the archive has %q, want %q; there is %v", got, c.want, all)
+			}
+		})
+	}
+}
+
+// A server that is down is no reason to let a database go without its dump.
+func TestDatabaseDown(t *testing.T) {
+	dir := t.TempDir()
+	down := errors.New("the server does not answer")
+	f, err := snapshot.Open(dir, &state{content: "kept"}, dumper{&state{err: down}})
+	must(t, err)
+	d := deleted()
+	d.ProvidedAt = d.Deletion.At
+	if path, err := f.Keep(t.Context(), d); path != "" || !errors.Is(err, down) || len(names(t, dir)) > 0 {
+		t.Errorf("Keep = %q, %v; there is %v", path, err, names(t, dir))
+	}
+}
+
+// dumper writes a dump, which is no archive.
+type dumper struct{ *state }
+
+func (d dumper) Export(_ context.Context, _ slipway.DeploymentID, w io.Writer) error {
+	_, err := io.WriteString(w, d.content)
+	return errors.Join(err, d.err)
 }

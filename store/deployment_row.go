@@ -43,6 +43,7 @@ func deploymentRow(d slipway.Deployment) db.InsertDeploymentParams {
 		Purge:              d.Deletion.Purge,
 		ReservedSlug:       d.Deletion.Slug,
 		FinalSnapshot:      d.Deletion.Snapshot,
+		ProvidedAt:         micros(d.ProvidedAt),
 	}
 }
 
@@ -81,6 +82,7 @@ func deploymentChange(r db.InsertDeploymentParams) db.UpdateDeploymentParams {
 		Purge:            r.Purge,
 		ReservedSlug:     r.ReservedSlug,
 		FinalSnapshot:    r.FinalSnapshot,
+		ProvidedAt:       r.ProvidedAt,
 	}
 }
 
@@ -114,6 +116,7 @@ func deployment(r db.Deployment) (slipway.Deployment, error) {
 		Active:         slipway.RevisionID(r.ActiveRevisionID),
 		Health:         slipway.Health{State: slipway.HealthState(r.HealthState), Reason: r.HealthReason, Since: moment(r.HealthSince)},
 		Running:        running,
+		ProvidedAt:     moment(r.ProvidedAt),
 		Protected:      r.Protected,
 		DeleteProject:  r.DeleteProject,
 		Deletion: slipway.Deletion{

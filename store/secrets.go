@@ -36,6 +36,11 @@ func (t Tx) SecretSet(id slipway.SecretSetID) ([]slipway.SealedVar, []slipway.Se
 	return vars, refs, err
 }
 
+func (t Tx) SecretNames(id slipway.SecretSetID) ([]string, error) {
+	set, err := t.q.GetSecretSet(t.ctx, string(id))
+	return one(set.Names, err, sure(strings.Fields), "secret set", id)
+}
+
 func sealedVar(r db.SecretValue) slipway.SealedVar {
 	return slipway.SealedVar{Name: r.Name, Sealed: r.Sealed}
 }

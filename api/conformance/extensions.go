@@ -60,6 +60,13 @@ func extensionCases() []Case {
 			t.get(d.path() + "/metrics?step=0").is(http.StatusUnprocessableEntity)
 			t.get("/v2/deployments/" + nobody + "/metrics").is(http.StatusNotFound)
 		}),
+		choice("ext", "the password of a database can be rotated where there is one", func(t *T) {
+			d := t.create(nil)
+			t.post(d.path()+"/database-password", nil).is(http.StatusConflict).says()
+			t.check(d.count() == 0, "no revision", d.count())
+			t.post("/v2/deployments/"+nobody+"/database-password", nil).is(http.StatusNotFound)
+			t.post(d.path()+"/database-password", nil, as(t.key("read").text("key"))).is(http.StatusForbidden)
+		}),
 		choice("ext", "a workspace can be made, renamed and deleted", workspaces),
 		choice("ext", "a key is shown once, and works until it is revoked", keyLife),
 		choice("ext", "a key does what its scopes allow", keyScopes),

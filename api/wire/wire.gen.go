@@ -1359,6 +1359,12 @@ type PatchDeploymentParams struct {
 	IfMatch *string `json:"If-Match,omitempty"`
 }
 
+// RotateDatabasePasswordParams defines parameters for RotateDatabasePassword.
+type RotateDatabasePasswordParams struct {
+	// IdempotencyKey Any text of 1 to 255 visible ASCII characters, best a random one; else 400. The same request (method, path, query and body) sent again with it within 24 hours takes effect once: the answer has the same status and the same resource, as it is by then. 409 if that has been deleted since, if what was answered can not be shown again (a token), or if the key came with another request. A request that was refused is not remembered. A key belongs to its workspace.
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
 // PlanDeletionParams defines parameters for PlanDeletion.
 type PlanDeletionParams struct {
 	// DeleteTracingProject Delete the tracing project with its traces too.
@@ -1672,6 +1678,9 @@ type ServerInterface interface {
 	// PatchDeployment Change a deployment
 	// (PATCH /v2/deployments/{deployment_id})
 	PatchDeployment(w http.ResponseWriter, r *http.Request, deploymentID string, params PatchDeploymentParams)
+	// RotateDatabasePassword Rotate the password of the database
+	// (POST /v2/deployments/{deployment_id}/database-password)
+	RotateDatabasePassword(w http.ResponseWriter, r *http.Request, deploymentID string, params RotateDatabasePasswordParams)
 	// PlanDeletion See what deleting a deployment would do
 	// (GET /v2/deployments/{deployment_id}/deletion-plan)
 	PlanDeletion(w http.ResponseWriter, r *http.Request, deploymentID string, params PlanDeletionParams)
@@ -2945,6 +2954,56 @@ func (siw *ServerInterfaceWrapper) PatchDeployment(w http.ResponseWriter, r *htt
 	handler.ServeHTTP(w, r)
 }
 
+// RotateDatabasePassword operation middleware
+func (siw *ServerInterfaceWrapper) RotateDatabasePassword(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "deployment_id" -------------
+	var deploymentID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "deployment_id", r.PathValue("deployment_id"), &deploymentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "deployment_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RotateDatabasePasswordParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RotateDatabasePassword(w, r, deploymentID, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // PlanDeletion operation middleware
 func (siw *ServerInterfaceWrapper) PlanDeletion(w http.ResponseWriter, r *http.Request) {
 
@@ -4113,6 +4172,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v2/deployments/{deployment_id}", wrapper.DeleteDeployment)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/deployments/{deployment_id}", wrapper.GetDeployment)
 	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/v2/deployments/{deployment_id}", wrapper.PatchDeployment)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v2/deployments/{deployment_id}/database-password", wrapper.RotateDatabasePassword)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/deployments/{deployment_id}/deletion-plan", wrapper.PlanDeletion)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/deployments/{deployment_id}/events", wrapper.StreamEvents)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/deployments/{deployment_id}/metrics", wrapper.GetMetrics)
@@ -4716,6 +4776,39 @@ func (response PatchDeployment200JSONResponse) VisitPatchDeploymentResponse(w ht
 	return err
 }
 
+type RotateDatabasePasswordRequestObject struct {
+	DeploymentID string `json:"deployment_id"`
+	Params       RotateDatabasePasswordParams
+}
+
+type RotateDatabasePasswordResponseObject interface {
+	VisitRotateDatabasePasswordResponse(w http.ResponseWriter) error
+}
+
+type RotateDatabasePassword200ResponseHeaders struct {
+	ETag *string
+}
+
+type RotateDatabasePassword200JSONResponse struct {
+	Body    Deployment
+	Headers RotateDatabasePassword200ResponseHeaders
+}
+
+func (response RotateDatabasePassword200JSONResponse) VisitRotateDatabasePasswordResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type PlanDeletionRequestObject struct {
 	DeploymentID string `json:"deployment_id"`
 	Params       PlanDeletionParams
@@ -5242,6 +5335,9 @@ type StrictServerInterface interface {
 	// PatchDeployment Change a deployment
 	// (PATCH /v2/deployments/{deployment_id})
 	PatchDeployment(ctx context.Context, request PatchDeploymentRequestObject) (PatchDeploymentResponseObject, error)
+	// RotateDatabasePassword Rotate the password of the database
+	// (POST /v2/deployments/{deployment_id}/database-password)
+	RotateDatabasePassword(ctx context.Context, request RotateDatabasePasswordRequestObject) (RotateDatabasePasswordResponseObject, error)
 	// PlanDeletion See what deleting a deployment would do
 	// (GET /v2/deployments/{deployment_id}/deletion-plan)
 	PlanDeletion(ctx context.Context, request PlanDeletionRequestObject) (PlanDeletionResponseObject, error)
@@ -6039,6 +6135,33 @@ func (sh *strictHandler) PatchDeployment(w http.ResponseWriter, r *http.Request,
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(PatchDeploymentResponseObject); ok {
 		if err := validResponse.VisitPatchDeploymentResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RotateDatabasePassword operation middleware
+func (sh *strictHandler) RotateDatabasePassword(w http.ResponseWriter, r *http.Request, deploymentID string, params RotateDatabasePasswordParams) {
+	var request RotateDatabasePasswordRequestObject
+
+	request.DeploymentID = deploymentID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RotateDatabasePassword(ctx, request.(RotateDatabasePasswordRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RotateDatabasePassword")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RotateDatabasePasswordResponseObject); ok {
+		if err := validResponse.VisitRotateDatabasePasswordResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -19,11 +19,19 @@ import (
 
 // Kinds of artefacts that are images: those of servers that say /ok when they
 // serve, those that a server of ours serves and that keep what it knows in files,
-// and those that Aegra serves.
+// those that Aegra serves, and those of LangGraph's server in its production form.
 const (
-	Kind      = "image"
-	StateKind = "image-state"
-	AegraKind = "image-aegra"
+	Kind       = "image"
+	StateKind  = "image-state"
+	AegraKind  = "image-aegra"
+	ServerKind = "image-server"
+)
+
+// Variables in the environment of images: what an agent server is to serve, and
+// where our servers find the app.
+const (
+	graphsVariable = "LANGSERVE_GRAPHS"
+	appVariable    = "SLIPWAY_APP_DIR"
 )
 
 // RuntimeBase is where an artefact records the image that it was built on.
@@ -136,9 +144,22 @@ func kindOf(server slipway.AgentServer, base base) string {
 	case server == slipway.AgentServerAegra:
 		return AegraKind
 	case base.serves:
-		return Kind
+		return ServerKind
 	}
 	return StateKind
+}
+
+// KindOf tells the kind of an image that was fetched by its environment: an agent
+// server in its production form is told there what to serve. One that we have made
+// starts a server of ours, which says so too.
+func KindOf(env []string) string {
+	has := func(variable string) bool {
+		return slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, variable+"=") })
+	}
+	if has(graphsVariable) && !has(appVariable) {
+		return ServerKind
+	}
+	return Kind
 }
 
 func (a App) secretNames() []string {

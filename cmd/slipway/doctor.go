@@ -22,7 +22,9 @@ import (
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/build/appconfig"
 	"github.com/slipwayhq/slipway/build/toolchain"
+	"github.com/slipwayhq/slipway/database/server"
 	"github.com/slipwayhq/slipway/driver/process"
+	"github.com/slipwayhq/slipway/internal/daemon"
 	"github.com/slipwayhq/slipway/internal/engine"
 )
 
@@ -222,7 +224,7 @@ func openFiles() finding {
 }
 
 func (o *doctorOptions) toolchains(ctx context.Context) []finding {
-	tools := toolchain.New(toolchain.Options{Dir: filepath.Join(o.data, "cache", "toolchains"), Tmp: filepath.Join(o.data, "tmp")})
+	tools := daemon.Toolchains(o.data)
 	node := finding{Name: "Node", Verdict: verdictOK}
 	if plan, err := tools.Plan(ctx, appconfig.MinNode); err != nil {
 		node.Verdict, node.Found = verdictWeak, err.Error()
@@ -237,7 +239,27 @@ func (o *doctorOptions) toolchains(ctx context.Context) []finding {
 	} else {
 		python.Found = p.String()
 	}
-	return []finding{node, python, uv(ctx)}
+	return []finding{node, python, uv(ctx), o.postgres(ctx, tools)}
+}
+
+// postgres is the one that a server of our own would run, where agents need one
+// and none is named.
+func (o *doctorOptions) postgres(ctx context.Context, tools *toolchain.Toolchains) finding {
+	f := finding{Name: "PostgreSQL", Verdict: verdictOK}
+	wanted, err := server.Wants(daemon.PostgresFolder(o.data))
+	if err == nil {
+		installed, brought, missing := daemon.PostgresPrograms(tools).Plan(ctx, wanted)
+		switch err = missing; {
+		case installed != nil:
+			f.Found = installed.String()
+		default:
+			f.Found = brought + ", brought from the Python index with the first agent that needs it"
+		}
+	}
+	if err != nil {
+		f.Verdict, f.Found, f.Get = verdictWeak, err.Error(), "a PostgreSQL of that version, for agents that need a database"
+	}
+	return f
 }
 
 func uv(ctx context.Context) finding {

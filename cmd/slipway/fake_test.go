@@ -114,6 +114,7 @@ func (f *fakeServer) handler() http.Handler {
 		"GET /v2/deployments/{id}/revisions":                      f.listRevisions,
 		"GET /v2/deployments/{id}/revisions/{revision}":           f.getRevision,
 		"POST /v2/deployments/{id}/revisions/{revision}/redeploy": f.revise,
+		"POST /v2/deployments/{id}/database-password":             f.revise,
 		"GET /v2/deployments/{id}/metrics":                        f.metrics,
 		"POST /v1/projects/{id}/deploy_logs":                      f.logs,
 		"POST /v1/projects/{id}/revisions/{revision}/build_logs":  f.logs,

@@ -67,6 +67,7 @@ func newServerCommand() *cobra.Command {
 	flags.DurationVar(&f.Service.PushFor, "push-token-lifetime", time.Hour, "how long a token to push images is good")
 	flags.IntVar(&f.maxLayer, "max-layer-size", registry.DefaultMaxBlob>>20, "MiB that one layer of a pushed image may have")
 	flags.StringVar(&f.DockerHost, "docker-host", "", "Docker Engine that runs images, such as unix:///var/run/docker.sock (default: "+dockerVariable+", or none)")
+	registerDatabases(flags, &f.Databases)
 	f.images.register(flags)
 	f.access.register(flags)
 	registerHealth(flags, &f.Config)
@@ -113,6 +114,7 @@ func runServer(ctx context.Context, f serverFlags) error {
 	}
 	f.MaxLayer = int64(f.maxLayer) << 20
 	f.Database = databaseURL(f.Database)
+	fromEnvironment(&f.Databases)
 	f.DockerHost = cmp.Or(f.DockerHost, os.Getenv(dockerVariable))
 	if f.Images, err = f.images.bases(f.DockerHost); err != nil {
 		return err

@@ -85,6 +85,7 @@ func TestVerbs(t *testing.T) {
 		{name: "logs as JSON", args: []string{"logs", "echo", "--json", "--tail", "0"}, out: []string{`{"id":"i:1"`, `{"id":"i:2"`}},
 		{name: "build log", args: []string{"logs", "echo", "--build", "--follow"}, out: []string{"INFO", "ERROR", "it broke"}},
 		{name: "redeploy", args: []string{"redeploy", "echo"}, out: []string{"Revision " + fakeRevision + "2:", "0.0s QUEUED\n", "1.5s BUILDING\n", "3.0s DEPLOYED\n", "echo serves at http"}},
+		{name: "rotate the password", args: []string{"rotate-database-password", "echo"}, out: []string{"Revision " + fakeRevision + "2:", "3.0s DEPLOYED\n", "echo serves at http"}},
 		{name: "redeploy and leave", args: []string{"redeploy", "echo", revision, "--no-wait"}, out: []string{"slipway status echo"}},
 		{name: "rollback of the only one", args: []string{"rollback", "echo"}, code: 1, errs: []string{"nothing to go back to"}},
 		{name: "delete asks", in: "echo\n", args: []string{"delete", "echo"}, out: []string{

@@ -25,6 +25,9 @@ import (
 	"github.com/slipwayhq/slipway/build/archive"
 	"github.com/slipwayhq/slipway/build/image"
 	"github.com/slipwayhq/slipway/build/kind"
+	"github.com/slipwayhq/slipway/database"
+	"github.com/slipwayhq/slipway/database/redis"
+	"github.com/slipwayhq/slipway/database/server"
 	"github.com/slipwayhq/slipway/driver/process"
 	"github.com/slipwayhq/slipway/gateway"
 	"github.com/slipwayhq/slipway/gateway/accesslog"
@@ -82,6 +85,7 @@ type Config struct {
 	BuildLimit build.Limits      // of programs of builds; zero for the defaults
 	BuildRun   []string          // program with arguments that starts every program of a build
 	MaxLayer   int64             // bytes of one layer of a pushed image; 0 for the registry's own limit
+	Databases  Databases         // of agents
 	DockerHost string            // of the engine that runs images, such as unix:///var/run/docker.sock; "" for none
 	Images     *image.Bases      // sources are made into images on these, by that engine; nil for bundles
 	Logger     *slog.Logger
@@ -105,8 +109,8 @@ type Config struct {
 }
 
 // Paths within the folder of data.
-func database(data string) string      { return filepath.Join(data, "slipway.db") }
-func spareFile(data string) string     { return database(data) + "-spare" }
+func databaseFile(data string) string  { return filepath.Join(data, "slipway.db") }
+func spareFile(data string) string     { return databaseFile(data) + "-spare" }
 func encryptionKey(data string) string { return filepath.Join(data, "secret.key") }
 
 // AdminKeyFile is where the first key is written.
@@ -124,6 +128,9 @@ type Server struct {
 	images    *registry.Registry
 	engine    *engine.Engine // nil for none
 	driver    slipway.Driver
+	databases *database.Postgres
+	postgres  *server.Server // our own; nil if one is given
+	redis     *redis.Shared  // nil for none
 	service   *service.Service
 	meter     *meter.Meter
 	metrics   *metrics.Metrics
@@ -270,7 +277,7 @@ func (s *Server) isOwnHost(host string) bool {
 	return err == nil && loopback && port == strconv.Itoa(s.doors.main.port())
 }
 
-func (s *Server) openData(context.Context) error {
+func (s *Server) openData(ctx context.Context) error {
 	owner, err := identity(s.config.Data)
 	if err != nil {
 		return err
@@ -289,6 +296,9 @@ func (s *Server) openData(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open builder: %w", err)
 	}
+	if err := s.openDatabases(ctx, owner); err != nil {
+		return err
+	}
 	for _, hold := range builder.Holds() {
 		s.config.Logger.Debug("builds are held", slog.String("by", hold))
 	}
@@ -297,14 +307,14 @@ func (s *Server) openData(context.Context) error {
 		return err
 	}
 	s.outputs = listener.NewOutputs(s.service, s.driver, s.config.Logger, time.Now)
-	s.meter = meter.New(s.service, s.driver, s.gateway, meter.Config{Owner: owner, Every: s.config.Every, Logger: s.config.Logger})
+	s.meter = meter.New(s.service, s.driver, s.gateway, meter.Config{Owner: owner, Every: s.config.Every, Databases: s.databases, Logger: s.config.Logger})
 	health := s.config.Vitals
 	health.Logger = s.config.Logger
 	watched := vitals.New(s.gateway, s.driver, health)
 	s.workers = reconcile.New(s.service, s.driver, builder, s.gateway, s.outputs, reconcile.Config{
 		Owner: owner, Ports: s.config.Ports, Builds: s.config.Builds, Settle: s.config.Settle, Quiet: s.config.Quiet,
 		DiskMB: int(s.config.AgentDisk >> 20), Reach: s.reach,
-		Meter: s.meter, Vitals: watched, Final: final, Logger: s.config.Logger, Now: time.Now,
+		Meter: s.meter, Vitals: watched, Final: final, Databases: s.databases, Redis: s.sharedRedis(), Logger: s.config.Logger, Now: time.Now,
 	})
 	s.listener = listener.New(s.service, s.driver, s.workers, s.outputs, listener.Config{
 		Owner: owner, Batch: 100, Vitals: watched, Leftovers: s.scanner(owner, builder), Logger: s.config.Logger,
@@ -317,7 +327,7 @@ func (s *Server) openFinal() (reconcile.FinalSnapshots, error) {
 	if s.config.Final == "" {
 		return nil, nil
 	}
-	return snapshot.Open(s.config.Final, s.driver)
+	return snapshot.Open(s.config.Final, s.driver, s.databases)
 }
 
 // scanner looks for what is left over wherever something is kept.
@@ -325,7 +335,8 @@ func (s *Server) scanner(owner string, builder *build.Builder) *leftover.Scanner
 	config := s.config.Leftovers
 	config.Owner, config.Count, config.Logger = owner, s.metrics.Leftovers, s.config.Logger
 	config.Shared = cmp.Or(config.Shared, s.config.Service.Retention.For)
-	return leftover.New(s.service, config, leftover.OfDriver(s.driver), leftover.OfBuilder(builder, s.service), s.service.Stored())
+	places := append(s.databasePlaces(), leftover.OfDriver(s.driver), leftover.OfBuilder(builder, s.service), s.service.Stored())
+	return leftover.New(s.service, config, places...)
 }
 
 // Ready says whether all that runs can be reached.
@@ -362,6 +373,7 @@ func (s *Server) close() error {
 	if c, ok := s.driver.(interface{ Close() error }); ok {
 		errs = append(errs, c.Close())
 	}
+	errs = append(errs, s.closeDatabases())
 	if s.engine != nil {
 		errs = append(errs, s.engine.Close())
 	}

@@ -94,7 +94,7 @@ func openStore(ctx context.Context, data, url string) (slipway.Store, error) {
 	if url != "" {
 		return postgres.Open(ctx, url)
 	}
-	return sqlite.Open(ctx, database(data))
+	return sqlite.Open(ctx, databaseFile(data))
 }
 
 // NewAdminKey makes another key for the server of a folder and a database ("" for
@@ -103,7 +103,7 @@ func NewAdminKey(ctx context.Context, data, url string, n slipway.NewKey, keep f
 	if _, err := os.Stat(encryptionKey(data)); err != nil {
 		return fmt.Errorf("%s holds no data of a server: %w", data, err)
 	}
-	if _, err := os.Stat(database(data)); url == "" && err != nil {
+	if _, err := os.Stat(databaseFile(data)); url == "" && err != nil {
 		return fmt.Errorf("%s holds no database; if the server has it elsewhere, give its --database-url: %w", data, err)
 	}
 	ring, err := secret.OpenFile(encryptionKey(data))

@@ -18,12 +18,9 @@ import (
 // has one cluster, so its tests may be many at once.
 const settings = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c listen_addresses= -c max_connections=200"
 
-// access lets everyone in who reaches the socket's folder, but for one role whose
-// password is asked for.
-const access = "local all " + Guarded + " scram-sha-256\nlocal all all trust\n"
-
-// Guarded is a role that a test may create to be asked for a password.
-const Guarded = "guarded"
+// access lets the administrator in who reaches the socket's folder. All other roles
+// are asked for their password.
+const access = "local all postgres trust\nlocal all all scram-sha-256\n"
 
 // watcher removes a cluster, $2, with the programs in $1, when the other end of
 // its standard input is closed: by Close, or by the end of the process.
@@ -174,4 +171,14 @@ func byVersion(a, b string) int { return version(a) - version(b) }
 func version(path string) int {
 	n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path))))
 	return n
+}
+
+// Log is what the cluster has said.
+func (c *Cluster) Log(t testing.TB) string {
+	t.Helper()
+	said, err := os.ReadFile(filepath.Join(c.dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(said)
 }

@@ -92,14 +92,22 @@ const empty = `DO $$ DECLARE names text; BEGIN
     EXECUTE 'TRUNCATE ' || names;
 END $$`
 
-// Empty returns the URL of a database without a schema, for one test.
-func Empty(t testing.TB) string {
+// Shared returns the cluster of this process, for tests that make databases and
+// roles in it, and remove them.
+func Shared(t testing.TB) *Cluster {
 	t.Helper()
 	skipShort(t)
 	c, err := shared()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return c
+}
+
+// Empty returns the URL of a database without a schema, for one test.
+func Empty(t testing.TB) string {
+	t.Helper()
+	c := Shared(t)
 	return c.URL(create(t, c, ""))
 }
 

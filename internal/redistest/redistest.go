@@ -28,10 +28,13 @@ func Start(t testing.TB) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(folder) })
+	if err := os.Chmod(folder, 0o711); err != nil { // agents with users of their own come to the socket
+		t.Fatal(err)
+	}
 	socket := filepath.Join(folder, "redis.sock")
 	said := new(bytes.Buffer)
 	cmd := &exec.Cmd{
-		Path: program, Args: []string{"redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--dir", folder},
+		Path: program, Args: []string{"redis-server", "--port", "0", "--unixsocket", socket, "--unixsocketperm", "777", "--save", "", "--dir", folder},
 		Stdout: said, Stderr: said, SysProcAttr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL},
 	}
 	if err := cmd.Start(); err != nil {

@@ -145,6 +145,7 @@ func (c checked) Apply(ctx context.Context, l slipway.Workload) (slipway.Observe
 			c.mustBeAlone(ctx, "instance "+string(l.Instance)+" starts", l.Deployment, l.Instance)
 		}
 	}
+	c.w.servers.began(l)
 	return c.drivers.Apply(ctx, l)
 }
 

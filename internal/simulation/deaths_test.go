@@ -22,6 +22,7 @@ const (
 	good  = "kind=plain build=ok agent=good"
 	state = "kind=state build=ok agent=good"
 
+	based     = "kind=based build=ok agent=good"
 	stands    = "kind=stands build=ok agent=good"
 	standsBad = "kind=stands build=ok agent="
 )
@@ -162,8 +163,58 @@ var stories = map[string]story{
 		w.push(w.create(a.name+"-too"), state+" nonce=shared")
 		w.push(a, state+" nonce=shared")
 	}, change: func(w *world, a *app) { w.delete(a) }},
-	"deletion of what sleeps": {before: sleeping(state), change: func(w *world, a *app) { w.delete(a) }},
-	"restart of state":        {before: pushed(state), change: func(w *world, a *app) { w.agents.crash(w.address(a)) }, want: "DEPLOYED"},
+	"deletion of what sleeps":       {before: sleeping(state), change: func(w *world, a *app) { w.delete(a) }},
+	"first deploy, with a database": {change: pushed(based), want: "DEPLOYED"},
+	"a database later":              {before: pushed(good), change: pushed(based), want: "DEPLOYED DEPLOYED"},
+	"a replacement with a database": {before: pushed(based), change: pushed(based), want: "DEPLOYED DEPLOYED"},
+	"a database that comes late": {change: func(w *world, a *app) {
+		w.fail("postgres", true)
+		w.push(a, based)
+		time.Sleep(time.Minute)
+		w.mend()
+	}, want: "DEPLOYED"},
+	"rotation":             {before: pushed(based), change: (*world).rotate, want: "DEPLOYED DEPLOYED"},
+	"rotation of replicas": {before: replicated(based, 3), change: (*world).rotate, want: "DEPLOYED DEPLOYED", left: 3},
+	"rotation, twice": {before: pushed(based), change: func(w *world, a *app) {
+		w.rotate(a)
+		time.Sleep(time.Second)
+		w.rotate(a)
+	}, want: "DEPLOYED DEPLOYED DEPLOYED"},
+	"rotation of what sleeps":  {before: sleeping(based), change: (*world).rotate, want: "DEPLOYED DEPLOYED"},
+	"deletion with a database": {before: pushed(based), change: func(w *world, a *app) { w.delete(a) }},
+	"deletion in a rotation": {before: pushed(based), change: func(w *world, a *app) {
+		w.rotate(a)
+		time.Sleep(time.Second)
+		w.delete(a)
+	}},
+	"deletion before the database": {before: pushed(good), change: func(w *world, a *app) {
+		w.fail("postgres", true)
+		w.push(a, based)
+		time.Sleep(30 * time.Second)
+		w.delete(a)
+		time.Sleep(30 * time.Second)
+		w.mend()
+	}},
+	"deletion of what was dropped": {before: pushed(based), change: func(w *world, a *app) {
+		w.servers.drop(a.id)
+		w.delete(a)
+	}},
+	"putting aside with a database": {before: pushed(based), change: func(w *world, a *app) { w.putAside(a) }, want: "DEPLOYED", left: -1},
+	"restore with a database":       {before: aside(based), change: (*world).restore, want: "DEPLOYED"},
+	"purge with a database":         {before: aside(based), change: func(w *world, a *app) { w.delete(a) }},
+	"restore of what never had its database": {before: func(w *world, a *app) {
+		w.push(a, good)
+		w.settle()
+		w.fail("postgres", true)
+		w.push(a, based)
+		time.Sleep(30 * time.Second)
+		w.mend()
+		w.putAside(a)
+	}, change: func(w *world, a *app) {
+		w.restore(a)
+		w.push(a, based)
+	}, want: "DEPLOYED INTERRUPTED DEPLOYED"},
+	"restart of state": {before: pushed(state), change: func(w *world, a *app) { w.agents.crash(w.address(a)) }, want: "DEPLOYED"},
 }
 
 // A data plane may die before or after any call it makes, and the next one

@@ -331,6 +331,102 @@ func TestABuildRunsOnceInTheMiddleOfChanges(t *testing.T) {
 	})
 }
 
+// A PostgreSQL that is down keeps nothing else from being done: the revision that
+// needs it says so and fails at its deadline, and the database is made when it is
+// back.
+func TestTheDatabaseServerIsDown(t *testing.T) {
+	in(t, func(w *world) {
+		a := w.create("app")
+		w.push(a, good)
+		w.settle()
+		w.fail("postgres", true)
+		w.push(a, based)
+		time.Sleep(time.Minute)
+		if message := w.revisions(a)[1].Message; !strings.Contains(message, errDown.Error()) {
+			w.fault("the revision says %q", message)
+		}
+		w.agents.crash(w.address(a))
+		w.within(5*time.Second, "the restart of what serves", w.isServing(a))
+		tries := w.plane.count("Provide")
+		w.within(20*time.Minute, "the deadline", func() bool { return w.statuses(a) == "DEPLOYED DEPLOY_FAILED" })
+		if n := w.plane.count("Provide") - tries; n < 10 || n > 200 {
+			w.fault("%d tries until the deadline", n)
+		}
+		if f := w.revisions(a)[1].Failure; f == nil || f.Code != "database_unavailable" || !strings.Contains(f.Message, errDown.Error()) {
+			w.fault("it failed with %+v", f)
+		}
+		w.mend()
+		time.Sleep(time.Minute)
+		w.view(func(tx slipway.Tx) {
+			if d, err := tx.Deployment(a.id); err != nil || d.Status != slipway.Ready || d.ProvidedAt.IsZero() {
+				w.fault("afterwards it is %s, %v", d.Status, err)
+			}
+		})
+		r := w.push(a, based)
+		w.within(time.Minute, "the next revision", w.isDeployed(a, r))
+		w.settle()
+		w.clear()
+	})
+}
+
+// A database that was dropped by hand is not made again. What needs it says what
+// to do; a new revision fails at once, and a deletion is not held up.
+func TestTheDatabaseWasDropped(t *testing.T) {
+	in(t, func(w *world) {
+		a := w.create("app")
+		w.push(a, based)
+		w.settle()
+		w.servers.drop(a.id)
+		r := w.push(a, based)
+		w.within(time.Minute, "the failure", func() bool { return w.statuses(a) == "DEPLOYED DEPLOY_FAILED" })
+		f := w.revisions(a)[1].Failure
+		if f == nil || f.Code != "database_gone" || !strings.Contains(f.Hint, "Restore a dump") {
+			w.fault("revision %s failed with %+v", r, f)
+		}
+		w.within(time.Minute, "what served", w.isServing(a))
+		w.agents.crash(w.address(a))
+		time.Sleep(time.Minute)
+		if h := w.health(a); h.State == slipway.Healthy || !strings.Contains(h.Reason, "database") {
+			w.fault("its health is %+v", h)
+		}
+		w.clear()
+	})
+}
+
+// A deletion waits for servers that are down, shows that, and is in nobody's way
+// who has nothing there.
+func TestADeletionWaitsForTheDatabaseServers(t *testing.T) {
+	for _, what := range []string{"postgres", "redis"} {
+		t.Run(what, func(t *testing.T) {
+			in(t, func(w *world) {
+				a, plain := w.create("app"), w.create("plain")
+				w.push(a, based)
+				w.push(plain, good)
+				w.settle()
+				w.fail(what, true)
+				w.delete(a)
+				w.delete(plain)
+				time.Sleep(5 * time.Minute)
+				w.view(func(tx slipway.Tx) {
+					if _, err := tx.Deployment(plain.id); err == nil {
+						w.fault("what has no database is there still")
+					}
+					items, _ := tx.ListItems(a.id)
+					stuck := slices.ContainsFunc(items, func(i slipway.Item) bool {
+						return i.Attempts > 2 && strings.Contains(i.LastError, errDown.Error())
+					})
+					if !stuck {
+						w.fault("nothing tells that it is stuck: %+v", items)
+					}
+				})
+				w.mend()
+				w.settle()
+				w.clear()
+			})
+		})
+	}
+}
+
 // Who reads DEPLOYED and asks the agent at once waits for the new revision: it
 // finds neither nothing nor the old one.
 func TestRequestsWaitWhileARevisionBecomesTheActiveOne(t *testing.T) {

@@ -57,6 +57,7 @@ func (w *world) startPlane(doom int, after bool) *plane {
 	health := vitals.New(mortalRouter{p.router, p}, driver, vitals.Config{Logger: w.log})
 	r := reconcile.New(sync, driver, mortalBuilder{w.builder, p}, mortalRouter{p.router, p}, outputs, reconcile.Config{
 		Owner: owner, Ports: ports, Builds: 2, Settle: settle, Quiet: 3 * time.Second, Vitals: health, Logger: w.log, Now: time.Now,
+		Databases: mortalDatabases{w.servers, p}, Redis: mortalRedis{numbers{w.servers}, p},
 	})
 	p.workers = r
 	p.listener = listener.New(sync, driver, r, outputs, listener.Config{Owner: owner, Batch: 10, Vitals: health, Logger: w.log})
@@ -284,6 +285,10 @@ func (m mortalSync) Assignments(ctx context.Context, after slipway.DeploymentID,
 
 func (m mortalSync) Environment(ctx context.Context, l slipway.Lease, r slipway.RevisionID, reach string) ([]slipway.EnvVar, error) {
 	return live(m.p, "Environment", func() ([]slipway.EnvVar, error) { return m.control.Environment(ctx, l, r, reach) })
+}
+
+func (m mortalSync) Login(ctx context.Context, l slipway.Lease) (slipway.Login, error) {
+	return live(m.p, "Login", func() (slipway.Login, error) { return m.control.Login(ctx, l) })
 }
 
 func (m mortalSync) Confidential(ctx context.Context, l slipway.Lease, r slipway.RevisionID) ([]string, error) {

@@ -37,14 +37,14 @@ var (
 	doings = []string{
 		"push", "push", "push", "push", "push", "push", "delete", "redeploy", "interrupt",
 		"crash", "crash", "turn", "mend", "doom", "kill", "restart", "control", "lose", "full", "fail", "pause", "zombie",
-		"scale", "scale", "lull", "ask", "ask", "aside", "aside", "back", "back", "force",
+		"scale", "scale", "lull", "ask", "ask", "aside", "aside", "back", "back", "force", "rotate",
 	}
 	agentsThat = []string{
 		serves, serves, serves, serves, serves, servesLate, exitsOnce, refuses, crashes, mute, answers500, deafToStop, cannotRun, strangers,
 		passesOnly, passesOnly, hangs, ruins, busy,
 	}
 	buildsThat = []string{builds, builds, builds, builds, builds, buildsSlow, buildsLate, buildsFails, buildsTries}
-	whatFails  = []string{"stop", "stop in time", "delete", "purge", "remove bundle", "drain requests", "release", "snapshot", "restore", "discard"}
+	whatFails  = []string{"stop", "stop in time", "delete", "purge", "remove bundle", "drain requests", "release", "snapshot", "restore", "discard", "postgres", "redis"}
 	waits      = []time.Duration{
 		0, 0, 0, time.Millisecond, 100 * time.Millisecond, time.Second, 3 * time.Second, 4 * time.Second, 10 * time.Second, time.Minute, 10 * time.Minute,
 	}
@@ -56,7 +56,7 @@ func draw(r *rand.Rand) move {
 	m := move{do: pick(r, doings), app: r.IntN(len(names)), n: r.IntN(20), after: r.IntN(2) == 0, wait: pick(r, waits)}
 	switch m.do {
 	case "push":
-		m.text = fmt.Sprintf("kind=%s build=%s agent=%s", pick(r, []string{"plain", "state", "stands"}), pick(r, buildsThat), pick(r, agentsThat))
+		m.text = fmt.Sprintf("kind=%s build=%s agent=%s", pick(r, []string{"plain", "state", "stands", "based"}), pick(r, buildsThat), pick(r, agentsThat))
 		if r.IntN(4) == 0 {
 			m.text = good + " nonce=shared" // one bundle for many
 		} else if r.IntN(4) == 0 {
@@ -155,6 +155,8 @@ func (w *world) play(m move, apps map[int]*app) {
 		w.restore(a)
 	case "force":
 		w.force(a)
+	case "rotate":
+		w.rotate(a)
 	case "redeploy", "interrupt", "turn", "mend":
 		w.toRevision(m, a)
 	case "crash":

@@ -54,7 +54,9 @@ func kinds() map[string]slipway.AgentKind {
 	state.Name, state.Exclusive = "state", true
 	stands := state
 	stands.Name, stands.StandsBy = "stands", true
-	return map[string]slipway.AgentKind{"plain": plain, "state": state, "stands": stands}
+	based := plain
+	based.Name, based.Needs = "based", slipway.Needs{Postgres: true, Redis: true}
+	return map[string]slipway.AgentKind{"plain": plain, "state": state, "stands": stands, "based": based}
 }
 
 // doesNotSettle says whether an agent of this mode passes its gate and fails

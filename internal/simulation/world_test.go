@@ -42,6 +42,7 @@ type world struct {
 	control *control
 	builder *builder
 	agents  *agents
+	servers *servers
 	fake    *drivers
 	plane   *plane
 	who     slipway.Principal
@@ -84,7 +85,7 @@ func newWorld(t *testing.T) *world {
 	must(t, err)
 	w.control = &control{w: w}
 	w.control.start()
-	w.builder, w.agents = newBuilder(w), newAgents()
+	w.builder, w.agents, w.servers = newBuilder(w), newAgents(), newServers(w)
 	w.fake = openDrivers(w.agents.start)
 	must(t, w.control.service.Bootstrap(t.Context(), func(string) error { return nil }))
 	w.view(func(tx slipway.Tx) {
@@ -570,6 +571,7 @@ func (w *world) check() {
 				continue
 			}
 			w.checkServes(tx, a, d)
+			w.checkDatabase(a, d)
 			w.checkReturns(tx, a)
 			w.checkState(tx, a, d)
 		}
@@ -582,7 +584,7 @@ func (w *world) wanted(a *app, d slipway.Deployment) int {
 	switch {
 	case d.Active == "" || d.Running.Asleep:
 		return 0
-	case w.script(a.id, d.Active)["kind"] == "state":
+	case w.script(a.id, d.Active).ownsState():
 		return 1
 	}
 	return max(d.Running.Replicas, 1)
@@ -688,7 +690,8 @@ func (w *world) checkGone(tx slipway.Tx, a *app) {
 	}
 	w.checkReceipt(tx, a)
 	things, err := w.fake.Remains(context.Background(), a.id)
-	if len(things) > 0 || err != nil {
+	databases, err2 := w.servers.left(a.id)
+	if things = append(things, databases...); len(things) > 0 || err != nil || err2 != nil {
 		w.fault("%s is gone and has left %+v, %v", a.name, things, err)
 	}
 }
@@ -783,11 +786,12 @@ func (w *world) clear() {
 	running, err1 := w.fake.Remains(ctx, "")
 	built, err2 := w.builder.Remains(ctx)
 	pushed, err3 := w.images.Remains(ctx, "")
-	if left := slices.Concat(running, built, pushed); len(left) > 0 {
+	databases, err5 := w.servers.left("")
+	if left := slices.Concat(running, built, pushed, databases); len(left) > 0 {
 		w.fault("a scan finds %+v", left)
 	}
 	uploads, err4 := w.blobs.List(ctx, "uploads")
-	if err := errors.Join(err1, err2, err3, err4); err != nil || len(uploads) > 0 {
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil || len(uploads) > 0 {
 		w.fault("a scan finds uploads of %v, %v", uploads, err)
 	}
 }

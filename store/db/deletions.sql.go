@@ -83,7 +83,7 @@ func (q *Queries) InsertDeletion(ctx context.Context, arg InsertDeletionParams) 
 }
 
 const listDeletedDeployments = `-- name: ListDeletedDeployments :many
-SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running, protected, deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug, final_snapshot FROM deployments WHERE workspace_id = $1 AND deleted_at > 0
+SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running, protected, deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug, final_snapshot, provided_at FROM deployments WHERE workspace_id = $1 AND deleted_at > 0
 ORDER BY deleted_at DESC, id DESC
 LIMIT CAST($3 AS bigint) OFFSET CAST($2 AS bigint)
 `
@@ -142,6 +142,7 @@ func (q *Queries) ListDeletedDeployments(ctx context.Context, arg ListDeletedDep
 			&i.Purge,
 			&i.ReservedSlug,
 			&i.FinalSnapshot,
+			&i.ProvidedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -198,7 +199,7 @@ func (q *Queries) ListDeletionsNamed(ctx context.Context, arg ListDeletionsNamed
 }
 
 const listOverdueDeployments = `-- name: ListOverdueDeployments :many
-SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running, protected, deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug, final_snapshot FROM deployments WHERE purge_at > 0 AND NOT purge AND purge_at <= CAST($1 AS bigint)
+SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running, protected, deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug, final_snapshot, provided_at FROM deployments WHERE purge_at > 0 AND NOT purge AND purge_at <= CAST($1 AS bigint)
 ORDER BY purge_at LIMIT CAST($2 AS bigint)
 `
 
@@ -255,6 +256,7 @@ func (q *Queries) ListOverdueDeployments(ctx context.Context, arg ListOverdueDep
 			&i.Purge,
 			&i.ReservedSlug,
 			&i.FinalSnapshot,
+			&i.ProvidedAt,
 		); err != nil {
 			return nil, err
 		}

@@ -35,6 +35,8 @@ SELECT CAST(
     + (SELECT COUNT(*) FROM instances AS i WHERE i.deployment_id = $1)
     + (SELECT COUNT(*) FROM inventory AS v WHERE v.deployment_id = $1)
     + (SELECT COUNT(*) FROM uploads AS u WHERE u.deployment_id = $1)
+    + (SELECT COUNT(*) FROM logins AS n WHERE n.deployment_id = $1)
+    + (SELECT COUNT(*) FROM redis_numbers AS m WHERE m.deployment_id = $1)
     + (SELECT COUNT(*) FROM log_heads AS h WHERE h.deployment_id = $1)
     + (SELECT COUNT(*) FROM log_lines AS l WHERE l.deployment_id = $1)
     + (SELECT COUNT(*) FROM tracing_projects AS p WHERE p.deployment_id = $1)
@@ -66,7 +68,7 @@ func (q *Queries) DeleteDeployment(ctx context.Context, id string) (int64, error
 }
 
 const filterDeployments = `-- name: FilterDeployments :many
-SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, d.protected, d.deleted_at, d.deleted_by, d.gone_at, d.purge_at, d.purge, d.reserved_slug, d.final_snapshot, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
+SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, d.protected, d.deleted_at, d.deleted_by, d.gone_at, d.purge_at, d.purge, d.reserved_slug, d.final_snapshot, d.provided_at, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
     (SELECT COUNT(*) FROM instances i WHERE i.deployment_id = d.id AND i.revision_id = d.active_revision_id AND i.state = 'serving') AS serving
 FROM (
     SELECT l.id FROM deployments l
@@ -165,6 +167,7 @@ func (q *Queries) FilterDeployments(ctx context.Context, arg FilterDeploymentsPa
 			&i.Deployment.Purge,
 			&i.Deployment.ReservedSlug,
 			&i.Deployment.FinalSnapshot,
+			&i.Deployment.ProvidedAt,
 			&i.NewestStatus,
 			&i.NewestMessage,
 			&i.VariableNames,
@@ -185,7 +188,7 @@ func (q *Queries) FilterDeployments(ctx context.Context, arg FilterDeploymentsPa
 }
 
 const filterNamedDeployment = `-- name: FilterNamedDeployment :many
-SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, d.protected, d.deleted_at, d.deleted_by, d.gone_at, d.purge_at, d.purge, d.reserved_slug, d.final_snapshot, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
+SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, d.protected, d.deleted_at, d.deleted_by, d.gone_at, d.purge_at, d.purge, d.reserved_slug, d.final_snapshot, d.provided_at, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
     (SELECT COUNT(*) FROM instances i WHERE i.deployment_id = d.id AND i.revision_id = d.active_revision_id AND i.state = 'serving') AS serving
 FROM (
     SELECT l.id FROM deployments l
@@ -288,6 +291,7 @@ func (q *Queries) FilterNamedDeployment(ctx context.Context, arg FilterNamedDepl
 			&i.Deployment.Purge,
 			&i.Deployment.ReservedSlug,
 			&i.Deployment.FinalSnapshot,
+			&i.Deployment.ProvidedAt,
 			&i.NewestStatus,
 			&i.NewestMessage,
 			&i.VariableNames,
@@ -308,7 +312,7 @@ func (q *Queries) FilterNamedDeployment(ctx context.Context, arg FilterNamedDepl
 }
 
 const getDeployment = `-- name: GetDeployment :one
-SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running, protected, deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug, final_snapshot FROM deployments WHERE id = $1
+SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running, protected, deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug, final_snapshot, provided_at FROM deployments WHERE id = $1
 `
 
 func (q *Queries) GetDeployment(ctx context.Context, id string) (Deployment, error) {
@@ -353,12 +357,13 @@ func (q *Queries) GetDeployment(ctx context.Context, id string) (Deployment, err
 		&i.Purge,
 		&i.ReservedSlug,
 		&i.FinalSnapshot,
+		&i.ProvidedAt,
 	)
 	return i, err
 }
 
 const getDeploymentBySlug = `-- name: GetDeploymentBySlug :one
-SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running, protected, deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug, final_snapshot FROM deployments WHERE slug = $1 AND slug <> ''
+SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running, protected, deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug, final_snapshot, provided_at FROM deployments WHERE slug = $1 AND slug <> ''
 `
 
 func (q *Queries) GetDeploymentBySlug(ctx context.Context, slug string) (Deployment, error) {
@@ -403,12 +408,13 @@ func (q *Queries) GetDeploymentBySlug(ctx context.Context, slug string) (Deploym
 		&i.Purge,
 		&i.ReservedSlug,
 		&i.FinalSnapshot,
+		&i.ProvidedAt,
 	)
 	return i, err
 }
 
 const getDeploymentView = `-- name: GetDeploymentView :one
-SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, d.protected, d.deleted_at, d.deleted_by, d.gone_at, d.purge_at, d.purge, d.reserved_slug, d.final_snapshot, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
+SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, d.protected, d.deleted_at, d.deleted_by, d.gone_at, d.purge_at, d.purge, d.reserved_slug, d.final_snapshot, d.provided_at, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
     (SELECT COUNT(*) FROM instances i WHERE i.deployment_id = d.id AND i.revision_id = d.active_revision_id AND i.state = 'serving') AS serving
 FROM deployments d
 LEFT JOIN revisions r ON r.id = d.latest_revision_id
@@ -468,6 +474,7 @@ func (q *Queries) GetDeploymentView(ctx context.Context, id string) (GetDeployme
 		&i.Deployment.Purge,
 		&i.Deployment.ReservedSlug,
 		&i.Deployment.FinalSnapshot,
+		&i.Deployment.ProvidedAt,
 		&i.NewestStatus,
 		&i.NewestMessage,
 		&i.VariableNames,
@@ -482,10 +489,10 @@ INSERT INTO deployments (
     id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config,
     secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since,
     delete_project, created_at, updated_at, generation, version, observed_generation, running, protected,
-    deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug, final_snapshot
+    deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug, final_snapshot, provided_at
 ) VALUES (
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27,
-    $28, $29, $30, $31, $32, $33, $34
+    $28, $29, $30, $31, $32, $33, $34, $35
 )
 `
 
@@ -524,6 +531,7 @@ type InsertDeploymentParams struct {
 	Purge              bool
 	ReservedSlug       string
 	FinalSnapshot      string
+	ProvidedAt         int64
 }
 
 func (q *Queries) InsertDeployment(ctx context.Context, arg InsertDeploymentParams) error {
@@ -562,12 +570,13 @@ func (q *Queries) InsertDeployment(ctx context.Context, arg InsertDeploymentPara
 		arg.Purge,
 		arg.ReservedSlug,
 		arg.FinalSnapshot,
+		arg.ProvidedAt,
 	)
 	return err
 }
 
 const listDeploymentsAfter = `-- name: ListDeploymentsAfter :many
-SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running, protected, deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug, final_snapshot FROM deployments WHERE id > $1 AND listener_id = ''
+SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running, protected, deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug, final_snapshot, provided_at FROM deployments WHERE id > $1 AND listener_id = ''
 ORDER BY id LIMIT CAST($2 AS bigint)
 `
 
@@ -624,6 +633,7 @@ func (q *Queries) ListDeploymentsAfter(ctx context.Context, arg ListDeploymentsA
 			&i.Purge,
 			&i.ReservedSlug,
 			&i.FinalSnapshot,
+			&i.ProvidedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -639,7 +649,7 @@ func (q *Queries) ListDeploymentsAfter(ctx context.Context, arg ListDeploymentsA
 }
 
 const listDeploymentsInStatus = `-- name: ListDeploymentsInStatus :many
-SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running, protected, deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug, final_snapshot FROM deployments WHERE status = $1
+SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running, protected, deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug, final_snapshot, provided_at FROM deployments WHERE status = $1
 ORDER BY created_at, id LIMIT CAST($2 AS bigint)
 `
 
@@ -696,6 +706,7 @@ func (q *Queries) ListDeploymentsInStatus(ctx context.Context, arg ListDeploymen
 			&i.Purge,
 			&i.ReservedSlug,
 			&i.FinalSnapshot,
+			&i.ProvidedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -711,7 +722,7 @@ func (q *Queries) ListDeploymentsInStatus(ctx context.Context, arg ListDeploymen
 }
 
 const pageDeployments = `-- name: PageDeployments :many
-SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, d.protected, d.deleted_at, d.deleted_by, d.gone_at, d.purge_at, d.purge, d.reserved_slug, d.final_snapshot, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
+SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, d.protected, d.deleted_at, d.deleted_by, d.gone_at, d.purge_at, d.purge, d.reserved_slug, d.final_snapshot, d.provided_at, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
     (SELECT COUNT(*) FROM instances i WHERE i.deployment_id = d.id AND i.revision_id = d.active_revision_id AND i.state = 'serving') AS serving
 FROM (
     SELECT l.id, l.workspace_id FROM deployments l
@@ -791,6 +802,7 @@ func (q *Queries) PageDeployments(ctx context.Context, arg PageDeploymentsParams
 			&i.Deployment.Purge,
 			&i.Deployment.ReservedSlug,
 			&i.Deployment.FinalSnapshot,
+			&i.Deployment.ProvidedAt,
 			&i.NewestStatus,
 			&i.NewestMessage,
 			&i.VariableNames,
@@ -811,7 +823,7 @@ func (q *Queries) PageDeployments(ctx context.Context, arg PageDeploymentsParams
 }
 
 const searchDeployments = `-- name: SearchDeployments :many
-SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, d.protected, d.deleted_at, d.deleted_by, d.gone_at, d.purge_at, d.purge, d.reserved_slug, d.final_snapshot, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
+SELECT d.id, d.workspace_id, d.name, d.display_name, d.slug, d.source, d.deployment_type, d.repo_url, d.listener_id, d.config, d.revision_config, d.secret_set_id, d.project_id, d.status, d.latest_revision_id, d.active_revision_id, d.health_state, d.health_reason, d.health_since, d.delete_project, d.created_at, d.updated_at, d.generation, d.version, d.observed_generation, d.next_at, d.lease_owner, d.lease_term, d.lease_until, d.running, d.protected, d.deleted_at, d.deleted_by, d.gone_at, d.purge_at, d.purge, d.reserved_slug, d.final_snapshot, d.provided_at, r.status AS newest_status, r.message AS newest_message, s.names AS variable_names, s.refs AS secret_refs,
     (SELECT COUNT(*) FROM instances i WHERE i.deployment_id = d.id AND i.revision_id = d.active_revision_id AND i.state = 'serving') AS serving
 FROM (
     SELECT l.id FROM deployments l
@@ -913,6 +925,7 @@ func (q *Queries) SearchDeployments(ctx context.Context, arg SearchDeploymentsPa
 			&i.Deployment.Purge,
 			&i.Deployment.ReservedSlug,
 			&i.Deployment.FinalSnapshot,
+			&i.Deployment.ProvidedAt,
 			&i.NewestStatus,
 			&i.NewestMessage,
 			&i.VariableNames,
@@ -943,8 +956,8 @@ UPDATE deployments SET
     delete_project = $18, updated_at = $19, generation = $20,
     running = $21, protected = $22, deleted_at = $23, deleted_by = $24,
     gone_at = $25, purge_at = $26, purge = $27, reserved_slug = $28,
-    final_snapshot = $29, version = version + 1
-WHERE id = $30 AND version = $31
+    final_snapshot = $29, provided_at = $30, version = version + 1
+WHERE id = $31 AND version = $32
 `
 
 type UpdateDeploymentParams struct {
@@ -977,6 +990,7 @@ type UpdateDeploymentParams struct {
 	Purge            bool
 	ReservedSlug     string
 	FinalSnapshot    string
+	ProvidedAt       int64
 	ID               string
 	Version          int64
 }
@@ -1012,6 +1026,7 @@ func (q *Queries) UpdateDeployment(ctx context.Context, arg UpdateDeploymentPara
 		arg.Purge,
 		arg.ReservedSlug,
 		arg.FinalSnapshot,
+		arg.ProvidedAt,
 		arg.ID,
 		arg.Version,
 	)

@@ -93,7 +93,7 @@ func (q *Queries) InsertListener(ctx context.Context, arg InsertListenerParams) 
 }
 
 const listDeploymentsOnListener = `-- name: ListDeploymentsOnListener :many
-SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running, protected, deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug, final_snapshot FROM deployments
+SELECT id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config, secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since, delete_project, created_at, updated_at, generation, version, observed_generation, next_at, lease_owner, lease_term, lease_until, running, protected, deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug, final_snapshot, provided_at FROM deployments
 WHERE listener_id = $1 AND listener_id <> '' AND status <> 'AWAITING_FINAL_DELETE'
 ORDER BY created_at, id LIMIT CAST($2 AS bigint)
 `
@@ -152,6 +152,7 @@ func (q *Queries) ListDeploymentsOnListener(ctx context.Context, arg ListDeploym
 			&i.Purge,
 			&i.ReservedSlug,
 			&i.FinalSnapshot,
+			&i.ProvidedAt,
 		); err != nil {
 			return nil, err
 		}

@@ -79,6 +79,7 @@ type Deployment struct {
 	Purge              bool
 	ReservedSlug       string
 	FinalSnapshot      string
+	ProvidedAt         int64
 }
 
 type DeploymentEvent struct {
@@ -150,6 +151,14 @@ type LogLine struct {
 	Message      string
 }
 
+type Login struct {
+	DeploymentID string
+	Number       int64
+	Revision     int64
+	Sealed       []byte
+	CreatedAt    int64
+}
+
 type Measurement struct {
 	DeploymentID string
 	Step         int64
@@ -163,6 +172,11 @@ type Receipt struct {
 	Hash        string
 	Resource    string
 	CreatedAt   int64
+}
+
+type RedisNumber struct {
+	DeploymentID string
+	Number       int64
 }
 
 type Revision struct {

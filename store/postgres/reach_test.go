@@ -58,10 +58,10 @@ func TestWrongPassword(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	exec(t, base.String(), "CREATE ROLE "+postgrestest.Guarded+" LOGIN SUPERUSER PASSWORD 'right'")
+	exec(t, base.String(), "CREATE ROLE guarded LOGIN SUPERUSER PASSWORD 'right'")
 	with := func(password string) string {
 		u := *base
-		u.User = url.UserPassword(postgrestest.Guarded, password)
+		u.User = url.UserPassword("guarded", password)
 		return u.String()
 	}
 	_, err = postgres.Open(t.Context(), with(password))

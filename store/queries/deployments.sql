@@ -3,10 +3,10 @@ INSERT INTO deployments (
     id, workspace_id, name, display_name, slug, source, deployment_type, repo_url, listener_id, config, revision_config,
     secret_set_id, project_id, status, latest_revision_id, active_revision_id, health_state, health_reason, health_since,
     delete_project, created_at, updated_at, generation, version, observed_generation, running, protected,
-    deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug, final_snapshot
+    deleted_at, deleted_by, gone_at, purge_at, purge, reserved_slug, final_snapshot, provided_at
 ) VALUES (
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27,
-    $28, $29, $30, $31, $32, $33, $34
+    $28, $29, $30, $31, $32, $33, $34, $35
 );
 
 -- name: GetDeployment :one
@@ -135,7 +135,7 @@ UPDATE deployments SET
     delete_project = sqlc.arg(delete_project), updated_at = sqlc.arg(updated_at), generation = sqlc.arg(generation),
     running = sqlc.arg(running), protected = sqlc.arg(protected), deleted_at = sqlc.arg(deleted_at), deleted_by = sqlc.arg(deleted_by),
     gone_at = sqlc.arg(gone_at), purge_at = sqlc.arg(purge_at), purge = sqlc.arg(purge), reserved_slug = sqlc.arg(reserved_slug),
-    final_snapshot = sqlc.arg(final_snapshot), version = version + 1
+    final_snapshot = sqlc.arg(final_snapshot), provided_at = sqlc.arg(provided_at), version = version + 1
 WHERE id = sqlc.arg(id) AND version = sqlc.arg(version);
 
 -- name: DeleteDeployment :execrows
@@ -150,6 +150,8 @@ SELECT CAST(
     + (SELECT COUNT(*) FROM instances AS i WHERE i.deployment_id = sqlc.arg(deployment_id))
     + (SELECT COUNT(*) FROM inventory AS v WHERE v.deployment_id = sqlc.arg(deployment_id))
     + (SELECT COUNT(*) FROM uploads AS u WHERE u.deployment_id = sqlc.arg(deployment_id))
+    + (SELECT COUNT(*) FROM logins AS n WHERE n.deployment_id = sqlc.arg(deployment_id))
+    + (SELECT COUNT(*) FROM redis_numbers AS m WHERE m.deployment_id = sqlc.arg(deployment_id))
     + (SELECT COUNT(*) FROM log_heads AS h WHERE h.deployment_id = sqlc.arg(deployment_id))
     + (SELECT COUNT(*) FROM log_lines AS l WHERE l.deployment_id = sqlc.arg(deployment_id))
     + (SELECT COUNT(*) FROM tracing_projects AS p WHERE p.deployment_id = sqlc.arg(deployment_id))

@@ -14,6 +14,8 @@ func belongings(tx slipway.Tx, d slipway.Deployment, r slipway.Revision, ref str
 		tx.InsertInstance(slipway.Instance{ID: slipway.InstanceID(ref), Deployment: d.ID, Revision: r.ID, Port: len(ref), CreatedAt: at(1)}),
 		tx.AddItem(slipway.Item{Deployment: d.ID, Kind: slipway.ItemBundle, Ref: "shared", CreatedAt: at(1)}),
 		tx.InsertSecretSet(d.ID, slipway.SecretSetID(ref), []slipway.SealedVar{{Name: "A", Sealed: []byte{1}}}, nil),
+		tx.InsertLogin(slipway.SealedLogin{Deployment: d.ID, Number: 1, Sealed: []byte{1}, CreatedAt: at(1)}),
+		tx.InsertRedisNumber(d.ID, len(ref)),
 		tx.InsertUpload(slipway.Upload{ID: slipway.UploadID(ref), Deployment: d.ID, Object: "o", CreatedAt: at(1)}),
 		tx.InsertKey(slipway.Key{ID: slipway.KeyID(ref), Hash: ref, Deployment: d.ID, CreatedAt: at(1)}),
 		tx.InsertProject(slipway.TracingProject{ID: slipway.ProjectID(ref), Workspace: d.Workspace, Name: d.Name, Deployment: d.ID, CreatedAt: at(1)}),

@@ -64,7 +64,7 @@ func testRowsOf(t *testing.T, w *world) {
 	r, s := w.revision(d.ID, 1), w.revision(other.ID, 1)
 	w.update(func(tx slipway.Tx) error { return belongings(tx, d, r, "g") })
 	w.update(func(tx slipway.Tx) error { return belongings(tx, other, s, "st") })
-	if n := rows(d.ID); n < 9 {
+	if n := rows(d.ID); n < 11 {
 		t.Errorf("%d rows of one with everything", n)
 	}
 	w.update(func(tx slipway.Tx) error { return tx.DeleteDeployment(d.ID) })

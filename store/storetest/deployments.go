@@ -30,8 +30,9 @@ func fullDeployment(w *world) slipway.Deployment {
 			Handover: &slipway.Handover{From: "a", To: "b", Phase: slipway.HandoverSnapshot, Snapshot: "s", Since: at(1)},
 			Snapshot: "before", Outdated: "long before",
 		},
-		Deletion:  slipway.Deletion{At: at(3), By: "key", GoneAt: at(4), PurgeAt: at(5), Purge: true, Slug: "app", Snapshot: "/last.tar"},
-		Protected: true, DeleteProject: true, CreatedAt: at(1), UpdatedAt: at(2), Generation: 4, Observed: 3, Version: 7,
+		ProvidedAt: at(2.5),
+		Deletion:   slipway.Deletion{At: at(3), By: "key", GoneAt: at(4), PurgeAt: at(5), Purge: true, Slug: "app", Snapshot: "/last.tar"},
+		Protected:  true, DeleteProject: true, CreatedAt: at(1), UpdatedAt: at(2), Generation: 4, Observed: 3, Version: 7,
 	}
 }
 

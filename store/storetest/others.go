@@ -159,6 +159,11 @@ func testSecrets(t *testing.T, w *world) {
 	gotVars, gotRefs := get(full)
 	equal(t, "variables in their order", gotVars, vars)
 	equal(t, "references", gotRefs, refs)
+	names := func(id slipway.SecretSetID) func(slipway.Tx) ([]string, error) {
+		return func(tx slipway.Tx) ([]string, error) { return tx.SecretNames(id) }
+	}
+	equal(t, "names", read(w, names(full)), []string{"Z", "A"})
+	absent(w, names("no"))
 	gotVars, gotRefs = get(empty)
 	equal(t, "of an empty set", len(gotVars)+len(gotRefs), 0)
 	absent(w, func(tx slipway.Tx) ([]slipway.SecretRef, error) {

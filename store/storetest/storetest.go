@@ -52,6 +52,8 @@ func Run(t *testing.T, open func(t *testing.T) slipway.Store) {
 		"Projects":           testProjects,
 		"ProjectLists":       testProjectLists,
 		"Secrets":            testSecrets,
+		"Logins":             testLogins,
+		"RedisNumbers":       testRedisNumbers,
 		"Listeners":          testListeners,
 		"ListenerPlacement":  testListenerDeployments,
 		"LeaseLife":          testLeaseLife,

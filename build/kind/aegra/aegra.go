@@ -1,5 +1,5 @@
-// Package aegra is the kind of agent that Aegra runs, whose state is in a
-// PostgreSQL that the deployment names.
+// Package aegra is the kind of agent that Aegra runs, whose state is in
+// PostgreSQL.
 package aegra
 
 import (
@@ -58,6 +58,7 @@ func (k *Kind) Agent() slipway.AgentKind {
 	return slipway.AgentKind{
 		Name: Name, Probe: "/health", StartFailure: 1,
 		Start: 180 * time.Second, Drain: drain,
+		Needs: slipway.Needs{Postgres: true, Redis: true},
 	}
 }
 

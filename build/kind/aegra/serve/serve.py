@@ -4,8 +4,11 @@
 
 Beside what slipway_serve/settings.py lists, it is told by the deployment's variables:
 
-    POSTGRES_URI_CUSTOM    the database. Required, unless DATABASE_URL is set.
-    REDIS_URI_CUSTOM       a Redis, for several instances and for runs that outlive one
+    POSTGRES_URI_CUSTOM    the database that its owner brings,
+    POSTGRES_URI           else the one that was made for it. One of them is required, unless
+                           DATABASE_URL is set.
+    REDIS_URI_CUSTOM       a Redis, for several instances and for runs that outlive one,
+    REDIS_URI              likewise
 
 Two that start at once on one database do so one after the other.
 """

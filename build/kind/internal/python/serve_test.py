@@ -261,6 +261,12 @@ class Database(unittest.TestCase):
         env = {"POSTGRES_URI_CUSTOM": "postgres://a/b", "DATABASE_URL": "postgres://app/own", "REDIS_URI_CUSTOM": "redis://r"}
         database.choose(env)
         self.assertEqual((env["DATABASE_URL"], env["REDIS_URL"], env["REDIS_BROKER_ENABLED"]), ("postgres://a/b", "redis://r", "true"))
+        env = {"POSTGRES_URI": "postgresql://made", "DATABASE_URL": "postgres://app/own", "REDIS_URI": "redis://made"}
+        database.choose(env)
+        self.assertEqual((env["DATABASE_URL"], env["REDIS_URL"]), ("postgresql://made", "redis://made"))
+        env = {"POSTGRES_URI_CUSTOM": "postgres://a/b", "POSTGRES_URI": "postgresql://made"}
+        database.choose(env)
+        self.assertEqual(env["DATABASE_URL"], "postgres://a/b")
         for wrong, code in (({}, "database_missing"), ({"POSTGRES_URI_CUSTOM": "mysql://x"}, "database_invalid")):
             with self.assertRaises(Mistake) as raised:
                 database.choose(wrong)

@@ -9,18 +9,18 @@ TURN = 0x736C6970  # the key of our advisory lock
 TURN_LIMIT = 120  # seconds
 LOOK_AGAIN = 0.2
 
-HINT = "Set POSTGRES_URI_CUSTOM among the deployment's secrets: postgresql://user:password@host:5432/name."
+HINT = "A database is made for each deployment, unless its secrets name one: POSTGRES_URI_CUSTOM, postgresql://user:password@host:5432/name."
 
 
 def choose(env):
     """Aegra reads other names. What the deployment says wins over what the app does."""
-    address = env.get("POSTGRES_URI_CUSTOM") or env.get("DATABASE_URL")
+    address = env.get("POSTGRES_URI_CUSTOM") or env.get("POSTGRES_URI") or env.get("DATABASE_URL")
     if not address:
         raise Mistake("Aegra keeps its state in PostgreSQL, and no database is given: POSTGRES_URI_CUSTOM is not set", code="database_missing", hint=HINT)
     if not address.startswith(("postgresql://", "postgres://", "postgresql+")):
         raise Mistake("POSTGRES_URI_CUSTOM is not the address of a PostgreSQL", code="database_invalid", hint=HINT)
     env["DATABASE_URL"] = address
-    if redis := env.get("REDIS_URI_CUSTOM"):
+    if redis := env.get("REDIS_URI_CUSTOM") or env.get("REDIS_URI"):
         env["REDIS_URL"], env["REDIS_BROKER_ENABLED"] = redis, "true"
 
 

@@ -1,0 +1,214 @@
+package database
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/database/programs"
+)
+
+const (
+	// connections of ours to a server, and how many of them are kept unused how
+	// long. A dump has one as long as it takes.
+	connections = 16
+	idle        = 4
+	idleFor     = time.Minute
+	// defaultLimit of connections of a login is PostgreSQL's own of a whole server.
+	defaultLimit = 100
+)
+
+// Config is how databases are kept.
+type Config struct {
+	Owner       string // the installation
+	Server      Server
+	Connections int             // that a login may have; 0 for 100
+	Quota       int64           // bytes that a database may have; 0 for any number
+	Extensions  []string        // made in each database where the server has them; nil for vector
+	Programs    programs.Finder // which write and read dumps
+	Logger      *slog.Logger
+}
+
+// Postgres keeps databases on one server. See slipway.Databases.
+type Postgres struct {
+	config Config
+
+	mu     sync.Mutex
+	pool   *sql.DB // nil until the server is reached
+	closed bool
+}
+
+var _ slipway.Databases = (*Postgres)(nil)
+
+// New reaches for nothing yet.
+func New(config Config) *Postgres {
+	config.Connections = cmp.Or(config.Connections, defaultLimit)
+	if config.Extensions == nil {
+		config.Extensions = []string{"vector"}
+	}
+	return &Postgres{config: config}
+}
+
+// Close gives connections back. It leaves the server alone.
+func (p *Postgres) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	if p.pool == nil {
+		return nil
+	}
+	return p.pool.Close()
+}
+
+var errClosed = errors.New("the databases are closed")
+
+// reach opens the pool once there is something to reach.
+func (p *Postgres) reach(ctx context.Context, start bool) (Endpoint, *sql.DB, error) {
+	e, err := p.config.Server.Endpoint(ctx, start)
+	if err != nil {
+		return e, nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return e, nil, errClosed
+	}
+	if p.pool == nil {
+		p.pool = sql.OpenDB(stdlib.GetConnector(*e.Admin))
+		p.pool.SetMaxOpenConns(connections)
+		p.pool.SetMaxIdleConns(idle)
+		p.pool.SetConnMaxIdleTime(idleFor)
+	}
+	return e, p.pool, nil
+}
+
+// session is a connection of the administrator's, for one call.
+type session struct {
+	*Postgres
+	Endpoint
+	*sql.Conn
+	super bool // may do anything
+	major int  // version of the server
+}
+
+// within does something in a session. The errors of the server are explained.
+func (p *Postgres) within(ctx context.Context, start bool, do func(*session) error) error {
+	e, pool, err := p.reach(ctx, start)
+	if err != nil {
+		return err
+	}
+	conn, err := pool.Conn(ctx)
+	if err != nil {
+		return explain(e.Place, err)
+	}
+	defer conn.Close()
+	s := &session{Postgres: p, Endpoint: e, Conn: conn}
+	err = s.check(ctx)
+	if err == nil {
+		err = do(s)
+	}
+	return explain(e.Place, err)
+}
+
+// change is within, with a lock that there is one of for each key. A deployment's
+// id is that of all that it has.
+func (p *Postgres) change(ctx context.Context, start bool, key string, do func(*session) error) error {
+	return p.within(ctx, start, func(s *session) error {
+		return s.locked(ctx, key, func() error { return do(s) })
+	})
+}
+
+func (s *session) locked(ctx context.Context, key string, do func() error) error {
+	if _, err := s.ExecContext(ctx, "SELECT pg_advisory_lock(hashtextextended($1, 0))", lockPrefix+key); err != nil {
+		return err
+	}
+	// Where this fails the connection does, and the lock ends with it.
+	defer s.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock(hashtextextended($1, 0))", lockPrefix+key)
+	return do()
+}
+
+const lockPrefix = "slipway/"
+
+const aboutUs = `SELECT current_setting('server_version_num')::int, rolsuper, rolcreatedb, rolcreaterole
+	FROM pg_roles WHERE rolname = current_user`
+
+// check looks whether the server and our role on it will do.
+func (s *session) check(ctx context.Context) error {
+	var version int
+	var databases, roles bool
+	if err := s.QueryRowContext(ctx, aboutUs).Scan(&version, &s.super, &databases, &roles); err != nil {
+		return err
+	}
+	s.major = version / 10000
+	switch {
+	case s.major < programs.Oldest:
+		return failed("database_too_old", fmt.Sprintf("Name a server of version %d or later.", programs.Oldest),
+			"The PostgreSQL at %s has version %d.", s.Place, s.major)
+	case !s.super && (!databases || !roles):
+		return failed("database_no_right", fmt.Sprintf("ALTER ROLE %s CREATEDB CREATEROLE; by an administrator of that server.", quoted(s.Admin.User)),
+			"The role %s on the PostgreSQL at %s may not make databases and roles.", s.Admin.User, s.Place)
+	}
+	return nil
+}
+
+// run runs statements one after the other.
+func (s *session) run(ctx context.Context, statements ...string) error {
+	for _, statement := range statements {
+		if _, err := s.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// together runs statements in one transaction.
+func (s *session) together(ctx context.Context, statements ...string) error {
+	tx, err := s.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	for _, statement := range statements {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}
+
+// inside does something as the administrator in another database.
+func (s *session) inside(ctx context.Context, database string, do func(*pgx.Conn) error) error {
+	config := s.Admin.Copy()
+	config.Database = database
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	return do(conn)
+}
+
+// quoted is a name in a statement.
+func quoted(name string) string { return pgx.Identifier{name}.Sanitize() }
+
+// label of what is made now for a deployment.
+func (p *Postgres) label(d slipway.DeploymentID) label {
+	return label{deployment: d, owner: p.config.Owner, made: time.Now()}
+}
+
+// checkID keeps what is no deployment's id out of names.
+func checkID(d slipway.DeploymentID) error {
+	if !slipway.IsID(string(d)) {
+		return fmt.Errorf("%q is no deployment's id", d)
+	}
+	return nil
+}

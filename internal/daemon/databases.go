@@ -1,0 +1,119 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/moby/moby/client"
+
+	"github.com/slipwayhq/slipway/database"
+	"github.com/slipwayhq/slipway/database/programs"
+	"github.com/slipwayhq/slipway/database/redis"
+	"github.com/slipwayhq/slipway/database/server"
+	"github.com/slipwayhq/slipway/internal/confine"
+	"github.com/slipwayhq/slipway/leftover"
+	"github.com/slipwayhq/slipway/reconcile"
+)
+
+// Databases are where agents keep what they know beside files.
+type Databases struct {
+	Postgres          string // address of the administrator of a PostgreSQL; "" for a server of our own
+	PostgresContained string // host:port by which containers reach it, "" for the same
+	Quota             int64  // bytes that a database may have; 0 for any number
+	Connections       int    // that the agents of a deployment may have; 0 for 100
+	UID               int    // that a server of our own runs as if this server is root; 0 for 60799
+	Redis             string // address of a Redis that deployments share; "" for none
+	RedisContained    string
+}
+
+// postgresUID is apart from those of agents and builds.
+const postgresUID = 60799
+
+// openDatabases reaches for nothing yet: what needs a server waits for it.
+func (s *Server) openDatabases(ctx context.Context, owner string) error {
+	c := s.config.Databases
+	finder := PostgresPrograms(Toolchains(s.config.Data))
+	where, err := s.openPostgres(ctx, finder)
+	if err != nil {
+		return fmt.Errorf("databases of agents: %w", err)
+	}
+	s.databases = database.New(database.Config{Owner: owner, Server: where, Quota: c.Quota, Connections: c.Connections, Programs: finder, Logger: s.config.Logger})
+	if c.Redis == "" {
+		return nil
+	}
+	if s.redis, err = redis.New(redis.Config{Address: c.Redis, Contained: c.RedisContained, Owner: owner}); err != nil {
+		return fmt.Errorf("databases of agents: %w", err)
+	}
+	return nil
+}
+
+// openPostgres returns the server that is given, or one of our own, which begins
+// to exist when it is needed.
+func (s *Server) openPostgres(ctx context.Context, finder programs.Finder) (_ database.Server, err error) {
+	c := s.config.Databases
+	if c.Postgres != "" {
+		return database.ParseGiven(c.Postgres, "", c.PostgresContained)
+	}
+	uid := cmp.Or(c.UID, postgresUID)
+	s.postgres, err = server.Open(server.Config{
+		Folder: PostgresFolder(s.config.Data), Hide: s.config.Data, User: &confine.User{UID: uid, GID: uid},
+		Listen: s.bridges(ctx), Programs: finder, Logger: s.config.Logger,
+	})
+	return s.postgres, err
+}
+
+// engineWithin bounds how long the engine is asked at a start.
+const engineWithin = 2 * time.Second
+
+// bridges are the addresses of this machine that containers of every network reach.
+func (s *Server) bridges(ctx context.Context) []string {
+	if s.engine == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, engineWithin)
+	defer cancel()
+	found, err := s.engine.NetworkInspect(ctx, "bridge", client.NetworkInspectOptions{})
+	if err != nil {
+		s.config.Logger.Warn("containers will not reach PostgreSQL: the engine did not tell where they find this machine; start the server anew when it runs", slog.Any("error", err))
+		return nil
+	}
+	for _, c := range found.Network.IPAM.Config {
+		if c.Gateway.IsValid() {
+			return []string{c.Gateway.String()}
+		}
+	}
+	return nil
+}
+
+// databasePlaces is where leftovers may be of what deployments have in databases.
+func (s *Server) databasePlaces() []leftover.Place {
+	places := []leftover.Place{leftover.OfDatabases(s.databases)}
+	if s.redis != nil {
+		places = append(places, leftover.OfRedis(s.redis))
+	}
+	return places
+}
+
+// sharedRedis is nil if there is none: a nil in an interface would be something.
+func (s *Server) sharedRedis() reconcile.Redis {
+	if s.redis == nil {
+		return nil
+	}
+	return s.redis
+}
+
+// closeDatabases lets go of servers, which run on.
+func (s *Server) closeDatabases() error {
+	var errs []error
+	if s.databases != nil {
+		errs = append(errs, s.databases.Close())
+	}
+	if s.postgres != nil {
+		errs = append(errs, s.postgres.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,47 @@
+package meter
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+)
+
+// databaseEvery is how often a database is measured: seldom, since its server does
+// so by a look at every file.
+const databaseEvery = time.Minute
+
+// Databases measures databases and holds them to what they may have.
+type Databases interface {
+	// Enforce measures one, and says whether it takes no changes for being too
+	// large.
+	Enforce(ctx context.Context, d slipway.DeploymentID) (u slipway.DatabaseUsage, full bool, err error)
+}
+
+// database measures that of a deployment, if it has one and it is time. What is not
+// told is tried again in a while.
+func (m *Meter) database(ctx context.Context, w *deployment) {
+	w.mu.Lock()
+	has := !w.row.ProvidedAt.IsZero()
+	w.mu.Unlock()
+	now := time.Now()
+	if m.config.Databases == nil || !has || now.Sub(w.measured) < databaseEvery {
+		return
+	}
+	w.measured = now
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	u, full, err := m.config.Databases.Enforce(ctx, w.id)
+	if err != nil {
+		return // whoever needs it says so
+	}
+	if full != w.full {
+		m.config.Logger.Warn("database is larger than it may be, or is not any more", slog.String("deployment", string(w.id)),
+			slog.Bool("takes_changes", !full), slog.Int64("bytes", u.Bytes))
+	}
+	w.full = full
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.latest.Database = &u
+}

@@ -1,0 +1,216 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/slipwayhq/slipway"
+)
+
+// Redis is one that deployments share, a number each. Every call is idempotent.
+// A *slipway.Failure is final.
+type Redis interface {
+	// Free lists the numbers under which nothing is kept.
+	Free(ctx context.Context) ([]int, error)
+	// Provide marks a number as a deployment's and returns its address for agents,
+	// which may be in containers.
+	Provide(ctx context.Context, d slipway.DeploymentID, number int, contained bool) (uri string, err error)
+	// Purge removes what a deployment keeps under a number. It returns when it
+	// has looked again.
+	Purge(ctx context.Context, d slipway.DeploymentID, number int) error
+	// Remains looks at what there is of a deployment, of all of this installation
+	// if it is "".
+	Remains(ctx context.Context, d slipway.DeploymentID) ([]slipway.Thing, error)
+}
+
+// needs is what a revision needs of databases that are made here.
+func (w world) needs(r *slipway.Revision) slipway.Needs {
+	return w.kind(r).Needs.Without(w.Brings[r.ID])
+}
+
+// awaits says whether a revision can not start for want of its database.
+func (w world) awaits(r *slipway.Revision) bool {
+	return w.Deployment.Status == slipway.AwaitingDatabase && w.needs(r).Postgres
+}
+
+// nextOfDatabase makes a database that was written down. That is not given up
+// with the revision that needed it first: the next one needs it too.
+func nextOfDatabase(w world) step {
+	if w.Deployment.Status != slipway.AwaitingDatabase {
+		return step{do: rest, why: "no database is waited for"}
+	}
+	return step{do: provide, why: "its database is not there yet"}
+}
+
+// wantDatabases is what is written down of databases before a revision starts.
+func (w *worker) wantDatabases(ctx context.Context, r *slipway.Revision, kind slipway.AgentKind) ([]slipway.Event, error) {
+	var events []slipway.Event
+	needs := kind.Needs.Without(w.a.Brings[r.ID])
+	if needs.Postgres && w.config.Databases != nil {
+		events = append(events, slipway.DatabaseWanted{})
+	}
+	if needs.Redis && w.config.Redis == nil {
+		return append(events, w.withoutRedis(r)), nil
+	}
+	if !needs.Redis || w.redisNumber() != "" {
+		return events, nil
+	}
+	free, err := w.config.Redis.Free(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look for a free Redis database: %w", err)
+	}
+	return append(events, slipway.RedisWanted{Numbers: free}), nil
+}
+
+// withoutRedis says in the deploy log what a revision goes without, once.
+func (w *worker) withoutRedis(r *slipway.Revision) slipway.Event {
+	return slipway.Logged{Lines: []slipway.LogLine{{
+		Deployment: w.a.Deployment.ID, Revision: r.ID, Kind: slipway.DeployLog, Origin: "databases-" + string(r.ID), Offset: 1,
+		At: w.config.Now(), Level: "WARNING",
+		Message: "There is no Redis for it: its instances do not share their work, and runs of one that dies are not taken up. " +
+			"Start Slipway with --agent-redis-url, or give the deployment one by REDIS_URI_CUSTOM.",
+	}}}
+}
+
+// redisNumber is what the inventory has of a shared Redis, "" for nothing.
+func (w *worker) redisNumber() string {
+	i := slices.IndexFunc(w.a.Items, func(i slipway.Item) bool { return i.Kind == slipway.ItemRedis && i.RemovedAt.IsZero() })
+	if i < 0 {
+		return ""
+	}
+	return w.a.Items[i].Ref
+}
+
+// provide makes the database that is waited for. Why it is not there is written
+// where those look who wait.
+func (w *worker) provide(ctx context.Context) error {
+	_, err := w.postgres(ctx, false)
+	if err == nil {
+		w.log.Info("database provided")
+		return w.report(ctx, slipway.DatabaseProvided{})
+	}
+	if ctx.Err() != nil {
+		return err
+	}
+	events, final := withFailure(w.a.InProgress, err)
+	if !final || w.a.InProgress.Status != slipway.Deploying {
+		events = []slipway.Event{slipway.DatabaseAwaited{Reason: fmt.Sprintf("The database is not there yet: %v", err)}}
+	}
+	return errors.Join(fmt.Errorf("provide database: %w", err), w.report(ctx, events...))
+}
+
+// postgres has the database of the deployment be there, and returns how agents
+// get in by its newest login.
+func (w *worker) postgres(ctx context.Context, contained bool) (uri string, err error) {
+	d := w.a.Deployment
+	login, err := w.sync.Login(ctx, w.lease)
+	if err != nil {
+		return "", fmt.Errorf("read login: %w", err)
+	}
+	uri, err = w.config.Databases.Provide(ctx, slipway.DatabaseRequest{
+		Deployment: d.ID, Login: login, Made: !d.ProvidedAt.IsZero(), Contained: contained,
+	})
+	if errors.Is(err, slipway.ErrDatabaseGone) {
+		return "", databaseGone(err)
+	}
+	return uri, err
+}
+
+func databaseGone(err error) *slipway.Failure {
+	return &slipway.Failure{
+		Phase: slipway.PhaseDeploy, Step: "database", Code: "database_gone",
+		Message: fmt.Sprintf("The database that was made for this deployment is not there any more, and it was not removed here: %v.", err),
+		Hint:    "Restore a dump under that name, or create an empty database of that name to begin anew; then redeploy.",
+	}
+}
+
+// connections sees to the databases of a revision that is about to start, and
+// returns the variables by which its agents find them. Those of its owner count
+// for more than ours.
+func (w *worker) connections(ctx context.Context, r *slipway.Revision, own []slipway.EnvVar) ([]slipway.EnvVar, error) {
+	kind := w.kinds[r.Artefact.Kind]
+	postgres, redis := slipway.ValueOf(own, slipway.OwnPostgres), slipway.ValueOf(own, slipway.OwnRedis)
+	var err error
+	if kind.Needs.Postgres && postgres == "" && w.config.Databases != nil {
+		if postgres, err = w.postgres(ctx, r.Artefact.Image != ""); err != nil {
+			return nil, err
+		}
+	}
+	if kind.Needs.Redis && redis == "" {
+		if redis, err = w.redis(ctx, r.Artefact.Image != ""); err != nil {
+			return nil, err
+		}
+	}
+	var vars []slipway.EnvVar
+	if kind.Needs.Postgres && postgres != "" {
+		vars = append(vars, slipway.EnvVar{Name: "POSTGRES_URI", Value: postgres}, slipway.EnvVar{Name: "DATABASE_URI", Value: postgres})
+	}
+	if kind.Needs.Redis && redis != "" {
+		vars = append(vars, slipway.EnvVar{Name: "REDIS_URI", Value: redis})
+	}
+	return vars, nil
+}
+
+// redis returns the address of the deployment's own number, "" if it has none.
+func (w *worker) redis(ctx context.Context, contained bool) (string, error) {
+	ref := w.redisNumber()
+	if ref == "" || w.config.Redis == nil {
+		return "", nil
+	}
+	number, err := strconv.Atoi(ref)
+	if err != nil {
+		return "", fmt.Errorf("number of Redis database: %w", err)
+	}
+	return w.config.Redis.Provide(ctx, w.a.Deployment.ID, number, contained)
+}
+
+// errNoServer means that something was made on a server that is not known any
+// more.
+var errNoServer = errors.New("the server that it is on is not known any more: start Slipway with the address that it had")
+
+// removeDatabase removes what there is of a deployment on a server.
+func (w *worker) removeDatabase(ctx context.Context, item slipway.Item) error {
+	if item.Kind == slipway.ItemRedis && w.config.Redis == nil || item.Kind != slipway.ItemRedis && w.config.Databases == nil {
+		return errNoServer
+	}
+	d := w.a.Deployment.ID
+	if item.Kind == slipway.ItemDatabase {
+		if err := w.keepState(ctx); err != nil {
+			return err
+		}
+		return w.config.Databases.Purge(ctx, d)
+	}
+	number, err := strconv.Atoi(item.Ref)
+	switch {
+	case err != nil:
+		return fmt.Errorf("number of %s: %w", item.Kind, err)
+	case item.Kind == slipway.ItemLogin:
+		return w.config.Databases.Retire(ctx, d, number)
+	}
+	return w.config.Redis.Purge(ctx, d, number)
+}
+
+// remainingDatabases lists what there is on servers of a deployment that had
+// something there. One that had nothing does not wait for them.
+func (w *worker) remainingDatabases(ctx context.Context, gone []slipway.Item) (things []slipway.Thing, err error) {
+	d := w.a.Deployment
+	had := func(kinds ...slipway.ItemKind) bool {
+		return slices.ContainsFunc(gone, func(i slipway.Item) bool { return slices.Contains(kinds, i.Kind) })
+	}
+	if had(slipway.ItemDatabase, slipway.ItemLogin) && w.config.Databases != nil {
+		if things, err = w.config.Databases.Remains(ctx, d.ID); err != nil {
+			return nil, err
+		}
+	}
+	if had(slipway.ItemRedis) && w.config.Redis != nil {
+		numbers, err := w.config.Redis.Remains(ctx, d.ID)
+		if err != nil {
+			return nil, err
+		}
+		things = append(things, numbers...)
+	}
+	return things, nil
+}
