@@ -19,9 +19,12 @@ build: ## build bin/slipway, a static binary
 demo: build ## start a server, deploy a real agent and talk to it
 	bin/slipway demo
 
+# The longest first, so that none is left alone at the end, and four at once, as
+# they mostly wait for other programs. make check vets. A program that looks for
+# races waits a second for more of them when it ends, and tests start many.
 .PHONY: test
 test: prepare build ## run all tests with the real agent server, and the demo once
-	CGO_ENABLED=1 go test -race -timeout 35m ./...
+	CGO_ENABLED=1 GORACE='atexit_sleep_ms=50' go test -race -vet=off -p 4 -timeout 35m ./e2e ./build/... ./driver/process ./internal/daemon ./...
 	bin/slipway demo --once
 
 .PHONY: test-fast
@@ -46,7 +49,9 @@ fuzz: ## look for requests that break the API or the registry; minutes, not in C
 	for part in Body Query Path; do go test ./api/check -run '^$$' -fuzz "Fuzz$$part" -fuzztime 1m || exit 1; done
 	go test ./registry -run '^$$' -fuzz FuzzRequests -fuzztime 1m -fuzzminimizetime 1x
 
+# With the flags that make build has, what it has compiled is not compiled again.
 .PHONY: check
+check: export GOFLAGS += -trimpath
 check: ## check formatting, vet, staticcheck, the contract, and that generated code is current
 	@unformatted=$$($(tool) gofumpt -l $$(git ls-files '*.go' | grep -v -e '\.gen\.go$$' -e '^store/db/')); \
 	  if [ -n "$$unformatted" ]; then echo "not gofumpt-formatted:"; echo "$$unformatted"; exit 1; fi

@@ -18,6 +18,7 @@ import (
 	"github.com/slipwayhq/slipway/build"
 	"github.com/slipwayhq/slipway/internal/address"
 	"github.com/slipwayhq/slipway/internal/address/addresstest"
+	"github.com/slipwayhq/slipway/internal/testsignal"
 )
 
 // agent is what was built, started as a driver would.
@@ -176,8 +177,7 @@ func (g *agent) starts(thread string, body object) string {
 	g.Helper()
 	_, r := g.call("POST", "/threads/"+thread+"/runs", body)
 	id, _ := r["run_id"].(string)
-	for g.status(thread, id) == "pending" { // the test's own limit bounds it
-	}
+	testsignal.Eventually(g, "the run to begin", func() bool { return g.status(thread, id) != "pending" })
 	return id
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/build"
+	"github.com/slipwayhq/slipway/internal/testsignal"
 )
 
 // real is one data folder for all tests with the real npm: the server is
@@ -215,8 +216,7 @@ func TestKilledBuild(t *testing.T) {
 	}
 	open(t, dir)
 	expectNothing(t, dir, "tmp", "bundles")
-	for len(processesIn(t, dir)) > 0 { // killed, they are gone in a moment
-	}
+	testsignal.Until(t, "those killed to be gone", func() bool { return len(processesIn(t, dir)) == 0 })
 }
 
 func waitingRequest(t *testing.T) slipway.BuildRequest {

@@ -115,17 +115,19 @@ func TestPythonIsKilled(t *testing.T) {
 	thread := g.thread()
 	id := g.starts(thread, run("slow", "x", object{"delay_ms": 4000}))
 	ops := filepath.Join(state, ".langgraph_api", ".langgraph_ops.pckl")
-	for content := ""; !strings.Contains(content, "running"); { // it is flushed every 3 s
-		raw, _ := os.ReadFile(ops)
-		content = string(raw)
-	}
+	testsignal.Eventually(t, "the run to be on the disk, which is every 3 s", func() bool {
+		content, _ := os.ReadFile(ops)
+		return strings.Contains(string(content), "running")
+	})
 	g.end(syscall.SIGKILL)
 	g = begin(t, b, a, state).serves()
 	if !strings.Contains(g.out.String(), "freed what a hard kill left behind") || !strings.Contains(g.out.String(), id) {
 		t.Error("it does not say what it freed")
 	}
-	for g.status(thread, id) == "pending" || g.status(thread, id) == "running" {
-	}
+	testsignal.Eventually(t, "the run to end", func() bool {
+		status := g.status(thread, id)
+		return status != "pending" && status != "running"
+	})
 	if status := g.status(thread, id); status != "success" {
 		t.Errorf("the run is %s", status)
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/slipwayhq/slipway/build/image"
 	"github.com/slipwayhq/slipway/internal/dockertest"
 	"github.com/slipwayhq/slipway/internal/engine"
+	"github.com/slipwayhq/slipway/internal/testsignal"
 )
 
 // shellBase is a base that says that it brings a server, and has a shell.
@@ -338,8 +339,7 @@ func TestCancel(t *testing.T) {
 		if !errors.Is(err, context.Canceled) {
 			t.Fatalf("got %v; log:\n%s", err, log.log.String())
 		}
-		for running(t, "sleep\x00"+seconds) { // the engine ends it in its own time; the test's limit bounds this
-		}
+		testsignal.Eventually(t, "the engine to end it", func() bool { return !running(t, "sleep\x00"+seconds) })
 		t.Logf("gone after %v", time.Since(begin))
 		untilNoContainer(t, c)
 		if err := b.Sweep(t.Context()); err != nil {
@@ -359,18 +359,16 @@ func TestCancel(t *testing.T) {
 }
 
 // untilNoContainer waits for the engine to remove the containers of builds that
-// were cancelled; the test's limit bounds this.
+// were cancelled.
 func untilNoContainer(t *testing.T, c *client.Client) {
 	t.Helper()
-	for {
+	testsignal.Eventually(t, "the containers to be gone", func() bool {
 		list, err := c.ContainerList(t.Context(), client.ContainerListOptions{All: true, Filters: make(client.Filters).Add("label", "slipway.image.owner")})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(list.Items) == 0 {
-			return
-		}
-	}
+		return len(list.Items) == 0
+	})
 }
 
 // running says whether any process has such a command line.

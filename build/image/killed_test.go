@@ -15,6 +15,7 @@ import (
 	"github.com/slipwayhq/slipway/build/image"
 	"github.com/slipwayhq/slipway/internal/dockertest"
 	"github.com/slipwayhq/slipway/internal/engine"
+	"github.com/slipwayhq/slipway/internal/testsignal"
 )
 
 // child has a run of this test's binary build on an engine, by one of its
@@ -45,8 +46,7 @@ func TestKilled(t *testing.T) {
 	kept, _ := build(t, b, script(t, "5", "true"))
 	for _, kit := range []bool{true, false} {
 		kill(t, e.Host(), kit)
-		for running(t, "sleep\x00"+childSleeps) { // the engine notices; the test's limit bounds this
-		}
+		testsignal.Eventually(t, "the engine to notice", func() bool { return !running(t, "sleep\x00"+childSleeps) })
 		untilNoContainer(t, c)
 		next := image.New(image.Options{Engine: b.Engine, Owner: "killed", Bases: b.Bases})
 		made, _ := build(t, next, script(t, "6", "true"))

@@ -17,6 +17,7 @@ import (
 	"github.com/slipwayhq/slipway/build/appconfig"
 	"github.com/slipwayhq/slipway/build/image"
 	"github.com/slipwayhq/slipway/internal/basetest"
+	"github.com/slipwayhq/slipway/internal/testsignal"
 )
 
 const echoPython = `
@@ -129,7 +130,8 @@ func run(t *testing.T, c *client.Client, image string) string {
 	if _, err := c.ContainerStart(t.Context(), made.ID, client.ContainerStartOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	for {
+	address := ""
+	testsignal.Eventually(t, "the agent to serve", func() bool {
 		seen, err := c.ContainerInspect(t.Context(), made.ID, client.ContainerInspectOptions{})
 		if err != nil {
 			t.Fatal(err)
@@ -137,14 +139,15 @@ func run(t *testing.T, c *client.Client, image string) string {
 		if !seen.Container.State.Running {
 			t.Fatalf("it has ended with exit code %d:\n%s", seen.Container.State.ExitCode, printed(t, c, made.ID))
 		}
-		address := "127.0.0.1:" + seen.Container.NetworkSettings.Ports[port][0].HostPort
-		if answer, err := http.Get("http://" + address + "/ok"); err == nil {
-			answer.Body.Close()
-			if answer.StatusCode == http.StatusOK {
-				return address
-			}
+		address = "127.0.0.1:" + seen.Container.NetworkSettings.Ports[port][0].HostPort
+		answer, err := http.Get("http://" + address + "/ok")
+		if err != nil {
+			return false
 		}
-	}
+		answer.Body.Close()
+		return answer.StatusCode == http.StatusOK
+	})
+	return address
 }
 
 func printed(t *testing.T, c *client.Client, id string) string {

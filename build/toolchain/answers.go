@@ -45,8 +45,9 @@ func (t *Toolchains) answers(ctx context.Context, path string, args ...string) [
 	return last.lines
 }
 
-// askFor is how long a candidate may take to answer.
-const askFor = 10 * time.Second
+// askFor is how long a candidate may take to answer, on a machine with much to do
+// and from a cold disk too.
+const askFor = time.Minute
 
 func (t *Toolchains) hear(ctx context.Context, path string, args []string) []string {
 	ctx, cancel := context.WithTimeout(ctx, askFor)

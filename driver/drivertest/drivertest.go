@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -161,10 +160,9 @@ var cases = []testCase{
 
 // BuildStandin builds the stand-in agent into a folder and returns its path.
 func BuildStandin(folder string) (string, error) {
-	_, here, _, _ := runtime.Caller(0)
 	path := filepath.Join(folder, "standin")
-	cmd := exec.Command("go", "build", "-o", path, ".")
-	cmd.Dir = filepath.Join(filepath.Dir(here), "standin")
+	cmd := exec.Command("go", "build", "-trimpath", "-o", path, "github.com/slipwayhq/slipway/driver/drivertest/standin")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the stand-in: %w\n%s", err, text)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/slipwayhq/slipway/internal/basetest"
 	"github.com/slipwayhq/slipway/internal/dockertest"
+	"github.com/slipwayhq/slipway/internal/testsignal"
 )
 
 // What the vendor's client has a base image do: install an app by uv, put the
@@ -146,7 +147,8 @@ func run(t *testing.T, engine *client.Client, image string) string {
 	if _, err := engine.ContainerStart(t.Context(), made.ID, client.ContainerStartOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	for {
+	address := ""
+	testsignal.Eventually(t, "the agent to serve", func() bool {
 		seen, err := engine.ContainerInspect(t.Context(), made.ID, client.ContainerInspectOptions{})
 		if err != nil {
 			t.Fatal(err)
@@ -154,14 +156,15 @@ func run(t *testing.T, engine *client.Client, image string) string {
 		if !seen.Container.State.Running {
 			t.Fatalf("it has ended with exit code %d: %s", seen.Container.State.ExitCode, printed(t, engine, made.ID))
 		}
-		address := "127.0.0.1:" + seen.Container.NetworkSettings.Ports[port][0].HostPort
-		if answer, err := http.Get("http://" + address + "/ok"); err == nil {
-			answer.Body.Close()
-			if answer.StatusCode == http.StatusOK {
-				return address
-			}
+		address = "127.0.0.1:" + seen.Container.NetworkSettings.Ports[port][0].HostPort
+		answer, err := http.Get("http://" + address + "/ok")
+		if err != nil {
+			return false
 		}
-	}
+		answer.Body.Close()
+		return answer.StatusCode == http.StatusOK
+	})
+	return address
 }
 
 func printed(t *testing.T, engine *client.Client, id string) []byte {

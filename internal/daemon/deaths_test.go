@@ -81,15 +81,18 @@ func TestDeathAtEachStepOfADeletion(t *testing.T) {
 	if testing.Short() {
 		t.Skip("servers are killed for half a minute")
 	}
+	binary := mortalBinary(t)
+	program, err := drivertest.BuildStandin(t.TempDir())
+	must(t, err)
 	for name, s := range deletionStories {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			newMortal(t, nil).diesAtEachStep(s)
+			newMortal(t, binary, program, nil).diesAtEachStep(s)
 		})
 	}
 	t.Run("deletion of a container", func(t *testing.T) {
 		t.Parallel()
-		newMortal(t, dockertest.Shared(t)).diesAtEachStep(deletionStories["deletion"])
+		newMortal(t, binary, program, dockertest.Shared(t)).diesAtEachStep(deletionStories["deletion"])
 	})
 }
 
@@ -116,7 +119,8 @@ type mortal struct {
 	data      string
 	listen    string
 	ports     slipway.PortRange
-	program   string
+	binary    string             // its own
+	program   string             // of its agents
 	engine    *dockertest.Engine // agents are containers in it; nil for processes
 	images    *dockertest.Registry
 	client    *client.Client
@@ -130,15 +134,13 @@ type mortal struct {
 	before    []string
 }
 
-func newMortal(t *testing.T, e *dockertest.Engine) *mortal {
-	program, err := drivertest.BuildStandin(t.TempDir())
-	must(t, err)
+func newMortal(t *testing.T, binary, program string, e *dockertest.Engine) *mortal {
 	first := drivertest.FreePort(t)
 	for range 7 {
 		drivertest.FreePort(t)
 	}
 	m := &mortal{
-		t: t, data: t.TempDir(), listen: fmt.Sprintf("127.0.0.1:%d", drivertest.FreePort(t)), program: program, engine: e,
+		t: t, data: t.TempDir(), listen: fmt.Sprintf("127.0.0.1:%d", drivertest.FreePort(t)), binary: binary, program: program, engine: e,
 		ports: slipway.PortRange{First: first, Last: first + 7},
 	}
 	t.Cleanup(func() {
@@ -160,9 +162,23 @@ func newMortal(t *testing.T, e *dockertest.Engine) *mortal {
 	return m
 }
 
+// mortalBinary compiles these tests once more, without looking for races: there
+// nobody learns what was found in a server that is killed, and its start, of which
+// there are hundreds, would take ten times as long.
+func mortalBinary(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "daemon.test")
+	compile := exec.Command("go", "test", "-c", "-trimpath", "-vet=off", "-o", binary, ".")
+	compile.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if said, err := compile.CombinedOutput(); err != nil {
+		t.Fatalf("compile the server: %v\n%s", err, said)
+	}
+	return binary
+}
+
 // start starts a server that dies as told: "3 before".
 func (m *mortal) start(death string) {
-	m.child = exec.Command(os.Args[0], "-test.run=^TestDeathAtEachStepOfADeletion$")
+	m.child = exec.Command(m.binary, "-test.run=^TestDeathAtEachStepOfADeletion$")
 	m.child.Env = append(os.Environ(), "SLIPWAY_TEST_DATA="+m.data, "SLIPWAY_TEST_LISTEN="+m.listen, "SLIPWAY_TEST_DEATH="+death,
 		"SLIPWAY_TEST_PROGRAM="+m.program, fmt.Sprintf("SLIPWAY_TEST_PORTS=%d %d", m.ports.First, m.ports.Last))
 	if m.engine != nil {

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/slipwayhq/slipway/internal/dockertest"
+	"github.com/slipwayhq/slipway/internal/testsignal"
 )
 
 const standin = "github.com/slipwayhq/slipway/driver/drivertest/standin"
@@ -126,12 +127,13 @@ func run(t *testing.T, e *dockertest.Engine) string {
 		t.Fatal(err)
 	}
 	address := "127.0.0.1:" + got.Container.NetworkSettings.Ports[inside][0].HostPort
-	for t.Context().Err() == nil {
-		if answer, err := http.Get("http://" + address + "/ok"); err == nil {
+	testsignal.Until(t, "the program to serve", func() bool {
+		answer, err := http.Get("http://" + address + "/ok")
+		if err == nil {
 			_ = answer.Body.Close()
-			break
 		}
-	}
+		return err == nil
+	})
 	return address
 }
 

@@ -4,10 +4,12 @@ import (
 	"archive/tar"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/moby/moby/client"
@@ -66,18 +68,31 @@ func tarOf(t testing.TB, files map[string][]byte) *bytes.Buffer {
 	return &packed
 }
 
+// programs are those that this process has compiled, by import path.
+var programs sync.Map
+
 // Program compiles a Go program of this module so that it needs nothing beside.
 func Program(t testing.TB, pkg string) []byte {
 	t.Helper()
-	out := filepath.Join(t.TempDir(), "program")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", out, pkg)
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if said, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build %s: %v\n%s", pkg, err, said)
-	}
-	program, err := os.ReadFile(out)
+	once, _ := programs.LoadOrStore(pkg, sync.OnceValues(func() ([]byte, error) { return compile(pkg) }))
+	program, err := once.(func() ([]byte, error))()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return program
+}
+
+func compile(pkg string) ([]byte, error) {
+	dir, err := os.MkdirTemp("", prefix)
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	out := filepath.Join(dir, "program")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", out, pkg)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if said, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build %s: %w\n%s", pkg, err, said)
+	}
+	return os.ReadFile(out)
 }

@@ -6,21 +6,36 @@ import (
 	"time"
 )
 
-// patience is how long a test waits for what should be there at once. It only
-// passes when the test fails.
-const patience = 30 * time.Second
+// patience is how long a test waits for what should be there at once, and long
+// patience for what other programs do. It only passes when the test fails.
+const (
+	patience     = 30 * time.Second
+	longPatience = 5 * time.Minute
+)
 
 // Until waits until a condition holds that sends no signal of its own, and
 // fails the test when it never does. It must be called by the test's goroutine.
 func Until(t testing.TB, what string, holds func() bool) {
 	t.Helper()
+	until(t, patience, what, holds)
+}
+
+// Eventually is Until for what another program does in its own time: an agent
+// that loads, an engine that clears away.
+func Eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	until(t, longPatience, what, holds)
+}
+
+// until looks the less often the longer it waits: looking would take the
+// processor from what it waits for.
+func until(t testing.TB, patience time.Duration, what string, holds func() bool) {
+	t.Helper()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
-	look := time.NewTicker(2 * time.Millisecond)
-	defer look.Stop()
-	for !holds() {
+	for pause := time.Millisecond; !holds(); pause = min(pause*5/4, 30*time.Millisecond) {
 		select {
-		case <-look.C:
+		case <-time.After(pause):
 		case <-deadline.C:
 			t.Fatalf("waited %v in vain for %s", patience, what)
 		}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway/build/internal/command"
+	"github.com/slipwayhq/slipway/internal/testsignal"
 )
 
 func run(t *testing.T, script string) (lines []string, code int, err error) {
@@ -115,8 +116,7 @@ func TestRunDiesWithUs(t *testing.T) {
 		t.Fatal(err)
 	}
 	pid, _ := strconv.Atoi(string(text))
-	for alive(pid) { // it is init's to reap: wait for that, the test's own limit bounds it
-	}
+	testsignal.Until(t, "init to reap it", func() bool { return !alive(pid) })
 	in(t, command.Settings{Data: filepath.Dir(pids)}, command.Scope{}, "") // takes away its control group
 }
 

@@ -205,7 +205,7 @@ func TestUnprivileged(t *testing.T) {
 		os.Chmod(at, 0o755)
 	}
 	os.Chown(tmp, 60798, 60798)
-	self := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.timeout=90s", "-test.run=^(TestRun|TestCancel|TestLimits|TestContained|TestLeaves|TestMasked|TestKillMarked|TestKilledServer)")
+	self := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.timeout=10m", "-test.run=^(TestRun|TestCancel|TestLimits|TestContained|TestLeaves|TestMasked|TestKillMarked|TestKilledServer)")
 	self.Env = append(os.Environ(), "TMPDIR="+tmp, "HOME="+tmp)
 	self.Dir = tmp
 	self.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 60798, Gid: 60798}}
