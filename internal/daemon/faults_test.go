@@ -14,6 +14,7 @@ import (
 
 	"github.com/slipwayhq/slipway/api/wire"
 	"github.com/slipwayhq/slipway/client"
+	"github.com/slipwayhq/slipway/driver/drivertest"
 	"github.com/slipwayhq/slipway/internal/dockertest"
 	"github.com/slipwayhq/slipway/internal/testsignal"
 )
@@ -96,13 +97,16 @@ func TestFaultsOfADeletion(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can mount a disk")
 	}
+	binary := mortalBinary(t)
+	program, err := drivertest.BuildStandin(t.TempDir())
+	must(t, err)
 	t.Run("processes", func(t *testing.T) {
 		t.Parallel()
-		newMortal(t, nil).meet(processFaults)
+		newMortal(t, binary, program, nil).meet(processFaults)
 	})
 	t.Run("containers", func(t *testing.T) {
 		t.Parallel()
-		newMortal(t, dockertest.Start(t)).meet(containerFaults)
+		newMortal(t, binary, program, dockertest.Start(t)).meet(containerFaults)
 	})
 }
 
