@@ -148,7 +148,7 @@ func TestReturnsThatAreNotMade(t *testing.T) {
 		t.Errorf("nothing served before: %+v", a.InProgress)
 	}
 	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
-	if _, err := p.Report(t.Context(), l, serveFails(first.ID)); !errors.Is(err, slipway.ErrTransition) {
+	if _, err := p.Report(t.Context(), l, serveFails(first.ID)); !errors.Is(err, slipway.ErrDeleting) {
 		t.Errorf("of a deployment that is being deleted: %v", err)
 	}
 }
