@@ -9,7 +9,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, closeSync, cpSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, watch, writeFileSync } from "node:fs";
-import { request } from "node:http";
+import { createServer as createHTTPServer, request } from "node:http";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -200,6 +200,28 @@ test("stands by with state and port closed until it is released", async () => {
   assert.equal((await launcher.call("GET", "/threads/8a0b1c9e-0000-4000-8000-000000000001")).status, 200);
   assert.deepEqual(await control({ do: "release" }), { state: "serving" });
   assert.equal(await launcher.terminate(), 0);
+});
+
+test("what it does while it stands by is not traced, and what it does afterwards is", async () => {
+  const traced = [];
+  const traces = createHTTPServer((asked, answer) => {
+    traced.push(`${asked.method} ${asked.url}`);
+    asked.resume().on("end", () => answer.writeHead(asked.url.endsWith("/info") ? 404 : 202).end("{}"));
+  }).listen(0, "127.0.0.1");
+  await once(traces, "listening");
+  const { launcher, control } = await standBy({
+    LANGSMITH_TRACING: "true",
+    LANGSMITH_API_KEY: "key",
+    LANGSMITH_ENDPOINT: `http://127.0.0.1:${traces.address().port}/api/v1`,
+  });
+  assert.doesNotMatch(launcher.output, /no rehearsal/);
+  await control({ do: "release" });
+  await launcher.says("slipway: serving");
+  assert.deepEqual(traced, []);
+  assert.equal(lastOf(await launcher.call("POST", "/runs/wait", { assistant_id: "echo", ...says("hello") })), "echo: hello (message 1 of this thread)");
+  assert.equal(await launcher.terminate(), 0, launcher.errors);
+  assert.ok(traced.some((request) => request.startsWith("POST /api/v1/runs")), traced.join());
+  traces.close();
 });
 
 test("tells of its runs, and of what it does not know", async () => {

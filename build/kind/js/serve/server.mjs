@@ -89,6 +89,14 @@ function checkParts({ version }, { FileSystemPersistence, serialize, deserialize
 
 const isTraced = () => TRACING.some((name) => process.env[name] === "true");
 
+/** The tracing client looks at these variables at each run. */
+async function untraced(work) {
+  const asked = TRACING.filter((name) => name in process.env).map((name) => [name, process.env[name]]);
+  for (const [name] of asked) delete process.env[name];
+  await work();
+  Object.assign(process.env, Object.fromEntries(asked));
+}
+
 class Server {
   #parts;
 
@@ -117,9 +125,9 @@ class Server {
     return { ops, records: table.data };
   }
 
-  /** For the first run to be as quick as others. Not where runs are traced: this one is nobody's. */
+  /** For the first run to be as quick as others. It is nobody's, and so it is not traced. */
   async rehearse() {
-    if (!isTraced()) await rehearse(this.#parts.langgraph);
+    await untraced(() => rehearse(this.#parts.langgraph));
   }
 
   /** Traces are sent in the background; only the app's own copy of the core knows which are left. */
