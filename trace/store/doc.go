@@ -1,0 +1,2 @@
+// Package store keeps runs, a day at a time.
+package store
