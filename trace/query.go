@@ -1,6 +1,8 @@
 package trace
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/binary"
 	"slices"
@@ -93,4 +95,62 @@ func (q *Query) Check() error {
 	}
 	q.Limit = min(q.Limit, MaxLimit)
 	return nil
+}
+
+// searched are the heavy fields that a search looks at.
+const searched = FieldInputs | FieldOutputs
+
+// Needs are the heavy fields that Matches looks at.
+func (q *Query) Needs() Fields {
+	needs := q.Filter.Needs()
+	if q.Text != "" {
+		needs |= searched
+	}
+	return needs
+}
+
+// Narrow is a query for no fewer runs than q, and no more than q without its
+// filter: what the filter asks of all runs is said in the fields as well.
+func (q Query) Narrow() Query {
+	if q.Filter != nil {
+		q.Filter.holds.narrow(&q)
+	}
+	return q
+}
+
+// Matches says whether a run that was posted is selected, apart from what is
+// asked of its trace's root. Text matches a run if each of its words, separated
+// by space, occurs in the name, the error, the inputs or the outputs, in any
+// case, also within a word. What lies in blobs is not looked into.
+func (q *Query) Matches(r *Run) bool {
+	return r.Workspace == q.Workspace && q.after(r) && among(q.Projects, r.Project) && among(q.IDs, r.ID) &&
+		like(q.Trace, r.Trace) && like(q.Parent, r.Parent) && like(q.Reference, r.Reference) &&
+		like(q.Type, r.Type) && like(q.Name, r.Name) && like(q.Status, r.Status()) &&
+		(q.Root == nil || *q.Root == r.Root()) && (q.Error == nil || *q.Error == (r.Error != "")) &&
+		(q.Tag == "" || slices.Contains(r.Tags, q.Tag)) &&
+		!r.Start.Before(q.Since) && (q.Until.IsZero() || r.Start.Before(q.Until)) &&
+		(q.Text == "" || find(q.Text).holds(&subject{Run: r})) && q.Filter.Holds(r)
+}
+
+// after says whether a run comes after the cursor.
+func (q *Query) after(r *Run) bool {
+	return q.After.IsZero() || q.Compare(q.After, Cursor{r.Start, r.ID}) < 0
+}
+
+// Compare orders runs as the query has them.
+func (q *Query) Compare(a, b Cursor) int {
+	order := cmp.Or(a.Start.Compare(b.Start), bytes.Compare(a.ID[:], b.ID[:]))
+	if q.Oldest {
+		return order
+	}
+	return -order
+}
+
+func among[T comparable](wanted []T, is T) bool {
+	return len(wanted) == 0 || slices.Contains(wanted, is)
+}
+
+func like[T comparable](wanted, is T) bool {
+	var any T
+	return wanted == any || wanted == is
 }

@@ -106,9 +106,9 @@ const (
 	AllFields Fields = 1<<iota - 1
 )
 
-// Heavy are the fields that may be large. They are read only where they are
-// asked for; the others always are.
-const Heavy = FieldError | FieldInputs | FieldOutputs | FieldExtra | FieldEvents | FieldSerialized | FieldAttachments
+// Heavy are the fields that are read only where they are asked for; the others
+// always are.
+const Heavy = FieldInputs | FieldOutputs | FieldExtra | FieldEvents | FieldSerialized | FieldAttachments
 
 // Has says whether all of some fields are in the set.
 func (f Fields) Has(some Fields) bool { return f&some == some }
