@@ -82,11 +82,14 @@ func (o *Op) clean() {
 	}
 }
 
-// text has U+FFFD for what is not UTF-8, and for U+0000, and is cut where it is
-// too long.
+// clean has U+FFFD for what is not UTF-8, and for U+0000.
+func clean(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}
+
+// text is clean, and cut where it is too long.
 func text(s string, most int) string {
-	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
-	if len(s) <= most {
+	if s = clean(s); len(s) <= most {
 		return s
 	}
 	for most -= len("…"); !utf8.RuneStart(s[most]); most-- {

@@ -74,3 +74,11 @@ func (o Order) With(start time.Time, id ID) Order {
 	b = slices.Delete(b, len(b)-stepDigits-1, len(b)-stepDigits) // the point
 	return Order(id.append(append(b, 'Z')))
 }
+
+// Began is when the trace began, false if the order does not tell.
+func (o Order) Began() (time.Time, bool) {
+	first, _, _ := strings.Cut(string(o), ".")
+	at, id, _ := strings.Cut(first, "Z")
+	step, ok := readStep(at, id)
+	return step.Start, ok
+}

@@ -270,6 +270,7 @@ func (p *parser) quoted() (literal, error) {
 			p.at++
 			v := literal{kind: isText}
 			if err := json.Unmarshal(append(text, '"'), &v.text); err == nil {
+				v.text = clean(v.text)
 				return v, nil
 			}
 			p.at = from

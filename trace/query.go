@@ -80,7 +80,8 @@ func ParseCursor(text string) (Cursor, error) {
 	return Cursor{time.UnixMicro(int64(binary.BigEndian.Uint64(b))).UTC(), ID(b[8:])}, nil
 }
 
-// Check says what is wrong with a query, and fills in the limit.
+// Check says what is wrong with a query, fills in the limit, and brings texts into
+// the form in which they are kept.
 func (q *Query) Check() error {
 	switch {
 	case q.Limit < 0:
@@ -94,7 +95,20 @@ func (q *Query) Check() error {
 		q.Limit = DefaultLimit
 	}
 	q.Limit = min(q.Limit, MaxLimit)
+	q.IDs, q.Projects = unique(q.IDs), unique(q.Projects)
+	q.Name, q.Type, q.Tag = text(q.Name, maxText), text(q.Type, maxText), text(q.Tag, maxText)
 	return nil
+}
+
+// unique leaves out what comes again.
+func unique[T comparable](all []T) []T {
+	var once []T
+	for _, v := range all {
+		if !slices.Contains(once, v) {
+			once = append(once, v)
+		}
+	}
+	return once
 }
 
 // searched are the heavy fields that a search looks at.

@@ -12,6 +12,7 @@ type Content struct {
 	Inline []byte // nil if it lies in a blob
 	Blob   string // names the blob
 	Size   int64  // bytes, wherever they are
+	Disk   int64  // bytes that the blob takes, known of one that was just made
 }
 
 // Inline is content in memory.
