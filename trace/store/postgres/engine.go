@@ -3,9 +3,13 @@ package postgres
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"embed"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -29,8 +33,12 @@ const (
 // tables are those that have partitions.
 var tables = [...]string{"runs", "attachments", "blobs", "totals", "latencies"}
 
-// tries bounds how often a transaction is run that others undo.
-const tries = 8
+const (
+	// tries bounds how often a transaction is run that others undo.
+	tries = 8
+	// tryWithin ends a try that hangs, on a dead network for one.
+	tryWithin = time.Minute
+)
 
 var between = backoff.Exponential{First: 5 * time.Millisecond, Most: 500 * time.Millisecond}
 
@@ -83,11 +91,12 @@ func migrate(ctx context.Context, c *pgx.Conn) error {
 }
 
 // transact runs fn in a transaction, which begins with some statements. Where
-// others have undone it, it is run again.
+// others have undone it, or the connection went before the commit, it is run
+// again.
 func (e *Engine) transact(ctx context.Context, begin string, fn func(context.Context, *pgx.Conn) error) error {
 	for failures := 1; ; failures++ {
-		err := e.try(ctx, begin, fn)
-		if !undone(err) || failures == tries {
+		again, err := e.try(ctx, begin, fn)
+		if !again || failures == tries {
 			return err
 		}
 		timer := time.NewTimer(between.After(failures))
@@ -100,29 +109,37 @@ func (e *Engine) transact(ctx context.Context, begin string, fn func(context.Con
 	}
 }
 
-func (e *Engine) try(ctx context.Context, begin string, fn func(context.Context, *pgx.Conn) error) error {
+// try runs fn once. Again means that nothing was kept, and that the next try may
+// do better.
+func (e *Engine) try(ctx context.Context, begin string, fn func(context.Context, *pgx.Conn) error) (again bool, err error) {
 	conn, err := e.pool.Conn(ctx)
 	if err != nil {
-		return fmt.Errorf("connect: %w", err)
+		return lost(err), fmt.Errorf("connect: %w", err)
 	}
 	defer conn.Close()
-	return conn.Raw(func(c any) error {
-		driver, ok := c.(*stdlib.Conn)
+	ctx, cancel := context.WithTimeout(ctx, tryWithin)
+	defer cancel()
+	err = conn.Raw(func(c any) error {
+		of, ok := c.(*stdlib.Conn)
 		if !ok {
 			return fmt.Errorf("the pool is of %T: one of pgx is needed", c)
 		}
-		raw := driver.Conn()
-		if _, err := raw.Exec(ctx, "BEGIN; SET LOCAL search_path TO slipway_traces; SET LOCAL synchronous_commit TO on; "+begin); err != nil {
-			return errors.Join(fmt.Errorf("begin: %w", err), rollback(ctx, raw))
+		raw := of.Conn()
+		_, err := raw.Exec(ctx, "BEGIN; SET LOCAL search_path TO slipway_traces; SET LOCAL synchronous_commit TO on; "+begin)
+		if err == nil {
+			err = fn(ctx, raw)
 		}
-		if err := fn(ctx, raw); err != nil {
+		if err != nil {
+			again = undone(err) || lost(err)
 			return errors.Join(err, rollback(ctx, raw))
 		}
 		if _, err := raw.Exec(ctx, "COMMIT"); err != nil {
+			again = undone(err)
 			return errors.Join(fmt.Errorf("commit: %w", err), rollback(ctx, raw))
 		}
 		return nil
 	})
+	return again, err
 }
 
 // rollback ends a transaction, or the connection: its pool must not get one that
@@ -136,10 +153,25 @@ func rollback(ctx context.Context, c *pgx.Conn) error {
 	return nil
 }
 
-// undone says whether PostgreSQL has undone a transaction for another's sake.
-func undone(err error) bool {
+// undone says whether PostgreSQL has undone a transaction for another's sake
+// (serialization_failure, deadlock_detected).
+func undone(err error) bool { return hasCode(err, "40001", "40P01") }
+
+// lost says whether the connection is gone, or the database is not up yet.
+func lost(err error) bool {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	if _, answered := errors.AsType[*pgconn.PgError](err); answered {
+		return hasCode(err, "57P01", "57P02", "57P03") // it shuts down, has crashed, starts
+	}
+	_, network := errors.AsType[net.Error](err)
+	return network || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+func hasCode(err error, codes ...string) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && (e.Code == "40001" || e.Code == "40P01")
+	return ok && slices.Contains(codes, e.Code)
 }
 
 // Update implements store.Engine.

@@ -45,15 +45,7 @@ func BenchmarkIntake(b *testing.B) {
 		return err
 	})
 	b.ReportMetric(float64(b.N*batchOf/2)/b.Elapsed().Seconds(), "runs/s")
-	days, err := s.Days(b.Context())
-	if err != nil {
-		b.Fatal(err)
-	}
-	var disk int64
-	for _, d := range days {
-		disk += d.Bytes
-	}
-	b.ReportMetric(float64(disk)/float64(b.N*batchOf/2), "bytes/run")
+	b.ReportMetric(float64(size(b, s))/float64(b.N*batchOf/2), "bytes/run")
 }
 
 func inTurn(b *testing.B, all [][]trace.Op, write func([]trace.Op) error) {

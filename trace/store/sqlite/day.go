@@ -18,8 +18,11 @@ const readers = 4
 
 var (
 	common  = []string{"busy_timeout(5000)", "synchronous(FULL)", "trusted_schema(0)", "temp_store(MEMORY)", "cache_size(-16000)"}
-	writing = append([]string{"auto_vacuum(INCREMENTAL)", "journal_mode(WAL)", "wal_autocheckpoint(4000)", "journal_size_limit(67108864)"}, common...)
+	writing = append([]string{"journal_mode(WAL)", "wal_autocheckpoint(4000)", "journal_size_limit(67108864)"}, common...)
 	reading = append([]string{"query_only(1)"}, common...)
+	// Only a file without content takes this, and one with content would be
+	// written to all the same.
+	making = append([]string{"auto_vacuum(INCREMENTAL)"}, writing...)
 )
 
 //go:embed migrations
@@ -81,10 +84,15 @@ func (d *day) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := f.Close(); err != nil {
+	info, err := f.Stat()
+	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if d.writer, err = d.dial(ctx, writing, 1); err != nil {
+	pragmas := writing
+	if info.Size() == 0 {
+		pragmas = making
+	}
+	if d.writer, err = d.dial(ctx, pragmas, 1); err != nil {
 		return err
 	}
 	if err := migrate(d.writer); err != nil {
