@@ -23,6 +23,15 @@ UPDATE runs SET
     events = coalesce($23, events), serialized = coalesce($24, serialized)
 WHERE day = $1 AND id = $2 AND workspace = $3;
 
+-- name: amend
+-- As update, for a run whose place in the indexes stays.
+UPDATE runs SET
+    parent = $4, place = $5, name = $6, type = $7, ended = $8, status = $9, patched = $10, reference = $11, tags = $12,
+    bytes = $13, attached = $14, error = $15,
+    inputs = coalesce($16, inputs), outputs = coalesce($17, outputs), extra = coalesce($18, extra),
+    events = coalesce($19, events), serialized = coalesce($20, serialized)
+WHERE day = $1 AND id = $2 AND workspace = $3;
+
 -- name: held
 -- The heavy values are given by their sizes.
 SELECT {light},

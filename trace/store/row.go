@@ -48,6 +48,18 @@ func (r *row) arguments(d Date) []any {
 	return args
 }
 
+// amends says whether an update leaves the columns as they were that are in
+// indexes: an engine writes those of an update anew, even if they are the same.
+func (r *row) amends(before *row) bool {
+	return r.kind() == before.kind() && r.project == before.project && r.Run.Trace == before.Run.Trace && r.Start.Equal(before.Start)
+}
+
+// amending takes the arguments of those columns out.
+func amending(args []any) []any {
+	kept := append(args[:3:3], args[6:10]...) // but kind, project and trace
+	return append(kept, args[11:]...)         // but start
+}
+
 // rowBytes is about what a row takes without its values.
 const rowBytes = 100
 

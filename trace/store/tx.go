@@ -210,7 +210,7 @@ func (t *tx) change(groups []*group) (elsewhere []*group, err error) {
 	if err != nil {
 		return nil, err
 	}
-	var args [][]any
+	var updates, amendments [][]any
 	var changed []*group
 	for i, g := range groups {
 		if held[i] == nil {
@@ -218,12 +218,21 @@ func (t *tx) change(groups []*group) (elsewhere []*group, err error) {
 			continue
 		}
 		r := t.applied(*held[i], g)
-		if slices.ContainsFunc(g.ops, func(o *op) bool { return o.err == nil }) {
-			args, changed = append(args, r.arguments(t.day)), append(changed, g)
-			t.count(held[i], r)
+		if !slices.ContainsFunc(g.ops, func(o *op) bool { return o.err == nil }) {
+			continue
 		}
+		if args := r.arguments(t.day); r.amends(held[i]) {
+			amendments = append(amendments, amending(args))
+		} else {
+			updates = append(updates, args)
+		}
+		changed = append(changed, g)
+		t.count(held[i], r)
 	}
-	if _, err := t.Exec(queries["update"], args); err != nil {
+	if _, err := t.Exec(queries["update"], updates); err != nil {
+		return nil, err
+	}
+	if _, err := t.Exec(queries["amend"], amendments); err != nil {
 		return nil, err
 	}
 	return elsewhere, t.addFiles(changed)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,16 +20,8 @@ const clients, batchOf = 16, 100
 
 func batches(n int) [][]trace.Op {
 	now := time.Now().UTC()
-	f := storetest.NewTraffic(1, now)
-	var all [][]trace.Op
-	var ops []trace.Op
-	for i := 0; len(all) < n; i++ {
-		ops = append(ops, f.Trace(now.Add(time.Duration(i)*10*time.Millisecond))...)
-		for len(ops) >= batchOf && len(all) < n {
-			all, ops = append(all, ops[:batchOf:batchOf]), ops[batchOf:]
-		}
-	}
-	return all
+	ops := storetest.NewTraffic(1, now).Stream(now, n*batchOf/8)
+	return slices.Collect(slices.Chunk(ops, batchOf))
 }
 
 // BenchmarkIntake writes operations by clients at once, each batch durable before

@@ -67,6 +67,31 @@ func (f *Traffic) Trace(begin time.Time) (ops []trace.Op) {
 	return ops
 }
 
+// Stream is what many agents send: of each trace the posts, and the patches only
+// after others have begun, as calls of models take longer than a client waits
+// before it sends. Most patches so find their runs in the store.
+func (f *Traffic) Stream(begin time.Time, traces int) (ops []trace.Op) {
+	const open = 64 // traces that have begun and not ended
+	var patches [][]trace.Op
+	for n := range traces {
+		var mine []trace.Op
+		for _, o := range f.Trace(begin.Add(time.Duration(n) * 10 * time.Millisecond)) {
+			if o.Kind == trace.Post {
+				ops = append(ops, o)
+			} else {
+				mine = append(mine, o)
+			}
+		}
+		if patches = append(patches, mine); len(patches) > open {
+			ops, patches = append(ops, patches[0]...), patches[1:]
+		}
+	}
+	for _, rest := range patches {
+		ops = append(ops, rest...)
+	}
+	return ops
+}
+
 // Bytes are those that an operation brings.
 func Bytes(o trace.Op) (b []byte) {
 	for _, c := range []trace.Content{o.Run.Inputs, o.Run.Outputs, o.Run.Extra} {
