@@ -37,6 +37,7 @@ var measures = []measure{
 	{"thousand", thousand},
 	{"deletion", deletion},
 	{"idle-one", idleOne},
+	{"traces", traces},
 	{"binary", binary},
 	{"api", api},
 	{"gateway", gateway},

@@ -12,7 +12,7 @@ import (
 
 	"github.com/slipwayhq/slipway/trace"
 	"github.com/slipwayhq/slipway/trace/store"
-	"github.com/slipwayhq/slipway/trace/store/storetest"
+	"github.com/slipwayhq/slipway/trace/tracetest"
 )
 
 // clients send batches of 100 operations.
@@ -20,7 +20,7 @@ const clients, batchOf = 16, 100
 
 func batches(n int) [][]trace.Op {
 	now := time.Now().UTC()
-	ops := storetest.NewTraffic(1, now).Stream(now, n*batchOf/8)
+	ops := tracetest.NewTraffic(1, now).Stream(now, n*batchOf/8)
 	return slices.Collect(slices.Chunk(ops, batchOf))
 }
 
@@ -84,7 +84,7 @@ func BenchmarkBare(b *testing.B) {
 			return err
 		}
 		for _, o := range ops {
-			if _, err := insert.Exec(o.Run.ID[:], o.Kind, storetest.Bytes(o)); err != nil {
+			if _, err := insert.Exec(o.Run.ID[:], o.Kind, tracetest.Bytes(o)); err != nil {
 				return err
 			}
 		}

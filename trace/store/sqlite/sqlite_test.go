@@ -10,6 +10,7 @@ import (
 	"github.com/slipwayhq/slipway/trace/store"
 	"github.com/slipwayhq/slipway/trace/store/sqlite"
 	"github.com/slipwayhq/slipway/trace/store/storetest"
+	"github.com/slipwayhq/slipway/trace/tracetest"
 )
 
 func TestStore(t *testing.T) {
@@ -24,7 +25,7 @@ func TestSpaceComesBack(t *testing.T) {
 	s := store.New(open(t, t.TempDir()), blobs(t), store.Config{})
 	defer s.Close()
 	now := time.Now().UTC()
-	f := storetest.NewTraffic(1, now)
+	f := tracetest.NewTraffic(1, now)
 	var ops []trace.Op
 	for range 500 {
 		ops = append(ops, f.Trace(now)...)

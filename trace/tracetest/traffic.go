@@ -1,6 +1,8 @@
-package storetest
+// Package tracetest makes what agents send, for tests and measurements.
+package tracetest
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -98,4 +100,12 @@ func Bytes(o trace.Op) (b []byte) {
 		b = append(b, c.Inline...)
 	}
 	return b
+}
+
+func value(v any) trace.Content {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // texts and numbers can always be written
+	}
+	return trace.Inline(b)
 }
