@@ -15,8 +15,6 @@ const (
 	chunk = 500
 	// chunkHeavy is how many it reads at once with their values.
 	chunkHeavy = 100
-	// maxLooked bounds how many runs are looked at for one page.
-	maxLooked = 200_000
 	// maxPageBytes is where a page ends that has fewer runs than it may.
 	maxPageBytes = 32 << 20
 )
@@ -223,7 +221,7 @@ func (a *answer) list(ctx context.Context) error {
 		}
 	}
 	heap.Init(m)
-	for looked := 0; len(m.streams) > 0; looked++ {
+	for looked := 1; len(m.streams) > 0; looked++ {
 		first := m.streams[0]
 		if len(first.runs) == 0 {
 			if looked--; first.ended {
@@ -237,7 +235,7 @@ func (a *answer) list(ctx context.Context) error {
 			continue
 		}
 		more, err := a.look(ctx, listed{first.runs[0], first.day})
-		if err != nil || !more || looked == maxLooked {
+		if err != nil || !more || looked == a.store.config.Looks {
 			return err
 		}
 		first.runs = first.runs[1:]

@@ -70,8 +70,9 @@ func (s *Store) drop(ctx context.Context, d Day) error {
 		if err := errors.Join(errs...); err != nil {
 			return err
 		}
+		err := s.engine.Drop(ctx, date)
 		s.forget(date)
-		return s.engine.Drop(ctx, date)
+		return err
 	})
 	if err == nil {
 		s.config.Logger.Info("dropped a day of traces", slog.String("day", date.String()), slog.Int64("bytes", d.Bytes))

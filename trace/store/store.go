@@ -21,6 +21,7 @@ var (
 type Config struct {
 	Age    time.Duration // since the trace began or, if that is later, arrived; whole days, 0 for ever
 	Bytes  int64         // of disk; 0 without a bound
+	Looks  int           // how many runs are looked at for one page of a query; 0 for 100,000
 	Now    func() time.Time
 	Logger *slog.Logger
 }
@@ -45,6 +46,7 @@ func New(engine Engine, blobs Blobs, config Config) *Store {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
+	config.Looks = cmp.Or(config.Looks, 100_000)
 	config.Logger = cmp.Or(config.Logger, slog.New(slog.DiscardHandler))
 	s := &Store{engine: engine, blobs: blobs, config: config, writer: newWriter(), owners: map[Date]owners{}}
 	s.close = sync.OnceValue(s.shut)

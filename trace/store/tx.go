@@ -21,6 +21,7 @@ type tx struct {
 	Tx
 	day    Date
 	owners owners
+	read   bool // the owners, by this transaction
 	totals map[int64]*total
 }
 
@@ -42,15 +43,14 @@ func (s *Store) update(ctx context.Context, d Date, fn func(*tx) error) error {
 }
 
 func (s *Store) view(ctx context.Context, d Date, fn func(*tx) error) error {
-	var t *tx
-	err := s.engine.View(ctx, d, func(e Tx) error {
-		t = &tx{Tx: e, day: d, owners: s.ownersOf(d)}
-		return fn(t)
+	return s.engine.View(ctx, d, func(e Tx) error {
+		t := &tx{Tx: e, day: d, owners: s.ownersOf(d)}
+		err := fn(t)
+		if err == nil {
+			s.remember(d, t.owners) // before the day can be dropped
+		}
+		return err
 	})
-	if err == nil && t != nil {
-		s.remember(d, t.owners)
-	}
-	return err
 }
 
 func (s *Store) ownersOf(d Date) owners {
@@ -73,8 +73,9 @@ func (s *Store) forget(d Date) {
 	delete(s.owners, d)
 }
 
-// read asks for all owners anew.
+// readOwners asks for all owners anew.
 func (t *tx) readOwners() error {
+	t.read = true
 	t.owners = owners{map[string]int64{}, map[int64]string{}}
 	return t.Query(queries["owners"], [][]any{{}}, func(_ int, scan func(...any) error) error {
 		var n int64
@@ -87,7 +88,7 @@ func (t *tx) readOwners() error {
 
 // number of an owner, 0 if the day has nothing of it.
 func (t *tx) number(name string) (int64, error) {
-	if n := t.owners.numbers[name]; n > 0 || name == "" {
+	if n := t.owners.numbers[name]; n > 0 || name == "" || t.read {
 		return n, nil
 	}
 	err := t.readOwners()
@@ -121,7 +122,7 @@ func (t *tx) ensure(groups []*group) error {
 
 // name of an owner, "" of 0.
 func (t *tx) name(n int64) (string, error) {
-	if t.owners.names[n] == "" && n > 0 {
+	if t.owners.names[n] == "" && n > 0 && !t.read {
 		if err := t.readOwners(); err != nil {
 			return "", err
 		}
@@ -249,13 +250,23 @@ func (t *tx) applied(before row, g *group) *row {
 	r.workspace, r.project = t.owners.numbers[string(r.Workspace)], t.owners.numbers[string(r.Project)]
 	r.weigh(before)
 	for _, o := range g.ops {
-		for _, a := range o.attachments {
-			if o.err == nil {
-				r.bytes += int64(len(a.packed))
-			}
+		if o.err == nil {
+			r.bytes += o.beside()
 		}
 	}
 	return &r
+}
+
+// beside is what an operation brings that is not in the row. It is not taken
+// away when another value replaces it: blobs stay as long as their run.
+func (o *op) beside() (bytes int64) {
+	for _, a := range o.attachments {
+		bytes += int64(len(a.packed))
+	}
+	for _, b := range o.blobs {
+		bytes += b.Disk
+	}
+	return bytes
 }
 
 // addFiles writes attachments, and which blobs belong to runs.

@@ -2,8 +2,8 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -54,7 +54,8 @@ func (s *Store) Write(ctx context.Context, ops []trace.Op) ([]error, error) {
 	for i := range packed {
 		errs[i] = packed[i].err
 	}
-	return errs, s.discardRefused(ctx, packed)
+	s.discardRefused(ctx, packed)
+	return errs, nil
 }
 
 // pack checks an operation and packs its values, the large ones into blobs.
@@ -123,18 +124,19 @@ func began(r *trace.Run) time.Time {
 	return r.Start
 }
 
-// discardRefused removes the blobs of operations that were not written.
-func (s *Store) discardRefused(ctx context.Context, ops []op) error {
-	var errs []error
+// discardRefused removes the blobs of operations that were not written. What it
+// can not remove, Retain will.
+func (s *Store) discardRefused(ctx context.Context, ops []op) {
 	for i := range ops {
 		if ops[i].err == nil {
 			continue
 		}
 		for _, c := range ops[i].blobs {
-			errs = append(errs, s.Discard(ctx, c))
+			if err := s.Discard(context.WithoutCancel(ctx), c); err != nil {
+				s.config.Logger.Warn("a value of a refused run is not removed yet", slog.String("blob", c.Blob), slog.Any("error", err))
+			}
 		}
 	}
-	return errors.Join(errs...)
 }
 
 // group is all that a batch does to one run.

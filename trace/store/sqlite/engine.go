@@ -128,20 +128,21 @@ func (e *Engine) enter(d store.Date, create bool) (*day, error) {
 		at = newDay(e.path(d), d)
 		e.days[d] = at
 	}
+	for _, other := range e.idle(at) {
+		if err := other.close(); err != nil {
+			return nil, fmt.Errorf("close traces of %s: %w", other.date, err)
+		}
+	}
 	e.clock++
 	at.users, at.used = at.users+1, e.clock
-	var errs []error
-	for _, other := range e.idle() {
-		errs = append(errs, other.close())
-	}
-	return at, errors.Join(errs...)
+	return at, nil
 }
 
-// idle are the days that are to be closed.
-func (e *Engine) idle() []*day {
+// idle are the days that are to be closed when another is used.
+func (e *Engine) idle(next *day) []*day {
 	var open []*day
 	for _, d := range e.days {
-		if d.users == 0 && d.isOpen() {
+		if d != next && d.users == 0 && d.isOpen() {
 			open = append(open, d)
 		}
 	}

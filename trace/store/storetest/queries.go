@@ -97,6 +97,21 @@ func testPages(t *testing.T, w *world) {
 	}
 }
 
+// A query that looks at many runs for few is answered in parts.
+func testParts(t *testing.T, w *world) {
+	w.again(store.Config{Looks: 10})
+	for d := range 3 {
+		for n := range 15 {
+			w.write(w.post(fmt.Sprintf("run %d-%d", d, n), float64(d*24*3600+n)))
+		}
+		w.pass(24 * time.Hour)
+	}
+	q := trace.Query{Workspace: w.workspace, Projects: []slipway.ProjectID{w.project}, Text: "run 0-3"}
+	page, err := w.Query(t.Context(), q)
+	equal(t, "first page", []any{len(page.Runs), page.Next.IsZero(), err}, []any{0, false, error(nil)})
+	equal(t, "all", names(w.all(t, q)), []string{"run 0-3"})
+}
+
 func testOfRoot(t *testing.T, w *world) {
 	for _, name := range []string{"a", "b"} {
 		parent := w.post(name, 0)

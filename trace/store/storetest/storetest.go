@@ -44,6 +44,7 @@ func Run(t *testing.T, place func(*testing.T) Place) {
 		"QueryModel":     testQueryModel,
 		"Queries":        testQueries,
 		"Pages":          testPages,
+		"Parts":          testParts,
 		"OfRoot":         testOfRoot,
 		"Trace":          testTrace,
 		"Stats":          testStats,
