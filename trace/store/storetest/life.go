@@ -220,7 +220,7 @@ func testReadWhileDrops(t *testing.T, w *world) {
 			}
 		})
 	}
-	for d := range 10 {
+	for d := range 4 {
 		w.write(w.post("run", float64(d*24*3600)), w.post("run", float64(d*24*3600+1)))
 		if _, err := w.Retain(t.Context()); err != nil {
 			t.Fatal(err)

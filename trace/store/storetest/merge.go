@@ -131,8 +131,18 @@ func testQueryModel(t *testing.T, w *world) {
 		w.project = slipway.ProjectID(newID[slipway.ProjectID]())
 		other := slipway.ProjectID(newID[slipway.ProjectID]())
 		var model []trace.Run
-		for range rapid.IntRange(0, 30).Draw(rt, "runs") {
-			model = append(model, w.random(rt, model, other))
+		var batches [3][]trace.Op // on days of their own
+		for range rapid.IntRange(0, 20).Draw(rt, "runs") {
+			r, ops := w.random(rt, model, other)
+			model = append(model, r)
+			for _, o := range ops {
+				n := rapid.IntRange(0, len(batches)-1).Draw(rt, "batch")
+				batches[n] = append(batches[n], o)
+			}
+		}
+		for _, ops := range batches {
+			w.mustWrite(rt, ops...)
+			w.pass(24 * time.Hour)
 		}
 		if len(model) == 0 {
 			return

@@ -138,8 +138,8 @@ func testTrace(t *testing.T, w *world) {
 	equal(t, "trace that is not there", runs, []trace.Run{})
 }
 
-// random writes a run, and perhaps changes it on another day.
-func (w *world) random(rt *rapid.T, before []trace.Run, other slipway.ProjectID) trace.Run {
+// random makes a run, and the operations that tell of it.
+func (w *world) random(rt *rapid.T, before []trace.Run, other slipway.ProjectID) (trace.Run, []trace.Op) {
 	pick := func(what string, n int) int { return rapid.IntRange(0, n).Draw(rt, what) }
 	o := w.post([]string{"agent", "tool", "model"}[pick("name", 2)], float64(pick("start", 20)*6*3600))
 	if len(before) > 0 && pick("child", 1) == 1 {
@@ -159,14 +159,12 @@ func (w *world) random(rt *rapid.T, before []trace.Run, other slipway.ProjectID)
 	if pick("metadata", 2) == 0 {
 		r.Extra = value(map[string]any{"metadata": map[string]any{"k": fmt.Sprint(pick("value", 1))}})
 	}
-	w.mustWrite(rt, o)
+	ops := []trace.Op{o}
 	if pick("ends", 1) == 1 {
-		p := patch(o, func(r *trace.Run) { r.End = o.Run.Start.Add(time.Duration(pick("took", 3)) * time.Second) })
-		r.End = p.Run.End
-		w.pass(time.Duration(pick("hours", 30)) * time.Hour)
-		w.mustWrite(rt, p)
+		r.End = r.Start.Add(time.Duration(pick("took", 3)) * time.Second)
+		ops = append(ops, patch(o, func(p *trace.Run) { p.End = r.End }))
 	}
-	return o.Run
+	return o.Run, ops
 }
 
 func (w *world) mustWrite(rt *rapid.T, ops ...trace.Op) {
