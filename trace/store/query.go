@@ -249,20 +249,17 @@ func (a *answer) list(ctx context.Context) error {
 type stream struct {
 	day     Date
 	project slipway.ProjectID
-	from    trace.Cursor // what is left comes after it
+	from    trace.Cursor // what is left does not come before it
 	begun   bool         // from is that of a run that was read
 	runs    []trace.Run  // that have been read
 	ended   bool         // there is nothing but them
 }
 
+// newStream knows that nothing comes before the day's last run, or first.
 func newStream(q *trace.Query, k Known, p slipway.ProjectID) *stream {
-	st := &stream{day: k.Date, project: p, from: q.After}
-	bound := trace.Cursor{Start: moment(k.Last), ID: trace.ID(bytes.Repeat([]byte{0xff}, len(trace.ID{})))}
+	st := &stream{day: k.Date, project: p, from: trace.Cursor{Start: moment(k.Last), ID: trace.ID(bytes.Repeat([]byte{0xff}, len(trace.ID{})))}}
 	if q.Oldest {
-		bound = trace.Cursor{Start: moment(k.First)}
-	}
-	if q.After.IsZero() || q.Compare(q.After, bound) < 0 {
-		st.from = bound
+		st.from = trace.Cursor{Start: moment(k.First)}
 	}
 	return st
 }

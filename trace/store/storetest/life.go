@@ -137,6 +137,7 @@ func testRetainBytes(t *testing.T, w *world) {
 	_, err = w.Retain(t.Context())
 	equal(t, "error", err, error(nil))
 	equal(t, "today's", names(w.list(t)), []string{"today"})
+	equal(t, "blobs", w.blobs(), 0)
 }
 
 // A blob that no run has taken goes after a day, not before.

@@ -147,6 +147,17 @@ func testStub(t *testing.T, w *world) {
 	equal(t, "stored twice", len(w.list(t)), 1)
 }
 
+// A stub is of the project that any of its patches tells, and goes with it.
+func testStubDeleted(t *testing.T, w *world) {
+	o := w.post("late", 0)
+	w.write(end(o, 2))
+	w.write(patch(o, func(r *trace.Run) { r.Project = w.project }))
+	left, err := w.DeleteProject(t.Context(), w.project)
+	equal(t, "left", []any{left, err}, []any{0, error(nil)})
+	w.write(o)
+	equal(t, "status", w.status(o.Run.ID), trace.Pending)
+}
+
 // What is told of a run on another day finds it.
 func testMidnight(t *testing.T, w *world) {
 	root := w.post("root", 11*3600+3500)

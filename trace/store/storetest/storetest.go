@@ -32,6 +32,7 @@ func Run(t *testing.T, place func(*testing.T) Place) {
 		"Refused":        testRefused,
 		"Workspaces":     testWorkspaces,
 		"Stub":           testStub,
+		"StubDeleted":    testStubDeleted,
 		"Midnight":       testMidnight,
 		"Skew":           testSkew,
 		"Wandering":      testWandering,
