@@ -39,21 +39,21 @@ func (s *Store) Query(ctx context.Context, q trace.Query) (trace.Page, error) {
 type answer struct {
 	store         *Store
 	query, narrow trace.Query // as asked, and what the engine is asked
+	filled        bool        // runs are read with the values that the page shows, not again
 	page          trace.Page
-	days          []Date // of the page's runs
+	days          []Date // of its runs
 	bytes         int64
 	roots         map[trace.ID]bool // whether the root of a trace is as asked
 }
 
-// filled says whether runs are read with the values that the page shows. Where
-// few may match they are not: those that do are read again.
-func (a *answer) filled() bool {
+// picky says whether few of the runs that are looked at may match.
+func (a *answer) picky() bool {
 	q := &a.query
-	return q.Filter == nil && q.OfRoot == nil && q.Text == "" && q.Tag == "" && q.Error == nil && q.Reference.IsZero()
+	return q.Filter != nil || q.OfRoot != nil || q.Text != "" || q.Tag != "" || q.Error != nil || !q.Reference.IsZero()
 }
 
 func (a *answer) reads() trace.Fields {
-	if a.filled() {
+	if a.filled {
 		return a.query.Select
 	}
 	return a.query.Needs()
@@ -62,6 +62,7 @@ func (a *answer) reads() trace.Fields {
 // find looks where the runs must be: the narrowest of what is asked.
 func (a *answer) find(ctx context.Context) error {
 	q := &a.narrow
+	a.filled = !a.picky()
 	switch {
 	case len(q.IDs) > 0:
 		return a.gather(ctx, func(t *tx) ([]trace.Run, error) { return t.byID(q.Workspace, q.IDs, a.reads()) })
@@ -82,7 +83,9 @@ func (a *answer) find(ctx context.Context) error {
 	return a.list(ctx)
 }
 
+// findInTrace looks through a trace, of which a page may be a small part.
 func (a *answer) findInTrace(ctx context.Context, id trace.ID) error {
+	a.filled = false
 	return a.gather(ctx, func(t *tx) ([]trace.Run, error) {
 		n, err := t.number(string(a.query.Workspace))
 		if err != nil || n == 0 {
@@ -179,7 +182,7 @@ func (a *answer) fill(ctx context.Context) error {
 	if a.page.Runs == nil {
 		a.page.Runs = []trace.Run{}
 	}
-	if a.filled() {
+	if a.filled {
 		return nil
 	}
 	byDay := map[Date][]trace.ID{}
@@ -276,7 +279,7 @@ func (st *stream) head() trace.Cursor {
 func (a *answer) read(ctx context.Context, st *stream) error {
 	q := &a.narrow
 	limit := chunk
-	if a.filled() {
+	if a.filled {
 		limit = min(q.Limit+1, chunk)
 		if q.Select&trace.Heavy != 0 {
 			limit = min(limit, chunkHeavy+1)

@@ -106,14 +106,18 @@ func (e *Engine) use(ctx context.Context, d store.Date, create bool, fn func(*da
 	if at == nil || err != nil {
 		return err
 	}
-	if err = at.open(ctx); err == nil {
-		err = fn(at)
+	defer e.leave(at)
+	if err := at.open(ctx); err != nil {
+		return err
 	}
+	return fn(at)
+}
+
+func (e *Engine) leave(at *day) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	at.users--
 	e.left.Broadcast()
-	return err
 }
 
 // enter counts somebody into a day, and closes others.
