@@ -48,7 +48,7 @@ type Engine interface {
 type Known struct {
 	Date        Date
 	First, Last int64 // between which its runs have begun, microseconds since 1970
-	Stubs       int   // how many of its runs have not been posted, or fewer
+	Strays      int   // how many of its runs were not posted, or may be looked for in a later day
 }
 
 // Tx is a transaction on one day.

@@ -72,9 +72,9 @@ SELECT name, size FROM blobs WHERE day = $1;
 SELECT name FROM blobs WHERE day = $1 AND run = $2 AND workspace = $3;
 
 -- name: add_totals
-INSERT INTO totals (day, project, runs, stubs, roots, pending, errors, bytes, first, last) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+INSERT INTO totals (day, project, runs, stubs, ahead, roots, pending, errors, bytes, first, last) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 ON CONFLICT (day, project) DO UPDATE SET
-    runs = totals.runs + excluded.runs, stubs = totals.stubs + excluded.stubs, roots = totals.roots + excluded.roots,
+    runs = totals.runs + excluded.runs, stubs = totals.stubs + excluded.stubs, ahead = totals.ahead + excluded.ahead, roots = totals.roots + excluded.roots,
     pending = totals.pending + excluded.pending, errors = totals.errors + excluded.errors, bytes = totals.bytes + excluded.bytes,
     first = CASE WHEN excluded.first < totals.first THEN excluded.first ELSE totals.first END,
     last = CASE WHEN excluded.last > totals.last THEN excluded.last ELSE totals.last END;
@@ -84,7 +84,7 @@ INSERT INTO latencies (day, project, bucket, n) VALUES ($1, $2, $3, $4)
 ON CONFLICT (day, project, bucket) DO UPDATE SET n = latencies.n + excluded.n;
 
 -- name: totals
-SELECT runs, stubs, roots, pending, errors, bytes, first, last FROM totals WHERE day = $1 AND project = $2;
+SELECT runs, stubs, ahead, roots, pending, errors, bytes, first, last FROM totals WHERE day = $1 AND project = $2;
 
 -- name: latencies
 SELECT bucket, n FROM latencies WHERE day = $1 AND project = $2;

@@ -209,7 +209,7 @@ func (t *tx) addStats(all map[slipway.ProjectID]trace.Stats, p slipway.ProjectID
 func (t *tx) totalsOf(project int64) (o total, ok bool, err error) {
 	err = t.Query(queries["totals"], [][]any{{int64(t.day), project}}, func(_ int, scan func(...any) error) error {
 		ok = true
-		return scan(&o.runs, &o.stubs, &o.roots, &o.pending, &o.errors, &o.bytes, &o.first, &o.last)
+		return scan(&o.runs, &o.stubs, &o.ahead, &o.roots, &o.pending, &o.errors, &o.bytes, &o.first, &o.last)
 	})
 	return o, ok, err
 }

@@ -297,18 +297,18 @@ func (t *tx) addFiles(groups []*group) error {
 
 // total is by how much what is known of a project changes.
 type total struct {
-	runs, stubs, roots, pending, errors, bytes int64
-	first, last                                int64
-	latency                                    map[int]int64
+	runs, stubs, ahead, roots, pending, errors, bytes int64
+	first, last                                       int64
+	latency                                           map[int]int64
 }
 
 // count notes how a row changes what is known of its project.
 func (t *tx) count(before, after *row) {
 	if before != nil {
-		t.total(before.project).add(before, -1)
+		t.total(before.project).add(t.day, before, -1)
 	}
 	if after != nil {
-		t.total(after.project).add(after, 1)
+		t.total(after.project).add(t.day, after, 1)
 	}
 }
 
@@ -322,8 +322,11 @@ func (t *tx) total(project int64) *total {
 // never is a time after all that can be told, in microseconds.
 const never = 1 << 62
 
-func (o *total) add(r *row, sign int64) {
+func (o *total) add(d Date, r *row, sign int64) {
 	o.bytes += sign * r.bytes
+	if at := began(&r.Run); !at.IsZero() && DateOf(at) > d {
+		o.ahead += sign
+	}
 	if r.kind() == stub {
 		o.stubs += sign
 		return
@@ -351,7 +354,7 @@ func (t *tx) addTotals() error {
 	var args, latencies [][]any
 	for _, project := range slices.Sorted(maps.Keys(t.totals)) {
 		o := t.totals[project]
-		args = append(args, []any{int64(t.day), project, o.runs, o.stubs, o.roots, o.pending, o.errors, o.bytes, o.first, o.last})
+		args = append(args, []any{int64(t.day), project, o.runs, o.stubs, o.ahead, o.roots, o.pending, o.errors, o.bytes, o.first, o.last})
 		for bucket, n := range o.latency {
 			if n != 0 {
 				latencies = append(latencies, []any{int64(t.day), project, bucket, n})

@@ -196,7 +196,7 @@ func (g *group) settle(today Date, oldest Date, days []Known) {
 	if inTime || slices.ContainsFunc(days, func(k Known) bool { return k.Date == d }) {
 		g.home = d
 	}
-	g.settled = posted && inTime && !slices.ContainsFunc(days, func(k Known) bool { return k.Date != d && k.Stubs > 0 })
+	g.settled = posted && inTime && !slices.ContainsFunc(days, func(k Known) bool { return k.Date != d && k.Strays > 0 })
 }
 
 // write is done by the writer alone.

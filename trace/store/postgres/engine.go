@@ -226,13 +226,13 @@ func (e *Engine) View(ctx context.Context, d store.Date, fn func(store.Tx) error
 
 // Days implements store.Engine.
 func (e *Engine) Days(ctx context.Context) (known []store.Known, err error) {
-	const query = `SELECT days.day, coalesce(min(first), 0), coalesce(max(last), 0), coalesce(sum(stubs), 0)::bigint
+	const query = `SELECT days.day, coalesce(min(first), 0), coalesce(max(last), 0), coalesce(sum(stubs + ahead), 0)::bigint
 		FROM days LEFT JOIN totals ON totals.day = days.day GROUP BY days.day ORDER BY days.day`
 	err = e.transact(ctx, "SET TRANSACTION READ ONLY", func(ctx context.Context, c *pgx.Conn) error {
 		known = nil
 		return tx{ctx, c}.Query(query, [][]any{{}}, func(_ int, scan func(...any) error) error {
 			var k store.Known
-			err := scan(&k.Date, &k.First, &k.Last, &k.Stubs)
+			err := scan(&k.Date, &k.First, &k.Last, &k.Strays)
 			known = append(known, k)
 			return err
 		})

@@ -146,12 +146,12 @@ func migrate(c *conn) error {
 
 // look finds out what Known says.
 func (d *day) look() error {
-	const query = "SELECT min(first), max(last), sum(stubs) FROM totals"
-	var first, last, stubs sql.NullInt64
-	if err := d.writer.raw.QueryRowContext(context.Background(), query).Scan(&first, &last, &stubs); err != nil {
+	const query = "SELECT min(first), max(last), sum(stubs + ahead) FROM totals"
+	var first, last, strays sql.NullInt64
+	if err := d.writer.raw.QueryRowContext(context.Background(), query).Scan(&first, &last, &strays); err != nil {
 		return fmt.Errorf("read totals: %w", err)
 	}
-	d.known = &store.Known{Date: d.date, First: first.Int64, Last: last.Int64, Stubs: int(stubs.Int64)}
+	d.known = &store.Known{Date: d.date, First: first.Int64, Last: last.Int64, Strays: int(strays.Int64)}
 	return nil
 }
 

@@ -100,7 +100,7 @@ func TestRemovalThatDied(t *testing.T) {
 func TestManyDays(t *testing.T) {
 	folder := t.TempDir()
 	e := open(t, folder)
-	const days = 40
+	const days = 22
 	for round := range 2 {
 		for d := range days {
 			must(t, e.Update(t.Context(), today+store.Date(d), own(fmt.Sprint(round, "-", d))))

@@ -26,13 +26,16 @@ func (w *world) noise(seed byte) trace.Content {
 	return c
 }
 
-// fill writes runs on several days, one of each with a blob, more than a batch of
-// a deletion removes.
+// perDay is how many runs fill makes a day: more than a batch of a deletion
+// removes.
+const perDay = 1020
+
+// fill writes runs on several days, one of each with a blob, another a stub.
 func (w *world) fill(days int) {
 	w.Helper()
 	for d := range days {
 		var ops []trace.Op
-		for n := range 1200 {
+		for n := range perDay - 1 {
 			ops = append(ops, w.post("run", float64(d*24*3600+n)))
 		}
 		ops[0].Run.Outputs = w.noise(byte(d))
@@ -47,7 +50,7 @@ func testDeleteProject(t *testing.T, w *world) {
 	other := w.post("other", 0)
 	other.Run.Project, other.Run.Outputs = newID[slipway.ProjectID](), w.noise(9)
 	w.write(other)
-	before, calls := 2*1201, 0
+	before, calls := 2*perDay, 0
 	for left := before; left > 0; calls++ {
 		now, err := w.DeleteProject(t.Context(), w.project)
 		if err != nil {
@@ -131,7 +134,7 @@ func testRetainBytes(t *testing.T, w *world) {
 	w.again(store.Config{Bytes: all - days[0].Bytes - 1})
 	dropped, err := w.Retain(t.Context())
 	equal(t, "dropped", []any{len(dropped), err}, []any{2, error(nil)})
-	equal(t, "runs", w.stats(t).Runs, 1201)
+	equal(t, "runs", w.stats(t).Runs, perDay)
 	equal(t, "blobs", w.blobs(), 1)
 	w.again(store.Config{Bytes: 1})
 	_, err = w.Retain(t.Context())

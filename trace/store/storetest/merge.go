@@ -147,7 +147,7 @@ func testQueryModel(t *testing.T, w *world) {
 		if len(model) == 0 {
 			return
 		}
-		for range 5 {
+		for range 3 {
 			w.compare(rt, model, w.randomQuery(rt, model, other))
 		}
 		w.now.Store(new(start))

@@ -175,7 +175,7 @@ func (w *world) mustWrite(rt *rapid.T, ops ...trace.Op) {
 }
 
 func (w *world) randomQuery(rt *rapid.T, model []trace.Run, other slipway.ProjectID) trace.Query {
-	q := trace.Query{Workspace: w.workspace, Projects: []slipway.ProjectID{w.project}, Limit: rapid.IntRange(1, 12).Draw(rt, "limit")}
+	q := trace.Query{Workspace: w.workspace, Projects: []slipway.ProjectID{w.project}, Limit: rapid.IntRange(3, 12).Draw(rt, "limit")}
 	if rapid.Bool().Draw(rt, "both projects") {
 		q.Projects = append(q.Projects, other)
 	}

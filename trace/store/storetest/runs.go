@@ -3,6 +3,7 @@ package storetest
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"reflect"
@@ -194,6 +195,23 @@ func testSkew(t *testing.T, w *world) {
 	days, err := w.Days(t.Context())
 	equal(t, "error", err, error(nil))
 	equal(t, "days", len(days), 1)
+}
+
+// What was from the future when it came is found when its day is today.
+func testAhead(t *testing.T, w *world) {
+	var ops []trace.Op
+	for days := range 5 {
+		ops = append(ops, w.post("ahead", float64(days*24*3600)))
+	}
+	w.write(ops...)
+	for range 6 {
+		w.pass(24 * time.Hour)
+		for i, err := range w.tryWrite(ops...) {
+			equal(t, fmt.Sprint("second post ", i), errors.Is(err, trace.ErrDuplicate), true)
+		}
+		w.write(end(ops[4], 5*24*3600))
+	}
+	equal(t, "runs", w.stats(t).Runs, len(ops))
 }
 
 // A patch that tells nothing of where its run stands comes before a post that is

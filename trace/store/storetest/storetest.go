@@ -35,6 +35,7 @@ func Run(t *testing.T, place func(*testing.T) Place) {
 		"StubDeleted":    testStubDeleted,
 		"Midnight":       testMidnight,
 		"Skew":           testSkew,
+		"Ahead":          testAhead,
 		"Wandering":      testWandering,
 		"Orphans":        testOrphans,
 		"StrangeText":    testStrangeText,

@@ -58,6 +58,7 @@ CREATE TABLE totals (
     project BIGINT NOT NULL,
     runs    BIGINT NOT NULL,
     stubs   BIGINT NOT NULL,
+    ahead   BIGINT NOT NULL, -- runs that say that they began on a later day
     roots   BIGINT NOT NULL,
     pending BIGINT NOT NULL,
     errors  BIGINT NOT NULL,

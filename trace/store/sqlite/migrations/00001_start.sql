@@ -57,6 +57,7 @@ CREATE TABLE totals (
     project INTEGER NOT NULL,
     runs    INTEGER NOT NULL,
     stubs   INTEGER NOT NULL,
+    ahead   INTEGER NOT NULL, -- runs that say that they began on a later day
     roots   INTEGER NOT NULL,
     pending INTEGER NOT NULL,
     errors  INTEGER NOT NULL,
