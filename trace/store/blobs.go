@@ -36,9 +36,10 @@ const (
 )
 
 // Put reads a value for an operation: what is small is kept in memory, what is
-// large goes compressed to a blob. What is larger than trace.MaxValue is an error
-// for its sender. A value that no operation takes is to be discarded; if the
-// process dies before, Retain sees to it.
+// large goes compressed to a blob, byte for byte: text in it is not cleaned. What
+// is larger than trace.MaxValue is an error for its sender. A value that no
+// operation takes is to be discarded; if the process dies before, Retain sees to
+// it.
 func (s *Store) Put(ctx context.Context, r io.Reader) (trace.Content, error) {
 	start, err := io.ReadAll(io.LimitReader(r, maxInline+1))
 	if err != nil {

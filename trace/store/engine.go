@@ -32,8 +32,8 @@ type Engine interface {
 	// what those before it have done. Where another server was in the way fn is
 	// run again.
 	Update(ctx context.Context, d Date, fn func(Tx) error) error
-	// View runs fn, which only reads, on a day. Of a day that there is none of it
-	// is not run.
+	// View runs fn, which only reads, on a day: once, or not at all if there is no
+	// such day.
 	View(ctx context.Context, d Date, fn func(Tx) error) error
 	// Drop removes a day; one that is not there is removed already.
 	Drop(context.Context, Date) error

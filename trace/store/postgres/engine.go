@@ -215,13 +215,15 @@ func partition(table string, d store.Date) string { return table + "_" + d.Time(
 
 // View implements store.Engine.
 func (e *Engine) View(ctx context.Context, d store.Date, fn func(store.Tx) error) error {
-	return e.transact(ctx, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", func(ctx context.Context, c *pgx.Conn) error {
+	var read error // of fn, which is not run again
+	err := e.transact(ctx, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", func(ctx context.Context, c *pgx.Conn) error {
 		there, err := exists(ctx, c, d)
-		if err != nil || !there {
-			return err
+		if err == nil && there {
+			read = fn(tx{ctx, c})
 		}
-		return fn(tx{ctx, c})
+		return err
 	})
+	return errors.Join(read, err)
 }
 
 // Days implements store.Engine.

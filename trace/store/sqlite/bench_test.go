@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/trace"
 	"github.com/slipwayhq/slipway/trace/store"
 	"github.com/slipwayhq/slipway/trace/tracetest"
@@ -91,4 +92,24 @@ func BenchmarkBare(b *testing.B) {
 		return tx.Commit()
 	})
 	b.ReportMetric(float64(b.N*batchOf/2)/b.Elapsed().Seconds(), "runs/s")
+}
+
+// BenchmarkSearch looks for a word that no run has, in all of 20,000.
+func BenchmarkSearch(b *testing.B) {
+	s := store.New(open(b, filepath.Join(b.TempDir(), "traces")), blobs(b), store.Config{})
+	defer s.Close()
+	now := time.Now().UTC()
+	f := tracetest.NewTraffic(1, now)
+	for ops := range slices.Chunk(f.Stream(now, 5000), 1000) {
+		if _, err := s.Write(b.Context(), ops); err != nil {
+			b.Fatal(err)
+		}
+	}
+	q := trace.Query{Workspace: f.Workspace, Projects: []slipway.ProjectID{f.Project}, Text: "nowhere"}
+	for b.Loop() {
+		if page, err := s.Query(b.Context(), q); err != nil || len(page.Runs) > 0 {
+			b.Fatal(page, err)
+		}
+	}
+	b.ReportMetric(20_000*float64(b.N)/b.Elapsed().Seconds(), "runs/s")
 }
