@@ -94,7 +94,7 @@ func (h *Handler) table() []route {
 		{"GET", "/settings", h.reading(h.settings)},
 		{"GET", "/auth/public", h.open(h.verify)},
 		{"GET", "/auth/verify", h.open(h.verify)},
-		{"POST", "/metadata/submit", h.reading(h.submitMetadata)},
+		{"POST", "/metadata/submit", h.open(h.submitMetadata)},
 		{"POST", "/runs/multipart", h.writing(h.takeMultipart)},
 		{"POST", "/runs/batch", h.writing(h.takeBatch)},
 		{"POST", "/runs", h.writing(h.postRun)},

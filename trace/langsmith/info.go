@@ -42,8 +42,8 @@ func (h *Handler) settings(w http.ResponseWriter, r *http.Request, who slipway.P
 }
 
 // submitMetadata takes what Agent Servers tell their vendor about themselves. It
-// is kept nowhere.
-func (h *Handler) submitMetadata(w http.ResponseWriter, _ *http.Request, _ slipway.Principal) error {
+// is kept nowhere. They have their key in the body, and warn where it is refused.
+func (h *Handler) submitMetadata(w http.ResponseWriter, _ *http.Request) error {
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

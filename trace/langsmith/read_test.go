@@ -309,7 +309,7 @@ func TestPrefixes(t *testing.T) {
 	for _, prefix := range []string{"", "/api", "/api/v1", "/v1"} {
 		o.ask("w", "GET", prefix+"/runs/"+rootID, "").expect(t, http.StatusOK, "talk")
 		o.ask("w", "GET", prefix+"/settings", "").expect(t, http.StatusOK, `"display_name":"of w","id":"w"`)
-		o.ask("w", "POST", prefix+"/metadata/submit", `{"from": "an agent server"}`).expect(t, http.StatusNoContent, "")
+		o.ask("", "POST", prefix+"/metadata/submit", `{"from": "an agent server"}`).expect(t, http.StatusNoContent, "")
 		o.ask("w", "PUT", prefix+"/runs", "").expect(t, http.StatusMethodNotAllowed, "Method Not Allowed")
 		o.ask("w", "GET", prefix+"/runs/a/b/c", "").expect(t, http.StatusNotFound, "Not Found")
 		o.ask("w", "GET", prefix+"/runs/", "").expect(t, http.StatusNotFound, "Not Found")
