@@ -23,7 +23,7 @@ func (w *world) full() trace.Op {
 	o := w.below(parent, "full", 1.000001)
 	r := &o.Run
 	r.Type, r.End, r.Error, r.Tags, r.Reference = "llm", at(2), "it broke\nbadly", []string{"a", "b"}, w.id()
-	r.Inputs, r.Outputs = value(map[string]any{"long": strings.Repeat("word ", 1000)}), value(map[string]any{"short": 1})
+	r.Inputs, r.Outputs = value(map[string]any{"long": strings.Repeat("word ", 1000)}), value(strings.Repeat("short ", 100))
 	r.Extra, r.Events = value(map[string]any{"metadata": map[string]any{"k": "v"}}), value([]any{map[string]any{"name": "start"}})
 	r.Serialized = value(map[string]any{"id": []string{"x"}})
 	r.Attachments = map[string]trace.Attachment{"image": {Type: "image/png", Content: trace.Inline([]byte{0, 1, 2, 255})}}
