@@ -28,4 +28,9 @@ const (
 	AuditWorkspaceDeleted AuditAction = "workspace.deleted"
 	AuditOpened           AuditAction = "deployment.opened" // everybody may ask its agent
 	AuditClosed           AuditAction = "deployment.closed" // only keys of its workspace may, again
+	AuditDeleted          AuditAction = "deployment.deleted"
+	AuditRestored         AuditAction = "deployment.restored"
+	AuditPurged           AuditAction = "deployment.purged" // what was kept aside goes before its time
+	AuditProtected        AuditAction = "deployment.protected"
+	AuditUnprotected      AuditAction = "deployment.unprotected"
 )

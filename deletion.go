@@ -103,7 +103,8 @@ type DeletionReceipt struct {
 	Name       string
 	State      DeletionState
 	At         time.Time // DELETE was answered
-	By         string
+	By         string    // as the audit names them
+	ByName     string    // of the key, where it is known
 	GoneAt     time.Time
 	PurgeAt    time.Time
 	DoneAt     time.Time // zero before
@@ -171,7 +172,7 @@ func (r DeletionReceipt) Done(at time.Time) DeletionReceipt {
 	}
 	for n := range r.Items {
 		switch i := &r.Items[n]; i.Kind {
-		case ItemLogs, ItemProject, ItemRecords:
+		case ItemLogs, ItemRecords:
 			i.RemovedAt, i.VerifiedAt = at, at
 		}
 	}

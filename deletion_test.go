@@ -104,7 +104,7 @@ func TestPart(t *testing.T) {
 func TestReceiptDone(t *testing.T) {
 	at, end := time.Unix(1, 0), time.Unix(2, 0)
 	open := slipway.DeletionReceipt{At: at, State: slipway.DeletionPurging, Items: []slipway.Item{
-		{Kind: slipway.ItemState, RemovedAt: at, VerifiedAt: at}, {Kind: slipway.ItemLogs}, {Kind: slipway.ItemRecords}, {Kind: slipway.ItemProject},
+		{Kind: slipway.ItemState, RemovedAt: at, VerifiedAt: at}, {Kind: slipway.ItemProject, RemovedAt: at, VerifiedAt: at}, {Kind: slipway.ItemLogs}, {Kind: slipway.ItemRecords},
 	}}
 	before := slices.Clone(open.Items)
 	done := open.Done(end)
@@ -112,7 +112,7 @@ func TestReceiptDone(t *testing.T) {
 		t.Errorf("done: %+v", done)
 	}
 	for n, i := range done.Items {
-		if want := map[bool]time.Time{true: at, false: end}[n == 0]; i.RemovedAt != want || i.VerifiedAt != want {
+		if want := map[bool]time.Time{true: at, false: end}[n < 2]; i.RemovedAt != want || i.VerifiedAt != want {
 			t.Errorf("%+v", i)
 		}
 	}

@@ -57,6 +57,9 @@ var (
 	// ErrTransition means that an event can not happen in that state; the text
 	// names both.
 	ErrTransition = errors.New("impossible transition")
+	// ErrDeleting means that nothing is begun any more for a deployment, since it
+	// was deleted meanwhile.
+	ErrDeleting = errors.New("the deployment is being deleted")
 	// ErrUntold means that an instance has no way to say what was asked.
 	ErrUntold = errors.New("the instance does not tell")
 	// ErrNoState means that a deployment keeps no state.

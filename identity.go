@@ -43,11 +43,17 @@ const needsWorkspace = "org_scoped_key_requires_workspace"
 // for, else the only one that there is for the identity. Whether an identity
 // that is good everywhere asks for one that exists, is for the caller to look up.
 func (i Identity) Choose(tenant string) (WorkspaceID, error) {
+	if i.Deployment != "" {
+		return "", Errorf(CodeForbidden, "This API key belongs to an agent and is good for its deployment only.")
+	}
+	return i.ChooseForTraces(tenant)
+}
+
+// ChooseForTraces is Choose where the key of an agent is good too.
+func (i Identity) ChooseForTraces(tenant string) (WorkspaceID, error) {
 	asked := WorkspaceID(strings.ToLower(tenant))
 	switch {
-	case i.Deployment != "":
-		return "", Errorf(CodeForbidden, "This API key belongs to an agent and is good for its deployment only.")
-	case asked != "" && !i.Reaches(asked, ""):
+	case asked != "" && !i.Reaches(asked, i.Deployment):
 		return "", ErrNotYours(tenant)
 	case asked != "":
 		return asked, nil
@@ -80,6 +86,7 @@ type Principal struct {
 	Home         bool        // Workspace is the installation's first
 	Organisation bool        // good for every workspace
 	Scopes       []Scope
+	Deployment   DeploymentID // of the agent that asks: only for its own traces; "" for people
 }
 
 // May says whether the principal has the right.
@@ -114,4 +121,11 @@ type Identifier interface {
 // calls too often gets an Error with CodeRateLimited.
 type Authenticator interface {
 	Authenticate(context.Context, Caller) (Principal, error)
+}
+
+// Tracers says who writes or reads traces, and in which workspace: agents too,
+// each for its own, with the key that they were given. Who knows a good key is
+// never refused for calling often, since what they tell would be lost.
+type Tracers interface {
+	Tracer(context.Context, Caller) (Principal, error)
 }

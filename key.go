@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -20,13 +21,16 @@ func NewToken() string {
 	return tokenPrefix + base64.RawURLEncoding.EncodeToString(b)
 }
 
+// IsToken says whether a text looks like a token of ours.
+func IsToken(text string) bool { return strings.HasPrefix(text, tokenPrefix) }
+
 // HashToken is what is kept of a token.
 func HashToken(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:])
 }
 
-// Key is an API key as it is kept: a hash, never the token.
+// Key is an API key as it is kept: a hash, never the token in clear.
 type Key struct {
 	ID         KeyID
 	Workspace  WorkspaceID // "" for a key of the whole organisation
@@ -34,6 +38,7 @@ type Key struct {
 	Hash       string // SHA-256 of the token, hex
 	Scopes     []Scope
 	Deployment DeploymentID // set on a key that an agent holds; it dies with the deployment
+	Sealed     []byte       // the token, for the agent whenever it starts; nil of any other key
 	CreatedAt  time.Time
 	ExpiresAt  time.Time // zero: never
 	RevokedAt  time.Time // zero: valid

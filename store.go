@@ -56,6 +56,9 @@ type Workspaces interface {
 	Key(KeyID) (Key, error)
 	KeyByHash(hash string) (Key, error)
 	ListKeys(KeyFilter) ([]Key, error)
+	// AgentKey returns the newest key that was sealed for a deployment's agent
+	// and was not revoked.
+	AgentKey(DeploymentID) (Key, error)
 	// CountAdminKeys counts the keys of administrators of the installation that
 	// are valid at a time.
 	CountAdminKeys(now time.Time) (int, error)
@@ -66,8 +69,9 @@ type Workspaces interface {
 }
 
 // Remains is what is left in a workspace. Deleted are deployments that are gone
-// for clients, and kept aside or being removed.
-type Remains struct{ Deployments, Deleted, Listeners, Projects int }
+// for clients, and kept aside or being removed; Leaving are tracing projects that
+// are being removed by themselves.
+type Remains struct{ Deployments, Deleted, Listeners, Projects, Leaving int }
 
 // KeyFilter selects keys, newest first. Zero fields select all.
 type KeyFilter struct {
@@ -234,6 +238,12 @@ type Projects interface {
 	Project(ProjectID) (TracingProject, error)
 	// ProjectByName does not see hidden ones.
 	ProjectByName(WorkspaceID, string) (TracingProject, error)
+	// ListProjects does not see hidden ones.
+	ListProjects(ProjectFilter) ([]TracingProject, error)
+	// ProjectsDue lists over all workspaces those that are to be looked after.
+	ProjectsDue(now time.Time, limit int) ([]TracingProject, error)
+	// NextProjectDue is when the next will be, zero for never.
+	NextProjectDue() (time.Time, error)
 	UpdateProject(TracingProject) error
 	DeleteProject(ProjectID) error
 }
@@ -357,4 +367,11 @@ type Deletions interface {
 	DropLogs(d DeploymentID, limit int) (int, error)
 	InsertDeletionReceipt(DeletionReceipt) error
 	DeletionReceipt(DeploymentID) (DeletionReceipt, error)
+	// DeletionReceipts lists those of a name in a workspace, the last first.
+	DeletionReceipts(w WorkspaceID, name string, limit, offset int) ([]DeletionReceipt, error)
+	// OldestDeletionReceipt says when the oldest was written, ErrNoRow if there is
+	// none.
+	OldestDeletionReceipt() (time.Time, error)
+	// DeleteDeletionReceipts removes up to limit that were written before.
+	DeleteDeletionReceipts(before time.Time, limit int) (int, error)
 }

@@ -72,8 +72,9 @@ type Sync interface {
 	// after a start. It writes nothing.
 	Assignments(ctx context.Context, after DeploymentID, limit int) ([]Assignment, error)
 	// Environment returns the variables of a revision in clear. It is called
-	// only to start an instance.
-	Environment(ctx context.Context, l Lease, r RevisionID) ([]EnvVar, error)
+	// only to start an instance, which reaches the server at an address such as
+	// http://127.0.0.1:8124, or not at all ("").
+	Environment(ctx context.Context, l Lease, r RevisionID, reach string) ([]EnvVar, error)
 	// Login returns the newest login of a deployment to its database, in clear.
 	// It is called only to make that and to start an instance.
 	Login(ctx context.Context, l Lease) (Login, error)

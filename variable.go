@@ -37,6 +37,12 @@ func ForBuilds(vars []EnvVar) (builds, agents []EnvVar) {
 // SecretRef names a secret kept by a cluster.
 type SecretRef struct{ Name, SecretName, SecretKey string }
 
+// Where an agent's traces go, and its key for that place. Clients may set both.
+const (
+	TracesEndpointVariable = "LANGSMITH_ENDPOINT"
+	TracesKeyVariable      = "LANGSMITH_API_KEY"
+)
+
 // Variables that a client may not set: they are ours (contract §3).
 var reservedVars = strings.Fields(`
 	LANGCHAIN_TRACING_V2 LANGSMITH_TRACING_V2 LANGCHAIN_ENDPOINT LANGCHAIN_PROJECT LANGSMITH_PROJECT LANGSMITH_LANGGRAPH_GIT_REPO

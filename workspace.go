@@ -65,15 +65,3 @@ func ParseScopes(names []string) ([]Scope, error) {
 	}
 	return found, nil
 }
-
-// TracingProject is where a deployment's traces go; it outlives the deployment
-// unless its deletion is asked for (contract §3).
-type TracingProject struct {
-	ID         ProjectID
-	Workspace  WorkspaceID
-	Name       string
-	Deployment DeploymentID // "" once the deployment is gone
-	Kept       bool         // made for a deployment and kept after its end: the name may be taken again
-	Hidden     bool         // it goes with its deployment: nobody sees it, and its name is free
-	CreatedAt  time.Time
-}

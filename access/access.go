@@ -41,6 +41,7 @@ type Authority struct {
 var (
 	_ slipway.Identifier    = (*Authority)(nil)
 	_ slipway.Authenticator = (*Authority)(nil)
+	_ slipway.Tracers       = (*Authority)(nil)
 )
 
 // New returns an authority over the keys of a store.
@@ -75,6 +76,26 @@ func (a *Authority) Authenticate(ctx context.Context, c slipway.Caller) (slipway
 		return slipway.Principal{}, tooOften("Too many requests with this key.", wait)
 	}
 	return a.enter(ctx, id, c)
+}
+
+// Tracer says who writes or reads traces, and in which workspace. The agents of
+// this machine share an address: none of them is to be in the others' way.
+func (a *Authority) Tracer(ctx context.Context, c slipway.Caller) (slipway.Principal, error) {
+	from := origin(c.Address)
+	if isLoopback(from) {
+		from = ""
+	}
+	id, err := a.identify(ctx, c.Credential, from)
+	if err != nil {
+		return slipway.Principal{}, err
+	}
+	chosen, err := id.ChooseForTraces(c.Tenant)
+	if err != nil {
+		return slipway.Principal{}, err
+	}
+	p, err := a.within(ctx, id, chosen)
+	p.Deployment = id.Deployment
+	return p, err
 }
 
 // identify counts wrong tokens against the address that they come from. A token
@@ -120,18 +141,27 @@ func isJWT(token string) bool { return strings.Count(token, ".") == 2 }
 
 // enter chooses the workspace that a call is about.
 func (a *Authority) enter(ctx context.Context, id slipway.Identity, c slipway.Caller) (slipway.Principal, error) {
-	p := slipway.Principal{Key: id.Key, Subject: id.Subject, Organisation: id.Everywhere, Scopes: id.Scopes}
 	if c.Anywhere && c.Tenant == "" && id.Everywhere && id.Deployment == "" {
-		return p, nil
+		return anywhere(id), nil
 	}
 	chosen, err := id.Choose(c.Tenant)
 	if err != nil {
 		return slipway.Principal{}, err
 	}
+	return a.within(ctx, id, chosen)
+}
+
+func anywhere(id slipway.Identity) slipway.Principal {
+	return slipway.Principal{Key: id.Key, Subject: id.Subject, Organisation: id.Everywhere, Scopes: id.Scopes}
+}
+
+// within is an identity in a workspace, if there is that.
+func (a *Authority) within(ctx context.Context, id slipway.Identity, chosen slipway.WorkspaceID) (slipway.Principal, error) {
 	w, err := a.workspace(ctx, chosen)
 	if err != nil {
 		return slipway.Principal{}, err
 	}
+	p := anywhere(id)
 	p.Workspace, p.Home = w.ID, w.Home
 	return p, nil
 }

@@ -1,6 +1,7 @@
 package access_test
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -127,5 +128,40 @@ func TestAStoreThatFailsIsNoWrongKey(t *testing.T) {
 	s.store.Close()
 	if _, err := s.ask(token); err == nil || slipway.CodeOf(err) != "" {
 		t.Errorf("with the store closed: %v", err)
+	}
+}
+
+// An agent's key is good for its traces, and at the control plane for nothing.
+func TestWhoTraces(t *testing.T) {
+	s := newSetting(t, access.Config{Rate: 1, Burst: 1})
+	s.update(func(tx slipway.Tx) error {
+		return tx.InsertDeployment(slipway.Deployment{ID: "d", Workspace: "w", Name: "app", Status: slipway.Ready, CreatedAt: start})
+	})
+	agent := s.key("agent", func(k *slipway.Key) { k.Deployment = "d" })
+	person := s.key("person", func(*slipway.Key) {})
+	organisation := s.key("organisation", func(k *slipway.Key) { k.Workspace = "" })
+	for name, c := range map[string]struct {
+		token, tenant string
+		want          slipway.Principal
+		code          slipway.Code
+	}{
+		"an agent":                  {agent, "", slipway.Principal{Key: "agent", Workspace: "w", Home: true, Deployment: "d"}, ""},
+		"an agent, named":           {agent, "W", slipway.Principal{Key: "agent", Workspace: "w", Home: true, Deployment: "d"}, ""},
+		"an agent, elsewhere":       {agent, "v", slipway.Principal{}, slipway.CodeForbidden},
+		"a person":                  {person, "", slipway.Principal{Key: "person", Workspace: "w", Home: true}, ""},
+		"the organisation":          {organisation, "v", slipway.Principal{Key: "organisation", Workspace: "v", Organisation: true}, ""},
+		"the organisation, nowhere": {organisation, "", slipway.Principal{}, slipway.CodeForbidden},
+		"nobody":                    {slipway.NewToken(), "", slipway.Principal{}, slipway.CodeUnauthenticated},
+	} {
+		for range 3 { // it has no limit
+			got, err := s.Tracer(t.Context(), slipway.Caller{Credential: slipway.Credential{Token: c.token}, Tenant: c.tenant, Address: "192.0.2.1:80"})
+			got.Scopes = nil
+			if slipway.CodeOf(err) != c.code || !reflect.DeepEqual(got, c.want) {
+				t.Errorf("%s: %+v, %v", name, got, err)
+			}
+		}
+	}
+	if _, err := s.ask(agent); slipway.CodeOf(err) != slipway.CodeForbidden {
+		t.Errorf("an agent at the control plane: %v", err)
 	}
 }

@@ -95,3 +95,8 @@ func origin(address string) string {
 	}
 	return network.String()
 }
+
+func isLoopback(origin string) bool {
+	ip, err := netip.ParseAddr(origin)
+	return err == nil && ip.IsLoopback()
+}

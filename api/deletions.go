@@ -13,6 +13,8 @@ import (
 type Deletions interface {
 	DeletionPlan(context.Context, slipway.Principal, slipway.DeploymentID) (slipway.DeletionPlan, error)
 	DeletionReceipt(context.Context, slipway.Principal, slipway.DeploymentID) (slipway.DeletionReceipt, error)
+	// DeletionReceipts lists those of a name.
+	DeletionReceipts(ctx context.Context, who slipway.Principal, name string, limit, offset int) ([]slipway.DeletionReceipt, error)
 	ListDeleted(ctx context.Context, who slipway.Principal, limit, offset int) ([]slipway.DeletionReceipt, error)
 	Restore(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, name string) (slipway.DeploymentView, error)
 	Purge(context.Context, slipway.Principal, slipway.DeploymentID) error
@@ -67,6 +69,19 @@ func (s *server) GetDeletion(ctx context.Context, r wire.GetDeletionRequestObjec
 	return wire.GetDeletion200JSONResponse(presentReceipt(d)), nil
 }
 
+func (s *server) ListDeletions(ctx context.Context, r wire.ListDeletionsRequestObject) (wire.ListDeletionsResponseObject, error) {
+	limit, offset := valueOr(r.Params.Limit, defaultLimit), value(r.Params.Offset)
+	found, err := s.Control.DeletionReceipts(ctx, principal(ctx), r.Params.Name, limit, offset)
+	if err != nil {
+		return nil, err
+	}
+	list := wire.DeletionsList{Resources: make([]wire.Deletion, len(found)), Offset: offset + len(found)}
+	for i, d := range found {
+		list.Resources[i] = presentReceipt(d)
+	}
+	return wire.ListDeletions200JSONResponse(list), nil
+}
+
 func (s *server) ListLeftovers(ctx context.Context, _ wire.ListLeftoversRequestObject) (wire.ListLeftoversResponseObject, error) {
 	found, err := s.Control.Leftovers(principal(ctx))
 	if err != nil {
@@ -104,14 +119,14 @@ func presentKept(kept []slipway.KeptItem) []wire.KeptItem {
 func presentTombstone(d slipway.DeletionReceipt) wire.DeletedDeployment {
 	return wire.DeletedDeployment{
 		ID: string(d.Deployment), Name: d.Name, TenantID: string(d.Workspace), State: string(d.State),
-		DeletedAt: wire.NewTime(d.At), DeletedBy: orNull(d.By), GoneAt: timeOrNull(d.GoneAt), PurgeAt: wire.NewTime(d.PurgeAt),
+		DeletedAt: wire.NewTime(d.At), DeletedBy: orNull(d.By), DeletedByName: orNull(d.ByName), GoneAt: timeOrNull(d.GoneAt), PurgeAt: wire.NewTime(d.PurgeAt),
 	}
 }
 
 func presentReceipt(d slipway.DeletionReceipt) wire.Deletion {
 	out := wire.Deletion{
 		DeploymentID: string(d.Deployment), Name: d.Name, TenantID: string(d.Workspace), State: string(d.State),
-		DeletedAt: wire.NewTime(d.At), DeletedBy: orNull(d.By), GoneAt: timeOrNull(d.GoneAt), PurgeAt: wire.NewTime(d.PurgeAt),
+		DeletedAt: wire.NewTime(d.At), DeletedBy: orNull(d.By), DeletedByName: orNull(d.ByName), GoneAt: timeOrNull(d.GoneAt), PurgeAt: wire.NewTime(d.PurgeAt),
 		DoneAt: timeOrNull(d.DoneAt), Items: make([]wire.DeletionItem, len(d.Items)), Keep: presentKept(d.Keep), Snapshot: orNull(d.Snapshot),
 	}
 	for i, item := range d.Items {

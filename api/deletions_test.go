@@ -20,7 +20,7 @@ type deletionAsked struct {
 
 // receipt is of a deletion of which one thing is not gone yet.
 var receipt = slipway.DeletionReceipt{
-	Deployment: someID, Workspace: tenantID, Name: "app", State: slipway.DeletionStopping, At: at, By: "k", PurgeAt: at.Add(time.Hour),
+	Deployment: someID, Workspace: tenantID, Name: "app", State: slipway.DeletionStopping, At: at, By: "k", ByName: "of the CI", PurgeAt: at.Add(time.Hour),
 	Items: []slipway.Item{
 		{Kind: slipway.ItemRoute, Ref: "app", CreatedAt: at, RemovedAt: at, VerifiedAt: at},
 		{Kind: slipway.ItemInstance, Ref: "i", CreatedAt: at, Attempts: 2, LastError: "busy"},
@@ -51,6 +51,11 @@ func (c *control) DeletionReceipt(_ context.Context, _ slipway.Principal, id sli
 	return receipt, c.err
 }
 
+func (c *control) DeletionReceipts(_ context.Context, _ slipway.Principal, name string, limit, offset int) ([]slipway.DeletionReceipt, error) {
+	c.deletions.name, c.deletions.limit, c.deletions.off = name, limit, offset
+	return []slipway.DeletionReceipt{receipt}, c.err
+}
+
 func (c *control) ListDeleted(_ context.Context, _ slipway.Principal, limit, offset int) ([]slipway.DeletionReceipt, error) {
 	c.deletions.limit, c.deletions.off = limit, offset
 	gone := slipway.DeletionReceipt{Deployment: otherID, Workspace: tenantID, Name: "old", State: slipway.DeletionKept, At: at, GoneAt: at, PurgeAt: at}
@@ -69,12 +74,16 @@ func (c *control) Purge(_ context.Context, _ slipway.Principal, id slipway.Deplo
 
 func TestDeletionsOnTheWire(t *testing.T) {
 	const (
-		moment    = `"2026-01-02T03:04:05.000006Z"`
-		kept      = `{"kind":"tracing_project","reason":"it is kept","ref":"p","since":`
-		planned   = `{"kind":"route","ref":"app","since":` + moment + `}`
-		planHead  = `{"deployment_id":"` + someID + `","name":"app","protected":true,`
-		tombstone = `"id":"` + someID + `","name":"app","tenant_id":"` + tenantID + `","state":"stopping","deleted_at":` + moment + `,"deleted_by":"k","gone_at":null,"purge_at":"2026-01-02T04:04:05.000006Z"`
-		older     = `{"id":"` + otherID + `","name":"old","tenant_id":"` + tenantID + `","state":"kept","deleted_at":` + moment + `,"deleted_by":null,"gone_at":` + moment + `,"purge_at":` + moment + `}`
+		moment      = `"2026-01-02T03:04:05.000006Z"`
+		kept        = `{"kind":"tracing_project","reason":"it is kept","ref":"p","since":`
+		planned     = `{"kind":"route","ref":"app","since":` + moment + `}`
+		planHead    = `{"deployment_id":"` + someID + `","name":"app","protected":true,`
+		older       = `{"id":"` + otherID + `","name":"old","tenant_id":"` + tenantID + `","state":"kept","deleted_at":` + moment + `,"deleted_by":null,"deleted_by_name":null,"gone_at":` + moment + `,"purge_at":` + moment + `}`
+		ofOne       = `"name":"app","tenant_id":"` + tenantID + `","state":"stopping","deleted_at":` + moment + `,"deleted_by":"k","deleted_by_name":"of the CI","gone_at":null,"purge_at":"2026-01-02T04:04:05.000006Z"`
+		tombstone   = `"id":"` + someID + `",` + ofOne
+		receiptText = `{"deployment_id":"` + someID + `",` + ofOne + `,"done_at":null,"snapshot":null,"keep":[` + kept + `null}],"items":[` +
+			`{"kind":"route","ref":"app","since":` + moment + `,"removed_at":` + moment + `,"verified_at":` + moment + `,"attempts":0,"error":null},` +
+			`{"kind":"instance","ref":"i","since":` + moment + `,"removed_at":null,"verified_at":null,"attempts":2,"error":"busy"}]}`
 	)
 	for _, r := range []struct {
 		method, path, body string
@@ -98,11 +107,12 @@ func TestDeletionsOnTheWire(t *testing.T) {
 			deletionAsked{limit: 5, off: 2},
 		},
 		{
-			"GET", "/v1/deletions/" + someID, "", 200,
-			`{"deployment_id":"` + someID + `",` + strings.TrimPrefix(tombstone, `"id":"`+someID+`",`) + `,"done_at":null,"snapshot":null,"keep":[` + kept + `null}],"items":[` +
-				`{"kind":"route","ref":"app","since":` + moment + `,"removed_at":` + moment + `,"verified_at":` + moment + `,"attempts":0,"error":null},` +
-				`{"kind":"instance","ref":"i","since":` + moment + `,"removed_at":null,"verified_at":null,"attempts":2,"error":"busy"}]}`,
-			deletionAsked{id: someID},
+			"GET", "/v1/deletions/" + someID, "", 200, receiptText, deletionAsked{id: someID},
+		},
+		{
+			"GET", "/v1/deletions?name=app&limit=5&offset=2", "", 200,
+			`{"offset":3,"resources":[` + receiptText + `]}`,
+			deletionAsked{name: "app", limit: 5, off: 2},
 		},
 		{
 			"GET", "/v1/leftovers", "", 200,

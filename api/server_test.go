@@ -280,6 +280,7 @@ var operations = []request{
 	{"GET", "/v1/deleted-deployments", "", slipway.ScopeRead, 200},
 	{"DELETE", "/v1/deleted-deployments/" + someID, "", slipway.ScopeDelete, 204},
 	{"GET", "/v1/deletions/" + someID, "", slipway.ScopeRead, 200},
+	{"GET", "/v1/deletions?name=app", "", slipway.ScopeRead, 200},
 	{"GET", "/v1/leftovers", "", slipway.ScopeAdmin, 200},
 	{"GET", "/v2/listeners", "", slipway.ScopeRead, 200},
 	{"POST", "/v2/listeners", `{"compute_type":"k8s","compute_id":"c","compute_config":{}}`, slipway.ScopeAdmin, 201},

@@ -179,8 +179,7 @@ func (d *deployment) follow(ctx context.Context) *following {
 
 var answersOf = regexp.MustCompile(`(r\d+): hi`)
 
-// firstWord notes when a revision's answer is there. The stream ends up to half a
-// second later, when the server looks whether the run has ended.
+// firstWord notes when a revision's answer is there: its stream may end later.
 type firstWord struct {
 	text []byte
 	answered

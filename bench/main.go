@@ -37,6 +37,8 @@ var measures = []measure{
 	{"thousand", thousand},
 	{"deletion", deletion},
 	{"idle-one", idleOne},
+	{"traces", traces},
+	{"traces-http", tracesHTTP},
 	{"binary", binary},
 	{"api", api},
 	{"gateway", gateway},
@@ -47,8 +49,6 @@ func main() {
 		switch os.Args[1] {
 		case serveCommand:
 			exit(serve(os.Args[2:]))
-		case pocketCommand:
-			exit(servePocket(os.Args[2:]))
 		case upstreamCommand:
 			exit(serveUpstream(os.Args[2:]))
 		case proxyCommand:

@@ -21,11 +21,16 @@ const (
 
 // buildStandIn builds the agent that serves within milliseconds.
 func (l *lab) buildStandIn(ctx context.Context) (string, error) {
-	program := filepath.Join(l.scratch, "stand-in")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", program, "github.com/slipwayhq/slipway/driver/drivertest/standin")
+	return l.build(ctx, "stand-in", "github.com/slipwayhq/slipway/driver/drivertest/standin")
+}
+
+// build builds a program.
+func (l *lab) build(ctx context.Context, name, path string) (string, error) {
+	program := filepath.Join(l.scratch, name)
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", program, path)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the stand-in: %w\n%s", err, out)
+		return "", fmt.Errorf("build %s: %w\n%s", name, err, out)
 	}
 	return program, nil
 }

@@ -17,9 +17,9 @@ import (
 	"github.com/slipwayhq/slipway/build/archive"
 	"github.com/slipwayhq/slipway/build/internal/command"
 	"github.com/slipwayhq/slipway/build/internal/content"
-	"github.com/slipwayhq/slipway/build/internal/durable"
 	"github.com/slipwayhq/slipway/build/internal/failure"
 	"github.com/slipwayhq/slipway/build/kind"
+	"github.com/slipwayhq/slipway/internal/durable"
 	"github.com/slipwayhq/slipway/internal/mask"
 )
 

@@ -17,13 +17,13 @@ import (
 	"github.com/slipwayhq/slipway/build/appconfig"
 	"github.com/slipwayhq/slipway/build/image"
 	"github.com/slipwayhq/slipway/build/internal/command"
-	"github.com/slipwayhq/slipway/build/internal/durable"
 	"github.com/slipwayhq/slipway/build/internal/keylock"
 	"github.com/slipwayhq/slipway/build/kind"
 	"github.com/slipwayhq/slipway/build/kind/aegra"
 	"github.com/slipwayhq/slipway/build/kind/js"
 	"github.com/slipwayhq/slipway/build/kind/langgraphpy"
 	"github.com/slipwayhq/slipway/build/toolchain"
+	"github.com/slipwayhq/slipway/internal/durable"
 	"github.com/slipwayhq/slipway/internal/engine"
 )
 

@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway"
-	"github.com/slipwayhq/slipway/build/internal/durable"
 	"github.com/slipwayhq/slipway/build/internal/failure"
 	"github.com/slipwayhq/slipway/build/kind"
+	"github.com/slipwayhq/slipway/internal/durable"
 )
 
 const descriptionName = "bundle.json"

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway"
-	"github.com/slipwayhq/slipway/build/internal/durable"
+	"github.com/slipwayhq/slipway/internal/durable"
 	"github.com/slipwayhq/slipway/internal/removal"
 )
 

@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/slipwayhq/slipway/build/internal/durable"
 	"github.com/slipwayhq/slipway/build/kind"
+	"github.com/slipwayhq/slipway/internal/durable"
 )
 
 // unusedFor is how long dependencies are kept that no bundle names: longer than

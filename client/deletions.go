@@ -47,6 +47,16 @@ func (c *Client) Deletion(ctx context.Context, id string) (wire.Deletion, error)
 	return out, err
 }
 
+// DeletionsNamed returns the receipts of deployments that had a name and of which
+// nothing is left, the last deleted first.
+func (c *Client) DeletionsNamed(ctx context.Context, name string) ([]wire.Deletion, error) {
+	return pages(func(offset int) ([]wire.Deletion, error) {
+		var out wire.DeletionsList
+		err := c.get(ctx, "/v1/deletions", page(url.Values{"name": {name}}, pageSize, offset), &out)
+		return out.Resources, err
+	})
+}
+
 // WatchDeletion calls report whenever a deletion has come further, and returns
 // it once it rests: what can be restored is kept, or nothing is left.
 func (c *Client) WatchDeletion(ctx context.Context, id string, report func(wire.Deletion)) (wire.Deletion, error) {

@@ -12,7 +12,8 @@ import (
 )
 
 // TestManyAgentsAreAdopted kills a server that runs ten real agents, and some of
-// these while nobody looks. driver/process does the same with 200 stand-ins.
+// these while nobody looks, and once more in the middle of the deletion of nine.
+// driver/process does the same with 200 stand-ins.
 func TestManyAgentsAreAdopted(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -64,6 +65,15 @@ func TestManyAgentsAreAdopted(t *testing.T) {
 		if (pid != before[id]) != restarted {
 			t.Errorf("%s runs as %d, was %d", id, pid, before[id])
 		}
+	}
+
+	stays, goes := all[9], []string{}
+	for _, d := range all[:9] {
+		goes = append(goes, d.id)
+	}
+	s.diesWhileDeleting(goes...)
+	if pid := mainsOf(all[9:])[stays.id]; pid != before[stays.id] {
+		t.Errorf("the neighbour of what was deleted runs as %d, was %d", pid, before[stays.id])
 	}
 }
 

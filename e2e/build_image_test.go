@@ -7,7 +7,6 @@ import (
 
 	dockerclient "github.com/moby/moby/client"
 
-	"github.com/slipwayhq/slipway/client"
 	"github.com/slipwayhq/slipway/internal/basetest"
 	"github.com/slipwayhq/slipway/internal/dockertest"
 )
@@ -56,7 +55,7 @@ func TestSourceBecomesImage(t *testing.T) {
 	if broken.Status != "BUILD_FAILED" || !strings.Contains(deref(broken.StatusMessage), "99.0.0") {
 		t.Errorf("a dependency that is not there: %s, %s", broken.Status, deref(broken.StatusMessage))
 	}
-	must(t, s.DeleteDeployment(t.Context(), d.id, client.DeleteOptions{Now: true}))
+	s.diesWhileDeleting(d.id)
 	eventually(t, "its images are gone", func() bool {
 		list, err := c.ImageList(t.Context(), dockerclient.ImageListOptions{Filters: make(dockerclient.Filters).Add("label", "slipway.image.owner")})
 		must(t, err)

@@ -101,6 +101,34 @@ func (d *deployment) deletedNow(t *testing.T) {
 	}
 }
 
+// diesWhileDeleting kills the server in the middle of deletions, which the next one
+// brings to their end: nothing is left of them.
+func (s *server) diesWhileDeleting(ids ...string) {
+	s.t.Helper()
+	for _, id := range ids {
+		must(s.t, s.DeleteDeployment(s.t.Context(), id, client.DeleteOptions{Now: true}))
+	}
+	s.kill()
+	s.start()
+	for _, id := range ids {
+		var receipt wire.Deletion
+		eventually(s.t, "nothing is left of "+id, func() (done bool) {
+			var err error
+			receipt, err = s.Deletion(s.t.Context(), id)
+			must(s.t, err)
+			return receipt.State == "done"
+		})
+		for _, i := range receipt.Items {
+			if i.RemovedAt == nil || i.VerifiedAt == nil {
+				s.t.Errorf("no proof that it is gone: %+v", i)
+			}
+		}
+		if left := s.lies(id); len(left) > 0 || len(agents(filepath.Join(s.data, "deployments", id))) > 0 {
+			s.t.Errorf("left of %s: %v, %v", id, left, agents(filepath.Join(s.data, "deployments", id)))
+		}
+	}
+}
+
 // A name that was taken again stays with the new one; the old one comes back
 // beside it.
 func TestRestoreBesideANamesake(t *testing.T) {

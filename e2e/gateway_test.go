@@ -55,6 +55,18 @@ func TestGatewayBeforeARealAgent(t *testing.T) {
 // that asks the app itself. An app is mounted by its routes alone, so that it
 // needs no package for them.
 func withRoutesOfItsOwn(t *testing.T) []byte {
+	return pack(t, echo, map[string]string{
+		"langgraph.json": withApp(t),
+		"src/http.ts": `const tell = (c: any) => c.json({ path: new URL(c.req.url).pathname, query: new URL(c.req.url).search, headers: c.req.header() });
+const self = async (c: any) => c.json({ status: (await fetch("http://localhost:" + process.env.PORT + "/ok")).status });
+export const app = { routes: [...["GET", "POST"].map((method) => ({ method, path: "/tell/*", handler: tell })), { method: "GET", path: "/self", handler: self }] };
+`,
+	})
+}
+
+// withApp is the example's configuration, with routes of its own in src/http.ts.
+func withApp(t *testing.T) string {
+	t.Helper()
 	raw, err := os.ReadFile(echo + "/langgraph.json")
 	must(t, err)
 	var config map[string]any
@@ -62,13 +74,7 @@ func withRoutesOfItsOwn(t *testing.T) []byte {
 	config["http"] = map[string]any{"app": "./src/http.ts:app"}
 	edited, err := json.Marshal(config)
 	must(t, err)
-	return pack(t, echo, map[string]string{
-		"langgraph.json": string(edited),
-		"src/http.ts": `const tell = (c: any) => c.json({ path: new URL(c.req.url).pathname, query: new URL(c.req.url).search, headers: c.req.header() });
-const self = async (c: any) => c.json({ status: (await fetch("http://localhost:" + process.env.PORT + "/ok")).status });
-export const app = { routes: [...["GET", "POST"].map((method) => ({ method, path: "/tell/*", handler: tell })), { method: "GET", path: "/self", handler: self }] };
-`,
-	})
+	return string(edited)
 }
 
 type gatewayTest struct {

@@ -65,7 +65,8 @@ type server struct {
 	url  string
 	key  string
 	args []string
-	log  string // file
+	env  []string // beside the test's own
+	log  string   // file
 	cmd  *exec.Cmd
 	done chan struct{} // closed when the process has ended
 
@@ -127,7 +128,7 @@ func (s *server) start() {
 	must(s.t, err)
 	defer log.Close()
 	s.cmd = exec.Command(binary, s.args...)
-	s.cmd.Stdout, s.cmd.Stderr = log, log
+	s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = append(os.Environ(), s.env...), log, log
 	must(s.t, s.cmd.Start())
 	s.done = make(chan struct{})
 	go func() {

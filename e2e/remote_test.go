@@ -155,6 +155,7 @@ func TestRemoteBuildOfPython(t *testing.T) {
 	s := newServer(t)
 	deployRemotely(t, s, echoPy)
 	deployRemotely(t, s, remote{"monorepo-py", "../examples/monorepo-py/agents", "assistant/langgraph.json", "assistant", "assistant/assistant/graph.py"})
+	s.diesWhileDeleting(s.named("echo-py"), s.named("monorepo-py"))
 }
 
 // The command line sends neither the name of the server that is to run an app

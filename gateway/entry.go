@@ -41,9 +41,9 @@ func newEntry() *entry {
 type stay struct {
 	address string
 	intent  intent
-	keys    bool            // the agent there is shown the client's
-	asleep  bool            // there is no place before the deployment is woken
-	changed <-chan struct{} // closed when the route is another
+	keys    slipway.WorkspaceID // whose keys the agent there is shown, "" for none
+	asleep  bool                // there is no place before the deployment is woken
+	changed <-chan struct{}     // closed when the route is another
 }
 
 // enter counts a request in at the least busy address that the route names now,
@@ -65,7 +65,9 @@ func (e *entry) enter(t target, avoid []string) (s stay, ok bool, err error) {
 	if s.address, ok = e.least(avoid); !ok {
 		return s, false, nil
 	}
-	s.keys = e.route.TakesKeys
+	if e.route.TakesKeys {
+		s.keys = e.route.Workspace
+	}
 	e.busy[s.address]++
 	if i == writes {
 		e.writing++

@@ -122,10 +122,13 @@ func isOurs(cookie string) bool {
 }
 
 // presentKey shows the agent that the request is at the client's key, if it is
-// one that takes keys. It may be another at each attempt.
+// one that takes keys, and the workspace that it is used for: the agent asks us
+// about both, and a key may be good for several. It may be another agent at each
+// attempt.
 func (p *passage) presentKey(h http.Header) {
 	delete(h, "X-Api-Key")
-	if p.stay.keys && len(p.apiKey) > 0 {
+	if p.stay.keys != "" && len(p.apiKey) > 0 {
 		h["X-Api-Key"] = p.apiKey
+		h["X-Tenant-Id"] = []string{string(p.stay.keys)}
 	}
 }

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
 
@@ -48,6 +49,25 @@ func TestAgentsThatTakeKeys(t *testing.T) {
 				t.Errorf("%q %q, public %t: %d %s, want %s", c.key, c.auth, public, a.StatusCode, a.body, want)
 			}
 		}
+	}
+}
+
+// Beside a key an agent is told the workspace that it is used for, whatever the
+// client says: the key may be good for several.
+func TestAgentsThatTakeKeysAreToldTheWorkspace(t *testing.T) {
+	w := serving(t, gateway.Config{}, nil)
+	r := route(agentAt(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "%q", r.Header["X-Tenant-Id"]) }))
+	for _, c := range []struct {
+		takes     bool
+		key, want string
+	}{
+		{true, "good", fmt.Sprintf("[%q]", r.Workspace)},
+		{true, "", `["other"]`},
+		{false, "good", `["other"]`},
+	} {
+		r.TakesKeys, r.Public = c.takes, true
+		w.Route(r)
+		w.get("/d/app/x", header("X-Api-Key", c.key), header("X-Tenant-Id", "other")).want(t, 200, c.want)
 	}
 }
 

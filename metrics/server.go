@@ -73,7 +73,7 @@ func outcomeOf(err error) string {
 	if _, ok := errors.AsType[*slipway.Error](err); ok || errors.Is(err, context.Canceled) {
 		return "refused"
 	}
-	for _, expected := range []error{slipway.ErrNoRow, slipway.ErrStale, slipway.ErrLeased, slipway.ErrLeaseLost, slipway.ErrTransition} {
+	for _, expected := range []error{slipway.ErrNoRow, slipway.ErrStale, slipway.ErrLeased, slipway.ErrLeaseLost, slipway.ErrTransition, slipway.ErrDeleting} {
 		if errors.Is(err, expected) {
 			return "refused"
 		}

@@ -18,7 +18,7 @@ func nextOfDeletion(w world) step {
 		if kind == slipway.ItemInstance && len(w.Instances) > 0 {
 			steps = append(steps, clearAway(w, w.Instances))
 		}
-		for _, item := range w.toRemove(kind) {
+		for _, item := range toRemove(w.Assignment, kind) {
 			steps = append(steps, nextOfItem(w, item))
 		}
 	}
@@ -45,9 +45,9 @@ func nextOfItem(w world, item slipway.Item) step {
 }
 
 // toRemove lists the items of a kind that are to go now.
-func (w world) toRemove(kind slipway.ItemKind) []slipway.Item {
-	return slices.DeleteFunc(slices.Clone(w.Items), func(i slipway.Item) bool {
-		return i.Kind != kind || !i.RemovedAt.IsZero() || !w.Deployment.Deletion.Takes(kind)
+func toRemove(a slipway.Assignment, kind slipway.ItemKind) []slipway.Item {
+	return slices.DeleteFunc(slices.Clone(a.Items), func(i slipway.Item) bool {
+		return i.Kind != kind || !i.RemovedAt.IsZero() || !a.Deployment.Deletion.Takes(kind)
 	})
 }
 
@@ -84,7 +84,27 @@ func (w *worker) removeItem(ctx context.Context, item slipway.Item) error {
 	case shared:
 		return w.report(ctx) // it is written already
 	}
-	return w.report(ctx, slipway.ItemRemoved{Kind: item.Kind, Ref: item.Ref})
+	return w.gone(ctx, item.Kind, item.Ref, slipway.ItemRemoved{Kind: item.Kind, Ref: item.Ref})
+}
+
+// gone takes a thing that was removed for gone. In a deletion the control plane is
+// told with what comes next, so that many things cost one commit: after a death
+// they are removed again, and found to be gone.
+func (w *worker) gone(ctx context.Context, kind slipway.ItemKind, ref string, e slipway.Event) error {
+	if !w.a.Deployment.Deleting() {
+		return w.report(ctx, e)
+	}
+	w.unsaid = append(w.unsaid, e)
+	w.a.Items, w.a.Instances = slices.Clone(w.a.Items), slices.Clone(w.a.Instances)
+	for n, i := range w.a.Items {
+		if i.Kind == kind && i.Ref == ref {
+			w.a.Items[n].RemovedAt = w.config.Now()
+		}
+	}
+	w.a.Instances = slices.DeleteFunc(w.a.Instances, func(i slipway.Instance) bool {
+		return kind == slipway.ItemInstance && string(i.ID) == ref
+	})
+	return nil
 }
 
 // keepState puts the state elsewhere before it goes, and writes down where: what
@@ -101,13 +121,34 @@ func (w *worker) keepState(ctx context.Context) error {
 	return w.report(ctx, slipway.StateKept{Path: path})
 }
 
+// unseen writes down why it can not be told what runs of a deployment that is
+// being deleted: nothing of it can be stopped then.
+func (w *worker) unseen(ctx context.Context, err error) error {
+	if !w.a.Deployment.Deleting() {
+		return err
+	}
+	return w.allStuck(ctx, toRemove(w.a, slipway.ItemInstance), err)
+}
+
+// allStuck writes one reason down for several things.
+func (w *worker) allStuck(ctx context.Context, items []slipway.Item, err error) error {
+	if ctx.Err() != nil || len(items) == 0 {
+		return err
+	}
+	events := make([]slipway.Event, len(items))
+	for n, i := range items {
+		events[n] = slipway.ItemStuck{Kind: i.Kind, Ref: i.Ref, Reason: err.Error()}
+	}
+	return errors.Join(err, w.report(ctx, events...))
+}
+
 // lookAgain looks for what was removed, and for anything else that there is of a
 // deployment and is to go: what it finds is removed after all.
 func (w *worker) lookAgain(ctx context.Context) error {
 	gone := toVerify(w.a)
 	things, err := w.remains(ctx, gone)
 	if err != nil {
-		return fmt.Errorf("look for what is left: %w", err)
+		return w.allStuck(ctx, gone, fmt.Errorf("look for what is left: %w", err))
 	}
 	var events []slipway.Event
 	var found []error

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -56,6 +57,9 @@ func TestLookAgain(t *testing.T) {
 		return slipway.ItemFound{Kind: k, Ref: ref, Reason: string(k) + " " + ref + ": it is there"}
 	}
 	broken := errors.New("the engine does not answer")
+	unsure := func(k slipway.ItemKind, ref string) slipway.Event {
+		return slipway.ItemStuck{Kind: k, Ref: ref, Reason: "look for what is left: the engine does not answer"}
+	}
 	for name, c := range map[string]struct {
 		kept   bool // aside: only what serves is to go
 		routed bool
@@ -91,7 +95,7 @@ func TestLookAgain(t *testing.T) {
 			routed: true,
 			want:   []slipway.Event{slipway.ItemFound{Kind: slipway.ItemRoute, Ref: "d", Reason: "route d: its route is there"}, verified(slipway.ItemState, "d"), verified(slipway.ItemBundle, "b")},
 		},
-		"nobody can say": {err: broken},
+		"nobody can say": {err: broken, want: []slipway.Event{unsure(slipway.ItemRoute, "d"), unsure(slipway.ItemState, "d"), unsure(slipway.ItemBundle, "b")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var events []slipway.Event
@@ -111,6 +115,36 @@ func TestLookAgain(t *testing.T) {
 			clean := len(c.want) == 3 && c.want[0] == verified(slipway.ItemRoute, "d")
 			if clean != (err == nil) {
 				t.Errorf("error: %v", err)
+			}
+		})
+	}
+}
+
+// blind is a driver that can not tell what runs.
+type blind struct{ slipway.Driver }
+
+func (blind) Inspect(context.Context, slipway.DeploymentID, slipway.InstanceID) (slipway.Observed, error) {
+	return slipway.Observed{}, errors.New("the engine does not answer")
+}
+
+// What can not be looked at can not be stopped: that is the reason, where it is to
+// be.
+func TestNothingSeen(t *testing.T) {
+	for name, c := range map[string]struct {
+		deletion slipway.Deletion
+		want     [][]slipway.Event
+	}{
+		"serving": {},
+		"deleted": {slipway.Deletion{At: t0, Purge: true}, [][]slipway.Event{{
+			slipway.ItemStuck{Kind: slipway.ItemInstance, Ref: "i", Reason: "inspect instance i: the engine does not answer"},
+		}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &sparing{}
+			w := spared(s, &bytes.Buffer{}, c.deletion)
+			w.driver, w.turns = blind{}, make(turns, 1)
+			if _, err := w.pass(t.Context()); err == nil || !reflect.DeepEqual(s.reports, c.want) {
+				t.Errorf("%v, reported %v", err, s.reports)
 			}
 		})
 	}

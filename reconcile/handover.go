@@ -224,6 +224,8 @@ func (w *worker) moveTo(ctx context.Context, h *slipway.Handover) error {
 	case slipway.HandoverHolding:
 		w.held = h.To // known before it is written, whatever becomes of the answer
 		w.clock.start(w.config.Now())
+	case slipway.HandoverSnapshot:
+		w.clock.lap("stop", w.config.Now()) // here: an end that is told of cuts the wait for it short
 	}
 	next := *h
 	next.Since = w.config.Now()
@@ -285,7 +287,6 @@ func (w *worker) yield(ctx context.Context, s step) error {
 	if err := w.driver.Stop(ctx, w.a.Deployment.ID, i.ID, w.left(stopOf(i.ID), grace, w.config.Now())); err != nil {
 		return w.stuck(ctx, slipway.ItemInstance, string(i.ID), err)
 	}
-	w.clock.lap("stop", w.config.Now())
 	w.forget(i.ID)
 	return nil
 }

@@ -66,6 +66,9 @@ type Config struct {
 	Quiet time.Duration
 	// DiskMB is how much an instance may keep on the disk; 0 for any number.
 	DiskMB int
+	// Reach says where an instance, a container or not, reaches the control
+	// plane: http://host:port, or "" if it can not. nil says so of all.
+	Reach  func(ctx context.Context, container bool) string
 	Logger *slog.Logger
 	Now    func() time.Time
 }
@@ -80,6 +83,7 @@ type Reconciler struct {
 	kinds   map[string]slipway.AgentKind
 	config  Config
 	builds  chan struct{} // a place for each build that may run
+	turns   turns         // of deletions
 
 	mu       sync.Mutex
 	workers  map[slipway.DeploymentID]*worker
@@ -95,9 +99,13 @@ func New(s slipway.Sync, driver slipway.Driver, builder Builder, router slipway.
 	if config.Vitals == nil {
 		config.Vitals = unwatched{}
 	}
+	if config.Reach == nil {
+		config.Reach = func(context.Context, bool) string { return "" }
+	}
 	return &Reconciler{
 		sync: s, driver: driver, builder: builder, router: router, outputs: outputs, kinds: builder.Kinds(), config: config,
 		builds:  make(chan struct{}, max(config.Builds, 1)),
+		turns:   newTurns(),
 		workers: map[slipway.DeploymentID]*worker{}, memories: map[slipway.DeploymentID]*memory{}, closed: map[slipway.DeploymentID]int64{},
 	}
 }

@@ -147,7 +147,7 @@ func (w *worker) workload(ctx context.Context, s step) (slipway.Workload, error)
 	if err != nil {
 		return slipway.Workload{}, fmt.Errorf("prepare launch: %w", err)
 	}
-	env, err := w.sync.Environment(ctx, w.lease, s.revision.ID)
+	env, err := w.sync.Environment(ctx, w.lease, s.revision.ID, w.config.Reach(ctx, s.revision.Artefact.Image != ""))
 	if err != nil {
 		return slipway.Workload{}, fmt.Errorf("read environment: %w", err)
 	}
@@ -345,6 +345,7 @@ func (w *worker) drain(ctx context.Context, s step) error {
 			return err
 		}
 	}
+	w.turn.give() // it is the instance that takes its time
 	if err := w.driver.Stop(ctx, d.ID, i.ID, w.left(stopOf(i.ID), grace, w.config.Now())); err != nil {
 		return w.stuck(ctx, slipway.ItemInstance, string(i.ID), err)
 	}
@@ -375,6 +376,9 @@ func (w *worker) remove(ctx context.Context, i slipway.Instance) error {
 		return w.stuck(ctx, slipway.ItemInstance, string(i.ID), err)
 	}
 	w.forget(i.ID)
+	if w.a.Deployment.Deleting() {
+		return w.gone(ctx, slipway.ItemInstance, string(i.ID), slipway.InstanceGone{Instance: i.ID})
+	}
 	events := []slipway.Event{slipway.InstanceGone{Instance: i.ID}}
 	if a := w.a.Active; a != nil && a.ID == i.Revision && i.Crashes > 0 && !w.a.Deployment.Running.Asleep {
 		events = append(events, slipway.HealthChanged{Health: healthOf(w.siblings(i))})

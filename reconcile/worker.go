@@ -40,7 +40,9 @@ type worker struct {
 	stale   bool   // something else is wanted than the assignment says
 
 	build    *buildTask
-	building bool // as the last look saw it
+	building bool            // as the last look saw it
+	turn     *turn           // while it works on a deletion
+	unsaid   []slipway.Event // of a deletion, see gone
 	said     saying
 }
 
@@ -86,6 +88,7 @@ func (w *worker) run(ctx context.Context) {
 	defer keeper.Wait()
 	defer cancel()
 	defer w.endBuild()
+	defer func() { w.turn.give() }()
 	w.takeOver()
 	for {
 		next, err := w.pass(ctx)
@@ -99,6 +102,9 @@ func (w *worker) run(ctx context.Context) {
 		if w.rests(next) {
 			w.release(ctx, next)
 			return
+		}
+		if !next.now {
+			w.turn.give()
 		}
 		w.wait(ctx, next)
 	}
@@ -192,19 +198,35 @@ func (w *worker) pass(ctx context.Context) (when, error) {
 	if err := w.catchUp(ctx); err != nil {
 		return when{}, err
 	}
+	if err := w.takeTurn(ctx); err != nil {
+		return when{}, err
+	}
 	world, err := w.look(ctx)
 	if err != nil {
-		return when{}, err
+		return when{}, w.unseen(ctx, err)
 	}
 	w.memory.done(looking)
 	w.route(world)
 	w.cancelUnwantedBuild()
 	s := next(world)
 	w.say(s)
-	if s.do == rest {
+	switch {
+	case s.do != rest:
+	case len(w.unsaid) > 0:
+		return when{now: true}, w.report(ctx)
+	default:
 		return when{at: s.at}, nil
 	}
 	return when{now: true}, w.tryStep(ctx, s)
+}
+
+// takeTurn waits for a turn, if the deployment is being deleted: nobody reaches it
+// any more, and nobody waits for the rest.
+func (w *worker) takeTurn(ctx context.Context) (err error) {
+	if w.a.Deployment.Deleting() && !w.turn.held() {
+		w.turn, err = w.turns.take(ctx)
+	}
+	return err
 }
 
 // heard takes the nudge that a look answers.
@@ -227,10 +249,10 @@ func (w *worker) tryStep(ctx context.Context, s step) error {
 	case errors.Is(err, slipway.ErrLeaseLost):
 		return err
 	case errors.Is(err, errNotYet):
+	case errors.Is(err, slipway.ErrDeleting): // which we had not heard yet
+		w.outdated()
 	default:
-		w.stepMu.Lock()
-		w.stale = true
-		w.stepMu.Unlock()
+		w.outdated()
 		if ctx.Err() == nil { // else something else is wanted
 			wait := w.putOff(s.key(), w.config.Now())
 			w.log.Warn("step failed, it is tried again", slog.String("step", s.key()), slog.Any("error", err), slog.Duration("in", wait))
@@ -256,22 +278,27 @@ func (w *worker) catchUp(ctx context.Context) error {
 	if !stale {
 		return nil
 	}
-	err := w.report(ctx)
-	if err != nil {
-		w.stepMu.Lock()
-		w.stale = true
-		w.stepMu.Unlock()
-	}
-	return err
+	return w.report(ctx)
 }
 
-// report tells the control plane, and takes over how it sees things then.
+// report tells the control plane, and takes over how it sees things then. What
+// could not be told is read anew.
 func (w *worker) report(ctx context.Context, events ...slipway.Event) error {
-	a, err := w.sync.Report(ctx, w.lease, events...)
-	if err == nil {
-		w.a = a
+	a, err := w.sync.Report(ctx, w.lease, append(w.unsaid, events...)...)
+	w.unsaid = nil
+	if err != nil {
+		w.outdated()
+		return err
 	}
-	return err
+	w.a = a
+	return nil
+}
+
+// outdated has the assignment read anew before the next step.
+func (w *worker) outdated() {
+	w.stepMu.Lock()
+	defer w.stepMu.Unlock()
+	w.stale = true
 }
 
 func (w *worker) look(ctx context.Context) (world, error) {

@@ -9,6 +9,18 @@ func (c *change) audit(who slipway.Principal, w slipway.WorkspaceID, action slip
 	}))
 }
 
+// auditProtection writes down whether a deployment has come to be protected from
+// deletion, or is not any more.
+func (c *change) auditProtection(who slipway.Principal, d slipway.Deployment, before bool) error {
+	switch {
+	case d.Protected == before:
+		return nil
+	case d.Protected:
+		return c.audit(who, d.Workspace, slipway.AuditProtected, string(d.ID))
+	}
+	return c.audit(who, d.Workspace, slipway.AuditUnprotected, string(d.ID))
+}
+
 // auditAccess writes down whether a deployment has come to be everybody's, or is
 // not any more.
 func (c *change) auditAccess(who slipway.Principal, d slipway.Deployment, before slipway.Access) error {

@@ -47,3 +47,48 @@ func TestOpeningIsAudited(t *testing.T) {
 		}
 	}
 }
+
+// Whoever deletes, restores, purges or protects is written down, once; what the
+// server does by itself is not.
+func TestDeletionIsAudited(t *testing.T) {
+	p := newPlane(t, keeping)
+	_, who, _ := p.principals()
+	made, err := p.Create(t.Context(), who, slipway.NewDeployment{Name: "app", Source: slipway.SourceInternalSource})
+	must(t, err)
+	protect := func(on bool) func() error {
+		return func() error {
+			_, err := p.Patch(t.Context(), who, made.ID, slipway.Change{Protected: &on})
+			return err
+		}
+	}
+	remove := func(now bool) func() error {
+		return func() error { return p.Delete(t.Context(), who, made.ID, slipway.DeleteOptions{Now: now}) }
+	}
+	restore := func() error {
+		_, err := p.Restore(t.Context(), who, made.ID, "")
+		return err
+	}
+	purge := func() error { return p.Purge(t.Context(), who, made.ID) }
+	audited := len(p.audited())
+	for n, s := range []struct {
+		do   func() error
+		want slipway.AuditAction // "" for none
+	}{
+		{protect(true), slipway.AuditProtected},
+		{protect(true), ""},
+		{protect(false), slipway.AuditUnprotected},
+		{remove(false), slipway.AuditDeleted},
+		{restore, slipway.AuditRestored},
+		{remove(false), slipway.AuditDeleted},
+		{purge, slipway.AuditPurged},
+	} {
+		must(t, s.do())
+		got := p.audited()
+		if s.want != "" {
+			audited++
+		}
+		if len(got) != audited || s.want != "" && (got[0].Action != s.want || got[0].Target != string(made.ID) || got[0].Key != who.Key) {
+			t.Errorf("step %d, %q: %d events, the last %+v", n, s.want, len(got), got[0])
+		}
+	}
+}

@@ -21,8 +21,8 @@ const sweepEvery = 10 * time.Minute
 // kept is kept for days.
 const releaseEvery = time.Hour
 
-// Coordinate ends what has passed its deadline, finishes and purges deletions, sweeps
-// receipts, the registry and measurements and gives up what is not needed any
+// Coordinate ends what has passed its deadline, finishes and purges deletions,
+// looks after tracing projects, sweeps receipts, the registry and measurements and gives up what is not needed any
 // more, until ctx ends; then it writes what was measured last. Several may run on
 // one store.
 func (s *Service) Coordinate(ctx context.Context) {
@@ -32,7 +32,7 @@ func (s *Service) Coordinate(ctx context.Context) {
 		dying := s.board.Dying()
 		wait, err := s.coordinate(ctx)
 		if now := s.now(); now.Sub(swept) >= sweepEvery {
-			swept, err = now, errors.Join(err, s.sweepReceipts(ctx), s.images.Sweep(ctx), s.sweepMeasurements(ctx))
+			swept, err = now, errors.Join(err, s.sweepReceipts(ctx), s.sweepDeletions(ctx), s.images.Sweep(ctx), s.sweepMeasurements(ctx))
 		}
 		if now := s.now(); now.Sub(released) >= releaseEvery {
 			released, err = now, errors.Join(err, s.release(ctx), s.retainImages(ctx))
@@ -55,14 +55,15 @@ func (s *Service) Coordinate(ctx context.Context) {
 func (s *Service) coordinate(ctx context.Context) (time.Duration, error) {
 	err := errors.Join(s.endOverdue(ctx), s.purgeOverdue(ctx))
 	next, failed := s.finishDeletions(ctx)
-	if err = errors.Join(err, failed); err != nil {
+	if err = errors.Join(err, failed, s.tendProjects(ctx)); err != nil {
 		return 0, err
 	}
 	err = s.read(ctx, func(c *change) error {
 		deadline, err1 := c.NextDeadline()
 		purge, err2 := c.NextPurge()
-		next = sooner(next, sooner(deadline, purge))
-		return errors.Join(err1, err2)
+		project, err3 := c.NextProjectDue()
+		next = sooner(sooner(next, project), sooner(deadline, purge))
+		return errors.Join(err1, err2, err3)
 	})
 	wait := min(longPoll, s.config.BuildLimit, s.config.ImageLimit) // sooner than any deadline that is set meanwhile
 	if !next.IsZero() {

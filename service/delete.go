@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/slipwayhq/slipway"
 )
@@ -65,18 +66,21 @@ func (c *change) remove(who slipway.Principal, id slipway.DeploymentID, o slipwa
 	case d.Deletion.Gone() && !o.Now:
 		return notFound(id)
 	case d.Deleting():
-		return c.deleteMore(&d, o)
+		return c.deleteMore(&d, who, o)
 	case d.Protected:
 		return slipway.Errorf(slipway.CodeConflict, "Deployment ID %s is protected from deletion. Set its 'deletion_protection' to false by PATCH /v2/deployments/%s first.", id, id)
 	}
 	if err := slipway.CheckTag(c.ctx, d); err != nil {
 		return err
 	}
+	if err := c.audit(who, d.Workspace, slipway.AuditDeleted, string(id)); err != nil {
+		return err
+	}
 	return c.delete(&d, who, o)
 }
 
 // deleteMore is for a deletion that is asked for again.
-func (c *change) deleteMore(d *slipway.Deployment, o slipway.DeleteOptions) error {
+func (c *change) deleteMore(d *slipway.Deployment, who slipway.Principal, o slipway.DeleteOptions) error {
 	if o.TracingProject && !d.DeleteProject {
 		if err := c.letGoOfProject(d, true); err != nil {
 			return err
@@ -85,8 +89,19 @@ func (c *change) deleteMore(d *slipway.Deployment, o slipway.DeleteOptions) erro
 			return err
 		}
 	}
-	if !o.Now || d.Deletion.Purge {
+	if !o.Now {
 		return nil
+	}
+	return c.purgeFor(who, d)
+}
+
+// purgeFor is purge for somebody who asks for it.
+func (c *change) purgeFor(who slipway.Principal, d *slipway.Deployment) error {
+	if d.Deletion.Purge {
+		return nil
+	}
+	if err := c.audit(who, d.Workspace, slipway.AuditPurged, string(d.ID)); err != nil {
+		return err
 	}
 	return c.purge(d)
 }
@@ -149,7 +164,7 @@ func (c *change) advance(d *slipway.Deployment) error {
 		if err != nil {
 			return fmt.Errorf("read inventory: %w", err)
 		}
-		if d.Latest == "" && !slices.ContainsFunc(items, hasSteps) {
+		if d.Latest == "" && !slices.ContainsFunc(items, func(i slipway.Item) bool { return hasSteps(*d, i) }) {
 			return c.end(*d)
 		}
 	case slipway.AwaitingDelete:
@@ -196,7 +211,7 @@ func (c *change) letGoOfProject(d *slipway.Deployment, remove bool) error {
 	}
 	p.Deployment, p.Kept, p.Hidden = "", true, false
 	if remove {
-		p.Deployment, p.Kept, p.Hidden = d.ID, false, true
+		p.Deployment, p.Kept, p.Hidden, p.DueAt = d.ID, false, true, time.Time{}
 		d.DeleteProject = true
 	}
 	return wrap("let go of tracing project", c.UpdateProject(p))

@@ -3,6 +3,7 @@ package service_test
 import (
 	"context"
 	"errors"
+	"io"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -466,5 +467,94 @@ func TestWhereTheStateWasPut(t *testing.T) {
 	p.cleared(d.ID, l)
 	if r := p.ended(d.ID); r.Snapshot != "/elsewhere/app.tar.gz" {
 		t.Errorf("at the end: %q", r.Snapshot)
+	}
+}
+
+// A receipt says who asked, by name, is found by the deployment's name, and goes
+// after a year.
+func TestReceiptsAreKeptForAYear(t *testing.T) {
+	p := newPlane(t)
+	_, who, _ := p.principals()
+	must(t, p.store.Update(t.Context(), func(tx slipway.Tx) error {
+		return tx.InsertKey(slipway.Key{ID: "a key", Workspace: who.Workspace, Name: "of the CI", Hash: "h", CreatedAt: p.clock()})
+	}))
+	who.Key = "a key"
+	var ids []slipway.DeploymentID
+	for range 2 {
+		d, err := p.Create(t.Context(), who, slipway.NewDeployment{Name: "app", Source: slipway.SourceInternalSource})
+		must(t, err)
+		must(t, p.Delete(t.Context(), who, d.ID, slipway.DeleteOptions{}))
+		ids = append(ids, d.ID)
+		p.pass(24 * time.Hour)
+	}
+	named := func() (of []slipway.DeploymentID) {
+		list, err := p.DeletionReceipts(t.Context(), who, "app", 10, 0)
+		must(t, err)
+		for _, r := range list {
+			if r.By != "a key" || r.ByName != "of the CI" {
+				t.Errorf("by %q, %q", r.By, r.ByName)
+			}
+			of = append(of, r.Deployment)
+		}
+		return of
+	}
+	if got := named(); !slices.Equal(got, []slipway.DeploymentID{ids[1], ids[0]}) {
+		t.Errorf("of the name: %v, want %v", got, ids)
+	}
+	if list, err := p.DeletionReceipts(t.Context(), p.who, "app", 10, 0); err != nil || len(list) > 0 {
+		t.Errorf("another workspace sees %v, %v", list, err)
+	}
+	p.pass(364 * 24 * time.Hour)
+	p.coordinate()
+	testsignal.Until(t, "the older one is gone", func() bool { return slices.Equal(named(), ids[1:]) })
+}
+
+// pipedUpload is an upload of which some bytes have arrived.
+func (p *plane) pipedUpload(ctx context.Context, id slipway.UploadID) (rest io.WriteCloser, end chan error) {
+	p.t.Helper()
+	body, rest := io.Pipe()
+	end = make(chan error, 1)
+	go func() { end <- p.ReceiveUpload(ctx, id, body) }()
+	if _, err := rest.Write([]byte("half")); err != nil {
+		p.t.Fatal(err)
+	}
+	return rest, end
+}
+
+// What arrives when nothing is left of its deployment leaves nothing either,
+// whoever sent it stays or not; and what a death leaves is found.
+func TestUploadInFlightAtItsDeletion(t *testing.T) {
+	for name, leave := range map[string]bool{"its client stays": false, "its client leaves": true} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlane(t)
+			p.coordinate()
+			d := p.create("app")
+			u, err := p.NewUpload(t.Context(), p.who, d.ID)
+			must(t, err)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			rest, end := p.pipedUpload(ctx, u.ID)
+			must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
+			p.ended(d.ID)
+			if leave {
+				cancel()
+			}
+			must(t, rest.Close())
+			if err := testsignal.Receive(t, "the end of the upload", end); err == nil {
+				t.Error("it was taken")
+			}
+			folder := "uploads/" + string(d.ID)
+			if left, err := p.blobs.List(t.Context(), folder); err != nil || len(left) > 0 {
+				t.Errorf("left: %v, %v", left, err)
+			}
+			_, _, err = p.blobs.Write(t.Context(), folder, strings.NewReader("a death came before it was dropped"))
+			must(t, err)
+			stored, err := p.Stored().Remains(t.Context())
+			must(t, err)
+			unknown, err := p.Unknown(t.Context(), stored)
+			if err != nil || len(unknown) != 1 || unknown[0].Deployment != d.ID {
+				t.Errorf("found: %+v, %v", unknown, err)
+			}
+		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/slipwayhq/slipway"
 )
@@ -93,6 +94,52 @@ func (c *change) receiptOf(d slipway.Deployment) (slipway.DeletionReceipt, error
 		return slipway.DeletionReceipt{}, fmt.Errorf("read inventory: %w", err)
 	}
 	r := d.Receipt()
+	if r.ByName, err = c.keyName(r.By); err != nil {
+		return r, err
+	}
 	r.Items, r.Keep, err = c.parted(d, items)
 	return r, err
+}
+
+// keyName is the name of a key, "" if there is none of the id.
+func (c *change) keyName(id string) (string, error) {
+	k, err := c.Key(slipway.KeyID(id))
+	if errors.Is(err, slipway.ErrNoRow) {
+		return "", nil
+	}
+	return k.Name, wrap("read key", err)
+}
+
+// DeletionReceipts lists the receipts of deployments of the caller's workspace
+// that had a name and of which nothing is left, the last first.
+func (s *Service) DeletionReceipts(ctx context.Context, who slipway.Principal, name string, limit, offset int) (list []slipway.DeletionReceipt, err error) {
+	err = s.read(ctx, func(c *change) (err error) {
+		list, err = c.Tx.DeletionReceipts(who.Workspace, name, limit, offset)
+		return err
+	})
+	return list, wrap("list receipts of deletions", err)
+}
+
+// sweepDeletions removes receipts of deletions that were kept long enough. Where
+// there is none it writes nothing.
+func (s *Service) sweepDeletions(ctx context.Context) error {
+	if s.config.KeepReceipts < 0 {
+		return nil
+	}
+	before := s.now().Add(-s.config.KeepReceipts)
+	var oldest time.Time
+	err := s.read(ctx, func(c *change) (err error) {
+		oldest, err = c.OldestDeletionReceipt()
+		return err
+	})
+	if errors.Is(err, slipway.ErrNoRow) || err == nil && !oldest.Before(before) {
+		return nil
+	}
+	for n := sweepBatch; err == nil && n == sweepBatch; {
+		err = s.store.Update(ctx, func(tx slipway.Tx) (err error) {
+			n, err = tx.DeleteDeletionReceipts(before, sweepBatch)
+			return err
+		})
+	}
+	return wrap("sweep receipts of deletions", err)
 }

@@ -165,6 +165,9 @@ func (c *change) freeProject(ws slipway.WorkspaceID, name string) (p slipway.Tra
 // attachProject gives a deployment its tracing project.
 func (c *change) attachProject(d slipway.DeploymentID, p slipway.TracingProject, made bool) error {
 	p.Deployment, p.Kept = d, false
+	if c.service.config.Tracing.Make != nil {
+		p.DueAt, p.Attempts, c.dying = c.now, 0, true
+	}
 	write := c.InsertProject
 	if made {
 		write = c.UpdateProject

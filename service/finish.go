@@ -13,7 +13,7 @@ import (
 
 // finishAtOnce bounds how many deletions share a transaction, and so how long
 // other writers wait for it.
-const finishAtOnce = 16
+const finishAtOnce = 4
 
 // dropAtOnce is how many lines of a log go in one transaction.
 const dropAtOnce = 2000
@@ -88,7 +88,7 @@ func (s *Service) finishSome(ctx context.Context, dying []slipway.Deployment) (a
 		return time.Time{}, err
 	}
 	for i := range steps {
-		steps[i].err = s.clear(ctx, steps[i].Item)
+		steps[i].more, steps[i].err = s.clear(ctx, steps[i].Item)
 	}
 	err = s.change(ctx, func(c *change) error {
 		again = time.Time{}
@@ -115,13 +115,20 @@ func (s *Service) finishSome(ctx context.Context, dying []slipway.Deployment) (a
 // clearing is a step of a deletion, and how it went.
 type clearing struct {
 	slipway.Item
-	err error
+	more bool // it went well, and the next one is due at once
+	err  error
 }
 
-// hasSteps says whether an item of the control plane's is removed by a step of
+// hasSteps says whether an item of the control plane's is removed by steps of
 // its own; the rest goes with the rows.
-func hasSteps(i slipway.Item) bool {
-	return !i.Settled() && (i.Kind == slipway.ItemUpload || i.Kind == slipway.ItemRepository)
+func hasSteps(d slipway.Deployment, i slipway.Item) bool {
+	switch i.Kind {
+	case slipway.ItemUpload, slipway.ItemRepository:
+		return !i.Settled()
+	case slipway.ItemProject:
+		return !i.Settled() && d.DeleteProject && i.Ref == string(d.Project)
+	}
+	return false
 }
 
 // stepsOf lists the steps that are due: of each kind one, since one call removes
@@ -135,7 +142,7 @@ func (s *Service) stepsOf(ctx context.Context, dying []slipway.Deployment) (step
 				return fmt.Errorf("read inventory: %w", err)
 			}
 			for _, i := range items {
-				if hasSteps(i) && !i.RetryAt.After(c.now) && !slices.ContainsFunc(steps, func(s clearing) bool { return s.Deployment == i.Deployment && s.Kind == i.Kind }) {
+				if hasSteps(d, i) && !i.RetryAt.After(c.now) && !slices.ContainsFunc(steps, func(s clearing) bool { return s.Deployment == i.Deployment && s.Kind == i.Kind }) {
 					steps = append(steps, clearing{Item: i})
 				}
 			}
@@ -145,15 +152,18 @@ func (s *Service) stepsOf(ctx context.Context, dying []slipway.Deployment) (step
 	return steps, wrap("look for what is left to remove", err)
 }
 
-// clear removes what the control plane has of a kind, and looks again.
-func (s *Service) clear(ctx context.Context, i slipway.Item) error {
+// clear removes what the control plane has of a kind, and looks again. Of what
+// can be very much it removes some, and says that there is more.
+func (s *Service) clear(ctx context.Context, i slipway.Item) (more bool, err error) {
 	switch i.Kind {
 	case slipway.ItemUpload:
-		return s.clearUploads(ctx, i.Deployment)
+		return false, s.clearUploads(ctx, i.Deployment)
 	case slipway.ItemRepository:
-		return s.clearImages(ctx, i.Deployment)
+		return false, s.clearImages(ctx, i.Deployment)
+	case slipway.ItemProject:
+		return s.clearRuns(ctx, slipway.ProjectID(i.Ref))
 	}
-	return fmt.Errorf("%s is nothing that is removed by itself", i.Kind)
+	return false, fmt.Errorf("%s is nothing that is removed by itself", i.Kind)
 }
 
 func (s *Service) clearUploads(ctx context.Context, d slipway.DeploymentID) error {
@@ -209,7 +219,7 @@ func (c *change) finish(id slipway.DeploymentID, steps []clearing) (again time.T
 	}
 	left := false
 	for _, i := range items {
-		if !hasSteps(i) {
+		if !hasSteps(d, i) {
 			continue
 		}
 		retry, err := c.cleared(i, steps)
@@ -231,6 +241,8 @@ func (c *change) cleared(i slipway.Item, steps []clearing) (again time.Time, err
 	switch {
 	case n < 0:
 		return i.RetryAt, nil // it was not due
+	case steps[n].more:
+		return c.now, nil
 	case steps[n].err == nil:
 		if err := c.MarkRemoved(i.Deployment, i.Kind, i.Ref, c.now); err != nil {
 			return time.Time{}, err

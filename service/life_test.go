@@ -25,8 +25,10 @@ func TestNothingIsMadeAfterTheDeletion(t *testing.T) {
 		slipway.InstanceWanted{Revision: r.ID, Ports: ports},
 		slipway.PortRefused{Instance: a.Instances[0].ID, Ports: ports},
 		slipway.GatePassed{Revision: r.ID},
+		slipway.BuildDone{Revision: r.ID},
+		slipway.RevisionFailed{Revision: r.ID},
 	} {
-		if _, err := p.Report(t.Context(), l, e); !errors.Is(err, slipway.ErrTransition) {
+		if _, err := p.Report(t.Context(), l, e); !errors.Is(err, slipway.ErrDeleting) {
 			t.Errorf("%T after the deletion: %v", e, err)
 		}
 	}

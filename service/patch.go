@@ -111,11 +111,11 @@ func (c *change) apply(who slipway.Principal, d *slipway.Deployment, ch slipway.
 		}
 	}
 	revise, opens := revises(ch, *d), differs(ch.Access, d.Config.Access)
-	before := d.Config.Access
+	before := *d
 	if err := merge(ch, d); err != nil {
 		return err
 	}
-	if err := c.auditAccess(who, *d, before); err != nil {
+	if err := errors.Join(c.auditAccess(who, *d, before.Config.Access), c.auditProtection(who, *d, before.Protected)); err != nil {
 		return err
 	}
 	switch {

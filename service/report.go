@@ -46,7 +46,7 @@ type report struct {
 
 func (r *report) take(e slipway.Event) error {
 	if r.d.Deleting() && makes(e) {
-		return fmt.Errorf("%w: the deployment is %s", slipway.ErrTransition, r.d.Status)
+		return fmt.Errorf("%w: it is %s", slipway.ErrDeleting, r.d.Status)
 	}
 	switch e := e.(type) {
 	case slipway.BuildStarted:
@@ -108,11 +108,11 @@ func (r *report) take(e slipway.Event) error {
 	return errors.New("unknown event")
 }
 
-// makes says whether an event announces something new, of which there is none
-// once a deployment is being deleted.
+// makes says whether an event announces something new, or how it went with a
+// revision: of both there is none once a deployment is being deleted.
 func makes(e slipway.Event) bool {
 	switch e.(type) {
-	case slipway.ItemPlanned, slipway.InstanceWanted, slipway.DatabaseWanted, slipway.DatabaseProvided, slipway.RedisWanted, slipway.PortRefused, slipway.BuildStarted, slipway.ImageFetched, slipway.DeployStarted, slipway.GatePassed, slipway.ServingFailed:
+	case slipway.ItemPlanned, slipway.InstanceWanted, slipway.DatabaseWanted, slipway.DatabaseProvided, slipway.RedisWanted, slipway.PortRefused, slipway.BuildStarted, slipway.BuildDone, slipway.RevisionFailed, slipway.ImageFetched, slipway.DeployStarted, slipway.GatePassed, slipway.ServingFailed:
 		return true
 	}
 	return false

@@ -17,8 +17,13 @@ func (s *Service) ListDeleted(ctx context.Context, who slipway.Principal, limit,
 	err := s.read(ctx, func(c *change) error {
 		found, err := c.DeletedDeployments(who.Workspace, limit, offset)
 		list = make([]slipway.DeletionReceipt, len(found))
+		names := map[string]string{}
 		for i, d := range found {
 			list[i] = d.Receipt()
+			if _, known := names[d.Deletion.By]; !known && err == nil {
+				names[d.Deletion.By], err = c.keyName(d.Deletion.By)
+			}
+			list[i].ByName = names[d.Deletion.By]
 		}
 		return err
 	})
@@ -44,6 +49,9 @@ func (s *Service) Restore(ctx context.Context, who slipway.Principal, id slipway
 			return "", err
 		}
 		if err := c.bringBack(&d, cmp.Or(name, d.Name)); err != nil {
+			return "", err
+		}
+		if err := c.audit(who, d.Workspace, slipway.AuditRestored, string(id)); err != nil {
 			return "", err
 		}
 		view, err = c.view(d.ID)
@@ -83,13 +91,13 @@ func (c *change) bringBack(d *slipway.Deployment, name string) (err error) {
 
 // takeProject gives a deployment that is restored its tracing project again,
 // hidden or kept, under its name; or that which a new deployment would get, if
-// its own has gone to another.
+// its own has gone to another or is being removed by itself.
 func (c *change) takeProject(d *slipway.Deployment, name string) error {
 	own, err := c.Project(d.Project)
 	switch {
 	case err != nil && !errors.Is(err, slipway.ErrNoRow):
 		return fmt.Errorf("read tracing project: %w", err)
-	case err == nil && (own.Hidden || own.Kept):
+	case err == nil && (own.Kept || own.Hidden && own.Deployment == d.ID):
 		return c.takeBack(d, own, name)
 	}
 	p, made, err := c.freeProject(d.Workspace, name)
@@ -137,9 +145,7 @@ func (s *Service) Purge(ctx context.Context, who slipway.Principal, id slipway.D
 			return err
 		case !d.Deleting():
 			return slipway.Errorf(slipway.CodeNotFound, "Deployment ID %s not found among the deleted ones.", id)
-		case d.Deletion.Purge:
-			return nil
 		}
-		return c.purge(&d)
+		return c.purgeFor(who, &d)
 	}))
 }

@@ -69,6 +69,11 @@ type Config struct {
 	// Undo is how long what was deleted is kept aside, to be restored; 0 is not
 	// at all.
 	Undo time.Duration
+	// KeepReceipts is how long the receipt of a deletion is kept, from the moment
+	// that nothing was left; a year if it is unset, for ever if it is negative.
+	KeepReceipts time.Duration
+	// Tracing is where the traces of agents go.
+	Tracing Tracing
 	// Unroute is called after each deletion is committed, and before it is
 	// answered: the deployment's names must lead nowhere, whatever is known of it
 	// that is older than a generation. It must not block.
@@ -101,6 +106,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.ScalePace.Up, 30*time.Second)
 	orDefault(&c.ScalePace.Down, 30*time.Minute)
 	orDefault(&c.SleepAfter, 15*time.Minute)
+	orDefault(&c.KeepReceipts, 365*24*time.Hour)
 	orDefault(&c.Retention.For, 72*time.Hour)
 	orDefault(&c.Retention.Sources, 24*time.Hour)
 	if c.Retention.Last == 0 {

@@ -386,7 +386,7 @@ func TestReportsNeedTheLease(t *testing.T) {
 	if _, err := p.Report(t.Context(), old, slipway.BuildStarted{Revision: r.ID}); !errors.Is(err, slipway.ErrLeaseLost) {
 		t.Errorf("a report under an old term: %v", err)
 	}
-	if _, err := p.Environment(t.Context(), old, r.ID); !errors.Is(err, slipway.ErrLeaseLost) {
+	if _, err := p.Environment(t.Context(), old, r.ID, ""); !errors.Is(err, slipway.ErrLeaseLost) {
 		t.Errorf("secrets under an old term: %v", err)
 	}
 	must(t, p.Release(t.Context(), c.Lease, c.Assignment.Deployment.Generation, time.Time{}))
@@ -482,14 +482,14 @@ func TestSecretsLeaveTowardsTheInstanceOnly(t *testing.T) {
 	_, err = p.Patch(t.Context(), p.who, d.ID, slipway.Change{Variables: []slipway.EnvVar{{Name: "TOKEN", Value: slipway.MaskedValue}, {Name: "NEW", Value: "y"}}})
 	must(t, err)
 	l := p.acquire(d.ID)
-	env, err := p.Environment(t.Context(), l, first.ID)
+	env, err := p.Environment(t.Context(), l, first.ID, "")
 	must(t, err)
 	if !slices.Contains(env, slipway.EnvVar{Name: "TOKEN", Value: canary}) || !slices.Contains(env, slipway.EnvVar{Name: "LANGSMITH_PROJECT", Value: "app", Public: true}) {
 		t.Errorf("environment of the first revision: %v", env)
 	}
 	v, err := p.Get(t.Context(), p.who, d.ID)
 	must(t, err)
-	env, err = p.Environment(t.Context(), l, v.Newest.ID)
+	env, err = p.Environment(t.Context(), l, v.Newest.ID, "")
 	must(t, err)
 	if !slices.Contains(env, slipway.EnvVar{Name: "TOKEN", Value: canary}) || !slices.Contains(env, slipway.EnvVar{Name: "NEW", Value: "y"}) || slices.ContainsFunc(env, func(v slipway.EnvVar) bool { return v.Name == "PLAIN" }) {
 		t.Errorf("environment of the second: %v", env)

@@ -61,7 +61,7 @@ func TestTheLastGoodRevisionTakesThePlaceOfOneThatFails(t *testing.T) {
 	if made.ReturnsFrom != bad.ID || made.Artefact.Digest != "good" || made.Config.ConfigPath != "" || made.Secrets != p.revision(d.ID, good.ID).Secrets {
 		t.Errorf("made in its place: %+v", made)
 	}
-	env, err := p.Environment(t.Context(), l, made.ID)
+	env, err := p.Environment(t.Context(), l, made.ID, "")
 	if err != nil || !slices.Contains(env, slipway.EnvVar{Name: "A", Value: "old"}) {
 		t.Errorf("its variables: %v, %v", env, err)
 	}
@@ -148,7 +148,7 @@ func TestReturnsThatAreNotMade(t *testing.T) {
 		t.Errorf("nothing served before: %+v", a.InProgress)
 	}
 	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
-	if _, err := p.Report(t.Context(), l, serveFails(first.ID)); !errors.Is(err, slipway.ErrTransition) {
+	if _, err := p.Report(t.Context(), l, serveFails(first.ID)); !errors.Is(err, slipway.ErrDeleting) {
 		t.Errorf("of a deployment that is being deleted: %v", err)
 	}
 }

@@ -240,30 +240,6 @@ func (c *change) underLease(l slipway.Lease, id slipway.RevisionID) (slipway.Rev
 	return c.Revision(l.Deployment, id)
 }
 
-// Environment implements slipway.Sync: the deployment's own variables and what
-// the contract promises an Agent Server (§8). Nothing else reads values.
-func (s *Service) Environment(ctx context.Context, l slipway.Lease, id slipway.RevisionID) ([]slipway.EnvVar, error) {
-	var vars []slipway.EnvVar
-	err := s.read(ctx, func(c *change) error {
-		r, err := c.underLease(l, id)
-		if err != nil {
-			return err
-		}
-		d, err := c.Deployment(l.Deployment)
-		if err != nil {
-			return err
-		}
-		if err := c.resolvable(r.Secrets); err != nil {
-			return err
-		}
-		own, err := c.variables(r.Secrets)
-		_, own = slipway.ForBuilds(own)
-		vars = append(hostVariables(d, r), own...)
-		return err
-	})
-	return vars, wrap("read environment", err)
-}
-
 // BuildSecrets implements slipway.Sync.
 func (s *Service) BuildSecrets(ctx context.Context, l slipway.Lease, id slipway.RevisionID) ([]slipway.EnvVar, error) {
 	var secrets []slipway.EnvVar
@@ -295,35 +271,6 @@ func (s *Service) Confidential(ctx context.Context, l slipway.Lease, id slipway.
 		return err
 	})
 	return values, wrap("read what is confidential", err)
-}
-
-// resolvable fails a revision whose variables are kept by a cluster: nothing
-// here could read them, and an agent without them would fail in a stranger way.
-func (c *change) resolvable(set slipway.SecretSetID) error {
-	_, refs, err := c.sealed(set)
-	if err != nil || len(refs) == 0 {
-		return err
-	}
-	return &slipway.Failure{
-		Phase: slipway.PhaseDeploy, Step: "start", Code: "references_need_cluster",
-		Message: fmt.Sprintf("Environment variable '%s' refers to a secret of a Kubernetes cluster, and this deployment does not run in one.", refs[0].Name),
-		Hint:    "Give the value itself, in 'secrets'.",
-	}
-}
-
-func hostVariables(d slipway.Deployment, r slipway.Revision) []slipway.EnvVar {
-	vars := []slipway.EnvVar{
-		{Name: "LANGSMITH_PROJECT", Value: d.Name},
-		{Name: "LANGSMITH_HOST_PROJECT_ID", Value: string(d.ID)},
-		{Name: "LANGSMITH_HOST_PROJECT_NAME", Value: d.Name},
-		{Name: "LANGSMITH_HOST_REVISION_ID", Value: string(r.ID)},
-		{Name: "LANGSMITH_TENANT_ID", Value: string(d.Workspace)},
-		{Name: "LANGCHAIN_CALLBACKS_BACKGROUND", Value: "true"},
-	}
-	for i := range vars {
-		vars[i].Public = true
-	}
-	return vars
 }
 
 // Log implements slipway.Sync.

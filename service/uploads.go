@@ -71,14 +71,15 @@ func (s *Service) ReceiveUpload(ctx context.Context, id slipway.UploadID, body i
 		u.Size, u.Digest, u.Tree = size, digest, files
 		return c.UpdateUpload(u)
 	})
-	if slipway.CodeOf(err) == slipway.CodeNotFound { // deleted meanwhile
-		err = errors.Join(s.dropLate(ctx, u.Deployment), err)
+	if err != nil { // perhaps it was deleted meanwhile, and whoever sent it may have left
+		err = errors.Join(err, s.dropLate(context.WithoutCancel(ctx), u.Deployment))
 	}
 	return wrap("complete upload", err)
 }
 
-// dropLate removes what arrived for a deployment that is deleted. Of one that is
-// kept aside nothing is removed: all of it goes with the rest.
+// dropLate removes what arrived for a deployment of which nothing is to be left. Of
+// any other nothing is removed: all of it goes with the rest. Who dies before
+// leaves what the scan for leftovers finds.
 func (s *Service) dropLate(ctx context.Context, id slipway.DeploymentID) error {
 	kept := false
 	err := s.read(ctx, func(c *change) error {

@@ -41,6 +41,16 @@ func (s *Service) GetWorkspace(ctx context.Context, who slipway.Principal, id sl
 	return w, wrap("get workspace", err)
 }
 
+// Organisation names the installation: by its first workspace, which stays.
+func (s *Service) Organisation(ctx context.Context) (id slipway.WorkspaceID, err error) {
+	err = s.read(ctx, func(c *change) error {
+		home, err := c.home()
+		id = home.ID
+		return err
+	})
+	return id, wrap("look up the installation", err)
+}
+
 // CreateWorkspace is for administrators of the installation.
 func (s *Service) CreateWorkspace(ctx context.Context, who slipway.Principal, name string) (slipway.Workspace, error) {
 	if err := slipway.CheckTitle(name); err != nil {
@@ -117,7 +127,7 @@ func (c *change) deletable(w slipway.Workspace) error {
 	if left == (slipway.Remains{}) {
 		return nil
 	}
-	return slipway.Errorf(slipway.CodeConflict, "Workspace ID %s is not empty: it has %s. Delete them first; a deleted deployment is kept aside to be restored until it is purged by DELETE /v1/deleted-deployments/{id}; a tracing project goes with its deployment if delete_tracing_project=true is given.", w.ID, remaining(left))
+	return slipway.Errorf(slipway.CodeConflict, "Workspace ID %s is not empty: it has %s. Delete them first; a deleted deployment is kept aside to be restored until it is purged by DELETE /v1/deleted-deployments/{id}; a tracing project goes with its deployment if delete_tracing_project=true is given, or by DELETE /api/v1/sessions/{id}.", w.ID, remaining(left))
 }
 
 // remaining puts into words what is left in a workspace.
@@ -133,6 +143,9 @@ func remaining(left slipway.Remains) string {
 		case kind.n > 1:
 			parts = append(parts, fmt.Sprintf("%d %ss", kind.n, kind.name))
 		}
+	}
+	if left.Leaving > 0 {
+		parts = append(parts, fmt.Sprintf("traces that are being removed, of projects that were deleted: %d", left.Leaving))
 	}
 	return strings.Join(parts, ", ")
 }

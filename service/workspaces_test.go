@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/testsignal"
 )
 
 func TestAWorkspaceThatIsMade(t *testing.T) {
@@ -97,7 +98,12 @@ func TestAWorkspaceIsDeletedOnceItIsEmpty(t *testing.T) {
 	wantError(t, "the caller's own", p.DeleteWorkspace(t.Context(), other, other.Workspace), slipway.CodeForbidden, "administrator of the installation")
 	wantError(t, "the first", p.DeleteWorkspace(t.Context(), home, home.Workspace), slipway.CodeConflict, "cannot be deleted")
 
+	p.coordinate()
 	must(t, p.Delete(t.Context(), other, d.ID, slipway.DeleteOptions{TracingProject: true}))
+	testsignal.Until(t, "the end of the deployment", func() bool {
+		r, err := p.DeletionReceipt(t.Context(), other, d.ID)
+		return err == nil && r.State == slipway.DeletionDone
+	})
 	p.pass(time.Second)
 	must(t, p.DeleteWorkspace(t.Context(), home, other.Workspace))
 	if p.forgotten != 1 {

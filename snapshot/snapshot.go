@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/durable"
 )
 
 // Exporter writes what a deployment has: its state, slipway.ErrNoState if it has
@@ -90,7 +91,7 @@ func (f *Folder) write(ctx context.Context, path string, d slipway.Deployment) e
 	if err := os.Rename(aside, path); err != nil {
 		return err
 	}
-	return syncFolder(f.path)
+	return durable.Sync(f.path)
 }
 
 // export writes the dump, and then the state: an archive that lacks its end goes on
@@ -136,12 +137,4 @@ func (f *Folder) dump(ctx context.Context, d slipway.Deployment, archive *tar.Wr
 		_, err = io.Copy(archive, file)
 	}
 	return err == nil, errors.Join(err, archive.Flush())
-}
-
-func syncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
 }

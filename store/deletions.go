@@ -44,13 +44,28 @@ func (t Tx) DropLogs(d slipway.DeploymentID, limit int) (int, error) {
 
 func (t Tx) InsertDeletionReceipt(r slipway.DeletionReceipt) error {
 	return did(t.q.InsertDeletion(t.ctx, db.InsertDeletionParams{
-		DeploymentID: string(r.Deployment), WorkspaceID: string(r.Workspace), DoneAt: micros(r.DoneAt), Receipt: encode(deletionRecordOf(r)),
+		DeploymentID: string(r.Deployment), WorkspaceID: string(r.Workspace), Name: r.Name, DoneAt: micros(r.DoneAt), Receipt: encode(deletionRecordOf(r)),
 	}), "insert receipt of deletion", r.Deployment)
 }
 
 func (t Tx) DeletionReceipt(d slipway.DeploymentID) (slipway.DeletionReceipt, error) {
 	row, err := t.q.GetDeletion(t.ctx, string(d))
 	return one(row, err, deletionReceipt, "receipt of deletion", d)
+}
+
+func (t Tx) DeletionReceipts(w slipway.WorkspaceID, name string, limit, offset int) ([]slipway.DeletionReceipt, error) {
+	rows, err := t.q.ListDeletionsNamed(t.ctx, db.ListDeletionsNamedParams{WorkspaceID: string(w), Name: name, MaxRows: maxRows(limit), Skip: int64(offset)})
+	return many(rows, err, deletionReceipt, "list receipts of deletions named", name)
+}
+
+func (t Tx) OldestDeletionReceipt() (time.Time, error) {
+	at, err := t.q.OldestDeletion(t.ctx)
+	return one(at, err, sure(moment), "oldest receipt of", "a deletion")
+}
+
+func (t Tx) DeleteDeletionReceipts(before time.Time, limit int) (int, error) {
+	rows, err := t.q.DeleteDeletions(t.ctx, db.DeleteDeletionsParams{Before: micros(before), MaxRows: maxRows(limit)})
+	return int(rows), did(err, "delete receipts of deletions before", before)
 }
 
 // deletionRecord has the fields of slipway.DeletionReceipt.
@@ -61,6 +76,7 @@ type deletionRecord struct {
 	State      slipway.DeletionState `json:"state"`
 	At         time.Time             `json:"at,omitzero"`
 	By         string                `json:"by,omitempty"`
+	ByName     string                `json:"by_name,omitempty"`
 	GoneAt     time.Time             `json:"gone_at,omitzero"`
 	PurgeAt    time.Time             `json:"purge_at,omitzero"`
 	DoneAt     time.Time             `json:"done_at,omitzero"`
@@ -94,7 +110,7 @@ type keptRecord struct {
 
 func deletionRecordOf(r slipway.DeletionReceipt) deletionRecord {
 	record := deletionRecord{
-		Deployment: r.Deployment, Workspace: r.Workspace, Name: r.Name, State: r.State, At: r.At, By: r.By,
+		Deployment: r.Deployment, Workspace: r.Workspace, Name: r.Name, State: r.State, At: r.At, By: r.By, ByName: r.ByName,
 		GoneAt: r.GoneAt, PurgeAt: r.PurgeAt, DoneAt: r.DoneAt, Snapshot: r.Snapshot,
 	}
 	for _, i := range r.Items {
@@ -109,7 +125,7 @@ func deletionRecordOf(r slipway.DeletionReceipt) deletionRecord {
 func deletionReceipt(text string) (slipway.DeletionReceipt, error) {
 	record, err := decode[deletionRecord](text)
 	r := slipway.DeletionReceipt{
-		Deployment: record.Deployment, Workspace: record.Workspace, Name: record.Name, State: record.State, At: record.At, By: record.By,
+		Deployment: record.Deployment, Workspace: record.Workspace, Name: record.Name, State: record.State, At: record.At, By: record.By, ByName: record.ByName,
 		GoneAt: record.GoneAt, PurgeAt: record.PurgeAt, DoneAt: record.DoneAt, Snapshot: record.Snapshot,
 	}
 	for _, i := range record.Items {

@@ -56,7 +56,7 @@ func search(all db.FilterDeploymentsParams, f slipway.DeploymentFilter) db.Searc
 }
 
 // joinIDs is a text in which an id is found if it is one of ids.
-func joinIDs(ids []slipway.DeploymentID) string {
+func joinIDs[ID ~string](ids []ID) string {
 	var b strings.Builder
 	for _, id := range ids {
 		b.WriteString(string(id))

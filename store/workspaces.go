@@ -34,7 +34,7 @@ func (t Tx) WorkspaceRemains(id slipway.WorkspaceID) (slipway.Remains, error) {
 }
 
 func remains(r db.WorkspaceRemainsRow) slipway.Remains {
-	return slipway.Remains{Deployments: int(r.Deployments), Deleted: int(r.Deleted), Listeners: int(r.Listeners), Projects: int(r.Projects)}
+	return slipway.Remains{Deployments: int(r.Deployments), Deleted: int(r.Deleted), Listeners: int(r.Listeners), Projects: int(r.Projects), Leaving: int(r.Leaving)}
 }
 
 func (t Tx) DeleteWorkspace(id slipway.WorkspaceID) error {
@@ -62,6 +62,11 @@ func (t Tx) KeyByHash(hash string) (slipway.Key, error) {
 func (t Tx) Key(id slipway.KeyID) (slipway.Key, error) {
 	row, err := t.q.GetKey(t.ctx, string(id))
 	return one(row, err, sure(key), "key", id)
+}
+
+func (t Tx) AgentKey(d slipway.DeploymentID) (slipway.Key, error) {
+	row, err := t.q.GetAgentKey(t.ctx, null(d))
+	return one(row, err, sure(key), "key of the agent of", d)
 }
 
 func (t Tx) ListKeys(f slipway.KeyFilter) ([]slipway.Key, error) {
@@ -105,6 +110,7 @@ func keyRow(k slipway.Key) db.APIKey {
 		ExpiresAt:    micros(k.ExpiresAt),
 		RevokedAt:    micros(k.RevokedAt),
 		LastUsedAt:   micros(k.LastUsedAt),
+		Sealed:       k.Sealed,
 	}
 }
 
@@ -124,5 +130,6 @@ func key(r db.APIKey) slipway.Key {
 		ExpiresAt:  moment(r.ExpiresAt),
 		RevokedAt:  moment(r.RevokedAt),
 		LastUsedAt: moment(r.LastUsedAt),
+		Sealed:     r.Sealed,
 	}
 }

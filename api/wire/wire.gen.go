@@ -174,6 +174,9 @@ type DeletedDeployment struct {
 	// DeletedBy Who asked: the id of a key, or a subject of the identity provider.
 	DeletedBy *string `json:"deleted_by"`
 
+	// DeletedByName The name of that key; null where it is not known, or was no key.
+	DeletedByName *string `json:"deleted_by_name"`
+
 	// GoneAt Since when the deployment is answered with 404; null before.
 	GoneAt *Time  `json:"gone_at"`
 	ID     string `json:"id"`
@@ -204,8 +207,11 @@ type Deletion struct {
 	DeletedAt Time `json:"deleted_at"`
 
 	// DeletedBy Who asked: the id of a key, or a subject of the identity provider.
-	DeletedBy    *string `json:"deleted_by"`
-	DeploymentID string  `json:"deployment_id"`
+	DeletedBy *string `json:"deleted_by"`
+
+	// DeletedByName The name of that key; null where it is not known, or was no key.
+	DeletedByName *string `json:"deleted_by_name"`
+	DeploymentID  string  `json:"deployment_id"`
 
 	// DoneAt When nothing was left; null before.
 	DoneAt *Time `json:"done_at"`
@@ -271,6 +277,12 @@ type DeletionPlan struct {
 
 	// Remove What goes, in the order in which it goes.
 	Remove []PlannedItem `json:"remove"`
+}
+
+// DeletionsList One page of receipts, the last deleted first.
+type DeletionsList struct {
+	Offset    int        `json:"offset"`
+	Resources []Deletion `json:"resources"`
 }
 
 // Deployment A deployment as it stands.
@@ -1203,6 +1215,18 @@ type ListDeletedDeploymentsParams struct {
 	Offset *int `form:"offset,omitempty" json:"offset,omitempty"`
 }
 
+// ListDeletionsParams defines parameters for ListDeletions.
+type ListDeletionsParams struct {
+	// Name The name that they had, exactly.
+	Name string `form:"name" json:"name"`
+
+	// Limit Length of a page.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset How many to leave out: the offset of the page before.
+	Offset *int `form:"offset,omitempty" json:"offset,omitempty"`
+}
+
 // ListWorkspacesParams defines parameters for ListWorkspaces.
 type ListWorkspacesParams struct {
 	// Limit Length of a page.
@@ -1597,6 +1621,9 @@ type ServerInterface interface {
 	// PurgeDeployment Purge a deleted deployment
 	// (DELETE /v1/deleted-deployments/{deployment_id})
 	PurgeDeployment(w http.ResponseWriter, r *http.Request, deploymentID string)
+	// ListDeletions Find receipts of deletions
+	// (GET /v1/deletions)
+	ListDeletions(w http.ResponseWriter, r *http.Request, params ListDeletionsParams)
 	// GetDeletion Follow a deletion, or read its receipt
 	// (GET /v1/deletions/{deployment_id})
 	GetDeletion(w http.ResponseWriter, r *http.Request, deploymentID string)
@@ -1923,6 +1950,65 @@ func (siw *ServerInterfaceWrapper) PurgeDeployment(w http.ResponseWriter, r *htt
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.PurgeDeployment(w, r, deploymentID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListDeletions operation middleware
+func (siw *ServerInterfaceWrapper) ListDeletions(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDeletionsParams
+
+	// ------------- Required query parameter "name" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "name", r.URL.Query(), &params.Name, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "name"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "name", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", r.URL.Query(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "offset"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "offset", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListDeletions(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -4067,6 +4153,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/api-keys/{key_id}", wrapper.GetAPIKey)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/deleted-deployments", wrapper.ListDeletedDeployments)
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v1/deleted-deployments/{deployment_id}", wrapper.PurgeDeployment)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/deletions", wrapper.ListDeletions)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/deletions/{deployment_id}", wrapper.GetDeletion)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v1/leftovers", wrapper.ListLeftovers)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v1/projects/{project_id}/deploy_logs", wrapper.QueryDeployLogs)
@@ -4227,6 +4314,28 @@ type PurgeDeployment204Response struct {
 func (response PurgeDeployment204Response) VisitPurgeDeploymentResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
 	return nil
+}
+
+type ListDeletionsRequestObject struct {
+	Params ListDeletionsParams
+}
+
+type ListDeletionsResponseObject interface {
+	VisitListDeletionsResponse(w http.ResponseWriter) error
+}
+
+type ListDeletions200JSONResponse DeletionsList
+
+func (response ListDeletions200JSONResponse) VisitListDeletionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type GetDeletionRequestObject struct {
@@ -5169,6 +5278,9 @@ type StrictServerInterface interface {
 	// PurgeDeployment Purge a deleted deployment
 	// (DELETE /v1/deleted-deployments/{deployment_id})
 	PurgeDeployment(ctx context.Context, request PurgeDeploymentRequestObject) (PurgeDeploymentResponseObject, error)
+	// ListDeletions Find receipts of deletions
+	// (GET /v1/deletions)
+	ListDeletions(ctx context.Context, request ListDeletionsRequestObject) (ListDeletionsResponseObject, error)
 	// GetDeletion Follow a deletion, or read its receipt
 	// (GET /v1/deletions/{deployment_id})
 	GetDeletion(ctx context.Context, request GetDeletionRequestObject) (GetDeletionResponseObject, error)
@@ -5479,6 +5591,32 @@ func (sh *strictHandler) PurgeDeployment(w http.ResponseWriter, r *http.Request,
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(PurgeDeploymentResponseObject); ok {
 		if err := validResponse.VisitPurgeDeploymentResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListDeletions operation middleware
+func (sh *strictHandler) ListDeletions(w http.ResponseWriter, r *http.Request, params ListDeletionsParams) {
+	var request ListDeletionsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDeletions(ctx, request.(ListDeletionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDeletions")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListDeletionsResponseObject); ok {
+		if err := validResponse.VisitListDeletionsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

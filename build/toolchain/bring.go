@@ -17,8 +17,8 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway/build/archive"
-	"github.com/slipwayhq/slipway/build/internal/durable"
 	"github.com/slipwayhq/slipway/build/internal/failure"
+	"github.com/slipwayhq/slipway/internal/durable"
 )
 
 // defaultRegistry is npm's own default.

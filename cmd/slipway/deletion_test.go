@@ -29,10 +29,10 @@ func TestDeletedVerbs(t *testing.T) {
 		out, errs []string
 		asks      string // of the server
 	}{
-		"list":      {args: []string{"list", "--deleted"}, out: []string{"NAME", "ID", "STATE", "KEPT UNTIL", "echo", fakeID, "kept", "2026-01-02 03:04:05", "key-1", "2026-01-05 03:04:05\n"}},
+		"list":      {args: []string{"list", "--deleted"}, out: []string{"NAME", "ID", "STATE", "KEPT UNTIL", "echo", fakeID, "kept", "2026-01-02 03:04:05", "of the CI", "2026-01-05 03:04:05\n"}},
 		"leftovers": {args: []string{"leftovers"}, out: []string{"KIND", "WHAT", "STAYS BECAUSE\n", "state", "/data/x", fakeID, "2026-01-02 03:04:05", "it is new\n"}},
 		"receipt": {args: []string{"receipt", "echo"}, out: []string{
-			"state", "kept\n", "deleted", "2026-01-02 03:04:05 UTC by key-1\n", "gone", "kept until", "2026-01-05 03:04:05 UTC\n",
+			"state", "kept\n", "deleted", "2026-01-02 03:04:05 UTC by of the CI (key-1)\n", "gone", "kept until", "2026-01-05 03:04:05 UTC\n",
 			"KIND", "SEEN GONE", "instance", "i1", "03:04:05", "03:04:07", "03:04:07", "state", "-", "-", "tracing_project", "stays", "It holds traces.",
 		}},
 		"receipt by id as JSON": {args: []string{"receipt", fakeID, "--json"}, out: []string{`"verified_at": null`, `"state": "kept"`}, asks: "GET /v1/deletions/" + fakeID + " "},
@@ -80,6 +80,37 @@ func TestDeletedNamesakes(t *testing.T) {
 		}
 		contains(t, verb, got.errs, "2 deleted deployments had the name echo; give the ID of one:", fakeID, "deleted 2026-01-02 03:04:05 UTC")
 	}
+}
+
+// What is gone for good is found by its name too, unless several had it.
+func TestReceiptAfterPurge(t *testing.T) {
+	f := deleted(t, "")
+	if got := slipwayWith(t.Context(), "", "purge", "echo", "--force"); got.code != 0 {
+		t.Fatal(got)
+	}
+	got := slipwayWith(t.Context(), "", "receipt", "echo")
+	contains(t, "receipt", got.out, fakeID, "done\n", "bundle", "b1")
+	f.have("echo")
+	f.deployment.ID = strings.Replace(fakeID, "1", "2", 1)
+	f.delete(httptest.NewRequest("DELETE", "/", nil), "")
+	got = slipwayWith(t.Context(), "", "receipt", "echo")
+	contains(t, "of two", got.errs, "2 deleted deployments had the name echo; give the ID of one:", f.tombs[1].deletion.DeploymentID, fakeID)
+	if got := slipwayWith(t.Context(), "", "receipt", "nobody"); got.code != 1 || !strings.Contains(got.errs, `no deleted deployment "nobody"`) {
+		t.Error(got)
+	}
+}
+
+// A restore waits for what is being stopped.
+func TestRestoreWhileStopping(t *testing.T) {
+	f := fakeControl(t, "")
+	f.have("echo")
+	f.revise(nil, "")
+	f.delete(httptest.NewRequest("DELETE", "/", nil), "")
+	got := slipwayWith(t.Context(), "", "restore", "echo")
+	if got.code != 0 {
+		t.Error(got)
+	}
+	contains(t, "output", got.out, "echo is being stopped still …\n", "instance i1 is not gone yet: it does not stop\n", "Restoring echo", "echo serves at")
 }
 
 func TestDeleteProtected(t *testing.T) {

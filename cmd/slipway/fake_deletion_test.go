@@ -35,7 +35,7 @@ func (f *fakeServer) delete(r *http.Request, _ string) (int, any) {
 	d := f.deployment
 	f.deployment = nil
 	f.tombs = append(f.tombs, &fakeTomb{deployment: d, deletion: wire.Deletion{
-		DeploymentID: d.ID, Name: d.Name, State: "stopping", DeletedAt: d.CreatedAt, DeletedBy: new("key-1"),
+		DeploymentID: d.ID, Name: d.Name, State: "stopping", DeletedAt: d.CreatedAt, DeletedBy: new("key-1"), DeletedByName: new("of the CI"),
 		PurgeAt: wire.NewTime(d.CreatedAt.Add(72 * time.Hour)),
 		Items: []wire.DeletionItem{
 			{Kind: "instance", Ref: "i0", Since: d.CreatedAt, RemovedAt: new(wire.NewTime(d.CreatedAt.Add(-time.Hour)))}, // long ago
@@ -100,8 +100,18 @@ func (f *fakeServer) listDeleted(*http.Request, string) (int, any) {
 	for _, t := range f.tombs {
 		if d := t.deletion; d.State != "done" {
 			list.Resources = append(list.Resources, wire.DeletedDeployment{
-				ID: d.DeploymentID, Name: d.Name, State: d.State, DeletedAt: d.DeletedAt, DeletedBy: d.DeletedBy, PurgeAt: d.PurgeAt,
+				ID: d.DeploymentID, Name: d.Name, State: d.State, DeletedAt: d.DeletedAt, DeletedBy: d.DeletedBy, DeletedByName: d.DeletedByName, PurgeAt: d.PurgeAt,
 			})
+		}
+	}
+	return 200, list
+}
+
+func (f *fakeServer) listDeletions(r *http.Request, _ string) (int, any) {
+	list := wire.DeletionsList{Resources: []wire.Deletion{}}
+	for _, t := range f.tombs {
+		if t.deletion.State == "done" && t.deletion.Name == r.URL.Query().Get("name") {
+			list.Resources = append(list.Resources, t.deletion)
 		}
 	}
 	return 200, list

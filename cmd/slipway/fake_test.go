@@ -105,6 +105,7 @@ func (f *fakeServer) handler() http.Handler {
 		"GET /v2/deployments/{id}/deletion-plan":                  f.plan,
 		"POST /v2/deployments/{id}/restore":                       f.restore,
 		"GET /v1/deleted-deployments":                             f.listDeleted,
+		"GET /v1/deletions":                                       f.listDeletions,
 		"DELETE /v1/deleted-deployments/{id}":                     f.purge,
 		"GET /v1/leftovers":                                       f.listLeftovers,
 		"GET /v1/deletions/{id}":                                  f.getDeletion,
@@ -118,6 +119,8 @@ func (f *fakeServer) handler() http.Handler {
 		"POST /v1/projects/{id}/deploy_logs":                      f.logs,
 		"POST /v1/projects/{id}/revisions/{revision}/build_logs":  f.logs,
 		"POST /v1/projects/{id}/revisions/{revision}/deploy_logs": f.logs,
+		"GET /api/v1/sessions":                                    f.metrics,
+		"POST /api/v1/runs/query":                                 f.metrics,
 		"POST /d/echo/threads":                                    f.thread,
 		"POST /d/echo/threads/t/runs/stream":                      f.run,
 	} {

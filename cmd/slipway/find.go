@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/slipwayhq/slipway/api/wire"
@@ -26,19 +27,23 @@ func find(ctx context.Context, c *client.Client, which string) (wire.Deployment,
 // findDeleted returns the deleted deployment of an id, else of a name that only
 // one of them had.
 func findDeleted(ctx context.Context, c *client.Client, which string) (wire.DeletedDeployment, error) {
-	all, err := c.DeletedDeployments(ctx)
+	named, err := deletedNamed(ctx, c, which)
 	if err != nil {
 		return wire.DeletedDeployment{}, err
 	}
-	var named []wire.DeletedDeployment
-	for _, d := range all {
-		if strings.EqualFold(d.ID, which) {
-			return d, nil
-		}
-		if d.Name == which {
-			named = append(named, d)
-		}
+	return theOnly(named, which)
+}
+
+// deletedNamed returns the deleted deployment of an id, else all that had a name.
+func deletedNamed(ctx context.Context, c *client.Client, which string) ([]wire.DeletedDeployment, error) {
+	all, err := c.DeletedDeployments(ctx)
+	if n := slices.IndexFunc(all, func(d wire.DeletedDeployment) bool { return strings.EqualFold(d.ID, which) }); n >= 0 {
+		return all[n : n+1], nil
 	}
+	return slices.DeleteFunc(all, func(d wire.DeletedDeployment) bool { return d.Name != which }), err
+}
+
+func theOnly(named []wire.DeletedDeployment, which string) (wire.DeletedDeployment, error) {
 	switch len(named) {
 	case 0:
 		return wire.DeletedDeployment{}, fmt.Errorf("there is no deleted deployment %q; see slipway list --deleted", which)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -80,7 +81,7 @@ func (o *listOptions) listDeleted(ctx context.Context, out io.Writer) error {
 	}
 	rows := [][]string{{"NAME", "ID", "STATE", "DELETED (UTC)", "BY", "KEPT UNTIL (UTC)"}}
 	for _, d := range all {
-		rows = append(rows, []string{d.Name, d.ID, d.State, clock(d.DeletedAt), plain(text(d.DeletedBy)), clock(d.PurgeAt)})
+		rows = append(rows, []string{d.Name, d.ID, d.State, clock(d.DeletedAt), plain(text(cmp.Or(d.DeletedByName, d.DeletedBy))), clock(d.PurgeAt)})
 	}
 	return printTable(out, rows)
 }

@@ -62,7 +62,7 @@ func newRootCommand() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		newServerCommand(), newAdminCommand(), newDemoCommand(),
-		newDeployCommand(), newListCommand(), newStatusCommand(), newRevisionsCommand(), newLogsCommand(), newMetricsCommand(),
+		newDeployCommand(), newListCommand(), newStatusCommand(), newRevisionsCommand(), newLogsCommand(), newTracesCommand(), newMetricsCommand(),
 		newRedeployCommand(), newRollbackCommand(), newRotateCommand(), newDeleteCommand(), newRestoreCommand(), newPurgeCommand(), newReceiptCommand(), newProtectCommand(),
 		newListenersCommand(), newLeftoversCommand(), newConformanceCommand(), newDoctorCommand(), newVersionCommand(),
 	)

@@ -22,7 +22,7 @@ func newReceiptCommand() *cobra.Command {
 		Use:   "receipt NAME|ID",
 		Short: "Show what became of everything that was made for a deleted deployment",
 		Long: "Receipt shows how far a deletion has come, item by item: when each was removed, and when it was seen to be gone.\n" +
-			"A name is good for as long as the deployment is in slipway list --deleted, its ID for good.",
+			"Of several that had the name, give the ID.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.run(cmd.Context(), cmd.OutOrStdout(), args[0])
@@ -52,14 +52,29 @@ func (o *receiptOptions) run(ctx context.Context, out io.Writer, which string) e
 	return printTable(out, receiptRows(d))
 }
 
-// findReceipt takes an id as it is: what is gone for good is in no list.
+// findReceipt takes an id as it is. A name is that of one that is being deleted or
+// is kept aside, or of one of which nothing is left.
 func findReceipt(ctx context.Context, c *client.Client, which string) (wire.Deletion, error) {
 	if uuid.MatchString(which) {
 		if d, err := c.Deletion(ctx, which); !client.IsNotFound(err) {
 			return d, err
 		}
 	}
-	found, err := findDeleted(ctx, c, which)
+	done, err := c.DeletionsNamed(ctx, which)
+	if err != nil && !client.IsNotFound(err) {
+		return wire.Deletion{}, err
+	}
+	tombs, err := deletedNamed(ctx, c, which)
+	if err != nil {
+		return wire.Deletion{}, err
+	}
+	if len(tombs) == 0 && len(done) == 1 {
+		return done[0], nil
+	}
+	for _, d := range done {
+		tombs = append(tombs, wire.DeletedDeployment{ID: d.DeploymentID, Name: d.Name, DeletedAt: d.DeletedAt})
+	}
+	found, err := theOnly(tombs, which)
 	if err != nil {
 		return wire.Deletion{}, err
 	}
@@ -71,7 +86,7 @@ func describeDeletion(d wire.Deletion) [][]string {
 		{"name", d.Name},
 		{"id", d.DeploymentID},
 		{"state", d.State},
-		{"deleted", clock(d.DeletedAt) + " UTC" + after(" by ", plain(value(d.DeletedBy)))},
+		{"deleted", clock(d.DeletedAt) + " UTC" + after(" by ", plain(whose(d)))},
 	}
 	for _, m := range []struct {
 		name string
@@ -85,6 +100,14 @@ func describeDeletion(d wire.Deletion) [][]string {
 		rows = append(rows, []string{"snapshot", *d.Snapshot})
 	}
 	return rows
+}
+
+// whose deed a deletion was.
+func whose(d wire.Deletion) string {
+	if d.DeletedByName == nil {
+		return value(d.DeletedBy)
+	}
+	return fmt.Sprintf("%s (%s)", *d.DeletedByName, value(d.DeletedBy))
 }
 
 // keptUntil is nil for what is not kept aside any more.

@@ -50,6 +50,9 @@ func (o *restoreOptions) run(ctx context.Context, out, errs io.Writer, which str
 		return err
 	}
 	s := newScreen(progressTo(o.json, out, errs))
+	if err := awaitKept(ctx, c, s, found); err != nil {
+		return err
+	}
 	d, err := c.RestoreDeployment(ctx, found.ID, o.name)
 	if err != nil {
 		return err
@@ -62,6 +65,19 @@ func (o *restoreOptions) run(ctx context.Context, out, errs io.Writer, which str
 	}
 	if o.json {
 		return printJSON(out, d)
+	}
+	return nil
+}
+
+// awaitKept waits until what runs of a deleted deployment is stopped: before, it
+// can not be restored.
+func awaitKept(ctx context.Context, c *client.Client, s *screen, d wire.DeletedDeployment) error {
+	if d.State != string(slipway.DeletionStopping) {
+		return nil
+	}
+	s.line("%s is being stopped still …", d.Name)
+	if _, err := followDeletion(ctx, c, s, wire.Deletion{DeploymentID: d.ID, State: d.State, DeletedAt: d.DeletedAt}); err != nil {
+		return fmt.Errorf("wait until %s (%s) is stopped: %w", d.Name, d.ID, err)
 	}
 	return nil
 }

@@ -25,6 +25,7 @@ type serverFlags struct {
 	uids   string
 	images imageFlags
 	reach  reachFlags
+	traces tracesFlags
 
 	maxLayer int // MiB
 	debug    bool
@@ -55,8 +56,10 @@ func newServerCommand() *cobra.Command {
 	flags.IntVar(&f.Builds, "builds", 2, "builds that run at once")
 	flags.IntVar(&f.Service.Retention.Last, "keep-revisions", 5, "deployed revisions of each deployment that can be deployed again in any case")
 	flags.DurationVar(&f.Service.Retention.For, "rollback-window", 72*time.Hour, "how long a revision can be deployed again after another took its place")
-	flags.DurationVar(&f.Service.Undo, "undo", 72*time.Hour, "how long a deployment can be restored after it was deleted (0: not at all)")
-	flags.StringVar(&f.Final, "final-snapshots", "", "folder where the state of a deleted deployment is kept, as an archive, before it goes for good (default: nowhere)")
+	registerDeletion(flags, &f.Config)
+	f.Traces = daemon.Traces{Keep: 14 * 24 * time.Hour, Most: 10 << 30}
+	flags.Var((*days)(&f.Traces.Keep), "traces-keep", "how long traces are kept, in whole days; 0 for ever")
+	flags.Var((*byteSize)(&f.Traces.Most), "traces-max-size", "how much traces may take on the disk before the oldest days go; 0 for any amount")
 	f.builds.register(flags)
 	flags.DurationVar(&f.Service.SleepAfter, "sleep-after", 15*time.Minute, "how long nobody must ask for a deployment that may sleep")
 	flags.DurationVar(&f.Service.ScalePace.Up, "scale-up-after", 30*time.Second, "how long more replicas must be needed before they are added")
@@ -70,6 +73,7 @@ func newServerCommand() *cobra.Command {
 	registerHealth(flags, &f.Config)
 	f.front.register(flags)
 	f.reach.register(flags)
+	f.traces.register(flags)
 	flags.BoolVar(&f.debug, "debug", false, "log every step of reconciling, with its reason")
 	flags.BoolVar(&f.json, "log-json", false, "log as JSON")
 	return c
@@ -89,10 +93,13 @@ func runServer(ctx context.Context, f serverFlags) error {
 	if f.maxLayer <= 0 || f.Service.PushFor <= 0 || f.Service.Retention.Last <= 0 || f.Service.Retention.For <= 0 {
 		return usagef("--max-layer-size, --push-token-lifetime, --keep-revisions and --rollback-window must be more than nothing")
 	}
-	if f.Service.Undo < 0 {
-		return usagef("--undo can not be negative")
+	if err := checkDeletion(&f.Config); err != nil {
+		return err
 	}
 	if err := checkHealth(f.Config); err != nil {
+		return err
+	}
+	if err := f.traces.set(&f.Traces); err != nil {
 		return err
 	}
 	if f.Service.SleepAfter <= 0 || f.Service.ScalePace.Up <= 0 || f.Service.ScalePace.Down <= 0 {

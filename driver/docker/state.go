@@ -19,6 +19,7 @@ import (
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/driver/internal/ids"
+	"github.com/slipwayhq/slipway/internal/durable"
 )
 
 // stateDir is where a container has its deployment's state. Images made by the
@@ -230,12 +231,7 @@ func write(path string, content io.Reader) error {
 	if err := os.Rename(path+".next", path); err != nil {
 		return err
 	}
-	folder, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer folder.Close()
-	return folder.Sync()
+	return durable.Sync(filepath.Dir(path))
 }
 
 // labelKeeper marks a container that never runs: it only lends a volume to the

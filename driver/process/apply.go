@@ -46,7 +46,7 @@ func (d *Driver) replace(ctx context.Context, in *instance, w slipway.Workload) 
 			return err
 		}
 	}
-	if err := in.clean(ctx); err != nil {
+	if err := d.clean(ctx, in); err != nil {
 		return err
 	}
 	if err := checkPort(w.Port); err != nil {

@@ -37,26 +37,53 @@ type claim struct {
 
 // claims returns every living process with a marker of this root.
 func (d *Driver) claims() ([]claim, error) {
+	all, err := d.everybody()
+	return slices.DeleteFunc(all, func(c claim) bool { return c.folder == "" }), err
+}
+
+// everybody returns every living process. Those that have no marker of this root
+// come without folder and variables.
+func (d *Driver) everybody() ([]claim, error) {
 	return living(func(p procfs.Process) (claim, bool, error) {
 		c, err := claimOf(p)
-		_, _, ours := d.owner(c.folder)
-		return c, ours, err
+		if _, _, ours := d.owner(c.folder); !ours {
+			c = claim{Process: p}
+		}
+		return c, true, err
 	})
 }
 
-// members returns every living process of an instance, or only those of the
-// attempt whose main process is given. Its session counts too then: the caller
-// knows that this is still the main process, or was until now.
+// left returns what members does, by a look that those share who ask meanwhile.
+func (d *Driver) left(in *instance, of *run) ([]claim, error) {
+	all, err := d.census.take(d.everybody)
+	var left []claim
+	for _, c := range all { // others read it too
+		if in.owns(c, of) {
+			left = append(left, c)
+		}
+	}
+	return left, err
+}
+
+// owns says whether a process is of an instance, and of the attempt whose main
+// process is given. That one's session counts too: the caller knows that it is
+// still the main process, or was until now.
+func (in *instance) owns(c claim, of *run) bool {
+	if of == nil {
+		return c.folder == in.folder
+	}
+	return c.Start >= of.start && (c.Session == of.pid || c.folder == in.folder)
+}
+
+// members returns every living process of an attempt. What is older is not asked
+// for its variables.
 func (in *instance) members(of *run) ([]claim, error) {
-	return living(func(p procfs.Process) (claim, bool, error) {
-		if of != nil && p.Start < of.start {
-			return claim{}, false, nil
+	return living(func(p procfs.Process) (c claim, member bool, err error) {
+		c.Process = p
+		if p.Start >= of.start && p.Session != of.pid {
+			c, err = claimOf(p)
 		}
-		if of != nil && p.Session == of.pid {
-			return claim{Process: p}, true, nil
-		}
-		c, err := claimOf(p)
-		return c, c.folder == in.folder, err
+		return c, in.owns(c, of), err
 	})
 }
 
@@ -114,14 +141,14 @@ func (c claim) kill() error {
 
 // clean makes sure that nothing is left of attempts that have ended. What ended
 // under our eyes was swept then.
-func (in *instance) clean(ctx context.Context) error {
+func (d *Driver) clean(ctx context.Context, in *instance) error {
 	in.mu.Lock()
 	dirty := in.dirty
 	in.mu.Unlock()
 	if !dirty {
 		return nil
 	}
-	if err := in.sweep(ctx, nil); err != nil {
+	if err := d.killLeft(ctx, in, nil); err != nil {
 		return err
 	}
 	in.mu.Lock()
@@ -145,16 +172,16 @@ func (d *Driver) sweep(ctx context.Context, in *instance, of *run) error {
 			return err
 		}
 	}
-	return in.sweep(ctx, of)
+	return d.killLeft(ctx, in, of)
 }
 
-// sweep kills until nothing of an instance, or of one attempt, is left, however
+// killLeft kills until nothing of an instance, or of one attempt, is left, however
 // fast it forks. What was killed loses its marks before it has ended: it is
 // waited for too.
-func (in *instance) sweep(ctx context.Context, of *run) error {
+func (d *Driver) killLeft(ctx context.Context, in *instance, of *run) error {
 	var killed []claim
 	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
-		left, err := in.members(of)
+		left, err := d.left(in, of)
 		killed = slices.DeleteFunc(killed, claim.ended)
 		if err != nil || len(left)+len(killed) == 0 {
 			return err

@@ -21,7 +21,7 @@ func (d *Driver) Delete(ctx context.Context, id slipway.DeploymentID, i slipway.
 		return err
 	}
 	defer in.unlock()
-	if err := in.checkIdle(); err != nil {
+	if err := d.checkIdle(in); err != nil {
 		return err
 	}
 	if err := d.dropGroup(ctx, in); err != nil {
@@ -83,7 +83,7 @@ func (d *Driver) setAside(id slipway.DeploymentID, purged string) error {
 	defer d.folders.Unlock()
 	all := d.of(id)
 	for _, in := range all {
-		if err := in.checkIdle(); err != nil {
+		if err := d.checkIdle(in); err != nil {
 			return err
 		}
 	}
@@ -95,9 +95,9 @@ func (d *Driver) setAside(id slipway.DeploymentID, purged string) error {
 	return nil
 }
 
-func (in *instance) checkIdle() error {
-	members, err := in.members(nil)
-	if err == nil && (len(members) > 0 || in.current() != nil) {
+func (d *Driver) checkIdle(in *instance) error {
+	left, err := d.left(in, nil)
+	if err == nil && (len(left) > 0 || in.current() != nil) {
 		err = fmt.Errorf("process: instance %s still runs: stop it first", in.id)
 	}
 	return err

@@ -29,13 +29,15 @@ func (d *Driver) Remains(ctx context.Context, id slipway.DeploymentID) ([]slipwa
 	if err := errors.Join(ctx.Err(), d.checkOpen()); err != nil {
 		return nil, err
 	}
-	claims, err := d.census.take(d.claims)
+	all, err := d.census.take(d.everybody)
 	if err != nil {
 		return nil, fmt.Errorf("process: look at what runs: %w", err)
 	}
 	r := remains{Driver: d, of: id}
-	for _, c := range claims {
-		r.addProcess(c)
+	for _, c := range all {
+		if c.folder != "" {
+			r.addProcess(c)
+		}
 	}
 	err = errors.Join(r.addFolders(), r.addUsers())
 	r.addGroups()

@@ -15,6 +15,7 @@ import (
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/driver/internal/ids"
+	"github.com/slipwayhq/slipway/internal/durable"
 	"github.com/slipwayhq/slipway/internal/removal"
 )
 
@@ -70,7 +71,7 @@ func (d *Driver) Snapshot(ctx context.Context, id slipway.DeploymentID, name str
 	if err := os.Rename(work, target); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(target))
+	return durable.Sync(filepath.Dir(target))
 }
 
 // Restore replaces the state by a snapshot: whoever looks sees one or the other,
@@ -95,7 +96,7 @@ func (d *Driver) Restore(ctx context.Context, id slipway.DeploymentID, name stri
 		return err
 	}
 	d.at(StepRestored)
-	return errors.Join(syncFolder(d.deploymentFolder(id)), removal.Tree(work))
+	return errors.Join(durable.Sync(d.deploymentFolder(id)), removal.Tree(work))
 }
 
 // exchange puts a folder in the place of another, which comes into its own.
@@ -148,11 +149,25 @@ func (d *Driver) copyState(ctx context.Context, from, to string) error {
 	if _, err := os.Lstat(from); errors.Is(err, fs.ErrNotExist) {
 		return os.Mkdir(to, 0o700)
 	}
-	return copyFolder(ctx, from, to)
+	if err := copyFolder(ctx, from, to); err != nil {
+		return err
+	}
+	return syncTree(ctx, to)
 }
 
-// copyFolder copies what a folder holds, with owners and permissions, and has it
-// reach the disk. What is neither file, folder nor link has no place in a state.
+// syncTree has a tree reach the disk. All of it is there by then, so that mostly
+// the first wait is for the rest too.
+func syncTree(ctx context.Context, root string) error {
+	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err = errors.Join(err, ctx.Err()); err != nil || !entry.IsDir() && !entry.Type().IsRegular() {
+			return err
+		}
+		return durable.Sync(path)
+	})
+}
+
+// copyFolder copies what a folder holds, with owners and permissions. What is
+// neither file, folder nor link has no place in a state.
 func copyFolder(ctx context.Context, from, to string) error {
 	entry, err := os.Lstat(from)
 	if err = errors.Join(err, ctx.Err()); err != nil {
@@ -190,7 +205,7 @@ func copyEntries(ctx context.Context, from, to string) error {
 			return err
 		}
 	}
-	return syncFolder(to)
+	return nil
 }
 
 func copyFile(from, to string) error {
@@ -204,9 +219,6 @@ func copyFile(from, to string) error {
 		return err
 	}
 	_, err = io.Copy(target, source) // by the kernel: blocks are shared where they can be
-	if err == nil {
-		err = target.Sync()
-	}
 	return errors.Join(err, target.Close())
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/durable"
 )
 
 // phase is how far an attempt came, as it is written down.
@@ -72,10 +73,10 @@ func loadState(folder string) (state, error) {
 }
 
 // saveState replaces the state of an instance: after a death of the server the
-// old or the new one is there, whole. Only an end waits for the disk. What is
-// written while the agent is to run is for the death of a server: with the
-// machine the process dies too, and a record that is lost, or torn and so not
-// readable, says what is true then: it does not run.
+// old or the new one is there, whole. Only an end that nobody asked for waits for
+// the disk: how it came is told by nothing else. The rest is for the death of a
+// server: with the machine the process dies too, and a record that is lost, or
+// torn and so not readable, says what is true then: it does not run.
 func saveState(folder string, s state, at func(string)) error {
 	text, err := json.Marshal(s)
 	if err != nil {
@@ -93,10 +94,10 @@ func saveState(folder string, s state, at func(string)) error {
 	if err != nil || !s.durable() {
 		return err
 	}
-	return syncFolder(folder)
+	return durable.Sync(folder)
 }
 
-func (s state) durable() bool { return s.Phase == exited }
+func (s state) durable() bool { return s.Phase == exited && s.TermAt.IsZero() }
 
 func writeNew(path string, text []byte, durable bool) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -111,12 +112,4 @@ func writeNew(path string, text []byte, durable bool) error {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
-}
-
-func syncFolder(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }

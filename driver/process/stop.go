@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -34,7 +33,7 @@ func (d *Driver) Stop(ctx context.Context, id slipway.DeploymentID, i slipway.In
 		}
 		if in.current() == nil {
 			defer in.unlock()
-			return in.clean(ctx)
+			return d.clean(ctx, in)
 		}
 		in.unlock() // started under us
 	}
@@ -45,11 +44,7 @@ func (d *Driver) Stop(ctx context.Context, id slipway.DeploymentID, i slipway.In
 // end once has no claim to grace.
 func (d *Driver) endStrays(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID) error {
 	in := newInstance(id, i, d.instanceFolder(id, i))
-	claims, err := d.census.take(d.claims)
-	if err == nil && slices.ContainsFunc(claims, func(c claim) bool { return c.folder == in.folder }) {
-		err = in.sweep(ctx, nil)
-	}
-	return err
+	return d.killLeft(ctx, in, nil)
 }
 
 // end lets one attempt drain, then kills it.

@@ -6,6 +6,7 @@ package daemon
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -42,6 +43,7 @@ import (
 	"github.com/slipwayhq/slipway/secret"
 	"github.com/slipwayhq/slipway/service"
 	"github.com/slipwayhq/slipway/snapshot"
+	"github.com/slipwayhq/slipway/trace/store"
 	"github.com/slipwayhq/slipway/vitals"
 )
 
@@ -94,6 +96,7 @@ type Config struct {
 	Leftovers  leftover.Config // how what nobody knows is looked for; what is unset has its default
 	Access     access.Config   // limits of keys, and the issuer of tokens
 	Proxies    peer.Proxies    // whose word is taken for where a request comes from
+	Traces     Traces          // where they go, and how much is kept of them
 	AccessLog  *accesslog.Log  // of requests to agents; nil for none. It is closed by whoever opened it
 
 	// Around is put around the store; nil for nothing. Tests die there.
@@ -107,6 +110,7 @@ type Config struct {
 
 // Paths within the folder of data.
 func databaseFile(data string) string  { return filepath.Join(data, "slipway.db") }
+func spareFile(data string) string     { return databaseFile(data) + "-spare" }
 func encryptionKey(data string) string { return filepath.Join(data, "secret.key") }
 
 // AdminKeyFile is where the first key is written.
@@ -117,7 +121,10 @@ type Server struct {
 	config    Config
 	lock      *os.File
 	store     slipway.Store
+	spare     *disk.Spare // nil without a file
 	blobs     *blob.Folder
+	traces    *store.Store
+	tracePool *sql.DB // nil where they lie in files
 	images    *registry.Registry
 	engine    *engine.Engine // nil for none
 	driver    slipway.Driver
@@ -132,6 +139,7 @@ type Server struct {
 	listener  *listener.Listener
 	outputs   *listener.Outputs
 	doors     doors
+	inlets    inlets
 	names     certificates // nil without TLS
 	stop      context.CancelFunc
 	end       func() error
@@ -151,7 +159,11 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
 	s.running.Go(func() { s.service.Coordinate(run) })
-	s.running.Go(func() { s.reserve().Watch(run, s.config.Logger) })
+	s.running.Go(func() { s.reserve().Watch(run, s.config.Logger, s.setAside) })
+	s.running.Go(func() { s.retainTraces(run) })
+	for _, i := range s.inlets.all() {
+		s.running.Go(func() { i.keep(run) })
+	}
 	s.serve()
 	if err := s.listener.Start(run); err != nil {
 		return nil, errors.Join(err, s.Stop())
@@ -163,7 +175,7 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 // open opens every part, in the order in which they need each other.
 func (s *Server) open(ctx context.Context) (err error) {
 	for _, step := range []func(context.Context) error{
-		s.openFolder, s.openSockets, s.openStore, s.openMetrics, s.openNames, s.openControl, s.openData,
+		s.openFolder, s.openSockets, s.openStore, s.openTraces, s.openMetrics, s.openNames, s.openEngine, s.openControl, s.openData,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -189,12 +201,18 @@ func (s *Server) reserve() disk.Reserve {
 }
 
 func (s *Server) openStore(ctx context.Context) error {
-	store, err := openStore(ctx, s.config.Data, s.config.Database)
+	opened, err := openStore(ctx, s.config.Data, s.config.Database)
 	if err != nil {
 		return fmt.Errorf("open store: %w", err)
 	}
-	if s.store = store; s.config.Around != nil {
-		s.store = s.config.Around(store)
+	s.store = opened
+	if s.config.Database == "" {
+		s.spare = disk.NewSpare(spareFile(s.config.Data), spareBytes)
+		s.store = thrifty{opened, s.spare, s.config.Logger}
+		s.setAside()
+	}
+	if s.config.Around != nil {
+		s.store = s.config.Around(s.store)
 	}
 	s.blobs, err = blob.OpenFolder(filepath.Join(s.config.Data, "blobs"))
 	return err
@@ -220,6 +238,7 @@ func (s *Server) openControl(ctx context.Context) error {
 	config.Forget = func() { keys.Forget(); s.gateway.ForgetKeys() }
 	config.Moved = s.metrics.Moved
 	config.Room = s.reserve().Refuse
+	config.Tracing = s.where()
 	config.Unroute = func(d slipway.DeploymentID, generation int64) { s.workers.Unroute(d, generation) }
 	s.service = service.New(s.store, s.blobs, s.images, ring, config)
 	s.gateway = gateway.New(gateway.Config{
@@ -235,7 +254,7 @@ func (s *Server) openControl(ctx context.Context) error {
 		stop()
 		return err
 	}
-	s.handle(control)
+	s.handle(control, s.tracing(keys, ring))
 	s.doors.main.http.RegisterOnShutdown(stop)
 	return s.service.Bootstrap(ctx, func(token string) error { return WriteKey(AdminKeyFile(s.config.Data), token) })
 }
@@ -263,8 +282,8 @@ func (s *Server) openData(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.openEngine(owner); err != nil {
-		return err
+	if s.engine != nil {
+		s.engine.Owner = owner
 	}
 	if s.driver, err = s.openDriver(owner); err != nil {
 		return fmt.Errorf("open driver: %w", err)
@@ -294,8 +313,8 @@ func (s *Server) openData(ctx context.Context) error {
 	watched := vitals.New(s.gateway, s.driver, health)
 	s.workers = reconcile.New(s.service, s.driver, builder, s.gateway, s.outputs, reconcile.Config{
 		Owner: owner, Ports: s.config.Ports, Builds: s.config.Builds, Settle: s.config.Settle, Quiet: s.config.Quiet,
-		DiskMB: int(s.config.AgentDisk >> 20),
-		Meter:  s.meter, Vitals: watched, Final: final, Databases: s.databases, Redis: s.sharedRedis(), Logger: s.config.Logger, Now: time.Now,
+		DiskMB: int(s.config.AgentDisk >> 20), Reach: s.reach,
+		Meter: s.meter, Vitals: watched, Final: final, Databases: s.databases, Redis: s.sharedRedis(), Logger: s.config.Logger, Now: time.Now,
 	})
 	s.listener = listener.New(s.service, s.driver, s.workers, s.outputs, listener.Config{
 		Owner: owner, Batch: 100, Vitals: watched, Leftovers: s.scanner(owner, builder), Logger: s.config.Logger,
@@ -361,6 +380,7 @@ func (s *Server) close() error {
 	if s.store != nil {
 		errs = append(errs, s.store.Close())
 	}
+	errs = append(errs, s.closeTraces())
 	if s.blobs != nil {
 		errs = append(errs, s.blobs.Close())
 	}

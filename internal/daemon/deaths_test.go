@@ -125,6 +125,7 @@ type mortal struct {
 	images    *dockertest.Registry
 	client    *client.Client
 	key       string
+	secrets   []wire.Secret // of what is deployed
 	child     *exec.Cmd
 	ended     chan struct{}
 	said      bytes.Buffer
@@ -341,7 +342,7 @@ func (m *mortal) deployImage(name string) string {
 
 func (m *mortal) deploySource(name string) string {
 	ctx := m.t.Context()
-	d, err := m.client.CreateDeployment(ctx, wire.DeploymentCreateRequest{Name: name, Source: "internal_source"})
+	d, err := m.client.CreateDeployment(ctx, wire.DeploymentCreateRequest{Name: name, Source: "internal_source", Secrets: m.secrets})
 	must(m.t, err)
 	app := m.t.TempDir()
 	must(m.t, os.WriteFile(filepath.Join(app, "langgraph.json"), []byte(`{"graphs":{"a":"./a.ts:a"}}`), 0o600))

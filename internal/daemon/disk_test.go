@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/api/wire"
 	"github.com/slipwayhq/slipway/build/kind"
 	"github.com/slipwayhq/slipway/client"
 	"github.com/slipwayhq/slipway/driver/drivertest"
@@ -61,7 +63,9 @@ func (w *world) runs(name string) (id, url string) {
 	w.t.Helper()
 	id, object := w.create(name)
 	w.t.Cleanup(func() {
-		must(w.t, w.client.DeleteDeployment(context.Background(), id, client.DeleteOptions{Now: true}))
+		if err := w.client.DeleteDeployment(context.Background(), id, client.DeleteOptions{Now: true}); !client.IsNotFound(err) {
+			must(w.t, err)
+		}
 		must(w.t, w.client.WaitGone(context.Background(), id))
 	})
 	w.deploy(id, object)
@@ -149,4 +153,47 @@ func (w *world) free() int64 {
 	var s unix.Statfs_t
 	must(w.t, unix.Statfs(w.config.Data, &s))
 	return int64(s.Bavail) * s.Bsize
+}
+
+// On a disk that is full a DELETE is taken, and makes room; what needs more than
+// that is told why it is refused.
+func TestDeleteOnAFullDisk(t *testing.T) {
+	w := onSmallDisk(t)
+	id, _ := w.runs("agent")
+	filler := filepath.Join(w.config.Data, "filler")
+	fill := func() {
+		f, err := os.OpenFile(filler, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+		must(t, err)
+		defer f.Close()
+		for err == nil {
+			_, err = f.Write(make([]byte, 64<<10))
+		}
+		if !errors.Is(err, unix.ENOSPC) {
+			t.Fatal(err)
+		}
+	}
+	fill()
+	must(t, w.client.DeleteDeployment(t.Context(), id, client.DeleteOptions{Now: true}))
+	testsignal.Until(t, "nothing to be left", func() bool {
+		d, err := w.client.Deletion(t.Context(), id)
+		return err == nil && d.State == string(slipway.DeletionDone)
+	})
+	if !w.log.says("what was set aside for the store is used") {
+		t.Error("the disk was not full")
+	}
+	var refused *client.Error
+	for refused == nil { // until the store has filled what it has of its own
+		fill()
+		_, err := w.client.CreateDeployment(t.Context(), wire.DeploymentCreateRequest{Name: fmt.Sprint("another-", w.free()), Source: "internal_source"})
+		refused, _ = errors.AsType[*client.Error](err)
+	}
+	if refused.Status != http.StatusInsufficientStorage || !strings.Contains(refused.Error(), "Free space") {
+		t.Errorf("refused with %v", refused)
+	}
+	must(t, os.Remove(filler))
+	w.runs("third")
+	testsignal.Until(t, "room to be set aside again", func() bool {
+		_, err := os.Stat(filepath.Join(w.config.Data, "slipway.db-spare"))
+		return err == nil
+	})
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway/registry"
+	"github.com/slipwayhq/slipway/trace/langsmith"
 )
 
 // idleFor is how long a connection is kept that asks for nothing.
@@ -109,8 +110,10 @@ func (h handshakes) Handle(ctx context.Context, r slog.Record) error {
 }
 
 // handle says who answers where.
-func (s *Server) handle(control http.Handler) {
-	s.doors.main.http.Handler = s.split(control)
+func (s *Server) handle(control, tracing http.Handler) {
+	traced := s.metrics.API(tracing)
+	s.doors.main.http.Handler = s.split(control, traced)
+	s.openInlets(traced)
 	if s.doors.agents != nil {
 		s.doors.agents.http.Handler = s.gateway
 	}
@@ -120,8 +123,8 @@ func (s *Server) handle(control http.Handler) {
 }
 
 // split sends a request to an agent, unless those have a port of their own, to
-// the registry or to the API.
-func (s *Server) split(control http.Handler) http.Handler {
+// the registry, to what takes traces or to the API.
+func (s *Server) split(control, traced http.Handler) http.Handler {
 	apart, counted := s.doors.agents != nil, s.metrics.API(control)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -129,6 +132,8 @@ func (s *Server) split(control http.Handler) http.Handler {
 			s.gateway.ServeHTTP(w, r)
 		case registry.Matches(r):
 			s.images.ServeHTTP(w, r)
+		case langsmith.Matches(r):
+			traced.ServeHTTP(w, r)
 		default:
 			counted.ServeHTTP(w, r)
 		}
@@ -174,13 +179,19 @@ func (s *Server) serve() {
 // does.
 func (s *Server) finish(ctx context.Context) {
 	var ending sync.WaitGroup
-	for _, d := range s.doors.all() {
+	end := func(server *http.Server) {
 		ending.Go(func() {
-			if err := d.http.Shutdown(ctx); err != nil {
+			if err := server.Shutdown(ctx); err != nil {
 				s.config.Logger.Warn("requests are cut that did not end in time", slog.Duration("after", finishWithin))
-				_ = d.http.Close()
+				_ = server.Close()
 			}
 		})
+	}
+	for _, d := range s.doors.all() {
+		end(d.http)
+	}
+	for _, i := range s.inlets.all() {
+		end(i.http)
 	}
 	ending.Wait()
 }

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -14,12 +15,9 @@ import (
 
 // openEngine opens a client of the engine, nil if there is to be none. It need
 // not run: what needs it waits.
-func (s *Server) openEngine(owner string) (err error) {
-	if s.config.DockerHost == "" {
-		return nil
-	}
-	if s.engine, err = engine.Open(s.config.DockerHost); err == nil {
-		s.engine.Owner = owner
+func (s *Server) openEngine(context.Context) (err error) {
+	if s.config.DockerHost != "" {
+		s.engine, err = engine.Open(s.config.DockerHost)
 	}
 	return err
 }

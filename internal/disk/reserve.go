@@ -37,8 +37,8 @@ func (r Reserve) Refuse() error {
 const lookEvery = 5 * time.Second
 
 // Watch says in the log when there is too little left, and when there is enough
-// again, until ctx ends.
-func (r Reserve) Watch(ctx context.Context, log *slog.Logger) {
+// again, until ctx ends. After each look that finds enough it calls roomy.
+func (r Reserve) Watch(ctx context.Context, log *slog.Logger, roomy func()) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for was := false; ; {
@@ -50,7 +50,9 @@ func (r Reserve) Watch(ctx context.Context, log *slog.Logger) {
 		case was && !low:
 			log.Info("the disk has room again", attrs...)
 		}
-		was = low
+		if was = low; !low {
+			roomy()
+		}
 		select {
 		case <-ctx.Done():
 			return

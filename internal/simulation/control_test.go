@@ -34,6 +34,7 @@ func (c *control) start() {
 	c.service = service.New(c.w.store, c.w.blobs, c.w.images, c.w.ring, service.Config{
 		URL: func(slug string) string { return "http://slipway.test/d/" + slug }, Logger: c.w.log,
 		ScalePace: slipway.Pace{Up: 1, Down: 1}, Undo: undo, Unroute: c.w.unroute,
+		Tracing: service.Tracing{Runs: c.w.traces},
 	})
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	ctx, s := c.ctx, c.service
@@ -147,9 +148,9 @@ func (c *control) Assignments(ctx context.Context, after slipway.DeploymentID, l
 	})
 }
 
-func (c *control) Environment(ctx context.Context, l slipway.Lease, r slipway.RevisionID) ([]slipway.EnvVar, error) {
+func (c *control) Environment(ctx context.Context, l slipway.Lease, r slipway.RevisionID, reach string) ([]slipway.EnvVar, error) {
 	return ask(ctx, c, func(ctx context.Context, s *service.Service) ([]slipway.EnvVar, error) {
-		return s.Environment(ctx, l, r)
+		return s.Environment(ctx, l, r, reach)
 	})
 }
 

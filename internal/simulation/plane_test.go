@@ -283,8 +283,8 @@ func (m mortalSync) Assignments(ctx context.Context, after slipway.DeploymentID,
 	return live(m.p, "Assignments", func() ([]slipway.Assignment, error) { return m.control.Assignments(ctx, after, limit) })
 }
 
-func (m mortalSync) Environment(ctx context.Context, l slipway.Lease, r slipway.RevisionID) ([]slipway.EnvVar, error) {
-	return live(m.p, "Environment", func() ([]slipway.EnvVar, error) { return m.control.Environment(ctx, l, r) })
+func (m mortalSync) Environment(ctx context.Context, l slipway.Lease, r slipway.RevisionID, reach string) ([]slipway.EnvVar, error) {
+	return live(m.p, "Environment", func() ([]slipway.EnvVar, error) { return m.control.Environment(ctx, l, r, reach) })
 }
 
 func (m mortalSync) Login(ctx context.Context, l slipway.Lease) (slipway.Login, error) {

@@ -37,6 +37,7 @@ type world struct {
 	store   *watched
 	blobs   *blob.Folder
 	images  *registry.Registry
+	traces  *traces
 	ring    *secret.Keyring
 	control *control
 	builder *builder
@@ -69,6 +70,7 @@ type app struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, dir: folder(t), failed: map[string]bool{}, apps: map[slipway.DeploymentID]*app{}}
+	w.traces = &traces{left: map[slipway.ProjectID]int{}}
 	w.said = &diary{}
 	w.watch = &watchdog{w: w}
 	w.log = slog.New(watchedLog{slog.NewTextHandler(w.said, &slog.HandlerOptions{Level: slog.LevelDebug}), w.watch})
@@ -429,7 +431,9 @@ func (w *world) unroute(d slipway.DeploymentID, generation int64) {
 }
 
 // delete leaves nothing, and putAside all but what runs.
-func (w *world) delete(a *app) bool   { return w.erase(a, slipway.DeleteOptions{Now: true}) }
+func (w *world) delete(a *app) bool {
+	return w.erase(a, slipway.DeleteOptions{Now: true, TracingProject: true})
+}
 func (w *world) putAside(a *app) bool { return w.erase(a, slipway.DeleteOptions{}) }
 
 func (w *world) erase(a *app, o slipway.DeleteOptions) bool {
@@ -778,6 +782,7 @@ func (w *world) clear() {
 		}
 	})
 	ctx := context.Background()
+	w.clearProjects(ctx)
 	running, err1 := w.fake.Remains(ctx, "")
 	built, err2 := w.builder.Remains(ctx)
 	pushed, err3 := w.images.Remains(ctx, "")
@@ -789,6 +794,18 @@ func (w *world) clear() {
 	if err := errors.Join(err1, err2, err3, err4, err5); err != nil || len(uploads) > 0 {
 		w.fault("a scan finds uploads of %v, %v", uploads, err)
 	}
+}
+
+// clearProjects deletes those that deployments left.
+func (w *world) clearProjects(ctx context.Context) {
+	s, _ := w.control.current()
+	left, err := s.ListProjects(ctx, w.who, slipway.ProjectFilter{})
+	must(w.t, err)
+	for _, p := range left {
+		must(w.t, s.DeleteProject(ctx, w.who, p.ID))
+	}
+	w.settle()
+	w.traces.check(w)
 }
 
 // describe says how everything stands.

@@ -27,6 +27,27 @@ func (q *Queries) CountReservations(ctx context.Context, arg CountReservationsPa
 	return count, err
 }
 
+const deleteDeletions = `-- name: DeleteDeletions :execrows
+DELETE FROM deletions WHERE deployment_id IN (
+    SELECT d.deployment_id FROM deletions d
+    WHERE d.done_at < CAST($1 AS bigint)
+    ORDER BY d.done_at LIMIT CAST($2 AS bigint)
+)
+`
+
+type DeleteDeletionsParams struct {
+	Before  int64
+	MaxRows int64
+}
+
+func (q *Queries) DeleteDeletions(ctx context.Context, arg DeleteDeletionsParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, deleteDeletions, arg.Before, arg.MaxRows)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const getDeletion = `-- name: GetDeletion :one
 SELECT receipt FROM deletions WHERE deployment_id = $1
 `
@@ -39,12 +60,13 @@ func (q *Queries) GetDeletion(ctx context.Context, deploymentID string) (string,
 }
 
 const insertDeletion = `-- name: InsertDeletion :exec
-INSERT INTO deletions (deployment_id, workspace_id, done_at, receipt) VALUES ($1, $2, $3, $4)
+INSERT INTO deletions (deployment_id, workspace_id, name, done_at, receipt) VALUES ($1, $2, $3, $4, $5)
 `
 
 type InsertDeletionParams struct {
 	DeploymentID string
 	WorkspaceID  string
+	Name         string
 	DoneAt       int64
 	Receipt      string
 }
@@ -53,6 +75,7 @@ func (q *Queries) InsertDeletion(ctx context.Context, arg InsertDeletionParams) 
 	_, err := q.db.ExecContext(ctx, insertDeletion,
 		arg.DeploymentID,
 		arg.WorkspaceID,
+		arg.Name,
 		arg.DoneAt,
 		arg.Receipt,
 	)
@@ -124,6 +147,47 @@ func (q *Queries) ListDeletedDeployments(ctx context.Context, arg ListDeletedDep
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listDeletionsNamed = `-- name: ListDeletionsNamed :many
+SELECT receipt FROM deletions WHERE workspace_id = $1 AND name = $2
+ORDER BY done_at DESC, deployment_id DESC
+LIMIT CAST($4 AS bigint) OFFSET CAST($3 AS bigint)
+`
+
+type ListDeletionsNamedParams struct {
+	WorkspaceID string
+	Name        string
+	Skip        int64
+	MaxRows     int64
+}
+
+func (q *Queries) ListDeletionsNamed(ctx context.Context, arg ListDeletionsNamedParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, listDeletionsNamed,
+		arg.WorkspaceID,
+		arg.Name,
+		arg.Skip,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var receipt string
+		if err := rows.Scan(&receipt); err != nil {
+			return nil, err
+		}
+		items = append(items, receipt)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
@@ -217,4 +281,15 @@ func (q *Queries) NextPurge(ctx context.Context) (int64, error) {
 	var at int64
 	err := row.Scan(&at)
 	return at, err
+}
+
+const oldestDeletion = `-- name: OldestDeletion :one
+SELECT done_at FROM deletions ORDER BY done_at LIMIT 1
+`
+
+func (q *Queries) OldestDeletion(ctx context.Context) (int64, error) {
+	row := q.db.QueryRowContext(ctx, oldestDeletion)
+	var done_at int64
+	err := row.Scan(&done_at)
+	return done_at, err
 }

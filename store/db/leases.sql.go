@@ -45,13 +45,13 @@ func (q *Queries) GetLease(ctx context.Context, id string) (GetLeaseRow, error) 
 
 const listDue = `-- name: ListDue :many
 SELECT due.id FROM (
-    SELECT d.id, d.next_at AS at FROM deployments d
+    SELECT d.id, d.next_at AS at, d.deleted_at FROM deployments d
     WHERE d.lease_until = 0 AND d.next_at IS NOT NULL AND d.next_at <= CAST($1 AS bigint) AND d.listener_id = ''
     UNION ALL
-    SELECT l.id, l.lease_until AS at FROM deployments l
+    SELECT l.id, l.lease_until AS at, l.deleted_at FROM deployments l
     WHERE l.lease_until > 0 AND l.lease_until <= CAST($1 AS bigint) AND l.listener_id = ''
 ) AS due
-ORDER BY due.at, due.id LIMIT CAST($2 AS bigint)
+ORDER BY CASE WHEN due.deleted_at > 0 THEN 1 ELSE 0 END, due.at, due.id LIMIT CAST($2 AS bigint)
 `
 
 type ListDueParams struct {
@@ -60,7 +60,7 @@ type ListDueParams struct {
 }
 
 // What is due and free: nobody holds it and its time has come, or its holder
-// has let it run out. What a listener runs is not for the data plane here.
+// has let it run out. What is being deleted has time. What a listener runs is not for the data plane here.
 func (q *Queries) ListDue(ctx context.Context, arg ListDueParams) ([]string, error) {
 	rows, err := q.db.QueryContext(ctx, listDue, arg.Now, arg.MaxRows)
 	if err != nil {

@@ -19,6 +19,7 @@ type APIKey struct {
 	ExpiresAt    int64
 	RevokedAt    int64
 	LastUsedAt   int64
+	Sealed       []byte
 }
 
 type AuditEvent struct {
@@ -36,6 +37,7 @@ type Deletion struct {
 	WorkspaceID  string
 	DoneAt       int64
 	Receipt      string
+	Name         string
 }
 
 type Deployment struct {
@@ -224,6 +226,11 @@ type TracingProject struct {
 	Kept         bool
 	CreatedAt    int64
 	Hidden       bool
+	Description  string
+	Extra        string
+	EndedAt      int64
+	DueAt        int64
+	Attempts     int64
 }
 
 type Upload struct {

@@ -23,7 +23,7 @@ func (q *Queries) DeleteProject(ctx context.Context, id string) (int64, error) {
 }
 
 const getProject = `-- name: GetProject :one
-SELECT id, workspace_id, name, deployment_id, kept, created_at, hidden FROM tracing_projects WHERE id = $1
+SELECT id, workspace_id, name, deployment_id, kept, created_at, hidden, description, extra, ended_at, due_at, attempts FROM tracing_projects WHERE id = $1
 `
 
 func (q *Queries) GetProject(ctx context.Context, id string) (TracingProject, error) {
@@ -37,12 +37,17 @@ func (q *Queries) GetProject(ctx context.Context, id string) (TracingProject, er
 		&i.Kept,
 		&i.CreatedAt,
 		&i.Hidden,
+		&i.Description,
+		&i.Extra,
+		&i.EndedAt,
+		&i.DueAt,
+		&i.Attempts,
 	)
 	return i, err
 }
 
 const getProjectByName = `-- name: GetProjectByName :one
-SELECT id, workspace_id, name, deployment_id, kept, created_at, hidden FROM tracing_projects WHERE workspace_id = $1 AND name = $2 AND NOT hidden
+SELECT id, workspace_id, name, deployment_id, kept, created_at, hidden, description, extra, ended_at, due_at, attempts FROM tracing_projects WHERE workspace_id = $1 AND name = $2 AND NOT hidden
 `
 
 type GetProjectByNameParams struct {
@@ -61,13 +66,18 @@ func (q *Queries) GetProjectByName(ctx context.Context, arg GetProjectByNamePara
 		&i.Kept,
 		&i.CreatedAt,
 		&i.Hidden,
+		&i.Description,
+		&i.Extra,
+		&i.EndedAt,
+		&i.DueAt,
+		&i.Attempts,
 	)
 	return i, err
 }
 
 const insertProject = `-- name: InsertProject :exec
-INSERT INTO tracing_projects (id, workspace_id, name, deployment_id, kept, created_at, hidden)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO tracing_projects (id, workspace_id, name, deployment_id, kept, created_at, hidden, description, extra, ended_at, due_at, attempts)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 `
 
 type InsertProjectParams struct {
@@ -78,6 +88,11 @@ type InsertProjectParams struct {
 	Kept         bool
 	CreatedAt    int64
 	Hidden       bool
+	Description  string
+	Extra        string
+	EndedAt      int64
+	DueAt        int64
+	Attempts     int64
 }
 
 func (q *Queries) InsertProject(ctx context.Context, arg InsertProjectParams) error {
@@ -89,6 +104,11 @@ func (q *Queries) InsertProject(ctx context.Context, arg InsertProjectParams) er
 		arg.Kept,
 		arg.CreatedAt,
 		arg.Hidden,
+		arg.Description,
+		arg.Extra,
+		arg.EndedAt,
+		arg.DueAt,
+		arg.Attempts,
 	)
 	return err
 }
@@ -102,10 +122,135 @@ func (q *Queries) KeepProjects(ctx context.Context, deploymentID sql.NullString)
 	return err
 }
 
+const listDueProjects = `-- name: ListDueProjects :many
+SELECT id, workspace_id, name, deployment_id, kept, created_at, hidden, description, extra, ended_at, due_at, attempts FROM tracing_projects WHERE due_at > 0 AND due_at <= $1
+ORDER BY due_at, id LIMIT CAST($2 AS bigint)
+`
+
+type ListDueProjectsParams struct {
+	Now     int64
+	MaxRows int64
+}
+
+func (q *Queries) ListDueProjects(ctx context.Context, arg ListDueProjectsParams) ([]TracingProject, error) {
+	rows, err := q.db.QueryContext(ctx, listDueProjects, arg.Now, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []TracingProject
+	for rows.Next() {
+		var i TracingProject
+		if err := rows.Scan(
+			&i.ID,
+			&i.WorkspaceID,
+			&i.Name,
+			&i.DeploymentID,
+			&i.Kept,
+			&i.CreatedAt,
+			&i.Hidden,
+			&i.Description,
+			&i.Extra,
+			&i.EndedAt,
+			&i.DueAt,
+			&i.Attempts,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listProjects = `-- name: ListProjects :many
+SELECT id, workspace_id, name, deployment_id, kept, created_at, hidden, description, extra, ended_at, due_at, attempts FROM tracing_projects
+WHERE workspace_id = $1 AND NOT hidden
+  AND (CAST($2 AS text) IS NULL OR deployment_id = CAST($2 AS text))
+  AND (CAST($3 AS text) IS NULL OR name = CAST($3 AS text))
+  AND (CAST($4 AS text) IS NULL OR lower(name) LIKE lower(CAST($4 AS text)) ESCAPE '!')
+  AND (CAST($5 AS text) IS NULL OR CAST($5 AS text) LIKE '%' || id || '%')
+ORDER BY created_at DESC, id DESC
+LIMIT CAST($7 AS bigint) OFFSET CAST($6 AS bigint)
+`
+
+type ListProjectsParams struct {
+	WorkspaceID  string
+	DeploymentID sql.NullString
+	Name         sql.NullString
+	Pattern      sql.NullString
+	Ids          sql.NullString
+	Skip         int64
+	MaxRows      int64
+}
+
+// Ids is a text that holds the wanted ones, since neither engine takes a list
+// that the other does.
+func (q *Queries) ListProjects(ctx context.Context, arg ListProjectsParams) ([]TracingProject, error) {
+	rows, err := q.db.QueryContext(ctx, listProjects,
+		arg.WorkspaceID,
+		arg.DeploymentID,
+		arg.Name,
+		arg.Pattern,
+		arg.Ids,
+		arg.Skip,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []TracingProject
+	for rows.Next() {
+		var i TracingProject
+		if err := rows.Scan(
+			&i.ID,
+			&i.WorkspaceID,
+			&i.Name,
+			&i.DeploymentID,
+			&i.Kept,
+			&i.CreatedAt,
+			&i.Hidden,
+			&i.Description,
+			&i.Extra,
+			&i.EndedAt,
+			&i.DueAt,
+			&i.Attempts,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const nextDueProject = `-- name: NextDueProject :one
+SELECT CAST(COALESCE(MIN(due_at), 0) AS bigint) AS at FROM tracing_projects WHERE due_at > 0
+`
+
+func (q *Queries) NextDueProject(ctx context.Context) (int64, error) {
+	row := q.db.QueryRowContext(ctx, nextDueProject)
+	var at int64
+	err := row.Scan(&at)
+	return at, err
+}
+
 const updateProject = `-- name: UpdateProject :execrows
 UPDATE tracing_projects SET name = $1, deployment_id = $2, kept = $3,
-    hidden = $4
-WHERE id = $5
+    hidden = $4, description = $5, extra = $6, ended_at = $7,
+    due_at = $8, attempts = $9
+WHERE id = $10
 `
 
 type UpdateProjectParams struct {
@@ -113,6 +258,11 @@ type UpdateProjectParams struct {
 	DeploymentID sql.NullString
 	Kept         bool
 	Hidden       bool
+	Description  string
+	Extra        string
+	EndedAt      int64
+	DueAt        int64
+	Attempts     int64
 	ID           string
 }
 
@@ -122,6 +272,11 @@ func (q *Queries) UpdateProject(ctx context.Context, arg UpdateProjectParams) (i
 		arg.DeploymentID,
 		arg.Kept,
 		arg.Hidden,
+		arg.Description,
+		arg.Extra,
+		arg.EndedAt,
+		arg.DueAt,
+		arg.Attempts,
 		arg.ID,
 	)
 	if err != nil {

@@ -60,8 +60,33 @@ func (q *Queries) DeleteWorkspaceKeys(ctx context.Context, workspaceID sql.NullS
 	return err
 }
 
+const getAgentKey = `-- name: GetAgentKey :one
+SELECT id, workspace_id, deployment_id, name, hash, scopes, created_at, expires_at, revoked_at, last_used_at, sealed FROM api_keys WHERE deployment_id = $1 AND sealed IS NOT NULL AND revoked_at = 0
+ORDER BY created_at DESC, id DESC LIMIT 1
+`
+
+// The newest one that nobody has revoked.
+func (q *Queries) GetAgentKey(ctx context.Context, deploymentID sql.NullString) (APIKey, error) {
+	row := q.db.QueryRowContext(ctx, getAgentKey, deploymentID)
+	var i APIKey
+	err := row.Scan(
+		&i.ID,
+		&i.WorkspaceID,
+		&i.DeploymentID,
+		&i.Name,
+		&i.Hash,
+		&i.Scopes,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+		&i.RevokedAt,
+		&i.LastUsedAt,
+		&i.Sealed,
+	)
+	return i, err
+}
+
 const getKey = `-- name: GetKey :one
-SELECT id, workspace_id, deployment_id, name, hash, scopes, created_at, expires_at, revoked_at, last_used_at FROM api_keys WHERE id = $1
+SELECT id, workspace_id, deployment_id, name, hash, scopes, created_at, expires_at, revoked_at, last_used_at, sealed FROM api_keys WHERE id = $1
 `
 
 func (q *Queries) GetKey(ctx context.Context, id string) (APIKey, error) {
@@ -78,12 +103,13 @@ func (q *Queries) GetKey(ctx context.Context, id string) (APIKey, error) {
 		&i.ExpiresAt,
 		&i.RevokedAt,
 		&i.LastUsedAt,
+		&i.Sealed,
 	)
 	return i, err
 }
 
 const getKeyByHash = `-- name: GetKeyByHash :one
-SELECT id, workspace_id, deployment_id, name, hash, scopes, created_at, expires_at, revoked_at, last_used_at FROM api_keys WHERE hash = $1
+SELECT id, workspace_id, deployment_id, name, hash, scopes, created_at, expires_at, revoked_at, last_used_at, sealed FROM api_keys WHERE hash = $1
 `
 
 func (q *Queries) GetKeyByHash(ctx context.Context, hash string) (APIKey, error) {
@@ -100,6 +126,7 @@ func (q *Queries) GetKeyByHash(ctx context.Context, hash string) (APIKey, error)
 		&i.ExpiresAt,
 		&i.RevokedAt,
 		&i.LastUsedAt,
+		&i.Sealed,
 	)
 	return i, err
 }
@@ -121,8 +148,8 @@ func (q *Queries) GetWorkspace(ctx context.Context, id string) (Workspace, error
 }
 
 const insertKey = `-- name: InsertKey :exec
-INSERT INTO api_keys (id, workspace_id, deployment_id, name, hash, scopes, created_at, expires_at, revoked_at, last_used_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+INSERT INTO api_keys (id, workspace_id, deployment_id, name, hash, scopes, created_at, expires_at, revoked_at, last_used_at, sealed)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 `
 
 type InsertKeyParams struct {
@@ -136,6 +163,7 @@ type InsertKeyParams struct {
 	ExpiresAt    int64
 	RevokedAt    int64
 	LastUsedAt   int64
+	Sealed       []byte
 }
 
 func (q *Queries) InsertKey(ctx context.Context, arg InsertKeyParams) error {
@@ -150,6 +178,7 @@ func (q *Queries) InsertKey(ctx context.Context, arg InsertKeyParams) error {
 		arg.ExpiresAt,
 		arg.RevokedAt,
 		arg.LastUsedAt,
+		arg.Sealed,
 	)
 	return err
 }
@@ -176,7 +205,7 @@ func (q *Queries) InsertWorkspace(ctx context.Context, arg InsertWorkspaceParams
 }
 
 const listKeys = `-- name: ListKeys :many
-SELECT id, workspace_id, deployment_id, name, hash, scopes, created_at, expires_at, revoked_at, last_used_at FROM api_keys
+SELECT id, workspace_id, deployment_id, name, hash, scopes, created_at, expires_at, revoked_at, last_used_at, sealed FROM api_keys
 WHERE CAST($1 AS text) IS NULL OR workspace_id = $1
 ORDER BY created_at DESC, id DESC
 LIMIT CAST($3 AS bigint) OFFSET CAST($2 AS bigint)
@@ -208,6 +237,7 @@ func (q *Queries) ListKeys(ctx context.Context, arg ListKeysParams) ([]APIKey, e
 			&i.ExpiresAt,
 			&i.RevokedAt,
 			&i.LastUsedAt,
+			&i.Sealed,
 		); err != nil {
 			return nil, err
 		}
@@ -313,7 +343,8 @@ SELECT
     (SELECT COUNT(*) FROM deployments AS d WHERE d.workspace_id = $1 AND d.gone_at = 0) AS deployments,
     (SELECT COUNT(*) FROM deployments AS t WHERE t.workspace_id = $1 AND t.gone_at > 0) AS deleted,
     (SELECT COUNT(*) FROM listeners AS l WHERE l.workspace_id = $1) AS listeners,
-    (SELECT COUNT(*) FROM tracing_projects AS p WHERE p.workspace_id = $1 AND NOT p.hidden) AS projects
+    (SELECT COUNT(*) FROM tracing_projects AS p WHERE p.workspace_id = $1 AND NOT p.hidden) AS projects,
+    (SELECT COUNT(*) FROM tracing_projects AS q WHERE q.workspace_id = $1 AND q.hidden AND q.deployment_id IS NULL) AS leaving
 `
 
 type WorkspaceRemainsRow struct {
@@ -321,6 +352,7 @@ type WorkspaceRemainsRow struct {
 	Deleted     int64
 	Listeners   int64
 	Projects    int64
+	Leaving     int64
 }
 
 // What a workspace owns and must not lose with it.
@@ -332,6 +364,7 @@ func (q *Queries) WorkspaceRemains(ctx context.Context, workspaceID string) (Wor
 		&i.Deleted,
 		&i.Listeners,
 		&i.Projects,
+		&i.Leaving,
 	)
 	return i, err
 }

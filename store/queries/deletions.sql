@@ -17,7 +17,22 @@ SELECT COUNT(*) FROM deployments
 WHERE reserved_slug = sqlc.arg(slug) AND reserved_slug <> '' AND workspace_id <> sqlc.arg(workspace_id);
 
 -- name: InsertDeletion :exec
-INSERT INTO deletions (deployment_id, workspace_id, done_at, receipt) VALUES ($1, $2, $3, $4);
+INSERT INTO deletions (deployment_id, workspace_id, name, done_at, receipt) VALUES ($1, $2, $3, $4, $5);
 
 -- name: GetDeletion :one
 SELECT receipt FROM deletions WHERE deployment_id = $1;
+
+-- name: ListDeletionsNamed :many
+SELECT receipt FROM deletions WHERE workspace_id = sqlc.arg(workspace_id) AND name = sqlc.arg(name)
+ORDER BY done_at DESC, deployment_id DESC
+LIMIT CAST(sqlc.arg(max_rows) AS bigint) OFFSET CAST(sqlc.arg(skip) AS bigint);
+
+-- name: OldestDeletion :one
+SELECT done_at FROM deletions ORDER BY done_at LIMIT 1;
+
+-- name: DeleteDeletions :execrows
+DELETE FROM deletions WHERE deployment_id IN (
+    SELECT d.deployment_id FROM deletions d
+    WHERE d.done_at < CAST(sqlc.arg(before) AS bigint)
+    ORDER BY d.done_at LIMIT CAST(sqlc.arg(max_rows) AS bigint)
+);

@@ -16,7 +16,8 @@ SELECT
     (SELECT COUNT(*) FROM deployments AS d WHERE d.workspace_id = sqlc.arg(workspace_id) AND d.gone_at = 0) AS deployments,
     (SELECT COUNT(*) FROM deployments AS t WHERE t.workspace_id = sqlc.arg(workspace_id) AND t.gone_at > 0) AS deleted,
     (SELECT COUNT(*) FROM listeners AS l WHERE l.workspace_id = sqlc.arg(workspace_id)) AS listeners,
-    (SELECT COUNT(*) FROM tracing_projects AS p WHERE p.workspace_id = sqlc.arg(workspace_id) AND NOT p.hidden) AS projects;
+    (SELECT COUNT(*) FROM tracing_projects AS p WHERE p.workspace_id = sqlc.arg(workspace_id) AND NOT p.hidden) AS projects,
+    (SELECT COUNT(*) FROM tracing_projects AS q WHERE q.workspace_id = sqlc.arg(workspace_id) AND q.hidden AND q.deployment_id IS NULL) AS leaving;
 
 -- name: DeleteWorkspace :execrows
 DELETE FROM workspaces WHERE id = $1;
@@ -25,14 +26,19 @@ DELETE FROM workspaces WHERE id = $1;
 DELETE FROM api_keys WHERE workspace_id = $1;
 
 -- name: InsertKey :exec
-INSERT INTO api_keys (id, workspace_id, deployment_id, name, hash, scopes, created_at, expires_at, revoked_at, last_used_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+INSERT INTO api_keys (id, workspace_id, deployment_id, name, hash, scopes, created_at, expires_at, revoked_at, last_used_at, sealed)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 
 -- name: GetKeyByHash :one
 SELECT * FROM api_keys WHERE hash = $1;
 
 -- name: GetKey :one
 SELECT * FROM api_keys WHERE id = $1;
+
+-- The newest one that nobody has revoked.
+-- name: GetAgentKey :one
+SELECT * FROM api_keys WHERE deployment_id = $1 AND sealed IS NOT NULL AND revoked_at = 0
+ORDER BY created_at DESC, id DESC LIMIT 1;
 
 -- name: ListKeys :many
 SELECT * FROM api_keys

@@ -97,7 +97,7 @@ func testDropLogs(t *testing.T, w *world) {
 
 func testDeletionReceipts(t *testing.T, w *world) {
 	full := slipway.DeletionReceipt{
-		Deployment: "d", Workspace: w.workspace, Name: "app", State: slipway.DeletionDone, At: at(1), By: "key", GoneAt: at(2), PurgeAt: at(3), DoneAt: at(4),
+		Deployment: "d", Workspace: w.workspace, Name: "app", State: slipway.DeletionDone, At: at(1), By: "key", ByName: "of the CI", GoneAt: at(2), PurgeAt: at(3), DoneAt: at(4),
 		Items: []slipway.Item{{
 			Deployment: "d", Kind: slipway.ItemBundle, Ref: "b", CreatedAt: at(1), ReleasedAt: at(2), RemovedAt: at(3), VerifiedAt: at(4),
 			Shared: true, Attempts: 5, LastError: "<busy>", RetryAt: at(6),
@@ -111,4 +111,37 @@ func testDeletionReceipts(t *testing.T, w *world) {
 	w.update(func(tx slipway.Tx) error { return tx.InsertDeletionReceipt(full) })
 	equal(t, "receipt", read(w, get), full)
 	w.refused(nil, func(tx slipway.Tx) error { return tx.InsertDeletionReceipt(full) })
+}
+
+func testNamedReceipts(t *testing.T, w *world) {
+	oldest := func(tx slipway.Tx) (time.Time, error) { return tx.OldestDeletionReceipt() }
+	absent(w, oldest)
+	for n, r := range []slipway.DeletionReceipt{
+		{Deployment: "a", Workspace: w.workspace, Name: "app", DoneAt: at(1)},
+		{Deployment: "b", Workspace: w.workspace, Name: "app", DoneAt: at(2)},
+		{Deployment: "c", Workspace: w.workspace, Name: "other", DoneAt: at(3)},
+		{Deployment: "e", Workspace: "other", Name: "app", DoneAt: at(4)},
+	} {
+		r.State, r.At = slipway.DeletionDone, at(float64(n))
+		w.update(func(tx slipway.Tx) error { return tx.InsertDeletionReceipt(r) })
+	}
+	named := func(limit, offset int) (ids []slipway.DeploymentID) {
+		for _, r := range read(w, func(tx slipway.Tx) ([]slipway.DeletionReceipt, error) {
+			return tx.DeletionReceipts(w.workspace, "app", limit, offset)
+		}) {
+			ids = append(ids, r.Deployment)
+		}
+		return ids
+	}
+	equal(t, "of the name", named(0, 0), []slipway.DeploymentID{"b", "a"})
+	equal(t, "a page", named(1, 1), []slipway.DeploymentID{"a"})
+	equal(t, "the oldest", read(w, oldest), at(1))
+	for _, want := range []int{1, 1, 0} {
+		w.update(func(tx slipway.Tx) error {
+			n, err := tx.DeleteDeletionReceipts(at(3), 1)
+			equal(t, "removed", n, want)
+			return err
+		})
+	}
+	equal(t, "the oldest that is left", read(w, oldest), at(3))
 }

@@ -20,7 +20,7 @@ func testWorkspaces(t *testing.T, w *world) {
 func testKeys(t *testing.T, w *world) {
 	d := w.deployment("app", 0)
 	key := slipway.Key{
-		ID: newID[slipway.KeyID](), Workspace: w.workspace, Name: "ci", Hash: "aa", Deployment: d.ID,
+		ID: newID[slipway.KeyID](), Workspace: w.workspace, Name: "ci", Hash: "aa", Deployment: d.ID, Sealed: []byte{0, 255},
 		Scopes: slipway.DefaultScopes(), CreatedAt: at(1), ExpiresAt: at(2), RevokedAt: at(3), LastUsedAt: at(4),
 	}
 	filled(t, reflect.ValueOf(key), "Key")
@@ -41,6 +41,18 @@ func testKeys(t *testing.T, w *world) {
 		return tx.InsertKey(slipway.Key{ID: newID[slipway.KeyID](), Hash: "aa", CreatedAt: at(1)})
 	})
 
+	agents := func(tx slipway.Tx) (slipway.Key, error) { return tx.AgentKey(d.ID) }
+	absent(w, agents) // it is revoked
+	for _, k := range []slipway.Key{
+		{ID: newID[slipway.KeyID](), Hash: "old", Deployment: d.ID, Sealed: []byte{1}, CreatedAt: at(2)},
+		{ID: newID[slipway.KeyID](), Hash: "new", Deployment: d.ID, Sealed: []byte{2}, CreatedAt: at(3)},
+		{ID: newID[slipway.KeyID](), Hash: "not sealed", Deployment: d.ID, CreatedAt: at(4)},
+	} {
+		w.update(func(tx slipway.Tx) error { return tx.InsertKey(k) })
+	}
+	equal(t, "the agent's key", read(w, agents).Hash, "new")
+	absent(w, func(tx slipway.Tx) (slipway.Key, error) { return tx.AgentKey("no") })
+
 	w.update(func(tx slipway.Tx) error { return tx.RevokeKey(bare.ID, at(9)) })
 	w.update(func(tx slipway.Tx) error { return tx.RevokeKey(bare.ID, at(10)) })
 	w.update(func(tx slipway.Tx) error { return tx.TouchKey(bare.ID, at(8)) })
@@ -52,7 +64,7 @@ func testKeys(t *testing.T, w *world) {
 
 	w.update(func(tx slipway.Tx) error {
 		n, err := tx.DeleteDeploymentKeys(d.ID)
-		equal(t, "keys deleted", n, 1)
+		equal(t, "keys deleted", n, 4)
 		return err
 	})
 	absent(w, byHash("aa"))

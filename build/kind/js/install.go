@@ -15,9 +15,9 @@ import (
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/build/internal/content"
-	"github.com/slipwayhq/slipway/build/internal/durable"
 	"github.com/slipwayhq/slipway/build/kind"
 	"github.com/slipwayhq/slipway/build/toolchain"
+	"github.com/slipwayhq/slipway/internal/durable"
 )
 
 // installVersion is raised when the same manifest is to be installed anew.

@@ -13,8 +13,8 @@ import { request } from "node:http";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { after, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { after, mock, test } from "node:test";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const installed = { server: needed("SLIPWAY_TEST_SERVER_DIR"), app: needed("SLIPWAY_TEST_APP_DIR") };
@@ -195,6 +195,7 @@ test("stands by with state and port closed until it is released", async () => {
   assert.equal(await first.terminate(), 0);
   assert.equal(typeof (await control({ do: "release" })).state, "string");
   await launcher.says("slipway: serving");
+  assert.doesNotMatch(launcher.output, /no rehearsal/);
   assert.deepEqual(await control({ do: "state" }), { state: "serving" });
   assert.equal((await launcher.call("GET", "/threads/8a0b1c9e-0000-4000-8000-000000000001")).status, 200);
   assert.deepEqual(await control({ do: "release" }), { state: "serving" });
@@ -230,6 +231,64 @@ test("a graph that can not be loaded is found out while nothing is open", async 
   assert.equal(toldBy(launcher).code, "import_error");
   assert.deepEqual(readdirSync(stateDir), []);
 });
+
+// ---- runs ----
+
+/** The server's own operations on runs, told by us, in a time that stands still. */
+async function stillOperations() {
+  const { FileSystemOps, StreamManager } = await import(pathToFileURL(join(serverDir, "node_modules/@langchain/langgraph-api/dist/storage/ops.mjs")).href);
+  const { tellAtOnce } = await import(pathToFileURL(join(serverDir, "serve/queue.mjs")).href);
+  const table = { runs: {}, threads: {}, assistants: { echo: { assistant_id: "echo", graph_id: "echo", metadata: {}, config: {} } }, retry_counter: {} };
+  const { runs } = new FileSystemOps({ with: async (work) => work(table), withGenerator: (work) => work(table, { schedulePersist() {} }) });
+  tellAtOnce(runs, StreamManager);
+  return { runs, put: (id, options) => runs.put(id, "echo", { config: {} }, { ifNotExists: "create", ...options }) };
+}
+
+test("a worker learns of a run at once, and a reader of its end", { timeout: 30_000 }, async () => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"] });
+  try {
+    const { runs, put } = await stillOperations();
+    const queues = [runs.next(), runs.next()];
+    const [first, second] = queues.map((queue) => queue.next());
+    await put("run", { threadId: "thread" });
+    await put("behind", { threadId: "thread" });
+    await turnOfEvents();
+    mock.timers.tick(2); // not the half second that either would take by itself
+    const { value: turn } = await first;
+    assert.equal(turn.run.run_id, "run");
+
+    const stream = runs.stream.join("run", "thread", {});
+    const event = stream.next();
+    await runs.stream.publish({ runId: "run", event: "values", data: "one", resumable: false });
+    assert.equal((await event).value.data, "one");
+    const end = stream.next();
+    await runs.setStatus("run", "success");
+    const then = queues[0].next();
+    assert.equal((await end).done, true);
+    assert.equal((await Promise.race([then, second])).value.run.run_id, "behind"); // its thread is free
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test("a run that is due later is looked for", { timeout: 30_000 }, async () => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"] });
+  try {
+    const { runs, put } = await stillOperations();
+    const taken = runs.next().next();
+    await put("later", { afterSeconds: 5 });
+    for (const begun = Date.now(); Date.now() < begun + 7_000; ) {
+      await turnOfEvents();
+      mock.timers.tick(100);
+    }
+    assert.equal((await taken).value.run.run_id, "later");
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+/** Lets all that waits for nothing but promises go on. */
+const turnOfEvents = () => new Promise((resolve) => setImmediate(resolve));
 
 // ---- start ----
 
@@ -419,6 +478,28 @@ test("a stop waits for busy runs and their streams, answers meanwhile, and ignor
   assert.equal((await launcher.call("GET", "/ok")).status, 200);
   assert.equal(lastOf(await answer), "done: work");
   assert.equal(await launcher.ended, 0);
+});
+
+/** Posts, and tells when the last byte has been handed to the kernel. */
+function send(launcher, path, body) {
+  const post = request(launcher.url + path, { method: "POST", headers: { "content-type": "application/json" } });
+  const sent = Promise.all([once(post, "finish"), once(post, "socket").then(([socket]) => once(socket, "connect"))]);
+  const answer = once(post, "response").then(async ([response]) => (await response.toArray()).join(""));
+  answer.catch(() => {}); // it is looked at when all have been sent
+  post.end(JSON.stringify(body));
+  return { sent, answer };
+}
+
+test("a stop answers what was sent before it, though nothing of it has been read", async () => {
+  const launcher = await serve();
+  await launcher.call("POST", "/runs/wait", { assistant_id: "echo", ...says("warm") });
+  launcher.child.kill("SIGSTOP"); // as on a machine that has no time for it
+  const requests = ["one", "two", "three", "four"].map((text) => send(launcher, "/runs/wait", { assistant_id: "echo", ...says(text) }));
+  await Promise.all(requests.map(({ sent }) => sent));
+  launcher.child.kill("SIGTERM");
+  launcher.child.kill("SIGCONT");
+  for (const { answer } of requests) assert.match(await answer, /echo: (one|two|three|four)/);
+  assert.equal(await launcher.ended, 0, launcher.errors);
 });
 
 test("whatever a server answered before it stopped is there after it", async () => {

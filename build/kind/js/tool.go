@@ -13,8 +13,8 @@ import (
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/build/internal/command"
-	"github.com/slipwayhq/slipway/build/internal/durable"
 	"github.com/slipwayhq/slipway/build/toolchain"
+	"github.com/slipwayhq/slipway/internal/durable"
 )
 
 // patience with a silent program before the log says that it is at work.

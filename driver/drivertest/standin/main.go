@@ -65,7 +65,7 @@ func main() {
 	flag.DurationVar(&o.exitAfter, "exit-after", 0, "with -exit: serve this long before")
 	flag.DurationVar(&o.listenAfter, "listen-after", 0, "wait this long before listening")
 	flag.BoolVar(&o.mute, "mute", false, "never listen")
-	flag.BoolVar(&o.deaf, "deaf", false, "go on after SIGTERM")
+	flag.BoolVar(&o.deaf, "deaf", os.Getenv("STANDIN_DEAF") != "", "go on after SIGTERM")
 	flag.StringVar(&o.port, "port", os.Getenv("PORT"), "listen on this port")
 	flag.IntVar(&o.spare, "spare-threads", 0, "have so many threads ready, so that a bound on them stops children only")
 	flag.BoolVar(&o.child, "child", false, "be a forked child: only exist, and be deaf")

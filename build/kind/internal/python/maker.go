@@ -14,11 +14,11 @@ import (
 
 	"github.com/slipwayhq/slipway/build/appconfig"
 	"github.com/slipwayhq/slipway/build/internal/command"
-	"github.com/slipwayhq/slipway/build/internal/durable"
 	"github.com/slipwayhq/slipway/build/internal/failure"
 	"github.com/slipwayhq/slipway/build/kind"
 	"github.com/slipwayhq/slipway/build/kind/internal/shelf"
 	"github.com/slipwayhq/slipway/build/toolchain"
+	"github.com/slipwayhq/slipway/internal/durable"
 )
 
 // Format changes when the same app is to be installed differently.

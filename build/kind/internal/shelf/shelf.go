@@ -9,8 +9,8 @@ import (
 	"os"
 	"time"
 
-	"github.com/slipwayhq/slipway/build/internal/durable"
 	"github.com/slipwayhq/slipway/build/internal/keylock"
+	"github.com/slipwayhq/slipway/internal/durable"
 )
 
 // Shelf makes folders below a folder for temporary things, on the same file

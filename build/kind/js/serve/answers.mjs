@@ -4,6 +4,7 @@ import { subscribe } from "node:diagnostics_channel";
 import { EventEmitter } from "node:events";
 
 export class Answers extends EventEmitter {
+  begun = 0; // so many requests
   #open = new Set();
   #server;
 
@@ -14,11 +15,22 @@ export class Answers extends EventEmitter {
 
   #begin(response, server) {
     this.#server ??= server;
+    this.begun += 1;
     this.#open.add(response);
+    this.#tellOfHead(response);
     response.once("close", () => {
       this.#open.delete(response);
       this.emit("change");
     });
+  }
+
+  /** Node itself does not tell when an answer begins. */
+  #tellOfHead(response) {
+    const { writeHead } = response;
+    response.writeHead = (...all) => {
+      setImmediate(() => this.emit("change"));
+      return writeHead.apply(response, all);
+    };
   }
 
   /** Takes no more connections, and closes those that carry nothing. */

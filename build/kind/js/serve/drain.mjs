@@ -1,28 +1,45 @@
 // The way to a good end:
 //
-//   wait for busy runs ──▶ at the limit, cancel them ──▶ let answers under way end ──▶ caller exits
+//   take in what was sent ──▶ wait for busy runs ──▶ at the limit, cancel them ──▶ let answers under way end ──▶ caller exits
 //
-// The server answers everything until the runs are done: who may not create new ones is the gateway's
+// A request may have been sent long before the signal and not been read, where the machine has no time for
+// us; to close its connection would lose it. The server answers everything until the runs are done: who may not create new ones is the gateway's
 // to decide. Nothing here sleeps for a fixed time, and an idle server is drained at once. At most
 // limit + CANCEL_GRACE + ANSWER_GRACE + TRACE_GRACE pass.
 
 import { once } from "node:events";
-import { setTimeout as pause } from "node:timers/promises";
+import { setImmediate as turn, setTimeout as pause } from "node:timers/promises";
 
 import { info, warn } from "./log.mjs";
 import { busyRuns, endInterrupted, isBusy } from "./runs.mjs";
 
 const CANCEL_GRACE = 2_000; // for a cancelled run to notice
-const ANSWER_GRACE = 1_000; // a stream ends up to 500 ms after its run: the server looks that often
+const ANSWER_GRACE = 1_000; // a stream that nobody ends (queue.mjs) ends up to 500 ms after its run
 const TRACE_GRACE = 1_000;
+const IDLE_TURNS = 10;
 
 export async function drain({ server, ops, records, state, answers, limit }) {
+  const begun = performance.now();
   const isIdle = () => !isBusy(records, new Date());
+  await takeIn(answers, Math.min(limit, ANSWER_GRACE));
   const isQuiet = isIdle() && state.isQuietFor(ANSWER_GRACE);
-  if (!(await until(isIdle, state, limit))) await cancel({ ops, records, state, isIdle });
+  if (!(await until(isIdle, state, limit - (performance.now() - begun)))) await cancel({ ops, records, state, isIdle });
   answers.refuseMore();
   await until(() => !answers.areOpen({ onlyUnbegun: isQuiet }), answers, ANSWER_GRACE);
   await Promise.race([server.flushTraces(), pause(TRACE_GRACE)]);
+}
+
+/**
+ * In one turn of the event loop a connection is accepted, in a later one its request is read; a run may come of
+ * it. Once some turns have brought none, none is left that was sent before.
+ */
+async function takeIn(answers, ms) {
+  const end = performance.now() + ms;
+  for (let idle = 0, seen = answers.begun; idle < IDLE_TURNS && performance.now() < end; idle = answers.begun === seen ? idle + 1 : 0) {
+    seen = answers.begun;
+    await turn();
+  }
+  await until(() => !answers.areOpen({ onlyUnbegun: true }), answers, end - performance.now());
 }
 
 async function cancel({ ops, records, state, isIdle }) {
@@ -38,7 +55,7 @@ async function cancel({ ops, records, state, isIdle }) {
 
 /** Resolves to whether the condition came true within ms. It is looked at after each change, never by the clock. */
 async function until(condition, emitter, ms) {
-  const signal = AbortSignal.timeout(ms);
+  const signal = AbortSignal.timeout(Math.max(0, Math.round(ms)));
   while (!condition()) {
     if (signal.aborted) return false;
     await once(emitter, "change", { signal }).catch(() => {});

@@ -10,6 +10,8 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { seemLocal } from "./door.mjs";
 import { Mistake } from "./failure.mjs";
 import { info, warn } from "./log.mjs";
+import { tellAtOnce } from "./queue.mjs";
+import { rehearse } from "./rehearsal.mjs";
 import { shareWithApp } from "./resolve.mjs";
 import { freeName } from "./socket.mjs";
 
@@ -53,11 +55,14 @@ export async function loadServer(location, entry) {
   const part = (path) => import(pathToFileURL(join(location.dir, "dist", path)).href);
   const { startServer, StartServerSchema } = await part("server.mjs");
   const persistence = await part("storage/persist.mjs");
-  const { FileSystemOps } = await part("storage/ops.mjs");
+  const { FileSystemOps, StreamManager } = await part("storage/ops.mjs");
   checkParts(location, persistence, FileSystemOps, startServer);
   (await import("tsx/esm/api")).register();
+  const { checkLangGraphSemver } = await part("semver/index.mjs");
+  await checkLangGraphSemver(); // startServer begins with it: what it has tsx compile is then there
   info("server loaded", { package: PACKAGE, version: location.version, of: location.isApps ? "the app" : "Slipway" });
-  return new Server({ startServer, StartServerSchema, ...persistence, FileSystemOps, core: packageFrom(entry, SHARED[0]) });
+  const [core, langgraph] = SHARED.map((name) => packageFrom(entry, name));
+  return new Server({ startServer, StartServerSchema, ...persistence, FileSystemOps, StreamManager, core, langgraph });
 }
 
 /** One copy of the framework for both sides, as in an app that lists the server: theirs, if it fits. */
@@ -82,6 +87,8 @@ function checkParts({ version }, { FileSystemPersistence, serialize, deserialize
   if (!fits) throw new Mistake(`${PACKAGE} ${version} is not built as this launcher expects`);
 }
 
+const isTraced = () => TRACING.some((name) => process.env[name] === "true");
+
 class Server {
   #parts;
 
@@ -105,12 +112,19 @@ class Server {
   /** The table of runs and threads, ours to sweep and to watch, and the operations on it. */
   async openRecords() {
     const table = await new this.Persistence(".langgraphjs_ops.json", EMPTY_RECORDS).initialize();
-    return { ops: new this.#parts.FileSystemOps(table), records: table.data };
+    const ops = new this.#parts.FileSystemOps(table);
+    tellAtOnce(ops.runs, this.#parts.StreamManager);
+    return { ops, records: table.data };
+  }
+
+  /** For the first run to be as quick as others. Not where runs are traced: this one is nobody's. */
+  async rehearse() {
+    if (!isTraced()) await rehearse(this.#parts.langgraph);
   }
 
   /** Traces are sent in the background; only the app's own copy of the core knows which are left. */
   async flushTraces() {
-    if (!TRACING.some((name) => process.env[name] === "true") || !this.#parts.core) return;
+    if (!isTraced() || !this.#parts.core) return;
     const file = join(this.#parts.core.dir, "dist/callbacks/promises.js");
     await import(pathToFileURL(file).href).then(({ awaitAllCallbacks }) => awaitAllCallbacks()).catch(() => {});
   }

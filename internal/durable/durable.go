@@ -34,7 +34,7 @@ func Publish(made, final string) error {
 	if err := os.Rename(made, final); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(final))
+	return Sync(filepath.Dir(final))
 }
 
 // freeze takes the right to write from all but the topmost folder, which could
@@ -99,12 +99,13 @@ func flush(dir string) error {
 	return unix.Syncfs(int(folder.Fd()))
 }
 
-func syncFolder(dir string) error {
-	folder, err := os.Open(dir)
+// Sync has a file, or the names in a folder, on the disk.
+func Sync(path string) error {
+	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	return errors.Join(folder.Sync(), folder.Close())
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // Remove takes a folder away by way of tmp, and returns when it has seen that it
@@ -119,7 +120,7 @@ func Remove(dir, tmp string) error {
 	if err != nil && !removal.Absent(err) {
 		return fmt.Errorf("set aside what is to be removed: %w", removal.Explain(err))
 	}
-	return errors.Join(syncFolder(filepath.Dir(dir)), Discard(grave), removal.Gone(dir))
+	return errors.Join(Sync(filepath.Dir(dir)), Discard(grave), removal.Gone(dir))
 }
 
 // Discard removes a folder, read-only parts included.

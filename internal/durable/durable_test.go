@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/slipwayhq/slipway/build/internal/durable"
+	"github.com/slipwayhq/slipway/internal/durable"
 )
 
 func TestPublishAndRemove(t *testing.T) {

@@ -1,0 +1,187 @@
+package daemon_test
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	dockerclient "github.com/moby/moby/client"
+	"golang.org/x/sys/unix"
+
+	"github.com/slipwayhq/slipway/api/wire"
+	"github.com/slipwayhq/slipway/client"
+	"github.com/slipwayhq/slipway/driver/drivertest"
+	"github.com/slipwayhq/slipway/internal/dockertest"
+	"github.com/slipwayhq/slipway/internal/testsignal"
+)
+
+// deletionFault keeps a deployment from being deleted, or is in the way of it.
+type deletionFault struct {
+	// cause brings the fault about, and returns what ends it; nil if that is not
+	// for us to do.
+	cause func(m *mortal, id string) (mend func())
+	shown string // as the reason, "" if there is none to show
+	deaf  bool   // the agent does not end when it is asked to
+}
+
+// folder is where the state of a deployment lies.
+func (m *mortal) folder(id string) string {
+	return filepath.Join(m.data, "deployments", id, "state")
+}
+
+var processFaults = map[string]deletionFault{
+	"a file is immutable": {shown: "chattr -i", cause: func(m *mortal, id string) func() {
+		f, err := os.Open(filepath.Join(m.folder(id), "threads"))
+		must(m.t, err)
+		m.t.Cleanup(func() { f.Close() })
+		const immutable = 0x10
+		if err := unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, immutable); err != nil {
+			m.t.Skipf("files can not be made immutable here: %v", err)
+		}
+		return func() { must(m.t, unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, 0)) }
+	}},
+	"something is mounted": {shown: "umount it", cause: func(m *mortal, id string) func() {
+		path := filepath.Join(m.folder(id), "mounted")
+		must(m.t, os.Mkdir(path, 0o700))
+		return m.mount(path, path, 0)
+	}},
+	"it can not be written": {shown: "mounted read-only", cause: func(m *mortal, id string) func() {
+		path := filepath.Join(m.folder(id), "read-only")
+		must(m.t, os.Mkdir(path, 0o700))
+		must(m.t, os.WriteFile(filepath.Join(path, "file"), nil, 0o600))
+		return m.mount(path, path, unix.MS_RDONLY)
+	}},
+	"it does not end when it is asked to": {deaf: true},
+	"it is gone, with its folder": {cause: func(m *mortal, id string) func() {
+		_, pid := m.ask("app", http.MethodGet, "/pid")
+		must(m.t, os.RemoveAll(filepath.Dir(m.folder(id))))
+		number, err := strconv.Atoi(pid)
+		must(m.t, err)
+		must(m.t, syscall.Kill(number, syscall.SIGKILL))
+		return nil
+	}},
+	"its folder is gone, and it runs": {cause: func(m *mortal, id string) func() {
+		must(m.t, os.RemoveAll(filepath.Dir(m.folder(id))))
+		return nil
+	}},
+}
+
+var containerFaults = map[string]deletionFault{
+	"the engine is down": {shown: "docker.sock", cause: func(m *mortal, _ string) func() {
+		m.engine.Down()
+		return func() { must(m.t, m.engine.Up()) }
+	}},
+	"its container is gone": {cause: func(m *mortal, id string) func() {
+		c, ctx := m.engine.Client(m.t), m.t.Context()
+		of := make(dockerclient.Filters).Add("label", "slipway.deployment="+id)
+		found, err := c.ContainerList(ctx, dockerclient.ContainerListOptions{All: true, Filters: of})
+		must(m.t, err)
+		for _, container := range found.Items {
+			_, err := c.ContainerRemove(ctx, container.ID, dockerclient.ContainerRemoveOptions{Force: true})
+			must(m.t, err)
+		}
+		return nil
+	}},
+}
+
+// A deletion that something is in the way of says what, tries again, and ends
+// once that is over. The neighbour does not notice.
+func TestFaultsOfADeletion(t *testing.T) {
+	if testing.Short() {
+		t.Skip("real processes and an engine are met")
+	}
+	if os.Getuid() != 0 {
+		t.Skip("only root can mount a disk")
+	}
+	binary := mortalBinary(t)
+	program, err := drivertest.BuildStandin(t.TempDir())
+	must(t, err)
+	t.Run("processes", func(t *testing.T) {
+		t.Parallel()
+		newMortal(t, binary, program, nil).meet(processFaults)
+	})
+	t.Run("containers", func(t *testing.T) {
+		t.Parallel()
+		newMortal(t, binary, program, dockertest.Start(t)).meet(containerFaults)
+	})
+}
+
+func (m *mortal) meet(faults map[string]deletionFault) {
+	for name, f := range faults {
+		m.t.Run(name, func(t *testing.T) {
+			one := *m
+			one.t = t
+			one.meets(f)
+		})
+	}
+}
+
+// mount mounts a folder on another, and returns what ends that.
+func (m *mortal) mount(from, to string, flags uintptr) (unmount func()) {
+	must(m.t, unix.Mount(from, to, "", unix.MS_BIND, ""))
+	mounted := true
+	unmount = func() {
+		if mounted {
+			must(m.t, unix.Unmount(m.purged(to), unix.MNT_DETACH))
+		}
+		mounted = false
+	}
+	m.t.Cleanup(unmount)
+	must(m.t, unix.Mount("", to, "", unix.MS_BIND|unix.MS_REMOUNT|flags, ""))
+	return unmount
+}
+
+// purged is where a path of a deployment lies now: what is being removed is moved
+// aside first.
+func (m *mortal) purged(path string) string {
+	if _, err := os.Lstat(path); err == nil {
+		return path
+	}
+	root := filepath.Join(m.data, "deployments")
+	return filepath.Join(root, "purged-"+strings.TrimPrefix(path, root+"/"))
+}
+
+func (m *mortal) meets(f deletionFault) {
+	m.before, m.secrets = m.files(), nil
+	if f.deaf {
+		m.secrets = []wire.Secret{{Name: "STANDIN_DEAF", Value: "1"}}
+	}
+	id := m.deploy("app")
+	m.write(id)
+	var mend func()
+	if f.cause != nil {
+		mend = f.cause(m, id)
+	}
+	must(m.t, m.delete(m.t.Context(), id, client.DeleteOptions{Now: true}))
+	if f.shown != "" {
+		testsignal.Until(m.t, "the reason to be shown, again", func() bool { return m.shows(id, f.shown) })
+		if m.isDone(id) {
+			m.t.Error("it is done all the same")
+		}
+	}
+	if mend != nil {
+		mend()
+	}
+	testsignal.Until(m.t, "the end", func() bool { return m.isDone(id) })
+	m.forget(id)
+	if _, birth := m.ask("neighbour", http.MethodGet, "/birth"); birth != m.neighbour {
+		m.t.Errorf("the neighbour was started again, or is gone: %q", birth)
+	}
+}
+
+// shows says whether a thing is shown to be there for a reason, after it was
+// tried more than once.
+func (m *mortal) shows(id, reason string) bool {
+	d, err := m.client.Deletion(m.t.Context(), id)
+	must(m.t, err)
+	for _, i := range d.Items {
+		if i.RemovedAt == nil && i.Attempts > 1 && i.Error != nil && strings.Contains(*i.Error, reason) {
+			return true
+		}
+	}
+	return false
+}

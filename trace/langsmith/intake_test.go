@@ -1,0 +1,296 @@
+package langsmith_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/trace/langsmith"
+)
+
+func TestARunComesInParts(t *testing.T) {
+	o := open(t)
+	o.send("w",
+		part{"post." + rootID, "", run(`{"inputs": {"never": "sent here"}}`)},
+		part{"post." + rootID + ".inputs", "", `{"a": 1}`},
+		part{"post." + childID, "", run(`{"id": "` + childID + `", "parent_run_id": "` + rootID + `", "dotted_order": "` + below + `", "name": "shout", "tags": ["beta"]}`)},
+		part{"patch." + childID, "", `{"id": "` + childID + `", "end_time": "2026-03-01T12:00:02Z", "name": null, "tags": null}`},
+		part{"patch." + childID + ".error", "", `"no luck"`},
+		part{"attachment." + childID + ".picture", "image/png", "PNG"},
+		part{"feedback." + rootID, "", `{"score": 1}`},
+	).expect(t, http.StatusAccepted, `"accepted":3`)
+	root, child := o.read("w", rootID), o.read("w", childID)
+	if string(root.Inputs) != `{"a": 1}` || root.Status != "pending" || root.StartTime != begun {
+		t.Errorf("root: %+v", root)
+	}
+	if child.Name != "shout" || child.Status != "error" || *child.Error != "no luck" || *child.ParentRunID != rootID || child.Tags[0] != "beta" {
+		t.Errorf("child: %+v", child)
+	}
+	if f := child.Files["attachment.picture"]; f.Type != "image/png" || o.fetch(f.URL) != "PNG" {
+		t.Errorf("attachment: %+v", f)
+	}
+}
+
+func (o *office) fetch(url string) string {
+	o.t.Helper()
+	r, err := http.NewRequestWithContext(o.t.Context(), "GET", url, nil)
+	must(o.t, err)
+	return o.do(r).body
+}
+
+func TestAPatchComesFirst(t *testing.T) {
+	o := open(t)
+	o.send("w", part{"patch." + rootID, "", `{"end_time": 1772366402000}`}, part{"patch." + rootID + ".outputs", "", `{"b": 2}`}).expect(t, http.StatusAccepted, "")
+	o.ask("w", "GET", "/runs/"+rootID, "").expect(t, http.StatusNotFound, rootID)
+	o.send("w", part{"post." + rootID, "", run("")}).expect(t, http.StatusAccepted, "")
+	if r := o.read("w", rootID); r.Status != "success" || string(r.Outputs) != `{"b": 2}` || *r.EndTime != "2026-03-01T12:00:02.000000" {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestBatchesAndSingleRuns(t *testing.T) {
+	o := open(t)
+	o.ask("w", "POST", "/runs/batch", `{"post": [`+run("")+`], "patch": [{"id": "`+rootID+`", "outputs": {"b": 2}}]}`).expect(t, http.StatusAccepted, `"accepted":2`)
+	o.ask("w", "PATCH", "/api/v1/runs/"+rootID, `{"end_time": "2026-03-01T12:00:01"}`).expect(t, http.StatusAccepted, "")
+	child := `{"id": "` + childID + `", "name": "shout", "run_type": "tool", "start_time": 1772366401000, "session_name": "p", "parent_run_id": "` + rootID + `"}`
+	o.ask("w", "POST", "/runs", child).expect(t, http.StatusAccepted, "")
+	if r := o.read("w", childID); r.DottedOrder != below {
+		t.Errorf("below its parent: %+v", r)
+	}
+	for path, body := range map[string]string{"/runs": child, "/runs/batch": `{"post": [` + run("") + `]}`} {
+		got := o.ask("w", "POST", path, body)
+		got.expect(t, http.StatusConflict, "posted before")
+		if got.header.Get("X-Should-Retry") != "false" {
+			t.Errorf("%s: %v", path, got.header)
+		}
+	}
+}
+
+// A request that is sent again, since its answer was lost, is no conflict where
+// something in it is new.
+func TestSentAgain(t *testing.T) {
+	o := open(t)
+	first := part{"post." + rootID, "", run("")}
+	o.send("w", first).expect(t, http.StatusAccepted, "")
+	o.send("w", first).expect(t, http.StatusConflict, "posted before")
+	o.send("w", part{"post." + rootID, "", run(`{"name": "other"}`)}, part{"patch." + rootID, "", `{"tags": ["late"]}`}).expect(t, http.StatusAccepted, `"duplicates":1`)
+	if r := o.read("w", rootID); r.Name != "talk" || len(r.Tags) != 1 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestBadRuns(t *testing.T) {
+	good := part{"post." + childID, "", run(`{"id": "` + childID + `", "trace_id": null, "dotted_order": null}`)}
+	for name, c := range map[string]struct {
+		bad  []part
+		says string
+	}{
+		"no id":                        {[]part{{"post.", "", run("")}}, "must be a UUID"},
+		"an id that is none":           {[]part{{"post.11", "", run("")}}, "must be a UUID"},
+		"another id":                   {[]part{{"post." + rootID, "", run(`{"id": "` + childID + `"}`)}}, "the id in its JSON is"},
+		"another trace":                {[]part{{"post." + rootID, "", run(`{"trace_id": "` + childID + `"}`)}}, "dotted_order says"},
+		"a trace that is none":         {[]part{{"post." + rootID, "", run(`{"trace_id": "x"}`)}}, "trace_id"},
+		"an order that is none":        {[]part{{"post." + rootID, "", run(`{"dotted_order": "x"}`)}}, "dotted_order"},
+		"an unknown name":              {[]part{{"put." + rootID, "", run("")}}, "not understood"},
+		"an unknown field":             {[]part{{"post." + rootID + ".nothing", "", "{}"}, {"post." + rootID, "", run("")}}, "no field"},
+		"fields without the run":       {[]part{{"post." + rootID + ".inputs", "", "{}"}}, "without a project, a name and a start_time"},
+		"no name":                      {[]part{{"post." + rootID, "", run(`{"name": null}`)}}, "without a project, a name and a start_time"},
+		"no JSON":                      {[]part{{"post." + rootID, "", run("")}, {"post." + rootID + ".inputs", "", `{"a": `}}, "no JSON"},
+		"a run that is no object":      {[]part{{"post." + rootID, "", "[]"}}, "not understood"},
+		"a time that is none":          {[]part{{"post." + rootID, "", run(`{"start_time": "yesterday"}`)}}, "start_time"},
+		"a number for a name":          {[]part{{"post." + rootID, "", run(`{"name": 5}`)}}, "name"},
+		"the run twice":                {[]part{{"post." + rootID, "", run("")}, {"post." + rootID, "", run("")}}, "twice"},
+		"an attachment without a name": {[]part{{"attachment." + rootID, "image/png", "x"}}, "attachment.<id>.<name>"},
+		"a project of nobody":          {[]part{{"post." + rootID, "", run(`{"session_id": "33333333-3333-4333-8333-333333333333"}`)}}, "not found"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := open(t)
+			o.send("w", append(c.bad, good)...).expect(t, http.StatusBadRequest, c.says)
+			if r := o.read("w", childID); r.Name != "talk" {
+				t.Errorf("the good one is %+v", r)
+			}
+			o.ask("w", "GET", "/runs/"+rootID, "").expect(t, http.StatusNotFound, "")
+		})
+	}
+}
+
+func TestBadRequests(t *testing.T) {
+	o := open(t)
+	whole, kind := form(part{"post." + rootID, "", run("")}, part{"post." + rootID + ".inputs", "", `{"a": "` + strings.Repeat("x", 2<<20) + `"}`})
+	empty, emptyKind := form()
+	for name, c := range map[string]struct {
+		path, kind, encoding, body string
+		status                     int
+		says                       string
+	}{
+		"no parts":           {"/runs/multipart", emptyKind, "", string(empty), 400, "no parts"},
+		"no form":            {"/runs/multipart", "application/json", "", "{}", 400, "multipart/form-data"},
+		"no boundary":        {"/runs/multipart", "multipart/form-data", "", "x", 400, "boundary"},
+		"cut in a value":     {"/runs/multipart", kind, "", string(whole[:1<<20]), 400, "could not be read"},
+		"cut in a header":    {"/runs/multipart", kind, "", string(whole[:20]), 400, "could not be read"},
+		"nothing":            {"/runs/multipart", kind, "", "", 400, ""},
+		"unknown encoding":   {"/runs/multipart", kind, "br", string(whole), 400, "gzip, zstd"},
+		"no gzip":            {"/runs/multipart", kind, "gzip", string(whole), 400, "could not be read"},
+		"no zstd":            {"/runs/multipart", kind, "zstd", string(whole), 400, "could not be read"},
+		"a batch of nothing": {"/runs/batch", "application/json", "", "{}", 400, "no runs"},
+		"a batch of words":   {"/runs/batch", "application/json", "", `{"post": ["x"]}`, 400, "not understood"},
+		"no JSON":            {"/runs", "application/json", "", "{", 400, "unexpected end"},
+		"too much JSON":      {"/runs/batch", "application/json", "", `{"post": ["` + strings.Repeat("x", 33<<20) + `"]}`, 413, "/runs/multipart"},
+		"no spans":           {"/otel/v1/traces", "text/plain", "", "", 400, "application/x-protobuf"},
+		"bad spans":          {"/otel/v1/traces", "application/x-protobuf", "", "\xff\xff", 400, "no OTLP export"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := o.request("w", "POST", c.path, c.kind, strings.NewReader(c.body))
+			r.Header.Set("Content-Encoding", c.encoding)
+			o.do(r).expect(t, c.status, c.says)
+		})
+	}
+	o.ask("w", "GET", "/runs/"+rootID, "").expect(t, http.StatusNotFound, "")
+	if left := blobsOf(t, o); left != 0 {
+		t.Errorf("%d values are left behind", left)
+	}
+}
+
+func blobsOf(t *testing.T, o *office) (n int) {
+	t.Helper()
+	must(t, filepath.WalkDir(o.folder, func(_ string, d os.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			n++
+		}
+		return err
+	}))
+	return n
+}
+
+func TestEncodings(t *testing.T) {
+	body, kind := form(part{"post." + rootID, "", run("")})
+	for name, encode := range map[string]func(io.Writer) io.WriteCloser{
+		"gzip": func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) },
+		"zstd": func(w io.Writer) io.WriteCloser { z, _ := zstd.NewWriter(w); return z },
+	} {
+		o := open(t)
+		var packed bytes.Buffer
+		w := encode(&packed)
+		_, err := w.Write(body)
+		must(t, err)
+		must(t, w.Close())
+		for _, want := range []int{http.StatusAccepted, http.StatusConflict} { // decoders are used again
+			r := o.request("w", "POST", "/runs/multipart", kind, bytes.NewReader(packed.Bytes()))
+			r.Header.Set("Content-Encoding", name)
+			if got := o.do(r); got.status != want {
+				t.Errorf("%s: %d %s", name, got.status, got.body)
+			}
+		}
+	}
+}
+
+// A value of a hundred megabytes passes through to the disk and back, and small
+// values that are as large together are refused.
+func TestLargeRuns(t *testing.T) {
+	o := open(t)
+	const size = 100 << 20
+	head, kind := form(part{"post." + rootID, "", run("")}, part{"post." + rootID + ".inputs", "", "HERE"})
+	before, after, _ := bytes.Cut(head, []byte("HERE"))
+	body := io.MultiReader(bytes.NewReader(before), strings.NewReader(`{"a":"`), io.LimitReader(letters{}, size), strings.NewReader(`"}`), bytes.NewReader(after))
+	o.do(o.request("w", "POST", "/runs/multipart", kind, body)).expect(t, http.StatusAccepted, "")
+	got, err := http.DefaultClient.Do(o.request("w", "GET", "/runs/"+rootID, "", nil))
+	must(t, err)
+	defer got.Body.Close()
+	if n, err := io.Copy(io.Discard, got.Body); err != nil || n < size {
+		t.Errorf("read %d bytes: %v", n, err)
+	}
+	var many []part
+	for i := range 65 {
+		many = append(many, part{fmt.Sprintf("patch.%08d-0000-4000-8000-000000000000.inputs", i+1), "", `"` + strings.Repeat("x", 1<<20-100) + `"`})
+	}
+	o.send("w", many...).expect(t, http.StatusRequestEntityTooLarge, "send them in several")
+}
+
+type letters struct{}
+
+var someLetters = strings.Repeat("the agent asked for weather and got an answer ", 100)
+
+func (letters) Read(p []byte) (int, error) { return copy(p, someLetters), nil }
+
+// A large value that is no JSON would spoil the answers that it is in.
+func TestLargeBadValue(t *testing.T) {
+	o := open(t)
+	for name, value := range map[string]string{"no JSON": `{"a": "` + strings.Repeat("x", 2<<20) + `"`, "two": `"` + strings.Repeat("x", 2<<20) + `" 1`} {
+		o.send("w", part{"post." + rootID, "", run("")}, part{"post." + rootID + ".inputs", "", value}).expect(t, http.StatusBadRequest, "no JSON")
+		if left := blobsOf(t, o); left != 0 {
+			t.Errorf("%s: %d values are left behind", name, left)
+		}
+	}
+	o.send("w", part{"post." + rootID, "", run("")}, part{"post." + rootID + ".inputs", "", `{"a": "` + strings.Repeat("x", 2<<20) + "\xff\"}"}).expect(t, http.StatusAccepted, "")
+	if r := o.read("w", rootID); !strings.HasSuffix(string(r.Inputs), "x\uFFFD\"}") {
+		t.Errorf("ends %q", r.Inputs[len(r.Inputs)-10:])
+	}
+}
+
+func TestInvalidUTF8(t *testing.T) {
+	o := open(t)
+	o.send("w",
+		part{"post." + rootID, "", strings.Replace(run(""), `"talk"`, "\"t\xff\\u0000k\"", 1)},
+		part{"post." + rootID + ".inputs", "", "{\"a\": \"\xff\"}"},
+		part{"post." + rootID + ".error", "", "\"\\ud800\""},
+	).expect(t, http.StatusAccepted, "")
+	if r := o.read("w", rootID); r.Name != "t\uFFFD\uFFFDk" || string(r.Inputs) != "{\"a\": \"\uFFFD\"}" || *r.Error != "\uFFFD" {
+		t.Errorf("%q %q %q", r.Name, r.Inputs, *r.Error)
+	}
+}
+
+// Clocks are the clients', and parents may never come.
+func TestSkewAndOrphans(t *testing.T) {
+	o := open(t)
+	o.send("w",
+		part{"post." + rootID, "", run(`{"start_time": "2031-01-01T00:00:00Z", "end_time": "2030-01-01T00:00:00Z", "dotted_order": "20310101T000000000000Z` + rootID + `"}`)},
+		part{"post." + childID, "", run(`{"id": "` + childID + `", "trace_id": "44444444-4444-4444-8444-444444444444", "parent_run_id": "44444444-4444-4444-8444-444444444444", "dotted_order": "20260301T120000000000Z44444444-4444-4444-8444-444444444444.20260301T120001000000Z` + childID + `"}`)},
+	).expect(t, http.StatusAccepted, "")
+	if r := o.read("w", rootID); r.StartTime != "2031-01-01T00:00:00.000000" || r.Status != "success" {
+		t.Errorf("%+v", r)
+	}
+	if found := o.find("w", `{"session": ["`+o.read("w", childID).Project+`"], "is_root": false}`); len(found) != 1 || found[0].Name != "talk" {
+		t.Errorf("orphans: %+v", found)
+	}
+}
+
+func TestFullDisk(t *testing.T) {
+	o := open(t, func(c *langsmith.Config) {
+		c.Room = func() error { return slipway.Errorf(slipway.CodeFull, "The disk is almost full.") }
+	})
+	o.send("w", part{"post." + rootID, "", run("")}).expect(t, http.StatusServiceUnavailable, "almost full")
+	o.ask("w", "POST", "/runs/batch", "{}").expect(t, http.StatusServiceUnavailable, "almost full")
+	o.ask("w", "GET", "/sessions", "").expect(t, http.StatusOK, "[]")
+}
+
+func TestABodyThatStops(t *testing.T) {
+	o := open(t, func(c *langsmith.Config) { c.Stalled = time.Millisecond })
+	body, kind := form(part{"post." + rootID, "", run("")})
+	stuck, stop := io.Pipe()
+	defer stop.Close()
+	go func() { _, _ = stop.Write(body[:100]) }()
+	o.do(o.request("w", "POST", "/runs/multipart", kind, stuck)).expect(t, http.StatusRequestTimeout, "again")
+}
+
+// A small request must not fill our memory.
+func TestBombs(t *testing.T) {
+	o := open(t)
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, err := io.Copy(z, io.MultiReader(strings.NewReader(`{"post": ["`), io.LimitReader(letters{}, 40<<20)))
+	must(t, err)
+	must(t, z.Close())
+	r := o.request("w", "POST", "/runs/batch", "application/json", &packed)
+	r.Header.Set("Content-Encoding", "gzip")
+	o.do(r).expect(t, http.StatusRequestEntityTooLarge, "/runs/multipart")
+}

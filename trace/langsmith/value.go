@@ -1,0 +1,100 @@
+package langsmith
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/trace"
+)
+
+// largeValue is the size of a value, in bytes, from which on it is not held in
+// memory.
+const largeValue = 1 << 20
+
+// readValue reads the JSON of a part. What is no JSON is refused, since it would
+// spoil the answers that it is in; what is no UTF-8 is read as U+FFFD.
+func (in *intake) readValue(ctx context.Context, part io.Reader, size int64) (trace.Content, error) {
+	head, whole, err := in.readHead(part, size)
+	if err != nil {
+		return trace.Content{}, err
+	}
+	if whole {
+		return inline(head)
+	}
+	text := transform.NewReader(io.MultiReader(bytes.NewReader(head), part), unicode.UTF8.NewDecoder())
+	return in.put(ctx, &checked{from: text})
+}
+
+// readFile reads an attachment.
+func (in *intake) readFile(ctx context.Context, part io.Reader, size int64) (trace.Content, error) {
+	head, whole, err := in.readHead(part, size)
+	if err != nil {
+		return trace.Content{}, err
+	}
+	if whole {
+		return trace.Inline(head), nil
+	}
+	return in.put(ctx, io.MultiReader(bytes.NewReader(head), part))
+}
+
+// readHead reads the beginning of a part, and says whether it is all.
+func (in *intake) readHead(part io.Reader, size int64) (head []byte, whole bool, err error) {
+	var b bytes.Buffer
+	b.Grow(int(min(max(size, 0), largeValue)) + bytes.MinRead)
+	n, err := b.ReadFrom(io.LimitReader(part, largeValue))
+	if err != nil {
+		return nil, false, unreadable(err)
+	}
+	if n == largeValue {
+		return b.Bytes(), false, nil // it goes to the disk
+	}
+	return b.Bytes(), true, in.body.hold(n)
+}
+
+// put keeps a large value until the runs are written.
+func (in *intake) put(ctx context.Context, r io.Reader) (trace.Content, error) {
+	read := &remembering{from: r}
+	c, err := in.h.Runs.Put(ctx, read)
+	if read.err != nil { // the sender's doing
+		return trace.Content{}, unreadable(read.err)
+	}
+	if err == nil && c.Blob != "" {
+		in.large[c.Blob] = c
+	}
+	return c, err
+}
+
+// inline is JSON in memory; null is none.
+func inline(text []byte) (trace.Content, error) {
+	text = bytes.TrimSpace(text)
+	if string(text) == "null" {
+		return trace.Content{}, nil
+	}
+	if !json.Valid(text) {
+		return trace.Content{}, errNoJSON
+	}
+	return trace.Inline(text), nil
+}
+
+var errNoJSON = slipway.Errorf(slipway.CodeInvalid, "it is no JSON")
+
+// remembering keeps the error of a reader, to tell it from a writer's.
+type remembering struct {
+	from io.Reader
+	err  error
+}
+
+func (r *remembering) Read(p []byte) (int, error) {
+	n, err := r.from.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.err = err
+	}
+	return n, err
+}

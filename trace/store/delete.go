@@ -1,0 +1,158 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/trace"
+)
+
+// deleteBatch is how many runs a call of DeleteProject removes: while it does,
+// nothing is written.
+const deleteBatch = 1000
+
+// DeleteProject removes some of a project's runs, with what belongs to them, and
+// says how many are left. It is called until none are; a call that dies in the
+// middle is taken up by the next. Runs that are written meanwhile are new ones.
+func (s *Store) DeleteProject(ctx context.Context, id slipway.ProjectID) (left int, err error) {
+	err = s.alone(ctx, func(ctx context.Context) error {
+		left, err = s.deleteSome(ctx, id)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("delete runs of project %s: %w", id, err)
+	}
+	return left, nil
+}
+
+func (s *Store) deleteSome(ctx context.Context, id slipway.ProjectID) (left int, err error) {
+	deleted := false
+	err = s.eachDay(ctx, func(k Known) (bool, error) {
+		n, err := s.runsIn(ctx, k.Date, id)
+		if err == nil && n.there && !deleted {
+			deleted = true
+			n.left, err = s.deleteIn(ctx, k.Date, n.owner, id)
+		}
+		left += n.left
+		return true, err
+	})
+	return left, err
+}
+
+// inDay is what a day has of a project.
+type inDay struct {
+	there bool
+	left  int // runs
+	owner int64
+}
+
+func (s *Store) runsIn(ctx context.Context, d Date, id slipway.ProjectID) (in inDay, err error) {
+	err = s.view(ctx, d, func(t *tx) error {
+		in.owner, err = t.number(string(id))
+		if err != nil || in.owner == 0 {
+			return err
+		}
+		var o total
+		o, in.there, err = t.totalsOf(in.owner)
+		in.left = int(o.runs + o.stubs)
+		return err
+	})
+	return in, err
+}
+
+// deleteIn removes a batch from a day: the blobs first, as the rows name them.
+// When the last are gone, the space is given back.
+func (s *Store) deleteIn(ctx context.Context, d Date, owner int64, id slipway.ProjectID) (left int, err error) {
+	groups, blobs, err := s.batchOf(ctx, d, owner)
+	if err != nil {
+		return 0, err
+	}
+	for _, name := range blobs {
+		if err := s.deleteBlob(ctx, name); err != nil {
+			return 0, err
+		}
+	}
+	if err := s.update(ctx, d, func(t *tx) error { return t.delete(owner, groups) }); err != nil {
+		return 0, err
+	}
+	in, err := s.runsIn(ctx, d, id)
+	if err != nil || in.there {
+		return in.left, err
+	}
+	return 0, s.engine.Trim(ctx, d)
+}
+
+// batchOf names runs of a project, and their blobs.
+func (s *Store) batchOf(ctx context.Context, d Date, owner int64) (groups []*group, blobs []string, err error) {
+	err = s.view(ctx, d, func(t *tx) error {
+		var args [][]any
+		err := t.Query(queries["some"], [][]any{{int64(d), owner, deleteBatch}}, func(_ int, scan func(...any) error) error {
+			var id []byte
+			var w int64
+			if err := scan(&id, &w); err != nil {
+				return err
+			}
+			args = append(args, []any{int64(d), id, w})
+			groups = append(groups, &group{id: trace.ID(id), number: w})
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return t.Query(queries["blobs_of"], args, func(_ int, scan func(...any) error) error {
+			var name string
+			err := scan(&name)
+			blobs = append(blobs, name)
+			return err
+		})
+	})
+	return groups, blobs, err
+}
+
+// delete removes rows, and with the last of a project what is known of it.
+func (t *tx) delete(owner int64, groups []*group) error {
+	for _, g := range groups {
+		name, err := t.name(g.number)
+		if err != nil {
+			return err
+		}
+		g.workspace = slipway.WorkspaceID(name)
+	}
+	held, err := t.held(groups)
+	if err != nil {
+		return err
+	}
+	var args [][]any
+	for _, r := range held {
+		if r != nil {
+			t.count(r, nil)
+			args = append(args, []any{int64(t.day), r.ID[:], r.workspace})
+		}
+	}
+	for _, name := range [...]string{"delete_blobs", "delete_attachments", "delete"} {
+		if _, err := t.Exec(queries[name], args); err != nil {
+			return err
+		}
+	}
+	return t.deleteTotals(owner)
+}
+
+// deleteTotals is for a project of which no run is left.
+func (t *tx) deleteTotals(owner int64) error {
+	left := false
+	err := t.Query(queries["some"], [][]any{{int64(t.day), owner, 1}}, func(int, func(...any) error) error {
+		left = true
+		return nil
+	})
+	if err != nil || left {
+		return err
+	}
+	clear(t.totals)
+	for _, name := range [...]string{"delete_totals", "delete_latencies"} {
+		if _, err := t.Exec(queries[name], [][]any{{int64(t.day), owner}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

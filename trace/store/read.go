@@ -1,0 +1,245 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/trace"
+)
+
+// Run returns a run with some of its heavy fields. The error is slipway.ErrNoRow
+// if it was not posted in the workspace.
+func (s *Store) Run(ctx context.Context, w slipway.WorkspaceID, id trace.ID, some trace.Fields) (trace.Run, error) {
+	page, err := s.Query(ctx, trace.Query{Workspace: w, IDs: []trace.ID{id}, Limit: 1, Select: some})
+	if err != nil {
+		return trace.Run{}, err
+	}
+	if len(page.Runs) == 0 {
+		return trace.Run{}, slipway.ErrNoRow
+	}
+	return page.Runs[0], nil
+}
+
+// Trace returns all runs of a trace as their tree, depth first; each has an
+// order, also where none was sent. It is empty if there are none.
+func (s *Store) Trace(ctx context.Context, w slipway.WorkspaceID, id trace.ID, some trace.Fields) ([]trace.Run, error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.running.Done()
+	runs := []trace.Run{}
+	err := s.eachDay(ctx, func(k Known) (bool, error) {
+		found, err := s.readTrace(ctx, k.Date, w, id, some)
+		runs = append(runs, found...)
+		return true, err
+	})
+	trace.Arrange(runs)
+	return runs, err
+}
+
+// eachDay goes through the days, newest first, while fn says so.
+func (s *Store) eachDay(ctx context.Context, fn func(Known) (bool, error)) error {
+	days, err := s.engine.Days(ctx)
+	if err != nil {
+		return fmt.Errorf("list days of traces: %w", err)
+	}
+	for _, k := range slices.Backward(days) {
+		if more, err := fn(k); err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) readTrace(ctx context.Context, d Date, w slipway.WorkspaceID, id trace.ID, some trace.Fields) (runs []trace.Run, err error) {
+	err = s.view(ctx, d, func(t *tx) error {
+		runs = nil
+		n, err := t.number(string(w))
+		if err != nil || n == 0 {
+			return err
+		}
+		runs, err = t.runs(queries["trace"], [][]any{{int64(t.day), id[:], n}}, some)
+		return err
+	})
+	return runs, err
+}
+
+// runs reads runs with some of their heavy fields.
+func (t *tx) runs(query string, args [][]any, some trace.Fields) ([]trace.Run, error) {
+	var rows []*row
+	var packed [len(heavy)][]byte
+	err := t.Query(reading(query, some), args, func(_ int, scan func(...any) error) error {
+		r := &row{}
+		if err := scanRow(r, scan, &packed[0], &packed[1], &packed[2], &packed[3], &packed[4]); err != nil {
+			return err
+		}
+		rows = append(rows, r)
+		return r.unpack(packed)
+	})
+	if err != nil {
+		return nil, err
+	}
+	runs := make([]trace.Run, len(rows))
+	for i, r := range rows {
+		if err := t.complete(r); err != nil {
+			return nil, err
+		}
+		if r.attached && some.Has(trace.FieldAttachments) {
+			if err := t.readAttachments(r); err != nil {
+				return nil, err
+			}
+		}
+		runs[i] = r.Run
+	}
+	return runs, nil
+}
+
+func (r *row) unpack(packed [len(heavy)][]byte) error {
+	for i, c := range heavy {
+		value, err := unpack(packed[i])
+		if err != nil {
+			return fmt.Errorf("%s of run %s: %w", c.name, r.ID, err)
+		}
+		*c.of(&r.Run) = value
+	}
+	return nil
+}
+
+func (t *tx) readAttachments(r *row) error {
+	r.Attachments = map[string]trace.Attachment{}
+	return t.Query(queries["attachments"], [][]any{{int64(t.day), r.ID[:], r.workspace}}, func(_ int, scan func(...any) error) error {
+		var name string
+		var a trace.Attachment
+		var packed []byte
+		err := scan(&name, &a.Type, &packed)
+		if err == nil {
+			a.Content, err = unpack(packed)
+		}
+		r.Attachments[name] = a
+		return err
+	})
+}
+
+// byID reads runs of a workspace.
+func (t *tx) byID(w slipway.WorkspaceID, ids []trace.ID, some trace.Fields) ([]trace.Run, error) {
+	n, err := t.number(string(w))
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	args := make([][]any, len(ids))
+	for i, id := range ids {
+		args[i] = []any{int64(t.day), id[:], n}
+	}
+	return t.runs(queries["one"], args, some)
+}
+
+// listed are the arguments of a list from a place on.
+func (t *tx) listed(q *trace.Query, project int64, after trace.Cursor, limit int) []any {
+	since, until := int64(math.MinInt64), int64(math.MaxInt64)
+	if !q.Since.IsZero() {
+		since = micros(q.Since)
+	}
+	if !q.Until.IsZero() {
+		until = micros(q.Until)
+	}
+	start := int64(math.MaxInt64)
+	if q.Oldest {
+		start = math.MinInt64
+	}
+	if !after.IsZero() {
+		start = micros(after.Start)
+	}
+	return []any{int64(t.day), project, start, after.ID[:], since, until, q.Name, q.Type, indexOf(q.Status), limit}
+}
+
+// Stats returns what is known of projects; those without runs are not in it.
+func (s *Store) Stats(ctx context.Context, projects []slipway.ProjectID) (map[slipway.ProjectID]trace.Stats, error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.running.Done()
+	all := map[slipway.ProjectID]trace.Stats{}
+	err := s.eachDay(ctx, func(k Known) (bool, error) {
+		return true, s.view(ctx, k.Date, func(t *tx) error {
+			for _, p := range projects {
+				if err := t.addStats(all, p); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+	return all, err
+}
+
+// addStats adds what a day has.
+func (t *tx) addStats(all map[slipway.ProjectID]trace.Stats, p slipway.ProjectID) error {
+	n, err := t.number(string(p))
+	if err != nil || n == 0 {
+		return err
+	}
+	o, ok, err := t.totalsOf(n)
+	if err != nil || !ok {
+		return err
+	}
+	st := all[p]
+	if st.Latency == nil {
+		st.Latency = trace.Histogram{}
+	}
+	st.Runs, st.Roots, st.Pending, st.Errors, st.Bytes = st.Runs+int(o.runs), st.Roots+int(o.roots), st.Pending+int(o.pending), st.Errors+int(o.errors), st.Bytes+o.bytes
+	if first := moment(o.first); o.runs > 0 && (st.First.IsZero() || first.Before(st.First)) {
+		st.First = first
+	}
+	if last := moment(o.last); o.runs > 0 && last.After(st.Last) {
+		st.Last = last
+	}
+	all[p] = st
+	return t.Query(queries["latencies"], [][]any{{int64(t.day), n}}, func(_ int, scan func(...any) error) error {
+		var bucket, count int
+		err := scan(&bucket, &count)
+		st.Latency[bucket] += count
+		return err
+	})
+}
+
+func (t *tx) totalsOf(project int64) (o total, ok bool, err error) {
+	err = t.Query(queries["totals"], [][]any{{int64(t.day), project}}, func(_ int, scan func(...any) error) error {
+		ok = true
+		return scan(&o.runs, &o.stubs, &o.ahead, &o.roots, &o.pending, &o.errors, &o.bytes, &o.first, &o.last)
+	})
+	return o, ok, err
+}
+
+// Day is what is kept of a day.
+type Day struct {
+	Date  time.Time // midnight, UTC
+	Bytes int64     // of disk, blobs included
+}
+
+// Days returns what is kept, oldest first.
+func (s *Store) Days(ctx context.Context) ([]Day, error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.running.Done()
+	known, err := s.engine.Days(ctx)
+	if err != nil {
+		return nil, err
+	}
+	days := make([]Day, len(known))
+	for i, k := range known {
+		size, err := s.engine.Size(ctx, k.Date)
+		if err != nil {
+			return nil, fmt.Errorf("size of the traces of %s: %w", k.Date, err)
+		}
+		days[i] = Day{k.Date.Time(), size}
+		if err := s.eachBlob(ctx, k.Date, func(_ string, size int64) { days[i].Bytes += size }); err != nil {
+			return nil, err
+		}
+	}
+	return days, nil
+}

@@ -1,0 +1,81 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// oldest is the first day that is kept for its age.
+func (s *Store) oldest(today Date) Date {
+	if s.config.Age == 0 {
+		return 0
+	}
+	return today - Date((s.config.Age+24*time.Hour-1)/(24*time.Hour))
+}
+
+// Retain drops the days that are older than Age and then, oldest first, what is
+// more than Bytes; today's and a later one stay. It removes blobs that no run has,
+// and returns the days that it has dropped. It is to be called now and then.
+func (s *Store) Retain(ctx context.Context) ([]Day, error) {
+	days, err := s.Days(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("retain traces: %w", err)
+	}
+	var dropped []Day
+	for _, d := range s.expired(days) {
+		if err := s.drop(ctx, d); err != nil {
+			return dropped, fmt.Errorf("drop the traces of %s: %w", DateOf(d.Date), err)
+		}
+		dropped = append(dropped, d)
+	}
+	if err := s.sweep(ctx); err != nil {
+		return dropped, fmt.Errorf("remove blobs of no run: %w", err)
+	}
+	return dropped, nil
+}
+
+// expired chooses of days, which are oldest first.
+func (s *Store) expired(days []Day) (expired []Day) {
+	today := DateOf(s.config.Now())
+	var all int64
+	for _, d := range days {
+		all += d.Bytes
+	}
+	for _, d := range days {
+		old := DateOf(d.Date) < s.oldest(today)
+		if (!old && (s.config.Bytes == 0 || all <= s.config.Bytes)) || DateOf(d.Date) >= today {
+			break
+		}
+		expired = append(expired, d)
+		all -= d.Bytes
+	}
+	return expired
+}
+
+// drop removes the blobs of a day and then the day, which names them.
+func (s *Store) drop(ctx context.Context, d Day) error {
+	date := DateOf(d.Date)
+	err := s.alone(ctx, func(ctx context.Context) error {
+		var names []string
+		if err := s.eachBlob(ctx, date, func(name string, _ int64) { names = append(names, name) }); err != nil {
+			return err
+		}
+		var errs []error
+		for _, name := range names {
+			errs = append(errs, s.deleteBlob(ctx, name))
+		}
+		if err := errors.Join(errs...); err != nil {
+			return err
+		}
+		err := s.engine.Drop(ctx, date)
+		s.forget(date)
+		return err
+	})
+	if err == nil {
+		s.config.Logger.Info("dropped a day of traces", slog.String("day", date.String()), slog.Int64("bytes", d.Bytes))
+	}
+	return err
+}
