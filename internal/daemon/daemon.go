@@ -43,6 +43,7 @@ import (
 	"github.com/slipwayhq/slipway/secret"
 	"github.com/slipwayhq/slipway/service"
 	"github.com/slipwayhq/slipway/snapshot"
+	"github.com/slipwayhq/slipway/store/sqlite"
 	"github.com/slipwayhq/slipway/trace/store"
 	"github.com/slipwayhq/slipway/vitals"
 )
@@ -206,9 +207,9 @@ func (s *Server) openStore(ctx context.Context) error {
 		return fmt.Errorf("open store: %w", err)
 	}
 	s.store = opened
-	if s.config.Database == "" {
+	if file, ok := opened.(*sqlite.Store); ok {
 		s.spare = disk.NewSpare(spareFile(s.config.Data), spareBytes)
-		s.store = thrifty{opened, s.spare, s.config.Logger}
+		s.store = thrifty{file, s.spare, s.config.Logger}
 		s.setAside()
 	}
 	if s.config.Around != nil {

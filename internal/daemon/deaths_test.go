@@ -128,7 +128,7 @@ type mortal struct {
 	secrets   []wire.Secret // of what is deployed
 	child     *exec.Cmd
 	ended     chan struct{}
-	said      bytes.Buffer
+	said      *bytes.Buffer
 	number    int
 	neighbour string // its birth
 	before    []string
@@ -141,6 +141,7 @@ func newMortal(t *testing.T, binary, program string, e *dockertest.Engine) *mort
 	}
 	m := &mortal{
 		t: t, data: t.TempDir(), listen: fmt.Sprintf("127.0.0.1:%d", drivertest.FreePort(t)), binary: binary, program: program, engine: e,
+		said:  &bytes.Buffer{},
 		ports: slipway.PortRange{First: first, Last: first + 7},
 	}
 	t.Cleanup(func() {
@@ -184,7 +185,7 @@ func (m *mortal) start(death string) {
 	if m.engine != nil {
 		m.child.Env = append(m.child.Env, "SLIPWAY_TEST_ENGINE="+m.engine.Host())
 	}
-	m.child.Stdout, m.child.Stderr = &m.said, &m.said
+	m.child.Stdout, m.child.Stderr = m.said, m.said
 	must(m.t, m.child.Start())
 	m.ended = make(chan struct{})
 	go func(child *exec.Cmd, ended chan struct{}) {

@@ -18,7 +18,7 @@ const spareBytes = 16 << 20
 // for which the disk has no room. What finds none at all is for the caller to
 // mend.
 type thrifty struct {
-	slipway.Store
+	*sqlite.Store
 	spare  *disk.Spare
 	logger *slog.Logger
 }
