@@ -12,12 +12,13 @@ import (
 // wait too.
 const turnFor = 100 * time.Millisecond
 
-// turns bound how many deletions are worked on at once: so many that they share
-// commits, for which they wait most of the time, and so few that the processors
-// idle in between. Only where one idles is a request taken as soon as it arrives.
+// turns bound how many deletions are worked on at once. Half of the processors are
+// left to what serves: only where one idles is a request taken as soon as it
+// arrives. What a deletion waits for, such as a commit, keeps the other half from
+// being lost on it.
 type turns chan struct{}
 
-func newTurns() turns { return make(turns, 4*runtime.GOMAXPROCS(0)) }
+func newTurns() turns { return make(turns, max(1, runtime.GOMAXPROCS(0)/2)) }
 
 // turn is a place among those that are worked on.
 type turn struct {
