@@ -159,7 +159,7 @@ func TestBuildOnce(t *testing.T) {
 		if !strings.Contains(log, "\ninstalling\n") || !strings.Contains(log, "Built image") {
 			t.Errorf("log:\n%s", log)
 		}
-		if first.Kind != image.Kind || first.Digest != a.Key || first.Config != "langgraph.json" || !strings.HasPrefix(first.Image, "sha256:") || !strings.HasPrefix(first.Runtime["base"], "sha256:") {
+		if first.Kind != image.ServerKind || first.Digest != a.Key || first.Config != "langgraph.json" || !strings.HasPrefix(first.Image, "sha256:") || !strings.HasPrefix(first.Runtime["base"], "sha256:") {
 			t.Errorf("made %+v", first)
 		}
 		made, err := c.ImageInspect(t.Context(), first.Image)

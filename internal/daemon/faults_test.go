@@ -118,6 +118,7 @@ func (m *mortal) meet(faults map[string]deletionFault) {
 			one.meets(f)
 		})
 	}
+	m.nothingIsLeft()
 }
 
 // mount mounts a folder on another, and returns what ends that.
