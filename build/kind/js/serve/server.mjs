@@ -93,8 +93,11 @@ const isTraced = () => TRACING.some((name) => process.env[name] === "true");
 async function untraced(work) {
   const asked = TRACING.filter((name) => name in process.env).map((name) => [name, process.env[name]]);
   for (const [name] of asked) delete process.env[name];
-  await work();
-  Object.assign(process.env, Object.fromEntries(asked));
+  try {
+    await work();
+  } finally {
+    Object.assign(process.env, Object.fromEntries(asked));
+  }
 }
 
 class Server {
