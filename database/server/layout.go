@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/slipwayhq/slipway/internal/durable"
 )
 
 // layout is the folder of a server.
@@ -109,13 +111,5 @@ func writeWhole(path, content string, mode fs.FileMode) error {
 	if err := os.Rename(aside.Name(), path); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(path))
-}
-
-func syncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
+	return durable.Sync(filepath.Dir(path))
 }

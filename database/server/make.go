@@ -16,6 +16,7 @@ import (
 
 	"github.com/slipwayhq/slipway/database/programs"
 	"github.com/slipwayhq/slipway/internal/confine"
+	"github.com/slipwayhq/slipway/internal/durable"
 )
 
 // newLocale is that of versions which bring their own: it needs nothing of the
@@ -53,7 +54,7 @@ func (s *Server) make(ctx context.Context, p programs.Programs) error {
 		err = os.Rename(made, s.data())
 	}
 	if err == nil {
-		err = syncFolder(string(s.layout))
+		err = durable.Sync(string(s.layout))
 	}
 	return err
 }
