@@ -105,6 +105,25 @@ func (d *databases) postgres() *sql.DB {
 	return pool
 }
 
+// up says whether it answers.
+func (d *databases) up() bool {
+	if _, err := os.Stat(filepath.Join(d.data, "postgres", "port")); err != nil {
+		return false
+	}
+	pool := d.postgres()
+	defer pool.Close()
+	return pool.Ping() == nil
+}
+
+// listens says where.
+func (d *databases) listens() (addresses string) {
+	d.t.Helper()
+	pool := d.postgres()
+	defer pool.Close()
+	must(d.t, pool.QueryRow("SHOW listen_addresses").Scan(&addresses))
+	return addresses
+}
+
 func (d *databases) count(query, id string) (n int) {
 	d.t.Helper()
 	pool := d.postgres()
