@@ -22,7 +22,7 @@ import (
 func TestAegraOnADatabaseOfItsOwn(t *testing.T) {
 	t.Parallel()
 	redis, final := redistest.Start(t), filepath.Join(t.TempDir(), "final")
-	s := serverOn(t, filepath.Join(t.TempDir(), "data"), "--agent-redis-url", redis, "--rate-limit", "0", "--final-snapshots", final)
+	s := aegraServer(t, "--agent-redis-url", redis, "--rate-limit", "0", "--final-snapshots", final)
 	servers := &databases{t: t, data: s.data, redis: redis}
 	created, err := s.CreateDeployment(t.Context(), wire.DeploymentCreateRequest{
 		Name: echoPy.name, Source: "internal_source",
