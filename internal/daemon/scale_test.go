@@ -91,7 +91,7 @@ func startScaling(t *testing.T, deploymentType string) *scaling {
 		})}
 	})
 	s.config = Config{
-		Data: dataFolder(t), Listen: "127.0.0.1:0", Ports: slipway.PortRange{First: 21000, Last: 21999}, Builds: 1, Logger: slog.New(slog.DiscardHandler),
+		Data: t.TempDir(), Listen: "127.0.0.1:0", Ports: slipway.PortRange{First: 21000, Last: 21999}, Builds: 1, Logger: slog.New(slog.DiscardHandler),
 		Kinds: []func(string, string) kind.Kind{func(string, string) kind.Kind { return sharing{} }},
 		OpenDriver: func(string) (slipway.Driver, error) {
 			s.driver = s.driver.Reopen()
