@@ -66,7 +66,7 @@ type outcome struct {
 // whole: all can be sent again.
 func (in *intake) write(ctx context.Context) (outcome, error) {
 	var out outcome
-	var ops []trace.Op
+	ops := make([]trace.Op, 0, len(in.sent))
 	for _, s := range in.sent {
 		if err := in.place(ctx, s); err == nil {
 			ops = append(ops, s.Op)

@@ -58,6 +58,17 @@ func filled(t failer, v reflect.Value, path string) {
 	}
 }
 
+// Orders are given back as they came, whoever wrote them.
+func testOrders(t *testing.T, w *world) {
+	upper, short := w.post("upper", 0), w.below(w.post("parent", 0), "short", 1)
+	upper.Run.Order = trace.Order(strings.ToUpper(string(upper.Run.Order)))
+	short.Run.Order = trace.Order(strings.ReplaceAll(string(short.Run.Order), "000000Z", "000Z"))
+	for _, o := range []trace.Op{upper, short} {
+		w.write(o)
+		equal(t, "order", w.run(o.Run.ID).Order, o.Run.Order)
+	}
+}
+
 func testOpenAgain(t *testing.T, w *world) {
 	o := w.post("kept", 0)
 	w.write(o)
