@@ -166,6 +166,7 @@ func testStubDeleted(t *testing.T, w *world) {
 	w.write(patch(o, func(r *trace.Run) { r.Project = w.project }))
 	left, err := w.DeleteProject(t.Context(), w.project)
 	equal(t, "left", []any{left, err}, []any{0, error(nil)})
+	w.pass(time.Hour)
 	w.write(o)
 	equal(t, "status", w.status(o.Run.ID), trace.Pending)
 }
