@@ -4,12 +4,14 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/trace"
 )
 
@@ -150,7 +152,8 @@ func (p *page) value(v any) {
 	_, _ = p.w.Write(text)
 }
 
-// content writes JSON as it was sent; it has been checked.
+// content writes JSON as it was sent; it has been checked. What was removed since
+// its run was read is none.
 func (p *page) content(c trace.Content) {
 	if c.IsZero() {
 		p.raw("null")
@@ -161,6 +164,10 @@ func (p *page) content(c trace.Content) {
 		return
 	}
 	kept, err := p.h.Runs.Open(p.ctx, c)
+	if errors.Is(err, slipway.ErrNoRow) {
+		p.raw("null")
+		return
+	}
 	if err != nil {
 		p.err = err
 		return

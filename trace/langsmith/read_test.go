@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -228,6 +230,21 @@ func TestAttachmentAddresses(t *testing.T) {
 	}
 	o.now = o.now.Add(61 * 60e9)
 	get(address).expect(t, http.StatusForbidden, "expired")
+}
+
+// A value whose day is dropped while its run is answered is none, and cuts nothing.
+func TestAValueGoesMeanwhile(t *testing.T) {
+	o := open(t)
+	o.send("w", part{"post." + rootID, "", run("")}, part{"post." + rootID + ".inputs", "", `{"a": "` + strings.Repeat("x", 2<<20) + `"}`},
+		part{"attachment." + rootID + ".file", "text/plain", strings.Repeat("x", 2<<20)}).expect(t, http.StatusAccepted, "")
+	file := o.read("w", rootID).Files["attachment.file"].URL
+	must(t, os.RemoveAll(filepath.Join(o.folder, "traces"))) // as dropping begins
+	if r := o.read("w", rootID); r.Name != "talk" || string(r.Inputs) != "null" {
+		t.Errorf("%+v", r)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), "GET", file, nil)
+	must(t, err)
+	o.do(r).expect(t, http.StatusNotFound, "was removed")
 }
 
 func TestSessions(t *testing.T) {

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/slipwayhq/slipway/internal/testsignal"
 	"github.com/slipwayhq/slipway/trace/store"
 	"github.com/slipwayhq/slipway/trace/store/sqlite"
 )
@@ -93,6 +95,57 @@ func TestRemovalThatDied(t *testing.T) {
 	must(t, e.Update(t.Context(), today, own("new")))
 	if names := owns(t, e, today); len(names) != 1 {
 		t.Errorf("owners are %v", names)
+	}
+}
+
+// Who reads a day that is dropped meanwhile reads it to its end; nobody begins to.
+// What is written to it meanwhile is in a new one.
+func TestDropWhileRead(t *testing.T) {
+	folder := t.TempDir()
+	e := open(t, folder)
+	defer e.Close()
+	must(t, e.Update(t.Context(), today, own("old")))
+	reads, dropped, written, ended := make(chan struct{}), make(chan error, 1), make(chan error, 1), make(chan error, 1)
+	var names []string
+	go func() {
+		ended <- e.View(t.Context(), today, func(tx store.Tx) error {
+			return tx.Query("SELECT id FROM owners UNION ALL SELECT 'again' FROM owners", [][]any{{}}, func(_ int, scan func(...any) error) error {
+				reads <- struct{}{}
+				reads <- struct{}{}
+				var name string
+				err := scan(&name)
+				names = append(names, name)
+				return err
+			})
+		})
+	}()
+	testsignal.Receive(t, "the first row", reads)
+	go func() { dropped <- e.Drop(t.Context(), today) }()
+	testsignal.Until(t, "a drop that waits", func() bool {
+		known, err := e.Days(t.Context())
+		return err == nil && len(known) == 0
+	})
+	if begun := owns(t, e, today); begun != nil {
+		t.Errorf("read %v of a day that is being dropped", begun)
+	}
+	go func() { written <- e.Update(t.Context(), today, own("new")) }()
+	for range 3 { // of its two rows
+		testsignal.Receive(t, "what is read", reads)
+	}
+	for what, c := range map[string]chan error{"reading": ended, "the drop": dropped, "writing": written} {
+		if err := testsignal.Receive(t, what, c); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if !slices.Equal(names, []string{"old", "again"}) {
+		t.Errorf("read %v", names)
+	}
+	if there := owns(t, e, today); !slices.Equal(there, []string{"new"}) {
+		t.Errorf("there is %v after the drop", there)
+	}
+	must(t, e.Drop(t.Context(), today))
+	if entries, err := os.ReadDir(folder); err != nil || len(entries) > 0 {
+		t.Errorf("there is %v, %v", entries, err)
 	}
 }
 
