@@ -69,6 +69,7 @@ func (in *intake) write(ctx context.Context) (outcome, error) {
 	ops := make([]trace.Op, 0, len(in.sent))
 	for _, s := range in.sent {
 		if err := in.place(ctx, s); err == nil {
+			s.Run.Usage = usageOf(&s.Run)
 			ops = append(ops, s.Op)
 		} else if err = refusal(err); slipway.CodeOf(err) == "" {
 			return out, err

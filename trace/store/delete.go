@@ -150,11 +150,16 @@ func (t *tx) delete(owner int64, groups []*group) error {
 	if err != nil {
 		return err
 	}
+	held = slices.DeleteFunc(held, func(r *row) bool { return r == nil })
+	if err := t.usage(held); err != nil {
+		return err
+	}
 	var args [][]any
 	for _, r := range held {
-		if r != nil {
-			t.count(r, nil)
-			args = append(args, []any{int64(t.day), r.ID[:], r.workspace})
+		t.count(r, nil)
+		args = append(args, []any{int64(t.day), r.ID[:], r.workspace})
+		if (r.Usage != trace.Usage{}) {
+			t.tokens.remove = append(t.tokens.remove, []any{int64(t.day), r.Run.Trace[:], r.ID[:], r.workspace})
 		}
 	}
 	for _, name := range [...]string{"delete_blobs", "delete_attachments", "delete"} {

@@ -27,7 +27,7 @@ const (
 )
 
 // tables are those that have partitions.
-var tables = [...]string{"runs", "attachments", "blobs", "totals", "latencies"}
+var tables = [...]string{"runs", "attachments", "blobs", "totals", "latencies", "tokens"}
 
 const (
 	// tries bounds how often a transaction is run that others undo.

@@ -73,6 +73,27 @@ func TestNewerSchema(t *testing.T) {
 	}
 }
 
+// Days of before a schema was extended are brought along.
+func TestOlderSchema(t *testing.T) {
+	folder := t.TempDir()
+	e := open(t, folder)
+	must(t, e.Update(t.Context(), today, own("old")))
+	must(t, e.Close())
+	db, err := sql.Open("sqlite", filepath.Join(folder, today.String()+".db"))
+	must(t, err)
+	_, err = db.Exec("DROP TABLE tokens; ALTER TABLE totals DROP COLUMN prompt; ALTER TABLE totals DROP COLUMN completion; PRAGMA user_version = 1")
+	must(t, errors.Join(err, db.Close()))
+	e = open(t, folder)
+	defer e.Close()
+	must(t, e.Update(t.Context(), today, func(tx store.Tx) error {
+		_, err := tx.Exec("INSERT INTO tokens (day, trace, run, workspace, prompt, completion) SELECT $1, x'00', x'01', n, 1, 2 FROM owners", [][]any{{int64(today)}})
+		return err
+	}))
+	if names := owns(t, e, today); len(names) != 1 {
+		t.Errorf("owners are %v", names)
+	}
+}
+
 // A removal that was begun is ended at the next start, and what its log held does
 // not come back in a new file of that day.
 func TestRemovalThatDied(t *testing.T) {

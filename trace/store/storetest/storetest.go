@@ -28,6 +28,7 @@ func Run(t *testing.T, place func(*testing.T) Place) {
 	tests := map[string]func(*testing.T, *world){
 		"Row":            testRow,
 		"Orders":         testOrders,
+		"Usage":          testUsage,
 		"OpenAgain":      testOpenAgain,
 		"Duplicate":      testDuplicate,
 		"Refused":        testRefused,
