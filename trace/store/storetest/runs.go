@@ -83,6 +83,14 @@ func testUsage(t *testing.T, w *world) {
 	equal(t, "error", err, error(nil))
 	equal(t, "of the project that is gone", w.stats(t).Usage, trace.Usage{})
 	equal(t, "of the other", usage(kept), trace.Usage{Prompt: 1, Completion: 2})
+	lost := w.below(kept, "lost", 5) // which is told of before anybody knows where it is
+	lost.Run.Type, lost.Run.Project = "llm", kept.Run.Project
+	nowhere := used(lost, 10, 10)
+	nowhere.Run.Trace, nowhere.Run.Parent, nowhere.Run.Order = trace.ID{}, trace.ID{}, ""
+	w.write(nowhere)
+	w.write(patch(lost, func(r *trace.Run) { r.Error = "x" }))
+	w.write(lost)
+	equal(t, "of what was lost, and its root", []trace.Usage{usage(lost), usage(kept)}, []trace.Usage{{Prompt: 10, Completion: 10}, {Prompt: 11, Completion: 12}})
 	late := root
 	late.Run.Project = kept.Run.Project
 	w.write(late)
