@@ -79,6 +79,17 @@ func (e *edge) get(url string) *http.Response {
 	return res
 }
 
+// deployed is a deployment whose agent serves, and what is told of it from then on.
+func (e *edge) deployed(name string) (id string, f *follower) {
+	e.t.Helper()
+	id, object := e.create(name)
+	f = e.follow(id)
+	f.until("reset", "READY")
+	e.deploy(id, object)
+	f.until("revision", "DEPLOYED")
+	return id, f
+}
+
 func portOf(address string) int {
 	_, port, _ := net.SplitHostPort(address)
 	n, _ := strconv.Atoi(port)
@@ -90,11 +101,7 @@ func portOf(address string) int {
 // certificate, and the port of the API no agents.
 func TestTLS(t *testing.T) {
 	e := openEdge(t)
-	id, object := e.create("app")
-	f := e.follow(id)
-	f.until("reset", "READY")
-	e.deploy(id, object)
-	f.until("revision", "DEPLOYED")
+	id, f := e.deployed("app")
 
 	port := portOf(e.agents())
 	want := fmt.Sprintf("https://app.%s:%d", domain, port)
@@ -152,11 +159,7 @@ func TestTLS(t *testing.T) {
 // nothing else is served, and finds it there when the server has started again.
 func TestAnAgentTracesToAServerWithTLS(t *testing.T) {
 	e := openEdge(t)
-	id, object := e.create("app")
-	f := e.follow(id)
-	f.until("reset", "READY")
-	e.deploy(id, object)
-	f.until("revision", "DEPLOYED")
+	e.deployed("app")
 	env := map[string]string{}
 	for _, v := range e.began.Load().Env {
 		env[v.Name] = v.Value
