@@ -51,6 +51,9 @@ func (s *Service) ForceDelete(ctx context.Context, who slipway.Principal, id sli
 		if !d.Deleting() {
 			return slipway.Errorf(slipway.CodeInvalid, "Deployment ID %s is not being deleted: force is only for one that is.", id)
 		}
+		if err := c.audit(who, d.Workspace, slipway.AuditForced, string(id)); err != nil {
+			return err
+		}
 		d.Deletion.GoneAt = c.now
 		c.changed = append(c.changed, id)
 		return c.keep(&d)
