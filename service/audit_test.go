@@ -69,7 +69,7 @@ func TestRotationIsAudited(t *testing.T) {
 	}
 }
 
-// Whoever deletes, restores, purges or protects is written down, once; what the
+// Whoever deletes, forces, restores, purges or protects is written down, once; what the
 // server does by itself is not.
 func TestDeletionIsAudited(t *testing.T) {
 	p := newPlane(t, keeping)
@@ -90,6 +90,15 @@ func TestDeletionIsAudited(t *testing.T) {
 		return err
 	}
 	purge := func() error { return p.Purge(t.Context(), who, made.ID) }
+	force := func() error { return p.ForceDelete(t.Context(), who, made.ID) }
+	refused := func(do func() error) func() error {
+		return func() error {
+			if do() == nil {
+				t.Error("it was not refused")
+			}
+			return nil
+		}
+	}
 	audited := len(p.audited())
 	for n, s := range []struct {
 		do   func() error
@@ -98,6 +107,7 @@ func TestDeletionIsAudited(t *testing.T) {
 		{protect(true), slipway.AuditProtected},
 		{protect(true), ""},
 		{protect(false), slipway.AuditUnprotected},
+		{refused(force), ""}, // of one that is not being deleted
 		{remove(false), slipway.AuditDeleted},
 		{restore, slipway.AuditRestored},
 		{remove(false), slipway.AuditDeleted},

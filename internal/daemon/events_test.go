@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/slipwayhq/slipway"
@@ -32,6 +33,7 @@ type world struct {
 	config daemon.Config
 	agent  *httptest.Server // stands for every instance
 	driver *fake.Driver
+	began  atomic.Pointer[slipway.Workload] // the last instance that was started
 	server *daemon.Server
 	log    *said
 	client *client.Client
@@ -71,7 +73,8 @@ func newWorldWith(t *testing.T, edit func(*daemon.Config)) *world {
 	w := &world{t: t, log: &said{}, next: make(chan struct{})}
 	w.agent = httptest.NewServer(http.HandlerFunc(w.answer))
 	t.Cleanup(w.agent.Close)
-	w.driver = fake.Open(func(slipway.Workload) fake.Behaviour {
+	w.driver = fake.Open(func(began slipway.Workload) fake.Behaviour {
+		w.began.Store(&began)
 		return fake.Behaviour{Address: w.agent.Listener.Addr().String(), Opens: func([]byte) []byte { return []byte("threads") }}
 	})
 	l, err := net.Listen("tcp", "127.0.0.1:0")

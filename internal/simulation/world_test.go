@@ -655,16 +655,14 @@ func (w *world) checkState(tx slipway.Tx, a *app, d slipway.Deployment) {
 	for line := range strings.Lines(string(w.fake.State(a.id))) {
 		wrote[slipway.RevisionID(strings.TrimSpace(line))] = true
 	}
-	served := false
 	for _, r := range w.revisions(a) {
 		deployed := r.Status == slipway.Deployed
 		if s := w.script(a.id, r.ID); s.ownsState() && deployed && !wrote[r.ID] {
 			w.fault("%s: what revision %d wrote is lost", a.name, r.Number)
 		}
-		if served && !deployed && wrote[r.ID] {
+		if !deployed && wrote[r.ID] {
 			w.fault("%s: what revision %d wrote is there, which is %s", a.name, r.Number, r.Status)
 		}
-		served = served || deployed
 	}
 }
 
