@@ -151,7 +151,7 @@ func (f *form) takeFile(ctx context.Context, n partName, part *multipart.Part) e
 func formName(part *multipart.Part) string {
 	said := part.Header.Get("Content-Disposition")
 	if name, ok := strings.CutPrefix(said, `form-data; name="`); ok {
-		if end := strings.IndexAny(name, `"\`); end == len(name)-1 && name[end] == '"' {
+		if end := strings.IndexAny(name, `"\`); end >= 0 && name[end:] == `"` {
 			return name[:end]
 		}
 	}
