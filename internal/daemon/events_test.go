@@ -24,6 +24,7 @@ import (
 	"github.com/slipwayhq/slipway/client"
 	"github.com/slipwayhq/slipway/driver/fake"
 	"github.com/slipwayhq/slipway/internal/daemon"
+	"github.com/slipwayhq/slipway/internal/sqlitetest"
 )
 
 // world outlives the servers that a test starts in it.
@@ -59,6 +60,14 @@ func (plain) Launch(context.Context, kind.Bundle) (slipway.Launch, error) {
 
 func newWorld(t *testing.T) *world { return newWorldWith(t, func(*daemon.Config) {}) }
 
+// dataFolder is one of a server that has its tables already.
+func dataFolder(t *testing.T) string {
+	t.Helper()
+	data := t.TempDir()
+	sqlitetest.Prepare(t, filepath.Join(data, "slipway.db"))
+	return data
+}
+
 func newWorldWith(t *testing.T, edit func(*daemon.Config)) *world {
 	t.Helper()
 	w := &world{t: t, log: &said{}, next: make(chan struct{})}
@@ -72,7 +81,7 @@ func newWorldWith(t *testing.T, edit func(*daemon.Config)) *world {
 	must(t, err)
 	must(t, l.Close())
 	w.config = daemon.Config{
-		Data: t.TempDir(), Listen: l.Addr().String(), Ports: slipway.PortRange{First: 20000, Last: 20009}, Builds: 1,
+		Data: dataFolder(t), Listen: l.Addr().String(), Ports: slipway.PortRange{First: 20000, Last: 20009}, Builds: 1,
 		Logger:     slog.New(slog.NewTextHandler(w.log, nil)),
 		Kinds:      []func(string, string) kind.Kind{func(string, string) kind.Kind { return plain{} }},
 		OpenDriver: func(string) (slipway.Driver, error) { w.driver = w.driver.Reopen(); return w.driver, nil },
