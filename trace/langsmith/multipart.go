@@ -75,7 +75,7 @@ func (f *form) read(ctx context.Context, parts *multipart.Reader) error {
 // take reads a part. What is wrong with its content is remembered for its run;
 // an error is of the whole request.
 func (f *form) take(ctx context.Context, part *multipart.Part) error {
-	n, err := parsePartName(partsName(part))
+	n, err := parsePartName(formName(part))
 	switch {
 	case err != nil:
 		f.sent = append(f.sent, &sent{err: err})
@@ -91,7 +91,7 @@ func (f *form) take(ctx context.Context, part *multipart.Part) error {
 	}
 	c, err := f.readValue(ctx, part, sizeOf(part))
 	if errors.Is(err, errNoJSON) {
-		s.fail(aboutRun(n.id, "part "+partsName(part), err))
+		s.fail(aboutRun(n.id, "part "+formName(part), err))
 		return nil
 	}
 	if err == nil {
@@ -146,12 +146,12 @@ func (f *form) takeFile(ctx context.Context, n partName, part *multipart.Part) e
 	return nil
 }
 
-// partsName is the name of a part. SDKs write it in one way, for which no grammar is
+// formName is the name of a part. SDKs write it in one way, for which no grammar is
 // needed.
-func partsName(part *multipart.Part) string {
+func formName(part *multipart.Part) string {
 	said := part.Header.Get("Content-Disposition")
 	if name, ok := strings.CutPrefix(said, `form-data; name="`); ok {
-		if end := strings.IndexAny(name, `"\`); end == len(name)-1 && name[end] == '"' {
+		if end := strings.IndexAny(name, `"\`); end >= 0 && name[end:] == `"` {
 			return name[:end]
 		}
 	}

@@ -38,9 +38,9 @@
 //
 // # What is known of a project
 //
-// Counts and latencies are kept by day and project in the transaction that changes
-// them, and so is what a day's first and last runs are, by which queries leave
-// days out.
+// Counts, latencies and tokens are kept by day and project in the transaction that
+// changes them, and so is what a day's first and last runs are, by which queries
+// leave days out.
 //
 // # Queries
 //
