@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -84,6 +85,43 @@ func (p *plane) cleared(d slipway.DeploymentID, l slipway.Lease) slipway.Assignm
 	p.t.Helper()
 	p.lost(l, slipway.ItemState, string(d))
 	return p.lost(l, slipway.ItemBundle, "bundle")
+}
+
+// To who has a key of another workspace there is nothing, whatever is asked about a
+// deletion, of what serves and of what is kept aside: and nothing is touched.
+func TestDeletionByAnotherWorkspace(t *testing.T) {
+	p := newPlane(t, keeping)
+	_, stranger, _ := p.principals()
+	stranger.Workspace = slipway.NewID[slipway.WorkspaceID](p.clock())
+	serving, _ := p.served("serving")
+	kept, _ := p.kept("kept", slipway.DeleteOptions{})
+	for _, id := range []slipway.DeploymentID{serving.ID, kept.ID} {
+		ctx, before, items, audited := t.Context(), p.footprint(id), p.items(id), len(p.audited())
+		for name, ask := range map[string]func() error{
+			"plan":   func() error { _, err := p.DeletionPlan(ctx, stranger, id); return err },
+			"delete": func() error { return p.Delete(ctx, stranger, id, slipway.DeleteOptions{}) },
+			"delete now": func() error {
+				return p.Delete(ctx, stranger, id, slipway.DeleteOptions{TracingProject: true, Now: true})
+			},
+			"force":   func() error { return p.ForceDelete(ctx, stranger, id) },
+			"receipt": func() error { _, err := p.DeletionReceipt(ctx, stranger, id); return err },
+			"restore": func() error { _, err := p.Restore(ctx, stranger, id, "mine"); return err },
+			"purge":   func() error { return p.Purge(ctx, stranger, id) },
+		} {
+			if err := ask(); slipway.CodeOf(err) != slipway.CodeNotFound {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if after := p.footprint(id); after != before || !reflect.DeepEqual(p.items(id), items) || len(p.audited()) != audited {
+			t.Errorf("it is %+v, and was %+v; its items are %+v, and were %+v", after, before, p.items(id), items)
+		}
+	}
+	if list, err := p.ListDeleted(t.Context(), stranger, 10, 0); err != nil || len(list) > 0 {
+		t.Errorf("listed: %+v, %v", list, err)
+	}
+	if r := p.receipt(kept.ID); r.State != slipway.DeletionKept {
+		t.Errorf("what was kept aside is %s", r.State)
+	}
 }
 
 func TestWhatIsDeletedIsKeptAside(t *testing.T) {

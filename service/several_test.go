@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/slipwayhq/slipway"
@@ -26,6 +27,28 @@ func TestDeleteManySaysOfEach(t *testing.T) {
 		d, err := p.Get(t.Context(), p.who, id)
 		if slipway.CodeOf(err) != slipway.CodeNotFound && !d.Deleting() {
 			t.Errorf("%s is %s", id, d.Status)
+		}
+	}
+}
+
+// A request for many is written in parts; of one that is named in several it says
+// the same each time.
+func TestDeleteManyInParts(t *testing.T) {
+	p := newPlane(t)
+	const none = "0190a0a0-0000-7000-8000-0000000abcde"
+	ids := []slipway.DeploymentID{none}
+	for i := range 24 {
+		ids = append(ids, p.create(fmt.Sprint("app-", i)).ID)
+	}
+	ids = append(ids, ids[1], none)
+	refusals, err := p.DeleteMany(t.Context(), p.who, ids)
+	must(t, err)
+	for i, id := range ids {
+		if known := id != none; known != (refusals[i] == nil) {
+			t.Errorf("%d: %v", i, refusals[i])
+		}
+		if _, err := p.Get(t.Context(), p.who, id); slipway.CodeOf(err) != slipway.CodeNotFound {
+			t.Errorf("%d afterwards: %v", i, err)
 		}
 	}
 }
