@@ -238,6 +238,30 @@ func TestRestoreWithItsProject(t *testing.T) {
 	}
 }
 
+// While a deployment is being stopped its name is free: the new one has it at once,
+// is the only one that is found by it, and shares nothing with the old one but the
+// tracing project, whatever is reported of that.
+func TestANameIsTakenWhileItsFormerGoes(t *testing.T) {
+	p := newPlane(t)
+	old, l := p.served("app")
+	must(t, p.Delete(t.Context(), p.who, old.ID, slipway.DeleteOptions{}))
+	fresh := p.create("app")
+	found, err := p.List(t.Context(), p.who, slipway.DeploymentFilter{Name: "app", Limit: 10})
+	must(t, err)
+	if len(found) != 1 || found[0].ID != fresh.ID || fresh.ID == old.ID || fresh.Slug != old.Slug || fresh.Project != old.Project {
+		t.Errorf("found %+v; the new one is %+v, the old one %+v", found, fresh, old)
+	}
+	before := p.items(fresh.ID)
+	p.stop(old.ID, l)
+	p.cleared(old.ID, l)
+	p.coordinate()
+	p.ended(old.ID)
+	after, err := p.Get(t.Context(), p.who, fresh.ID)
+	if err != nil || after.Deleting() || after.Slug != "app" || !reflect.DeepEqual(p.items(fresh.ID), before) {
+		t.Errorf("afterwards: %+v, %v, items %+v, they were %+v", after, err, p.items(fresh.ID), before)
+	}
+}
+
 // While a deployment can be restored, its public name is its workspace's alone.
 func TestPublicNamesAreReserved(t *testing.T) {
 	p := newPlane(t, keeping)
