@@ -34,4 +34,5 @@ const (
 	AuditPurged           AuditAction = "deployment.purged" // what was kept aside goes before its time
 	AuditProtected        AuditAction = "deployment.protected"
 	AuditUnprotected      AuditAction = "deployment.unprotected"
+	AuditPasswordRotated  AuditAction = "database.password_rotated"
 )

@@ -239,6 +239,9 @@ type Projects interface {
 	Project(ProjectID) (TracingProject, error)
 	// ProjectByName does not see hidden ones.
 	ProjectByName(WorkspaceID, string) (TracingProject, error)
+	// ProjectLeaves says whether a hidden one of the name goes with a deployment
+	// that may run still.
+	ProjectLeaves(WorkspaceID, string) (bool, error)
 	// ListProjects does not see hidden ones.
 	ListProjects(ProjectFilter) ([]TracingProject, error)
 	// ProjectsDue lists over all workspaces those that are to be looked after.

@@ -300,7 +300,7 @@ func (s *Server) openData(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open builder: %w", err)
 	}
-	if err := s.openDatabases(ctx, owner); err != nil {
+	if err := s.openDatabases(owner); err != nil {
 		return err
 	}
 	for _, hold := range builder.Holds() {
