@@ -1,6 +1,8 @@
 package service_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -50,6 +52,44 @@ func TestDeleteManyInParts(t *testing.T) {
 		if _, err := p.Get(t.Context(), p.who, id); slipway.CodeOf(err) != slipway.CodeNotFound {
 			t.Errorf("%d afterwards: %v", i, err)
 		}
+	}
+}
+
+// forgetful fails to write one deployment.
+type forgetful struct {
+	slipway.Store
+	of slipway.DeploymentID
+}
+
+type forgetfulTx struct {
+	slipway.Tx
+	of slipway.DeploymentID
+}
+
+func (f forgetful) Update(ctx context.Context, fn func(slipway.Tx) error) error {
+	return f.Store.Update(ctx, func(tx slipway.Tx) error { return fn(forgetfulTx{tx, f.of}) })
+}
+
+func (f forgetfulTx) UpdateDeployment(d *slipway.Deployment) error {
+	if d.ID == f.of {
+		return errors.New("the disk is broken")
+	}
+	return f.Tx.UpdateDeployment(d)
+}
+
+// What fails on our side is no refusal: nothing is said to be deleted, and it can
+// be asked for again.
+func TestDeleteManyFails(t *testing.T) {
+	p := newPlane(t)
+	a, b := p.create("a").ID, p.create("b").ID
+	p.push(b) // there is something to write then
+	p.reopen(forgetful{p.store, b})
+	if refusals, err := p.DeleteMany(t.Context(), p.who, []slipway.DeploymentID{a, b}); err == nil || refusals != nil || slipway.CodeOf(err) != "" {
+		t.Errorf("%v, %v", refusals, err)
+	}
+	p.reopen(p.store)
+	if refusals, err := p.DeleteMany(t.Context(), p.who, []slipway.DeploymentID{a, b}); err != nil || errors.Join(refusals...) != nil {
+		t.Errorf("again: %v, %v", refusals, err)
 	}
 }
 
