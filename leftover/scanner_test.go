@@ -23,11 +23,15 @@ type store struct {
 	owned map[string]bool
 	err   error
 	told  []slipway.Leftover
+	then  func() // happens once it has answered
 }
 
 func (s *store) Unknown(_ context.Context, things []slipway.Thing) (unknown []slipway.Thing, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.then != nil {
+		defer s.then()
+	}
 	for _, t := range things {
 		if known := t.Deployment != "" && s.known[t.Deployment] || t.Deployment == "" && s.owned[t.Ref]; !known {
 			unknown = append(unknown, t)
@@ -188,6 +192,18 @@ func TestKnownAgain(t *testing.T) {
 	if len(s.place.removed) > 0 {
 		t.Errorf("removed %v", s.place.removed)
 	}
+}
+
+// What becomes known after it was looked at, and before it is removed, stays.
+func TestKnownInTheLastMoment(t *testing.T) {
+	s := newSetting(t)
+	s.scan(0, 2, "")
+	s.store.then = func() { s.store.known[unknown] = true }
+	s.scan(time.Hour, 2, "it is known now")
+	if len(s.place.removed) > 0 {
+		t.Errorf("removed %v", s.place.removed)
+	}
+	s.scan(time.Hour, 0, "")
 }
 
 // What is shared goes when it has been nobody's for long.

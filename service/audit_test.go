@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/slipwayhq/slipway"
 )
@@ -121,5 +122,20 @@ func TestDeletionIsAudited(t *testing.T) {
 		if len(got) != audited || s.want != "" && (got[0].Action != s.want || got[0].Target != string(made.ID) || got[0].Key != who.Key) {
 			t.Errorf("step %d, %q: %d events, the last %+v", n, s.want, len(got), got[0])
 		}
+	}
+}
+
+// A deletion that is asked for again is no other deed, unless more is asked for.
+func TestARepeatedDeletionIsAuditedOnce(t *testing.T) {
+	p := newPlane(t, keeping)
+	d, _ := p.served("app")
+	before := len(p.audited())
+	for _, now := range []bool{false, false, true, true} {
+		must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{Now: now}))
+		p.pass(time.Second)
+	}
+	got := p.audited()
+	if len(got) != before+2 || got[1].Action != slipway.AuditDeleted || got[0].Action != slipway.AuditPurged || got[0].Target != string(d.ID) {
+		t.Errorf("%d events, the last %+v and %+v", len(got)-before, got[0], got[1])
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -84,6 +85,43 @@ func (p *plane) cleared(d slipway.DeploymentID, l slipway.Lease) slipway.Assignm
 	p.t.Helper()
 	p.lost(l, slipway.ItemState, string(d))
 	return p.lost(l, slipway.ItemBundle, "bundle")
+}
+
+// To who has a key of another workspace there is nothing, whatever is asked about a
+// deletion, of what serves and of what is kept aside: and nothing is touched.
+func TestDeletionByAnotherWorkspace(t *testing.T) {
+	p := newPlane(t, keeping)
+	_, stranger, _ := p.principals()
+	stranger.Workspace = slipway.NewID[slipway.WorkspaceID](p.clock())
+	serving, _ := p.served("serving")
+	kept, _ := p.kept("kept", slipway.DeleteOptions{})
+	for _, id := range []slipway.DeploymentID{serving.ID, kept.ID} {
+		ctx, before, items, audited := t.Context(), p.footprint(id), p.items(id), len(p.audited())
+		for name, ask := range map[string]func() error{
+			"plan":   func() error { _, err := p.DeletionPlan(ctx, stranger, id); return err },
+			"delete": func() error { return p.Delete(ctx, stranger, id, slipway.DeleteOptions{}) },
+			"delete now": func() error {
+				return p.Delete(ctx, stranger, id, slipway.DeleteOptions{TracingProject: true, Now: true})
+			},
+			"force":   func() error { return p.ForceDelete(ctx, stranger, id) },
+			"receipt": func() error { _, err := p.DeletionReceipt(ctx, stranger, id); return err },
+			"restore": func() error { _, err := p.Restore(ctx, stranger, id, "mine"); return err },
+			"purge":   func() error { return p.Purge(ctx, stranger, id) },
+		} {
+			if err := ask(); slipway.CodeOf(err) != slipway.CodeNotFound {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if after := p.footprint(id); after != before || !reflect.DeepEqual(p.items(id), items) || len(p.audited()) != audited {
+			t.Errorf("it is %+v, and was %+v; its items are %+v, and were %+v", after, before, p.items(id), items)
+		}
+	}
+	if list, err := p.ListDeleted(t.Context(), stranger, 10, 0); err != nil || len(list) > 0 {
+		t.Errorf("listed: %+v, %v", list, err)
+	}
+	if r := p.receipt(kept.ID); r.State != slipway.DeletionKept {
+		t.Errorf("what was kept aside is %s", r.State)
+	}
 }
 
 func TestWhatIsDeletedIsKeptAside(t *testing.T) {
@@ -197,6 +235,30 @@ func TestRestoreWithItsProject(t *testing.T) {
 		if _, err := p.Create(t.Context(), p.who, slipway.NewDeployment{Name: "app-2", Source: slipway.SourceInternalSource}); slipway.CodeOf(err) != slipway.CodeConflict {
 			t.Errorf("hidden %t: its name is free: %v", hidden, err)
 		}
+	}
+}
+
+// While a deployment is being stopped its name is free: the new one has it at once,
+// is the only one that is found by it, and shares nothing with the old one but the
+// tracing project, whatever is reported of that.
+func TestANameIsTakenWhileItsFormerGoes(t *testing.T) {
+	p := newPlane(t)
+	old, l := p.served("app")
+	must(t, p.Delete(t.Context(), p.who, old.ID, slipway.DeleteOptions{}))
+	fresh := p.create("app")
+	found, err := p.List(t.Context(), p.who, slipway.DeploymentFilter{Name: "app", Limit: 10})
+	must(t, err)
+	if len(found) != 1 || found[0].ID != fresh.ID || fresh.ID == old.ID || fresh.Slug != old.Slug || fresh.Project != old.Project {
+		t.Errorf("found %+v; the new one is %+v, the old one %+v", found, fresh, old)
+	}
+	before := p.items(fresh.ID)
+	p.stop(old.ID, l)
+	p.cleared(old.ID, l)
+	p.coordinate()
+	p.ended(old.ID)
+	after, err := p.Get(t.Context(), p.who, fresh.ID)
+	if err != nil || after.Deleting() || after.Slug != "app" || !reflect.DeepEqual(p.items(fresh.ID), before) {
+		t.Errorf("afterwards: %+v, %v, items %+v, they were %+v", after, err, p.items(fresh.ID), before)
 	}
 }
 

@@ -1,6 +1,9 @@
 package service_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/slipwayhq/slipway"
@@ -27,6 +30,66 @@ func TestDeleteManySaysOfEach(t *testing.T) {
 		if slipway.CodeOf(err) != slipway.CodeNotFound && !d.Deleting() {
 			t.Errorf("%s is %s", id, d.Status)
 		}
+	}
+}
+
+// A request for many is written in parts; of one that is named in several it says
+// the same each time.
+func TestDeleteManyInParts(t *testing.T) {
+	p := newPlane(t)
+	const none = "0190a0a0-0000-7000-8000-0000000abcde"
+	ids := []slipway.DeploymentID{none}
+	for i := range 24 {
+		ids = append(ids, p.create(fmt.Sprint("app-", i)).ID)
+	}
+	ids = append(ids, ids[1], none)
+	refusals, err := p.DeleteMany(t.Context(), p.who, ids)
+	must(t, err)
+	for i, id := range ids {
+		if known := id != none; known != (refusals[i] == nil) {
+			t.Errorf("%d: %v", i, refusals[i])
+		}
+		if _, err := p.Get(t.Context(), p.who, id); slipway.CodeOf(err) != slipway.CodeNotFound {
+			t.Errorf("%d afterwards: %v", i, err)
+		}
+	}
+}
+
+// forgetful fails to write one deployment.
+type forgetful struct {
+	slipway.Store
+	of slipway.DeploymentID
+}
+
+type forgetfulTx struct {
+	slipway.Tx
+	of slipway.DeploymentID
+}
+
+func (f forgetful) Update(ctx context.Context, fn func(slipway.Tx) error) error {
+	return f.Store.Update(ctx, func(tx slipway.Tx) error { return fn(forgetfulTx{tx, f.of}) })
+}
+
+func (f forgetfulTx) UpdateDeployment(d *slipway.Deployment) error {
+	if d.ID == f.of {
+		return errors.New("the disk is broken")
+	}
+	return f.Tx.UpdateDeployment(d)
+}
+
+// What fails on our side is no refusal: nothing is said to be deleted, and it can
+// be asked for again.
+func TestDeleteManyFails(t *testing.T) {
+	p := newPlane(t)
+	a, b := p.create("a").ID, p.create("b").ID
+	p.push(b) // there is something to write then
+	p.reopen(forgetful{p.store, b})
+	if refusals, err := p.DeleteMany(t.Context(), p.who, []slipway.DeploymentID{a, b}); err == nil || refusals != nil || slipway.CodeOf(err) != "" {
+		t.Errorf("%v, %v", refusals, err)
+	}
+	p.reopen(p.store)
+	if refusals, err := p.DeleteMany(t.Context(), p.who, []slipway.DeploymentID{a, b}); err != nil || errors.Join(refusals...) != nil {
+		t.Errorf("again: %v, %v", refusals, err)
 	}
 }
 
