@@ -178,7 +178,9 @@ func TestSpareGone(t *testing.T) {
 		t.Errorf("killed: %v", err)
 	}
 	s.Wait()
-	standBy(t).End()
+	s = standBy(t)
+	s.End()
+	s.Wait()
 }
 
 // childOf is the one child of this process.
