@@ -19,8 +19,9 @@ import (
 // waiting: the new one loads beside the old one, its state closed, and both wait
 // for a moment without runs. Everything is served as usual, and a failure costs
 // nothing. holding: what writes waits at the gateway; the old one ends its runs
-// and stops. snapshotting: nobody has the state open. releasing: the new one
-// opens it, and is gated. A failure until then leaves the state as it was; after
+// and yields: it has the state closed for good, and may run on for what it has to
+// tell others, such as traces. snapshotting: nobody has the state open. releasing:
+// the new one opens it, and is gated. The old one is cleared away after that. A failure until then leaves the state as it was; after
 // that, returning puts the snapshot in its place. Either way the old one comes
 // back as one does that was stopped for a revision that failed.
 //
@@ -156,14 +157,14 @@ func (w world) standsBy(i slipway.Instance) bool {
 	return o.Phase == slipway.PhaseRunning && o.Attempt == i.Attempt && o.StandsBy
 }
 
-// letGo has every other instance stop. If the old one has not been told, and the
+// letGo has every other instance yield. If the old one has not been told, and the
 // new one is not there any more or somebody else had begun, all begins anew.
 func letGo(w world, h slipway.Handover) step {
 	if w.startsOver() {
 		return nextPhase(h, slipway.HandoverWaiting, "who began the hold is gone, and the old one serves")
 	}
 	for _, i := range w.Instances {
-		if i.ID == h.To || !w.running(i) {
+		if i.ID == h.To || !w.hasState(i) {
 			continue
 		}
 		if own, _ := w.instanceOf(w.InProgress); w.kind(w.InProgress).StandsBy && !w.standsBy(own) && w.serves(i) {
@@ -282,8 +283,8 @@ func (w *worker) isBusy(ctx context.Context, i slipway.InstanceID) bool {
 	return err == nil && runs.Pending+runs.Running > 0
 }
 
-// yield has an instance end its work and stop, for another to take over its
-// state. While its runs end, what only reads goes on; then everything waits.
+// yield has an instance end its work and close its state, for another to take it
+// over. While its runs end, what only reads goes on; then everything waits.
 func (w *worker) yield(ctx context.Context, s step) error {
 	i, grace := s.instance, w.drainOf(s.instance)
 	if i.State == slipway.InstanceServing {
@@ -306,7 +307,7 @@ func (w *worker) yield(ctx context.Context, s step) error {
 			return err
 		}
 	}
-	if err := w.driver.Stop(ctx, w.a.Deployment.ID, i.ID, w.left(stopOf(i.ID), grace, w.config.Now())); err != nil {
+	if err := w.driver.Yield(ctx, w.a.Deployment.ID, i.ID, w.left(stopOf(i.ID), grace, w.config.Now())); err != nil {
 		return w.stuck(ctx, slipway.ItemInstance, string(i.ID), err)
 	}
 	w.forget(i.ID)

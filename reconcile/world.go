@@ -148,6 +148,9 @@ func (w world) phase(i slipway.Instance) slipway.Phase {
 
 func (w world) running(i slipway.Instance) bool { return w.phase(i) == slipway.PhaseRunning }
 
+// hasState says whether the instance may have the state of its deployment open.
+func (w world) hasState(i slipway.Instance) bool { return w.running(i) && !w.seen[i.ID].Yielded }
+
 // serves says whether the instance can be sent requests.
 func (w world) serves(i slipway.Instance) bool {
 	return w.running(i) && w.seen[i.ID].Attempt == i.Attempt && i.State == slipway.InstanceServing && !w.deaf[i.ID]
