@@ -41,7 +41,7 @@ type Driver struct {
 	watchers sync.WaitGroup
 	shut     func() error
 	exits    *exits.Exits
-	spare    chan *confine.Spare // has one when one stands by
+	spare    chan *confine.Spare // holds the one that stands by
 
 	// folders is held for reading while a process is being started, for
 	// writing while folders above an instance's are removed.
@@ -71,7 +71,7 @@ func Open(root string, options ...Option) (*Driver, error) {
 	}
 	d := &Driver{
 		root: root, boot: boot, lock: lock, at: func(string) {}, groups: groupsOf(root),
-		instances: map[slipway.InstanceID]*instance{}, spare: make(chan *confine.Spare),
+		instances: map[slipway.InstanceID]*instance{}, spare: make(chan *confine.Spare, 1),
 	}
 	d.alive, d.close = context.WithCancel(context.Background())
 	d.exits = exits.Until(d.alive)

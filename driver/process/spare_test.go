@@ -25,6 +25,7 @@ func canStandBy(t testing.TB) bool {
 		t.Fatal(err)
 	}
 	s.End()
+	s.Wait()
 	return true
 }
 

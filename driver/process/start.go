@@ -16,27 +16,41 @@ import (
 	"github.com/slipwayhq/slipway/internal/confine"
 )
 
-// spareRest is between two spares: the moments after a start are the agent's.
-const spareRest = 100 * time.Millisecond
+const (
+	// spareRest is between a start and the next spare: those moments are the
+	// agent's.
+	spareRest = 100 * time.Millisecond
+	// spareAgain is how long a machine is left alone that could not start one.
+	spareAgain = 10 * time.Second
+)
 
 // keepSpare has a child stand by for the next start, until the driver is closed.
 func (d *Driver) keepSpare() {
 	for pause(d.alive, spareRest) == nil {
 		s, err := confine.StandBy(d.alive)
-		if errors.Is(err, errors.ErrUnsupported) {
+		switch {
+		case errors.Is(err, errors.ErrUnsupported):
 			return
-		}
-		if err != nil {
+		case err != nil:
 			slog.Debug("no child stands by for the next start", "error", err)
+			_ = pause(d.alive, spareAgain)
 			continue
 		}
+		d.spare <- s
 		d.at(StepSpare)
-		select {
-		case d.spare <- s:
-			s.Wait()
-		case <-d.alive.Done():
-			s.End()
-		}
+		stop := context.AfterFunc(d.alive, d.dropSpare)
+		s.Wait()
+		stop()
+		d.dropSpare() // if it ended by itself
+	}
+}
+
+// dropSpare ends the spare that nobody has taken.
+func (d *Driver) dropSpare() {
+	select {
+	case s := <-d.spare:
+		s.End()
+	default:
 	}
 }
 

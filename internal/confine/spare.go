@@ -46,6 +46,7 @@ func StandBy(ctx context.Context) (*Spare, error) {
 	defer stop()
 	if _, err := io.ReadFull(ours, make([]byte, 1)); err != nil {
 		s.End()
+		s.Wait()
 		return nil, errors.Join(ErrGone, context.Cause(ctx))
 	}
 	return s, nil
@@ -53,14 +54,11 @@ func StandBy(ctx context.Context) (*Spare, error) {
 
 func (s *Spare) kill() { s.child.Process.Kill() }
 
-// Wait returns when the spare has ended: soon after Start has begun.
+// Wait returns when the spare has ended: after a Start, after End, or by itself.
 func (s *Spare) Wait() error { return s.child.Cmd.Wait() }
 
-// End ends a spare that is not needed.
-func (s *Spare) End() {
-	s.child.socket.Close()
-	s.Wait()
-}
+// End has a spare end that is not needed.
+func (s *Spare) End() { s.child.socket.Close() }
 
 // Start starts a program under a policy, in a session of its own, and returns
 // its process, which is a child of ours that nobody else waits for. The program
@@ -93,9 +91,18 @@ func (s *Spare) send(p Policy, files ...*os.File) error {
 	if err != nil {
 		return err
 	}
-	fds := make([]int, len(files))
-	for i, f := range files {
-		fds[i] = int(f.Fd())
+	var fds []int
+	defer func() {
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+	}()
+	for _, f := range files {
+		fd, err := duplicate(f)
+		if err != nil {
+			return err
+		}
+		fds = append(fds, fd)
 	}
 	var sent error
 	err = conn.Write(func(fd uintptr) bool {
@@ -106,6 +113,17 @@ func (s *Spare) send(p Policy, files ...*os.File) error {
 		return err
 	}
 	return gob.NewEncoder(s.child.socket).Encode(p)
+}
+
+// duplicate is of an open file, which another may be about to close.
+func duplicate(f *os.File) (fd int, err error) {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var failed error
+	err = conn.Control(func(of uintptr) { fd, failed = unix.FcntlInt(of, unix.F_DUPFD_CLOEXEC, 0) })
+	return fd, errors.Join(err, failed)
 }
 
 // heard understands all that was said about a program.

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -178,7 +179,9 @@ func TestSpareGone(t *testing.T) {
 		t.Errorf("killed: %v", err)
 	}
 	s.Wait()
-	standBy(t).End()
+	s = standBy(t)
+	s.End()
+	s.Wait()
 }
 
 // childOf is the one child of this process.
@@ -240,16 +243,11 @@ func TestSpareHolds(t *testing.T) {
 // Whoever forks a Go program must not come by anything that schedules: that shows
 // only under load.
 func TestSparesUnderLoad(t *testing.T) {
-	stop := make(chan struct{})
-	defer close(stop)
+	var stop atomic.Bool
+	defer stop.Store(true)
 	for range 2 * runtime.NumCPU() {
 		go func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
+			for !stop.Load() {
 			}
 		}()
 	}
