@@ -32,6 +32,10 @@ import (
 // held is gone with the one who held, and the clients that come back now should
 // not wait for runs that began meanwhile. A kind that can not stand by is started
 // in releasing; the rest is the same.
+//
+// Where nothing serves yet, there is nobody to wait for: it begins at
+// snapshotting. What a first revision wrote that failed is then undone like that
+// of any other.
 
 // endOfHold is the share of a kind's drain after which the old one is told to
 // stop, whatever it does: its launcher then cancels what does not end.
@@ -40,7 +44,7 @@ const endOfHold = 2
 // handover is that in progress, if it is that of the revision being deployed.
 func (w world) handover() *slipway.Handover {
 	h := w.Deployment.Running.Handover
-	if h == nil || !w.replacing() {
+	if h == nil || !w.takesOver() {
 		return nil
 	}
 	if own, ok := w.instanceOf(w.InProgress); !ok || own.ID != h.To {
@@ -50,8 +54,11 @@ func (w world) handover() *slipway.Handover {
 }
 
 // instanceOf returns the one instance of a revision that owns its state, or any
-// other.
+// other. There may be neither.
 func (w world) instanceOf(r *slipway.Revision) (slipway.Instance, bool) {
+	if r == nil {
+		return slipway.Instance{}, false
+	}
 	all := w.instancesOf(r)
 	if len(all) == 0 {
 		return slipway.Instance{}, false
@@ -84,14 +91,17 @@ func takeBack(w world) step {
 }
 
 // handOver brings the revision being deployed to its gate, where it takes over
-// the state of the active one.
+// the state.
 func handOver(w world) []step {
 	own, ok := w.instanceOf(w.InProgress)
 	if !ok {
 		return []step{{do: plan, revision: w.InProgress, why: "it has no instance"}}
 	}
 	h := w.handover()
-	if h == nil {
+	switch {
+	case h == nil && w.Active == nil && w.begun(own):
+		return []step{rollOut(w)} // by a server that took no snapshot for a first revision
+	case h == nil:
 		return []step{beginHandover(w, own)}
 	}
 	switch h.Phase {
@@ -105,15 +115,23 @@ func handOver(w world) []step {
 	return []step{release(w, own)}
 }
 
+// begun says whether an instance may have opened the state.
+func (w world) begun(i slipway.Instance) bool {
+	return i.Attempt > 1 || i.State != slipway.InstancePlanned || w.phase(i) != slipway.PhaseAbsent
+}
+
 func beginHandover(w world, own slipway.Instance) step {
 	if name := w.Deployment.Running.Outdated; name != "" {
 		return discardOutdated(w)
 	}
-	h := &slipway.Handover{To: own.ID, Phase: slipway.HandoverWaiting}
+	h := slipway.Handover{To: own.ID}
+	if w.Active == nil {
+		return snapshotFor(h, "no revision has served yet")
+	}
 	if old, ok := w.instanceOf(w.Active); ok {
 		h.From = old.ID
 	}
-	return step{do: move, handover: h, why: "a new revision takes over the state"}
+	return nextPhase(h, slipway.HandoverWaiting, "a new revision takes over the state")
 }
 
 // standBy has the new one load, and then waits for a quiet moment.
@@ -154,8 +172,12 @@ func letGo(w world, h slipway.Handover) step {
 		}
 		return step{do: yield, instance: i, why: "a new revision takes over its state"}
 	}
+	return snapshotFor(h, "the old one has let go of the state")
+}
+
+func snapshotFor(h slipway.Handover, why string) step {
 	h.Snapshot = string(h.To)
-	return nextPhase(h, slipway.HandoverSnapshot, "the old one has let go of the state")
+	return nextPhase(h, slipway.HandoverSnapshot, why)
 }
 
 // release has the new one open the state, and brings it to its gate.

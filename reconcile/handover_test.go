@@ -19,6 +19,17 @@ func takeover(kind string, phase slipway.HandoverPhase) *scene {
 	return s
 }
 
+// firstly is a scene in which r2 is the first revision, and there is nobody to
+// take the state over from.
+func firstly(kind string, phase slipway.HandoverPhase) *scene {
+	s := takeover(kind, phase)
+	s.Active = nil
+	if h := s.Deployment.Running.Handover; h != nil {
+		h.From = ""
+	}
+	return s
+}
+
 func (s *scene) old(state slipway.InstanceState, phase slipway.Phase, edit ...func(*slipway.Instance, *slipway.Observed)) *scene {
 	return s.instance("i1", "r1", state, phase, edit...)
 }
@@ -146,6 +157,18 @@ func TestHandOver(t *testing.T) {
 		"another revision waits for it": {
 			s: takeover("stands", returns).inProgress("r3", slipway.Deploying, "stands").old(leaving, exited).new(planned, exited), do: restore,
 		},
+		"a first one: a copy is made of what is there": {s: firstly("stands", noPhase).new(planned, absent), do: move, to: snaps},
+		"a first one: of another kind":                 {s: firstly("exclusive", noPhase).new(planned, absent), do: move, to: snaps},
+		"a first one: the copy":                        {s: firstly("stands", snaps).new(planned, absent), do: snapshot, of: "r2"},
+		"a first one starts":                           {s: firstly("stands", releases).new(planned, absent), do: start, of: "i2"},
+		"a first one crashes":                          {s: firstly("exclusive", releases).new(planned, exited, exit(137)), do: crashed, of: "i2"},
+		"a first one fails":                            {s: firstly("exclusive", releases).new(planned, exited, exit(1)), do: fail, of: "r2"},
+		"a first one has failed":                       {s: firstly("exclusive", releases).failed().new(planned, exited), do: move, to: returns},
+		"a first one is ended":                         {s: firstly("exclusive", returns).failed().new(planned, running), do: drain, of: "i2"},
+		"what a first one wrote goes":                  {s: firstly("exclusive", returns).failed().new(planned, exited), do: restore},
+		"what a first one wrote goes before the next":  {s: firstly("exclusive", returns).inProgress("r3", slipway.Deploying, "exclusive").new(planned, exited), do: restore},
+		"a first one that failed before its start":     {s: firstly("exclusive", snaps).failed().new(planned, absent), do: move, to: isOver},
+		"a first one that runs, and no copy was made":  {s: firstly("exclusive", noPhase).new(planned, running), do: probe, of: "i2"},
 		"a snapshot is outdated": {s: func() *scene {
 			s := newScene().active("r1", "shared").instance("i1", "r1", serving, running)
 			s.Deployment.Running.Outdated = "old"

@@ -86,7 +86,7 @@ func next(w world) step {
 		steps = append(steps, takeBack(w))
 	case w.startsAlone() && slices.ContainsFunc(others, w.hasState):
 		steps = append(steps, clearAway(w, slices.DeleteFunc(others, func(i slipway.Instance) bool { return !w.hasState(i) })))
-	case w.replacing():
+	case w.takesOver():
 		steps = append(append(steps, handOver(w)...), clearAway(w, others))
 	default:
 		steps = append([]step{keepServing(w)}, append(steps, rollOut(w), clearAway(w, others))...)

@@ -172,8 +172,7 @@ func (w world) serving(r *slipway.Revision) (n int) {
 
 func (w world) kind(r *slipway.Revision) slipway.AgentKind { return w.kinds[r.Artefact.Kind] }
 
-// replacing says whether the revision being deployed takes over the state of
-// one that serves, so that requests must wait in between.
-func (w world) replacing() bool {
-	return w.deploying() && w.Active != nil && w.kind(w.InProgress).Exclusive
-}
+// takesOver says whether the revision being deployed takes over the state: of one
+// that serves, so that requests must wait in between, or of nobody, since it is
+// the first, or none before it has passed its gate.
+func (w world) takesOver() bool { return w.deploying() && w.kind(w.InProgress).Exclusive }

@@ -5,10 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"time"
-
-	"github.com/moby/moby/client"
 
 	"github.com/slipwayhq/slipway/database"
 	"github.com/slipwayhq/slipway/database/programs"
@@ -34,10 +30,10 @@ type Databases struct {
 const postgresUID = 60799
 
 // openDatabases reaches for nothing yet: what needs a server waits for it.
-func (s *Server) openDatabases(ctx context.Context, owner string) error {
+func (s *Server) openDatabases(owner string) error {
 	c := s.config.Databases
 	finder := PostgresPrograms(Toolchains(s.config.Data))
-	where, err := s.openPostgres(ctx, finder)
+	where, err := s.openPostgres(finder)
 	if err != nil {
 		return fmt.Errorf("databases of agents: %w", err)
 	}
@@ -53,40 +49,21 @@ func (s *Server) openDatabases(ctx context.Context, owner string) error {
 
 // openPostgres returns the server that is given, or one of our own, which begins
 // to exist when it is needed.
-func (s *Server) openPostgres(ctx context.Context, finder programs.Finder) (_ database.Server, err error) {
+func (s *Server) openPostgres(finder programs.Finder) (_ database.Server, err error) {
 	c := s.config.Databases
 	if c.Postgres != "" {
 		return database.ParseGiven(c.Postgres, "", c.PostgresContained)
 	}
 	uid := cmp.Or(c.UID, postgresUID)
+	var bridge func(context.Context) (string, error)
+	if s.engine != nil {
+		bridge = bridgeOf(s.engine)
+	}
 	s.postgres, err = server.Open(server.Config{
 		Folder: PostgresFolder(s.config.Data), Hide: s.config.Data, User: &confine.User{UID: uid, GID: uid},
-		Listen: s.bridges(ctx), Programs: finder, Logger: s.config.Logger,
+		Bridge: bridge, Programs: finder, Logger: s.config.Logger,
 	})
 	return s.postgres, err
-}
-
-// engineWithin bounds how long the engine is asked at a start.
-const engineWithin = 2 * time.Second
-
-// bridges are the addresses of this machine that containers of every network reach.
-func (s *Server) bridges(ctx context.Context) []string {
-	if s.engine == nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, engineWithin)
-	defer cancel()
-	found, err := s.engine.NetworkInspect(ctx, "bridge", client.NetworkInspectOptions{})
-	if err != nil {
-		s.config.Logger.Warn("containers will not reach PostgreSQL: the engine did not tell where they find this machine; start the server anew when it runs", slog.Any("error", err))
-		return nil
-	}
-	for _, c := range found.Network.IPAM.Config {
-		if c.Gateway.IsValid() {
-			return []string{c.Gateway.String()}
-		}
-	}
-	return nil
 }
 
 // databasePlaces is where leftovers may be of what deployments have in databases.
