@@ -36,6 +36,19 @@ func (d *deployment) project() string {
 	return deref(v.TracerSessionID)
 }
 
+// tracedToTheEnd counts those that are whole.
+func (s *server) tracedToTheEnd(project string) (n int) {
+	s.t.Helper()
+	_, got := s.ask(http.MethodPost, "/api/v1/runs/query", map[string]any{"session": []string{project}, "is_root": true})
+	runs, _ := got["runs"].([]any)
+	for _, run := range runs {
+		if run.(map[string]any)["status"] == "success" {
+			n++
+		}
+	}
+	return n
+}
+
 // tracesToItsProject has an agent say something, and waits for the trace of that.
 func (d *deployment) tracesToItsProject(after string) {
 	d.t.Helper()
@@ -84,6 +97,33 @@ func (d *deployment) tracesAreRemoved() {
 		return i.Kind == "tracing_project" && i.Ref == project && i.RemovedAt != nil && i.VerifiedAt != nil
 	}) {
 		d.t.Errorf("the receipt: %+v", end.Items)
+	}
+}
+
+// The trace of a run that an agent ends for another to take over its state is
+// there: it is sent when that has been handed over.
+func TestAnAgentsLastTraces(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	d := s.create("echo")
+	d.deploy(pack(t, echo, nil))
+	project := d.project()
+	d.beginsRun(20_000)
+	eventually(t, "a run goes on", func() bool { return s.traced(project) == 1 })
+	d.deploy(pack(t, echo, map[string]string{"README.md": "another revision"}))
+	eventually(t, "its trace is whole", func() bool { return s.tracedToTheEnd(project) == 1 })
+}
+
+// beginsRun starts a run that takes so many ms.
+func (d *deployment) beginsRun(ms int) {
+	d.t.Helper()
+	thread, err := client.NewAgent(d.url, d.key).CreateThread(d.t.Context())
+	must(d.t, err)
+	status, body, err := d.post(d.t.Context(), "/threads/"+thread+"/runs", map[string]any{
+		"assistant_id": "slow", "input": map[string]any{"delay_ms": ms, "messages": []map[string]string{{"role": "user", "content": "work"}}},
+	})
+	if err != nil || status != http.StatusOK {
+		d.t.Fatalf("begin a run: %d %s, %v", status, body, err)
 	}
 }
 

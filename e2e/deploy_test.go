@@ -41,6 +41,7 @@ func TestDeployReplaceRemember(t *testing.T) {
 		t.Errorf("while it was replaced: %v", err)
 	}
 	d.scenario("remember-read", thread)
+	eventually(t, "the old one has sent its traces", func() bool { return len(mains(s.data)) == 1 })
 	if now := mains(s.data); len(now) != 1 || len(old) != 1 || now[0] == old[0] {
 		t.Errorf("agents %v after %v", now, old)
 	}

@@ -185,6 +185,7 @@ func TestHandOver(t *testing.T) {
 	clients := d.load(8)
 	old := mains(s.data)
 	d.deploy(pack(t, echo, map[string]string{"README.md": "another revision"}))
+	eventually(t, "the old one has sent its traces", func() bool { return len(mains(s.data)) == 1 })
 	if now := mains(s.data); len(now) != 1 || len(old) != 1 || now[0] == old[0] {
 		t.Errorf("agents %v after %v", now, old)
 	}

@@ -8,8 +8,10 @@
 //   - A process is ours only by proof: boot, pid and start time as recorded, or
 //     a marker that it got from us (SLIPWAY_FOLDER in its variables, or the
 //     instance's log as its standard output). Nothing else is ever signalled.
-//   - SIGTERM is sent at most once to an attempt. After its grace, or when its
-//     main process ends by itself, everything else of it gets SIGKILL.
+//   - SIGTERM is sent at most once to an attempt, by Yield or Stop. After its
+//     grace, or when its main process ends by itself, everything else of it gets
+//     SIGKILL. What has yielded has its state closed for good, and may run on
+//     until then.
 //   - No variable of ours reaches an agent, and no value of an agent's reaches
 //     the disk, except what an agent itself prints into its log.
 //
