@@ -188,7 +188,7 @@ func finish(claims []claim) error {
 
 // agentVars are the variables of a process that were not set by us alone.
 func agentVars(env procfs.Env) []slipway.EnvVar {
-	ours := []string{"HOME", "TMPDIR", "HOST", varPort, varInstance, varAttempt, varFolder, varState, varPublic, varControl, varStandBy, varSocket}
+	ours := []string{"HOME", "TMPDIR", "HOST", varPort, varInstance, varAttempt, varFolder, varState, varKeep, varPublic, varControl, varStandBy, varSocket}
 	public := strings.Split(env.Get(varPublic), ",")
 	var vars []slipway.EnvVar
 	for _, pair := range env.All() {

@@ -26,7 +26,7 @@ type Databases struct {
 	Quota             int64  // bytes that a database may have; 0 for any number
 	Connections       int    // that the agents of a deployment may have; 0 for 100
 	UID               int    // that a server of our own runs as if this server is root; 0 for 60799
-	Redis             string // address of a Redis that deployments share; "" for none
+	Redis             string // address of a Redis that deployments share; "" for one of its own for each
 	RedisContained    string
 }
 
@@ -36,12 +36,15 @@ const postgresUID = 60799
 // openDatabases reaches for nothing yet: what needs a server waits for it.
 func (s *Server) openDatabases(ctx context.Context, owner string) error {
 	c := s.config.Databases
-	finder := PostgresPrograms(Toolchains(s.config.Data))
-	where, err := s.openPostgres(ctx, finder)
+	tools := Toolchains(s.config.Data)
+	finder := PostgresPrograms(tools)
+	bridges := s.bridges(ctx)
+	where, err := s.openPostgres(finder, bridges)
 	if err != nil {
 		return fmt.Errorf("databases of agents: %w", err)
 	}
 	s.databases = database.New(database.Config{Owner: owner, Server: where, Quota: c.Quota, Connections: c.Connections, Programs: finder, Logger: s.config.Logger})
+	s.ownRedis = redis.NewOwn(redis.OwnConfig{Programs: RedisPrograms(tools), Listen: bridges})
 	if c.Redis == "" {
 		return nil
 	}
@@ -53,7 +56,7 @@ func (s *Server) openDatabases(ctx context.Context, owner string) error {
 
 // openPostgres returns the server that is given, or one of our own, which begins
 // to exist when it is needed.
-func (s *Server) openPostgres(ctx context.Context, finder programs.Finder) (_ database.Server, err error) {
+func (s *Server) openPostgres(finder programs.Finder, bridges []string) (_ database.Server, err error) {
 	c := s.config.Databases
 	if c.Postgres != "" {
 		return database.ParseGiven(c.Postgres, "", c.PostgresContained)
@@ -61,7 +64,7 @@ func (s *Server) openPostgres(ctx context.Context, finder programs.Finder) (_ da
 	uid := cmp.Or(c.UID, postgresUID)
 	s.postgres, err = server.Open(server.Config{
 		Folder: PostgresFolder(s.config.Data), Hide: s.config.Data, User: &confine.User{UID: uid, GID: uid},
-		Listen: s.bridges(ctx), Programs: finder, Logger: s.config.Logger,
+		Listen: bridges, Programs: finder, Logger: s.config.Logger,
 	})
 	return s.postgres, err
 }
@@ -78,7 +81,7 @@ func (s *Server) bridges(ctx context.Context) []string {
 	defer cancel()
 	found, err := s.engine.NetworkInspect(ctx, "bridge", client.NetworkInspectOptions{})
 	if err != nil {
-		s.config.Logger.Warn("containers will not reach PostgreSQL: the engine did not tell where they find this machine; start the server anew when it runs", slog.Any("error", err))
+		s.config.Logger.Warn("containers will not reach PostgreSQL and Redis of this server: the engine did not tell where they find this machine; start the server anew when it runs", slog.Any("error", err))
 		return nil
 	}
 	for _, c := range found.Network.IPAM.Config {
