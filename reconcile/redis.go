@@ -32,6 +32,8 @@ type endings struct {
 	attempt int       // the last that was seen to have ended
 	inARow  int       // without a settled run between
 	retryAt time.Time // it is not started before
+
+	revision slipway.RevisionID // that was being deployed
 }
 
 // redisEnded counts an end, once, and says whether it was new. The first is
@@ -45,10 +47,17 @@ func (m *memory) redisEnded(o slipway.Observed) bool {
 	}
 	delete(m.started, o.Instance)
 	m.redis.attempt = o.Attempt
-	if m.redis.inARow++; m.redis.inARow > 1 {
-		m.redis.retryAt = o.Exit.At.Add(restartBackoff.After(m.redis.inARow - 1))
-	}
+	m.redis.retryAt = o.Exit.At.Add(restartBackoff.After(m.redis.inARow))
+	m.redis.inARow++
 	return true
+}
+
+// redisAnew has it be started at once, and as if it had never ended, for each
+// revision that is deployed: with that it may be another one.
+func (m *memory) redisAnew(toGate *slipway.Revision) {
+	if toGate != nil && toGate.ID != m.redis.revision {
+		m.redis = endings{attempt: m.redis.attempt, revision: toGate.ID}
+	}
 }
 
 // redisWanted says whether the deployment's own Redis is to run: for what serves
@@ -75,7 +84,10 @@ func (w world) awaitsRedis(r *slipway.Revision) bool {
 // nextOfRedis has the deployment's own Redis run while it is wanted.
 func nextOfRedis(w world) step {
 	runs, wanted := w.redis.Phase == slipway.PhaseRunning, w.redisWanted()
+	settles := w.started[w.Deployment.ID.Redis()].Add(settled)
 	switch r := w.toGate(); {
+	case wanted && runs && w.redisEnds.inARow > 0 && w.now.Before(settles):
+		return step{do: rest, at: settles, why: "its Redis may end again"}
 	case wanted && runs:
 		return step{do: rest, why: "its Redis runs"}
 	case wanted && w.now.Before(w.redisEnds.retryAt) && w.redisEnds.inARow >= gateTries && r != nil && w.needs(r).Redis:
@@ -216,7 +228,12 @@ func (w *worker) keptByRedis(ctx context.Context, things []slipway.Thing) ([]sli
 
 // noteRedis takes in how the deployment's own Redis was seen.
 func (w *worker) noteRedis(seen *world) {
-	if o := seen.redis; w.redisEnded(o) && seen.redisWanted() {
+	o := seen.redis
+	w.redisAnew(seen.toGate())
+	if _, known := w.started[o.Instance]; o.Phase == slipway.PhaseRunning && !known {
+		w.started[o.Instance] = seen.now
+	}
+	if w.redisEnded(o) && seen.redisWanted() {
 		w.log.Warn("the Redis of the deployment has ended, it is started again", slog.Int("in_a_row", w.memory.redis.inARow), slog.String("reason", o.Exit.Reason))
 	}
 	seen.redisEnds = w.memory.redis

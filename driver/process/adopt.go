@@ -161,7 +161,7 @@ func (s state) completed(c claim) state {
 	}
 	if s.Port == 0 {
 		s.Port, _ = strconv.Atoi(c.env.Get(varPort))
-		s.Socket = c.env.Get(varSocket) != ""
+		s.Socket, s.Keeps = c.env.Get(varSocket) != "", c.env.Get(varKeep) != ""
 	}
 	return s
 }
