@@ -18,6 +18,7 @@ type memory struct {
 	clock    stopwatch                        // of that hold
 	refused  int                              // ports in a row that strangers held
 	redis    endings                          // of the deployment's own Redis
+	rebound  bool                             // that was started anew for containers
 }
 
 func newMemory() *memory {

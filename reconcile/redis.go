@@ -23,8 +23,9 @@ type OwnRedis interface {
 	Workload(ctx context.Context, s slipway.RedisServer) (slipway.Workload, error)
 	// URI is where agents, which may be in containers, find a server.
 	URI(s slipway.RedisServer, contained bool) (string, error)
-	// Ping says whether a server answers.
-	Ping(ctx context.Context, s slipway.RedisServer) error
+	// Ping says whether a server answers where agents, which may be in containers,
+	// find it.
+	Ping(ctx context.Context, s slipway.RedisServer, contained bool) error
 }
 
 // endings is how the Redis of a deployment has ended of late.
@@ -177,8 +178,13 @@ func (w *worker) ownRedis(ctx context.Context, contained bool) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !listens || w.config.OwnRedis.Ping(ctx, server) != nil {
+	if !listens || w.config.OwnRedis.Ping(ctx, server, false) != nil {
 		return "", errNotYet
+	}
+	if contained && !w.rebound && w.config.OwnRedis.Ping(ctx, server, true) != nil {
+		w.log.Info("Redis is started anew, to listen where containers reach it")
+		w.rebound = true // once: it may be that they do not at all
+		return "", errors.Join(errNotYet, w.endRedis(ctx))
 	}
 	return w.config.OwnRedis.URI(server, contained)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"testing"
@@ -171,5 +172,75 @@ func TestWantRedis(t *testing.T) {
 				t.Errorf("written down: %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// room is a driver with one Redis, which listens.
+type room struct {
+	slipway.Driver
+	stopped int
+}
+
+func (*room) Listens(context.Context, slipway.DeploymentID, slipway.InstanceID) (bool, error) {
+	return true, nil
+}
+
+func (r *room) Stop(context.Context, slipway.DeploymentID, slipway.InstanceID, time.Duration) error {
+	r.stopped++
+	return nil
+}
+
+// reached is a Redis that answers where these say.
+type reached struct {
+	OwnRedis
+	inside, outside error
+}
+
+func (r reached) Ping(_ context.Context, _ slipway.RedisServer, contained bool) error {
+	if contained {
+		return r.inside
+	}
+	return r.outside
+}
+
+func (r reached) URI(_ slipway.RedisServer, contained bool) (string, error) {
+	return fmt.Sprint("redis, contained: ", contained), nil
+}
+
+// knows has the password.
+type knows struct{ slipway.Sync }
+
+func (knows) RedisPassword(context.Context, slipway.Lease) (string, error) { return "secret", nil }
+
+// Nobody is told of a Redis before it answers; one that containers do not reach is
+// started anew, once.
+func TestOwnRedisIsReached(t *testing.T) {
+	silent := errors.New("nobody answers")
+	for name, c := range map[string]struct {
+		redis     reached
+		contained bool
+		tries     []string // what each is told
+		stopped   int
+	}{
+		"it answers":              {reached{}, false, []string{"redis, contained: false"}, 0},
+		"not yet":                 {reached{outside: silent}, true, []string{"", ""}, 0},
+		"a container reaches it":  {reached{}, true, []string{"redis, contained: true"}, 0},
+		"no container reaches it": {reached{inside: silent}, true, []string{"", "redis, contained: true"}, 1},
+		"a process need not mind": {reached{inside: silent}, false, []string{"redis, contained: false"}, 0},
+	} {
+		driver := &room{}
+		w := &worker{
+			Reconciler: &Reconciler{sync: knows{}, driver: driver, config: Config{OwnRedis: c.redis}}, memory: newMemory(),
+			a: slipway.Assignment{Deployment: slipway.Deployment{ID: "d"}, RedisPort: 1}, log: slog.New(slog.DiscardHandler),
+		}
+		for n, want := range c.tries {
+			uri, err := w.ownRedis(t.Context(), c.contained)
+			if uri != want || (want == "") != errors.Is(err, errNotYet) {
+				t.Errorf("%s: try %d: %q, %v", name, n, uri, err)
+			}
+		}
+		if driver.stopped != c.stopped {
+			t.Errorf("%s: stopped %d times", name, driver.stopped)
+		}
 	}
 }

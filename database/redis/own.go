@@ -119,9 +119,14 @@ func (o *Own) host(contained bool) (string, error) {
 	}
 }
 
-// Ping says whether a server answers, and has read all that it kept.
-func (o *Own) Ping(ctx context.Context, s slipway.RedisServer) error {
-	at := net.JoinHostPort(loopback, strconv.Itoa(s.Port))
+// Ping says whether a server answers where agents find it, and has read all that it
+// kept.
+func (o *Own) Ping(ctx context.Context, s slipway.RedisServer, contained bool) error {
+	host, err := o.host(contained)
+	if err != nil {
+		return err
+	}
+	at := net.JoinHostPort(host, strconv.Itoa(s.Port))
 	c := client.NewClient(&client.Options{
 		Addr: at, Password: s.Password, ClientName: "slipway", PoolSize: 1, MaxRetries: -1, DialerRetries: 1,
 		DialTimeout: within, ReadTimeout: within, WriteTimeout: within,

@@ -128,7 +128,7 @@ func (y *yard) run(d slipway.DeploymentID) string {
 	testsignal.Until(y.t, "a Redis that answers", func() bool {
 		listens, err := y.driver.Listens(y.t.Context(), d, d.Redis())
 		must(y.t, err)
-		return listens && y.own.Ping(y.t.Context(), s) == nil
+		return listens && y.own.Ping(y.t.Context(), s, false) == nil
 	})
 	uri, err := y.own.URI(s, false)
 	must(y.t, err)
@@ -341,6 +341,26 @@ func TestOwnWalls(t *testing.T) {
 	must(t, err)
 	if uid := info.Sys().(*syscall.Stat_t).Uid; uid < 61200 || uid > 61220 {
 		t.Errorf("it runs as user %d", uid)
+	}
+}
+
+// A server listens at the address of containers too, if it was known when it was
+// started; one that is gone keeps it from nothing.
+func TestOwnListens(t *testing.T) {
+	found := installed(t)
+	y, d, ctx := newYard(t, found), newID(), t.Context()
+	y.run(d)
+	y.own = redis.NewOwn(redis.OwnConfig{Programs: found, Listen: []string{"127.0.0.2", "192.0.2.1"}})
+	s := y.server(d)
+	if err := y.own.Ping(ctx, s, true); err == nil {
+		t.Error("it answers where it does not listen")
+	}
+	must(t, y.driver.Stop(ctx, d, d.Redis(), stopPatience))
+	y.run(d)
+	uri, err := y.own.URI(s, true)
+	must(t, errors.Join(err, y.own.Ping(ctx, s, true)))
+	if err := connect(t, uri).Ping(ctx).Err(); err != nil || !strings.Contains(uri, "127.0.0.2:") {
+		t.Errorf("at %s: %v", uri, err)
 	}
 }
 

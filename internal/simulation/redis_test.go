@@ -53,7 +53,7 @@ func redisURI(s slipway.RedisServer) string {
 }
 
 // Ping: a Redis takes a moment to read what it kept.
-func (o own) Ping(_ context.Context, s slipway.RedisServer) error {
+func (o own) Ping(_ context.Context, s slipway.RedisServer, _ bool) error {
 	return do(o.p, "PingRedis", func() error {
 		a := o.w.agents
 		a.mu.Lock()
