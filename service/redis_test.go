@@ -44,8 +44,6 @@ func TestRedisServers(t *testing.T) {
 	}
 	if moved := p.report(one, slipway.RedisPortRefused{Ports: ports}); moved.RedisPort == port || moved.RedisPort == b.RedisPort {
 		t.Errorf("it has moved from %d to %d", port, moved.RedisPort)
-	} else {
-		port = moved.RedisPort
 	}
 	must(t, p.Release(t.Context(), one, 0, time.Time{}))
 	if _, err := p.RedisPassword(t.Context(), one); err == nil {
