@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -456,6 +457,42 @@ func (keeper) Agent() slipway.AgentKind {
 	k := stateful{}.Agent()
 	k.Needs.Redis = true
 	return k
+}
+
+// An agent in a container has a Redis of its own too, and reaches it.
+func TestARedisOfAContainer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts an engine")
+	}
+	t.Parallel()
+	m := newMortal(t, mortalBinary(t), "", dockertest.Start(t))
+	m.before = m.files()
+	m.images.PublishFiles(t, "server", "1", map[string][]byte{"program": dockertest.Program(t, "github.com/slipwayhq/slipway/driver/drivertest/standin")}, map[string]any{
+		"Entrypoint": []string{"/program"}, "Env": []string{"LANGSERVE_GRAPHS={}"},
+	})
+	d, err := m.client.CreateDeployment(t.Context(), wire.DeploymentCreateRequest{
+		Name: "app", Source: "external_docker", Secrets: []wire.Secret{{Name: "POSTGRES_URI_CUSTOM", Value: "postgresql://nowhere"}},
+		SourceRevisionConfig: wire.SourceRevisionConfigRequest{ImageURI: new(m.images.Host + "/server:1")},
+	})
+	must(t, err)
+	testsignal.Until(t, "the container to serve", func() bool {
+		status, _ := m.ask("app", http.MethodGet, "/ok")
+		return status == http.StatusOK
+	})
+	_, uri := m.ask("app", http.MethodGet, "/value?name=REDIS_URI")
+	at, err := url.Parse(uri)
+	must(t, err)
+	password, _ := at.User.Password()
+	said := url.Values{"address": {at.Host}, "text": {"AUTH " + password + "\r\nPING\r\nQUIT\r\n"}}
+	if _, answer := m.ask("app", http.MethodPost, "/talk?"+said.Encode()); answer != "+OK\r\n+PONG\r\n+OK\r\n" {
+		t.Errorf("at %s the container is told %q", at.Host, answer)
+	}
+	said.Set("text", "PING\r\nQUIT\r\n")
+	if _, answer := m.ask("app", http.MethodPost, "/talk?"+said.Encode()); !strings.HasPrefix(answer, "-NOAUTH") {
+		t.Errorf("without the password it is told %q", answer)
+	}
+	m.forget(d.ID)
+	m.nothingIsLeft()
 }
 
 // A Redis that is killed under its agent comes back with what it kept, where it
