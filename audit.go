@@ -29,8 +29,10 @@ const (
 	AuditOpened           AuditAction = "deployment.opened" // everybody may ask its agent
 	AuditClosed           AuditAction = "deployment.closed" // only keys of its workspace may, again
 	AuditDeleted          AuditAction = "deployment.deleted"
+	AuditForced           AuditAction = "deployment.forced" // it is gone for clients before its end
 	AuditRestored         AuditAction = "deployment.restored"
 	AuditPurged           AuditAction = "deployment.purged" // what was kept aside goes before its time
 	AuditProtected        AuditAction = "deployment.protected"
 	AuditUnprotected      AuditAction = "deployment.unprotected"
+	AuditPasswordRotated  AuditAction = "database.password_rotated"
 )

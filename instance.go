@@ -104,6 +104,7 @@ type Observed struct {
 	Phase      Phase
 	Address    string // where it is to listen, when running: host:port, or unix: and the path of a socket
 	StandsBy   bool   // it has loaded, and waits to be released
+	Yielded    bool   // it was asked to drain, has its state closed for good, and will end
 	Exit       *Exit  // when exited
 }
 
@@ -127,6 +128,10 @@ type Driver interface {
 	// Runs asks a running instance for its runs; ErrUntold if it has no way to
 	// say.
 	Runs(ctx context.Context, d DeploymentID, i InstanceID) (Runs, error)
+	// Yield asks the instance to drain, as Stop does and once with it. It returns
+	// when the instance has its state closed for good, though it may still run, or
+	// has ended, which it has at the latest after grace.
+	Yield(ctx context.Context, d DeploymentID, i InstanceID, grace time.Duration) error
 	// Stop asks the instance to drain and ends it at the latest after grace.
 	// It returns when nothing of it runs.
 	Stop(ctx context.Context, d DeploymentID, i InstanceID, grace time.Duration) error
@@ -184,7 +189,7 @@ func (g *OutputGap) Error() string {
 type AgentKind struct {
 	Name  string
 	Probe string // path that answers 200 when it serves
-	// Exclusive kinds own a state folder: two instances never run at once.
+	// Exclusive kinds own a state folder: two instances never have it open at once.
 	Exclusive bool
 	// StandsBy says that its launcher can load everything before it opens its
 	// state: a new instance then waits beside the old one.

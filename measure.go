@@ -42,6 +42,7 @@ type Sample struct {
 	RunsKnown  bool      // whether the instances tell of their runs
 	Pending    int
 	Running    int
+	Database   *DatabaseUsage // as it was measured last; nil where there is none, or its server does not tell
 }
 
 // Reading is how the meter of one deployment stands: what it is now, and what has
@@ -52,7 +53,6 @@ type Reading struct {
 	Traffic    Traffic
 	CPU        time.Duration // used by all instances together
 	Restarts   uint64
-	Database   *DatabaseUsage // as it was measured last; nil where none was
 }
 
 // Census counts the deployments of a workspace that have a status, and those of

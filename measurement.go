@@ -28,6 +28,7 @@ type Measurement struct {
 	Covered time.Duration // of which there are samples
 	InUse   time.Duration // of which CPU and Memory are known
 	Told    time.Duration // of which Pending and Running are known
+	Sized   time.Duration // of which Size and Connections are known
 
 	CPU      Level // thousandths of a core
 	Memory   Level // MiB
@@ -37,6 +38,9 @@ type Measurement struct {
 	Pending  Level
 	Running  Level
 
+	Size        Level // of the database, MiB
+	Connections Level // to it
+
 	Restarts uint64
 	Requests uint64
 	Errors   uint64
@@ -44,8 +48,8 @@ type Measurement struct {
 }
 
 // Measurement is a sample as it is kept, in the slot of the finest resolution
-// that it was taken in. CPU is rounded to 5 thousandths of a core and memory to
-// MiB, and time to a tenth of a second: an idle agent then looks the same from
+// that it was taken in. CPU is rounded to 5 thousandths of a core memory and
+// databases to MiB, and time to a tenth of a second: an idle agent then looks the same from
 // one sample to the next.
 func (s Sample) Measurement() Measurement {
 	m := Measurement{
@@ -56,14 +60,20 @@ func (s Sample) Measurement() Measurement {
 	if s.UsageKnown {
 		m.InUse = m.Covered
 		m.CPU = steady(uint64(math.Round(max(0, s.CPU)*200))*5, m.Covered)
-		m.Memory = steady(uint64(max(0, s.Memory)+1<<19)>>20, m.Covered)
+		m.Memory = steady(mebibytes(s.Memory), m.Covered)
 	}
 	if s.RunsKnown {
 		m.Told = m.Covered
 		m.Pending, m.Running = steady(natural(s.Pending), m.Covered), steady(natural(s.Running), m.Covered)
 	}
+	if u := s.Database; u != nil {
+		m.Sized = m.Covered
+		m.Size, m.Connections = steady(mebibytes(u.Bytes), m.Covered), steady(natural(u.Connections), m.Covered)
+	}
 	return m
 }
+
+func mebibytes(n int64) uint64 { return uint64(max(0, n)+1<<19) >> 20 }
 
 func natural(n int) uint64 { return uint64(max(0, n)) }
 
@@ -79,21 +89,24 @@ func steady(value uint64, over time.Duration) Level {
 // put together.
 func (m Measurement) Add(o Measurement) Measurement {
 	sum := Measurement{
-		At:       m.At,
-		Covered:  m.Covered + o.Covered,
-		InUse:    m.InUse + o.InUse,
-		Told:     m.Told + o.Told,
-		CPU:      m.CPU.add(m.InUse, o.CPU, o.InUse),
-		Memory:   m.Memory.add(m.InUse, o.Memory, o.InUse),
-		Replicas: m.Replicas.add(m.Covered, o.Replicas, o.Covered),
-		InFlight: m.InFlight.add(m.Covered, o.InFlight, o.Covered),
-		Waiting:  m.Waiting.add(m.Covered, o.Waiting, o.Covered),
-		Pending:  m.Pending.add(m.Told, o.Pending, o.Told),
-		Running:  m.Running.add(m.Told, o.Running, o.Told),
-		Restarts: m.Restarts + o.Restarts,
-		Requests: m.Requests + o.Requests,
-		Errors:   m.Errors + o.Errors,
-		Latency:  m.Latency,
+		At:          m.At,
+		Covered:     m.Covered + o.Covered,
+		InUse:       m.InUse + o.InUse,
+		Told:        m.Told + o.Told,
+		Sized:       m.Sized + o.Sized,
+		CPU:         m.CPU.add(m.InUse, o.CPU, o.InUse),
+		Memory:      m.Memory.add(m.InUse, o.Memory, o.InUse),
+		Replicas:    m.Replicas.add(m.Covered, o.Replicas, o.Covered),
+		InFlight:    m.InFlight.add(m.Covered, o.InFlight, o.Covered),
+		Waiting:     m.Waiting.add(m.Covered, o.Waiting, o.Covered),
+		Pending:     m.Pending.add(m.Told, o.Pending, o.Told),
+		Running:     m.Running.add(m.Told, o.Running, o.Told),
+		Size:        m.Size.add(m.Sized, o.Size, o.Sized),
+		Connections: m.Connections.add(m.Sized, o.Connections, o.Sized),
+		Restarts:    m.Restarts + o.Restarts,
+		Requests:    m.Requests + o.Requests,
+		Errors:      m.Errors + o.Errors,
+		Latency:     m.Latency,
 	}
 	for i, n := range o.Latency {
 		sum.Latency[i] += n

@@ -26,6 +26,9 @@ func samples(t *rapid.T) []slipway.Sample {
 			Waiting: rapid.IntRange(0, 1000).Draw(t, "waiting"), RunsKnown: rapid.Bool().Draw(t, "runs"),
 			Pending: rapid.IntRange(0, 50).Draw(t, "pending"), Running: rapid.IntRange(0, 50).Draw(t, "running"),
 		}
+		if rapid.Bool().Draw(t, "database") {
+			s.Database = &slipway.DatabaseUsage{Bytes: rapid.Int64Range(-1, 1<<40).Draw(t, "bytes"), Connections: rapid.IntRange(0, 100).Draw(t, "connections")}
+		}
 		for i := range s.Latency {
 			s.Latency[i] = rapid.Uint64Range(0, 100).Draw(t, "latency")
 		}
@@ -85,12 +88,16 @@ func TestMeasurementOfASample(t *testing.T) {
 	m := slipway.Sample{
 		At: measuredFrom.Add(29 * time.Second), Over: 14998 * time.Millisecond, UsageKnown: true,
 		CPU: 0.0031, Memory: 157<<20 - 1000, Replicas: 1, Pending: 7,
+		Database: &slipway.DatabaseUsage{Bytes: 7<<20 + 1000, Connections: 2},
 	}.Measurement()
 	if !m.At.Equal(measuredFrom.Add(15 * time.Second)) {
 		t.Errorf("it lies in the slot of %s", m.At)
 	}
 	if m.Covered != 15*time.Second || m.CPU.Max != 5 || m.Memory.Max != 157 || m.Replicas.Mean(m.Covered) != 1 {
 		t.Errorf("it is %+v", m)
+	}
+	if m.Sized != m.Covered || m.Size.Max != 7 || m.Connections.Mean(m.Sized) != 2 {
+		t.Errorf("of the database it tells %+v", m)
 	}
 	if m.Told != 0 || m.Pending != (slipway.Level{}) {
 		t.Errorf("it tells of runs that nobody knows: %+v", m.Pending)

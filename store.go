@@ -193,7 +193,8 @@ type Leases interface {
 	// holds its lease: who does sees by the generation that something changed.
 	Wake(d DeploymentID, at time.Time) error
 	// TakeDue takes up to limit leases of deployments that are due and free, those
-	// due the longest first.
+	// due the longest first; those that are being deleted after all others, and few
+	// of them at once.
 	TakeDue(owner string, now, until time.Time, limit int) ([]Lease, error)
 	// Take takes one lease, due or not; ErrLeased if somebody holds it.
 	Take(d DeploymentID, owner string, now, until time.Time) (Lease, error)
@@ -238,6 +239,9 @@ type Projects interface {
 	Project(ProjectID) (TracingProject, error)
 	// ProjectByName does not see hidden ones.
 	ProjectByName(WorkspaceID, string) (TracingProject, error)
+	// ProjectLeaves says whether a hidden one of the name goes with a deployment
+	// that may run still.
+	ProjectLeaves(WorkspaceID, string) (bool, error)
 	// ListProjects does not see hidden ones.
 	ListProjects(ProjectFilter) ([]TracingProject, error)
 	// ProjectsDue lists over all workspaces those that are to be looked after.

@@ -3,7 +3,6 @@ package api_test
 import (
 	"fmt"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,10 +12,10 @@ import (
 	"github.com/slipwayhq/slipway/access"
 	"github.com/slipwayhq/slipway/api"
 	"github.com/slipwayhq/slipway/blob"
+	"github.com/slipwayhq/slipway/internal/sqlitetest"
 	"github.com/slipwayhq/slipway/registry"
 	"github.com/slipwayhq/slipway/secret"
 	"github.com/slipwayhq/slipway/service"
-	"github.com/slipwayhq/slipway/store/sqlite"
 )
 
 // every scope there is.
@@ -39,9 +38,7 @@ type target struct{ prefix, id, second string }
 
 func newMatrix(t *testing.T) *matrix {
 	t.Helper()
-	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "slipway.db"))
-	must(t, err)
-	t.Cleanup(func() { must(t, store.Close()) })
+	store := sqlitetest.Open(t)
 	blobs, err := blob.OpenFolder(t.TempDir())
 	must(t, err)
 	t.Cleanup(func() { must(t, blobs.Close()) })

@@ -44,6 +44,7 @@ func presentMetrics(m slipway.Metrics) wire.DeploymentMetrics {
 		Start: wire.NewTime(m.Start), End: wire.NewTime(m.End), Step: int(m.Step / time.Second), Timestamps: make([]int, n),
 		CPU: unknownLevel(n), Memory: unknownLevel(n), Replicas: unknownLevel(n), InFlight: unknownLevel(n), Held: unknownLevel(n),
 		PendingRuns: unknownLevel(n), RunningRuns: unknownLevel(n),
+		DatabaseSize: unknownLevel(n), DatabaseConnections: unknownLevel(n),
 		Restarts: make([]*int, n), Requests: make([]*int, n), Errors: make([]*int, n),
 		Latency: wire.MetricLatency{P50: make([]*float64, n), P95: make([]*float64, n), P99: make([]*float64, n)},
 	}
@@ -74,6 +75,8 @@ func presentSlot(out *wire.DeploymentMetrics, i int, m slipway.Measurement) {
 		{out.Held, m.Waiting, m.Covered, 1},
 		{out.PendingRuns, m.Pending, m.Told, 1},
 		{out.RunningRuns, m.Running, m.Told, 1},
+		{out.DatabaseSize, m.Size, m.Sized, 1 << 20},
+		{out.DatabaseConnections, m.Connections, m.Sized, 1},
 	} {
 		if l.over > 0 {
 			l.to.Min[i], l.to.Mean[i], l.to.Max[i] = new(float64(l.from.Min)*l.unit), new(l.from.Mean(l.over)*l.unit), new(float64(l.from.Max)*l.unit)

@@ -1,11 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,10 +22,11 @@ const (
 	deleteLimit, goneLimit = 20 * time.Millisecond, 2 * time.Second
 	// deletesInOne is how many the contract has one request name.
 	deletesInOne = 100
-	// neighbourPause is what a neighbour's client waits between requests.
-	neighbourPause = 5 * time.Millisecond
-	// neighbourFor is how long the neighbour is asked while nothing is deleted.
-	neighbourFor = 5 * time.Second
+	// massRounds is how often a thousand are deleted: in a single round the machine
+	// may do something else.
+	massRounds = 5
+	// lookDeleted is how often it is asked whether something is left.
+	lookDeleted = 50 * time.Millisecond
 )
 
 // deletion measures how soon a DELETE is answered and how soon nothing is left,
@@ -115,51 +117,50 @@ func (s *server) awaitDone(ctx context.Context, id string) (wire.Deletion, error
 }
 
 // deleteMany deletes a thousand that cost nothing to stop, by as many requests as
-// the contract needs, while somebody asks a neighbour.
+// the contract needs, while somebody asks a neighbour; again and again.
 func deleteMany(ctx context.Context, l *lab) ([]row, error) {
 	s, err := l.standInServer(ctx, "")
 	if err != nil {
 		return nil, err
 	}
 	defer s.end()
-	all, err := listCrowd(ctx, l, s, many+1)
+	n, err := moveIn(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	neighbour := deployment{server: s, id: all[many].ID, name: all[many].Name}
-	quiet, err := neighbour.askFor(ctx, time.After(neighbourFor))
-	if err != nil {
-		return nil, err
+	var rate numbers
+	var heard []heard
+	for range l.times(massRounds) {
+		all, err := listCrowd(ctx, l, s, many)
+		if err != nil {
+			return nil, err
+		}
+		all = slices.DeleteFunc(all, func(d wire.Deployment) bool { return d.Name == n.name })
+		l.say("  deleting them")
+		one, err := n.hear(ctx, func() error {
+			took, err := s.deleteAll(ctx, all)
+			rate = append(rate, float64(len(all))/took.Seconds())
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("delete %d: %w", many, err)
+		}
+		heard = append(heard, one)
+		if err := s.checkReceipts(ctx, all); err != nil {
+			return nil, err
+		}
 	}
-	l.say("  deleting them")
-	over := make(chan time.Time)
-	var took time.Duration
-	var failed error
-	go func() {
-		defer close(over)
-		took, failed = s.deleteAll(ctx, all[:many])
-	}()
-	busy, err := neighbour.askFor(ctx, over)
-	if err != nil || failed != nil {
-		return nil, fmt.Errorf("delete %d: %w", many, cmp.Or(failed, err))
-	}
-	worse := float64(busy.percentile(99)) / float64(quiet.percentile(99))
-	return []row{
-		single(fmt.Sprintf("%d deleted by %d requests: first DELETE to the last one gone", many, many/deletesInOne), millis(took)).
-			against("%.0f /s", many/took.Seconds()),
-		spread("a neighbour's answers before", quiet).against("p99 %s", millis(quiet.percentile(99))),
-		spread("a neighbour's answers meanwhile", busy).against("p99 %s", millis(busy.percentile(99))),
-		single("p99 meanwhile, of that before", times(worse)).with(goal{"≤ 2 ×", worse <= 2}),
-	}, nil
+	first := rates(fmt.Sprintf("%d deleted by %d requests: first DELETE to the last one gone", many, many/deletesInOne), rate)
+	return append([]row{first}, rowsOf(heard)...), nil
 }
 
-// deleteAll names a hundred in each request, and waits until nothing is left of
-// any.
+// deleteAll names a hundred in each request, waits until nothing is left of any,
+// and returns how long all that took.
 func (s *server) deleteAll(ctx context.Context, all []wire.Deployment) (time.Duration, error) {
 	begun := time.Now()
-	for first := 0; first < len(all); first += deletesInOne {
+	for some := range slices.Chunk(all, deletesInOne) {
 		ids := url.Values{}
-		for _, d := range all[first:min(first+deletesInOne, len(all))] {
+		for _, d := range some {
 			ids.Add("deployment_ids", d.ID)
 		}
 		r, err := http.NewRequestWithContext(ctx, http.MethodDelete, s.url+"/v2/deployments?"+ids.Encode(), nil)
@@ -173,34 +174,39 @@ func (s *server) deleteAll(ctx context.Context, all []wire.Deployment) (time.Dur
 		}
 		answer.Body.Close()
 		if answer.StatusCode != http.StatusOK {
-			return 0, fmt.Errorf("DELETE of %d: %s", len(ids["deployment_ids"]), answer.Status)
+			return 0, fmt.Errorf("DELETE of %d: %s", len(some), answer.Status)
 		}
 	}
-	var last time.Time
-	for _, d := range all {
-		done, err := s.awaitDone(ctx, d.ID)
-		if err != nil {
-			return 0, err
-		}
-		if done.DoneAt.After(last) {
-			last = done.DoneAt.Time
-		}
-	}
-	return last.Sub(begun), nil
+	err := s.awaitNoneDeleted()
+	return time.Since(begun), err
 }
 
-// askFor asks an agent again and again, until it is over.
-func (d *deployment) askFor(ctx context.Context, over <-chan time.Time) (all samples, err error) {
-	for {
-		begun := time.Now()
-		if err := d.ask(ctx, "/ok"); err != nil {
-			return all, err
-		}
-		all = append(all, time.Since(begun))
-		select {
-		case <-over:
-			return all, nil
-		case <-time.After(neighbourPause):
+// awaitNoneDeleted waits until nothing is left of what was deleted. It asks for
+// one at a time: a list of all would keep the server busy.
+func (s *server) awaitNoneDeleted() error {
+	c := newCaller(s, "X-Api-Key", s.key)
+	tick := time.NewTicker(lookDeleted)
+	defer tick.Stop()
+	for left := true; left; <-tick.C {
+		err := c.do(call{method: http.MethodGet, path: "/v1/deleted-deployments?limit=1", want: http.StatusOK}, func(answer []byte) error {
+			var list wire.DeletedDeploymentsList
+			err := json.Unmarshal(answer, &list)
+			left = len(list.Resources) > 0
+			return err
+		})
+		if err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// checkReceipts reads the receipts of what was deleted.
+func (s *server) checkReceipts(ctx context.Context, all []wire.Deployment) error {
+	for _, d := range all {
+		if _, err := s.awaitDone(ctx, d.ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -120,8 +120,18 @@ func load(ctx context.Context, s *server, limit int, within time.Duration, do fu
 type plan struct {
 	limit  int
 	within time.Duration
-	gap    time.Duration // between one request and the next; 0: as fast as they are answered
-	at     int           // how many at once; 0 for connections
+	gap    time.Duration   // between one request and the next; 0: as fast as they are answered
+	at     int             // how many at once; 0 for connections
+	until  <-chan struct{} // is closed when it is over; nil for never
+}
+
+func (p plan) over(begun time.Time) bool {
+	select {
+	case <-p.until:
+		return true
+	default:
+	}
+	return p.within > 0 && time.Since(begun) >= p.within
 }
 
 // start waits until request n is due and returns when its time begins. Where
@@ -153,7 +163,7 @@ func send(ctx context.Context, s *server, p plan, do func(n int) error) (burst, 
 	begun := time.Now()
 	for worker := range workers {
 		working.Go(func() {
-			for p.within == 0 || time.Since(begun) < p.within {
+			for !p.over(begun) {
 				n := int(next.Add(1)) - 1
 				if p.limit > 0 && n >= p.limit || ctx.Err() != nil {
 					return

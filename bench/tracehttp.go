@@ -56,13 +56,10 @@ func tracesHTTP(ctx context.Context, l *lab) ([]row, error) {
 	}, nil
 }
 
-// withServer runs a server of the binary for a while.
+// withServer runs a server for a while, one that can be profiled if that is
+// wanted.
 func (l *lab) withServer(ctx context.Context, do func(*server) (time.Duration, error)) (time.Duration, error) {
-	data, err := l.folder("traced")
-	if err != nil {
-		return 0, err
-	}
-	s, _, err := l.slipwayServer(ctx, data)
+	s, err := l.apiServer(ctx)
 	if err != nil {
 		return 0, err
 	}

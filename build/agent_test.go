@@ -189,6 +189,11 @@ func (g *agent) end(with syscall.Signal) int {
 	if err := g.cmd.Process.Signal(with); err != nil {
 		g.Fatal(err)
 	}
+	return g.exit()
+}
+
+// exit waits until it has ended.
+func (g *agent) exit() int {
 	<-g.ended
 	return g.cmd.ProcessState.ExitCode()
 }

@@ -90,11 +90,14 @@ func Open(o Options) (*Builder, error) {
 		return nil, err
 	}
 	cache := filepath.Join(dir, "cache")
-	b := &Builder{bundles: filepath.Join(dir, "bundles"), cache: cache, tmp: filepath.Join(dir, "tmp"), startLimit: o.StartLimit, engine: o.Engine, room: o.Room}
+	b := &Builder{bundles: filepath.Join(dir, "bundles"), cache: cache, tmp: filepath.Join(dir, "tmp"), startLimit: o.StartLimit, room: o.Room}
 	for _, dir := range []string{b.bundles, cache} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, err
 		}
+	}
+	if o.Engine != nil {
+		b.engine = &engine.Engine{Client: o.Engine.Client, Owner: o.Engine.Owner, Pulls: engine.Pulls(filepath.Join(dir, "fetched"))}
 	}
 	if err := b.openImages(o); err != nil {
 		return nil, err

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/internal/durable"
+	"github.com/slipwayhq/slipway/internal/engine"
 	"github.com/slipwayhq/slipway/internal/removal"
 )
 
@@ -19,9 +21,8 @@ const halfMade = "half-made:"
 
 // Remains lists what builds have left: bundles, images that were made here, and
 // folders that a build did not clear away, which it had no reason to keep for so
-// long. What deployments share has no deployment. Images that were fetched are
-// not among it: their names tell whose they are only to who knows what was
-// fetched.
+// long; images that were fetched, by what was written down of it before. What
+// deployments share has no deployment.
 func (b *Builder) Remains(ctx context.Context) ([]slipway.Thing, error) {
 	var things []slipway.Thing
 	digests, err := b.List()
@@ -38,8 +39,38 @@ func (b *Builder) Remains(ctx context.Context) ([]slipway.Thing, error) {
 	if err != nil || b.images == nil {
 		return things, err
 	}
-	made, err := b.images.Remains(ctx)
-	return append(things, made...), err
+	made, err1 := b.images.Remains(ctx)
+	fetched, err2 := b.fetched(ctx)
+	return slices.Concat(things, made, fetched), errors.Join(err1, err2)
+}
+
+// fetched lists what was fetched and is held still. That nothing is held of what
+// was written down long ago, it forgets.
+func (b *Builder) fetched(ctx context.Context) (things []slipway.Thing, err error) {
+	pulls, err := b.engine.Pulls.List()
+	for _, p := range pulls {
+		there, failed := b.There(ctx, slipway.ItemImage, p.Reference)
+		for i := range there {
+			there[i].Since = p.At
+		}
+		if things, err = append(things, there...), errors.Join(err, failed); len(there) == 0 && failed == nil && time.Since(p.At) > unusedFor {
+			err = errors.Join(err, b.forget(ctx, p))
+		}
+	}
+	return things, err
+}
+
+// forget is for a pull of which nothing is left, unless it is fetched again.
+func (b *Builder) forget(ctx context.Context, p engine.Pull) error {
+	unlock, err := b.locks.Lock(ctx, p.Reference, nil)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if there, err := b.There(ctx, slipway.ItemImage, p.Reference); err != nil || len(there) > 0 {
+		return err
+	}
+	return b.engine.Pulls.Forget(p.Reference)
 }
 
 func (b *Builder) bundle(digest string) slipway.Thing {

@@ -21,6 +21,7 @@ type TracingProject struct {
 	LatencyP99       *float64 `json:"latency_p99"`
 	ErrorRate        *float64 `json:"error_rate"` // of root runs
 	LastRunStartTime *string  `json:"last_run_start_time"`
+	TotalTokens      int64    `json:"total_tokens"` // that models have used
 }
 
 // Run is one step of what an agent did. Times are in UTC.
@@ -35,6 +36,7 @@ type Run struct {
 	EndTime     *string         `json:"end_time"`
 	Error       *string         `json:"error"`
 	Tags        []string        `json:"tags"`
+	TotalTokens *int64          `json:"total_tokens"` // of a root: that models of the trace have used
 	Inputs      json.RawMessage `json:"inputs,omitempty"`
 	Outputs     json.RawMessage `json:"outputs,omitempty"`
 }
@@ -121,7 +123,7 @@ func (c *Client) Runs(ctx context.Context, q RunQuery) ([]Run, error) {
 }
 
 func (q RunQuery) body() map[string]any {
-	selected := []string{"trace_id", "dotted_order", "status", "end_time", "error", "tags"}
+	selected := []string{"trace_id", "dotted_order", "status", "end_time", "error", "tags", "total_tokens"}
 	if q.Payload {
 		selected = append(selected, "inputs", "outputs")
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net/url"
 	"testing"
 	"time"
 
@@ -28,6 +29,8 @@ func (m *mortal) Endpoint(ctx context.Context, start bool) (database.Endpoint, e
 	e.Admin.Tracer = m
 	return e, err
 }
+
+func (m *mortal) Contained(ctx context.Context) (*url.URL, error) { return m.server.Contained(ctx) }
 
 func (m *mortal) TraceQueryStart(ctx context.Context, conn *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
 	if m.left--; m.left < 0 {
@@ -101,6 +104,7 @@ func TestDeaths(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			living := open(t, server)
 			for n := 0; ; n++ {
 				d := slipway.NewID[slipway.DeploymentID](time.Now())

@@ -24,6 +24,10 @@ type Server interface {
 	// Endpoint returns how the server is reached. With start set, one of our own
 	// begins to exist if it does not yet; else the error is ErrNoServer.
 	Endpoint(ctx context.Context, start bool) (Endpoint, error)
+	// Contained returns the address for agents in containers, in the form of the
+	// Endpoint's, of a server that is there. One of our own may have to be started
+	// again for that.
+	Contained(ctx context.Context) (*url.URL, error)
 }
 
 // Endpoint is how a server is reached.
@@ -31,8 +35,8 @@ type Endpoint struct {
 	Place string          // for people
 	Admin *pgx.ConnConfig // of who may make roles and databases
 	// Addresses without user and database, in the form of libpq: for programs of
-	// ours, for agents, and for agents in containers, nil if these can not get there.
-	Here, Agents, Contained *url.URL
+	// ours, and for agents that are processes of this machine.
+	Here, Agents *url.URL
 }
 
 // address fills an address in.
@@ -50,10 +54,29 @@ func address(to *url.URL, user, password, database string) string {
 const connectWithin = 5 * time.Second
 
 // Given is a server that somebody else runs.
-type Given struct{ endpoint Endpoint }
+type Given struct {
+	endpoint  Endpoint
+	contained *url.URL // nil if containers can not get there
+}
 
 // Endpoint implements Server.
 func (g *Given) Endpoint(context.Context, bool) (Endpoint, error) { return g.endpoint, nil }
+
+// Contained implements Server.
+func (g *Given) Contained(context.Context) (*url.URL, error) {
+	if g.contained == nil {
+		return nil, NotReached(g.endpoint.Place)
+	}
+	return g.contained, nil
+}
+
+// NotReached is the failure of an agent in a container that does not reach the
+// server at a place.
+func NotReached(place string) *slipway.Failure {
+	return failed("database_not_reached",
+		"Name the host:port by which containers reach PostgreSQL, and let it listen there.",
+		"The agent runs in a container, which does not reach the PostgreSQL at %s.", place)
+}
 
 var errAddress = errors.New("the address of the PostgreSQL for agents can not be read: want postgres://user:password@host:port/database, with what is special in the password written as %XX")
 
@@ -73,14 +96,14 @@ func ParseGiven(admin, agents, contained string) (*Given, error) {
 		config.ConnectTimeout = connectWithin
 	}
 	config.RuntimeParams["application_name"] = "slipway"
-	g := &Given{Endpoint{Place: place(config), Admin: config, Here: reach(u, config)}}
+	g := &Given{endpoint: Endpoint{Place: place(config), Admin: config, Here: reach(u, config)}}
 	if g.endpoint.Agents, err = at(g.endpoint.Here, agents); err != nil {
 		return nil, err
 	}
 	if contained == "" && alone(g.endpoint.Agents.Hostname()) {
 		return g, nil
 	}
-	g.endpoint.Contained, err = at(g.endpoint.Agents, contained)
+	g.contained, err = at(g.endpoint.Agents, contained)
 	return g, err
 }
 
@@ -137,19 +160,6 @@ func at(here *url.URL, hostport string) (*url.URL, error) {
 	}
 	u.RawQuery = query.Encode()
 	return &u, nil
-}
-
-// agents returns where agents are told that the server is.
-func (e Endpoint) agents(contained bool) (*url.URL, error) {
-	if !contained {
-		return e.Agents, nil
-	}
-	if e.Contained == nil {
-		return nil, failed("database_not_reached",
-			"Name the host:port by which containers reach PostgreSQL, and let it listen there.",
-			"The agent runs in a container, which does not reach the PostgreSQL at %s.", e.Place)
-	}
-	return e.Contained, nil
 }
 
 // failed makes a final failure.

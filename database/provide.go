@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -25,21 +26,26 @@ func (p *Postgres) Provide(ctx context.Context, r slipway.DatabaseRequest) (uri 
 	if err != nil {
 		return "", err
 	}
-	err = p.change(ctx, !r.Made, string(d), func(s *session) error {
-		to, err := s.agents(r.Contained)
-		if err != nil {
-			return err
-		}
-		if err := s.provide(ctx, r, secret); err != nil {
-			return err
-		}
-		uri = address(to, loginName(d, r.Login.Number), r.Login.Password, ownerName(d))
-		return nil
-	})
-	if errors.Is(err, ErrNoServer) { // which there was
-		err = slipway.ErrDatabaseGone
+	to, err := p.agents(ctx, r)
+	if err == nil {
+		err = p.change(ctx, !r.Made, string(d), func(s *session) error { return s.provide(ctx, r, secret) })
 	}
-	return uri, err
+	switch {
+	case errors.Is(err, ErrNoServer): // which there was
+		return "", slipway.ErrDatabaseGone
+	case err != nil:
+		return "", err
+	}
+	return address(to, loginName(d, r.Login.Number), r.Login.Password, ownerName(d)), nil
+}
+
+// agents returns where the agents of a request are told that the server is.
+func (p *Postgres) agents(ctx context.Context, r slipway.DatabaseRequest) (*url.URL, error) {
+	e, err := p.config.Server.Endpoint(ctx, !r.Made)
+	if err != nil || !r.Contained {
+		return e.Agents, err
+	}
+	return p.config.Server.Contained(ctx)
 }
 
 func (s *session) provide(ctx context.Context, r slipway.DatabaseRequest, secret string) error {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/slipwayhq/slipway/api/wire"
 )
@@ -62,7 +63,7 @@ func TestCanary(t *testing.T) {
 	command := "node leak.mjs"
 	_, err = s.PatchDeployment(t.Context(), d.id, wire.DeploymentPatchRequest{SourceConfig: &wire.SourceConfigRequest{BuildCommand: &command}})
 	must(t, err)
-	args := watchArguments(t)
+	args := watchArguments(t, time.Millisecond)
 	r := d.await(d.push(pack(t, "testdata/plain-js", map[string]string{
 		"leak.mjs": strings.NewReplacer("CANARIES", string(in), "DATA", s.data).Replace(leak),
 		".npmrc":   "//registry.example.org/:_authToken=" + canaries["npmrc"] + "\n",
@@ -135,13 +136,14 @@ func errFirst(errs ...error) error {
 	return nil
 }
 
-// watchArguments collects the arguments of all processes, until it is called.
-func watchArguments(t *testing.T) func() string {
+// watchArguments collects the arguments of all processes, by a look every so often,
+// until it is called.
+func watchArguments(t *testing.T, every time.Duration) func() string {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan string)
 	go func() {
 		seen := map[string]bool{}
-		for ctx.Err() == nil {
+		for tick := time.NewTicker(every); ctx.Err() == nil; <-tick.C {
 			files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 			for _, file := range files {
 				if text, err := os.ReadFile(file); err == nil {

@@ -24,7 +24,7 @@ import (
 func TestAegraOnADatabaseOfItsOwn(t *testing.T) {
 	t.Parallel()
 	final := filepath.Join(t.TempDir(), "final")
-	s := serverOn(t, filepath.Join(t.TempDir(), "data"), "--rate-limit", "0", "--final-snapshots", final)
+	s := aegraServer(t, "--rate-limit", "0", "--final-snapshots", final)
 	servers := &databases{t: t, data: s.data}
 	created, err := s.CreateDeployment(t.Context(), wire.DeploymentCreateRequest{
 		Name: echoPy.name, Source: "internal_source",
@@ -104,6 +104,25 @@ func (d *databases) postgres() *sql.DB {
 	pool, err := sql.Open("pgx", "postgres:///postgres?"+where.Encode())
 	must(d.t, err)
 	return pool
+}
+
+// up says whether it answers.
+func (d *databases) up() bool {
+	if _, err := os.Stat(filepath.Join(d.data, "postgres", "port")); err != nil {
+		return false
+	}
+	pool := d.postgres()
+	defer pool.Close()
+	return pool.Ping() == nil
+}
+
+// listens says where.
+func (d *databases) listens() (addresses string) {
+	d.t.Helper()
+	pool := d.postgres()
+	defer pool.Close()
+	must(d.t, pool.QueryRow("SHOW listen_addresses").Scan(&addresses))
+	return addresses
 }
 
 func (d *databases) count(query, id string) (n int) {

@@ -77,12 +77,18 @@ type server struct {
 // between apps has been installed before.
 func newServer(t *testing.T, args ...string) *server {
 	t.Helper()
-	data := filepath.Join(t.TempDir(), "data")
+	return serverOn(t, linked(t, warm(t)), args...)
+}
+
+// linked is a folder of data for a server that has these caches.
+func linked(t *testing.T, cache string) (data string) {
+	t.Helper()
+	data = filepath.Join(t.TempDir(), "data")
 	must(t, os.MkdirAll(data, 0o700))
-	if out, err := exec.Command("cp", "-al", warm(t), filepath.Join(data, "cache")).CombinedOutput(); err != nil {
+	if out, err := exec.Command("cp", "-al", cache, filepath.Join(data, "cache")).CombinedOutput(); err != nil {
 		t.Fatalf("link caches: %v: %s", err, out)
 	}
-	return serverOn(t, data, args...)
+	return data
 }
 
 var warmOnce = sync.OnceValues(func() (string, error) {

@@ -162,7 +162,7 @@ func TestRemoteBuildOfPython(t *testing.T) {
 // nor that of its database: they are settings of the deployment, made before.
 func TestRemoteBuildForAegra(t *testing.T) {
 	t.Parallel()
-	s := newServer(t)
+	s := aegraServer(t)
 	_, err := s.CreateDeployment(t.Context(), wire.DeploymentCreateRequest{
 		Name: echoPy.name, Source: "internal_source",
 		SourceConfig: wire.SourceConfigRequest{AgentServer: new("aegra")},

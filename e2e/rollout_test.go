@@ -38,7 +38,7 @@ func TestRollout(t *testing.T) {
 		})
 	})
 	t.Run("database", func(t *testing.T) {
-		s := newServer(t, "--rate-limit", "0")
+		s := aegraServer(t, "--rate-limit", "0")
 		made, err := s.CreateDeployment(t.Context(), wire.DeploymentCreateRequest{
 			Name: "rolled-out", Source: "internal_source",
 			SourceConfig: wire.SourceConfigRequest{AgentServer: new("aegra")},

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -32,7 +31,7 @@ def reply(state: Chat) -> dict:
 // killed, requests fail that it had been sent, and no other.
 func TestReplicasShareTheWork(t *testing.T) {
 	t.Parallel()
-	s := serverOn(t, filepath.Join(t.TempDir(), "data"))
+	s := aegraServer(t)
 	created, err := s.CreateDeployment(t.Context(), wire.DeploymentCreateRequest{
 		Name: "pair", Source: "internal_source",
 		SourceConfig: wire.SourceConfigRequest{

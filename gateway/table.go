@@ -19,6 +19,13 @@ type table struct {
 	ready   bool
 	changed chan struct{}                      // closed at the next change; nil once ready
 	gone    map[slipway.DeploymentID]time.Time // since when; they are in ids yet
+	leaving []departure                        // in the order of time; of those that came back too
+}
+
+// departure is when a deployment went.
+type departure struct {
+	deployment slipway.DeploymentID
+	at         time.Time
 }
 
 // keepGone is how long a deployment that is gone is kept, should it come back:
@@ -80,22 +87,34 @@ func (t *table) unset(d slipway.DeploymentID) {
 	e := known.(*entry)
 	t.slugs.CompareAndDelete(e.unset(), e)
 	if _, before := t.gone[d]; !before {
-		t.gone[d] = time.Now()
+		t.goes(d)
 	}
 	t.sweep()
 }
 
-// sweep drops what has been gone for a while and is idle. The caller holds the
-// lock.
+// goes writes down that a deployment has gone just now.
+func (t *table) goes(d slipway.DeploymentID) {
+	now := time.Now()
+	t.gone[d] = now
+	t.leaving = append(t.leaving, departure{d, now})
+}
+
+// sweep drops what has been gone for a while and is idle; what is not is looked at
+// again after as long. Of a thousand that go at once it looks at the first alone.
+// The caller holds the lock.
 func (t *table) sweep() {
-	for d, since := range t.gone {
-		if time.Since(since) < keepGone {
+	for len(t.leaving) > 0 && time.Since(t.leaving[0].at) >= keepGone {
+		d, at := t.leaving[0].deployment, t.leaving[0].at
+		t.leaving = t.leaving[1:]
+		if !t.gone[d].Equal(at) {
+			continue // it came back
+		}
+		if e, ok := t.ids.Load(string(d)); ok && !e.(*entry).idle() {
+			t.goes(d)
 			continue
 		}
-		if e, ok := t.ids.Load(string(d)); !ok || e.(*entry).idle() {
-			t.ids.Delete(string(d))
-			delete(t.gone, d)
-		}
+		t.ids.Delete(string(d))
+		delete(t.gone, d)
 	}
 }
 

@@ -19,8 +19,8 @@ type Databases interface {
 	Enforce(ctx context.Context, d slipway.DeploymentID) (u slipway.DatabaseUsage, full bool, err error)
 }
 
-// database measures that of a deployment, if it has one and it is time. What is not
-// told is tried again in a while.
+// database measures that of a deployment, if it has one and it is time. The next
+// samples tell of it. What is not told is tried again in a while.
 func (m *Meter) database(ctx context.Context, w *deployment) {
 	w.mu.Lock()
 	has := !w.row.ProvidedAt.IsZero()
@@ -29,7 +29,7 @@ func (m *Meter) database(ctx context.Context, w *deployment) {
 	if m.config.Databases == nil || !has || now.Sub(w.measured) < databaseEvery {
 		return
 	}
-	w.measured = now
+	w.measured, w.usage = now, nil
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
 	u, full, err := m.config.Databases.Enforce(ctx, w.id)
@@ -40,8 +40,5 @@ func (m *Meter) database(ctx context.Context, w *deployment) {
 		m.config.Logger.Warn("database is larger than it may be, or is not any more", slog.String("deployment", string(w.id)),
 			slog.Bool("takes_changes", !full), slog.Int64("bytes", u.Bytes))
 	}
-	w.full = full
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.latest.Database = &u
+	w.usage, w.full = &u, full
 }

@@ -37,7 +37,7 @@ func (s *server) set(fn func()) {
 }
 
 // A database is measured once a minute, where there is one; that it is full is said
-// once, and a server that does not tell changes nothing.
+// once, and while the server does not tell nothing is known of it.
 func TestDatabase(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, s, log := newPlane(), &server{usage: slipway.DatabaseUsage{Bytes: 7, Connections: 2}}, &strings.Builder{}
@@ -56,17 +56,30 @@ func TestDatabase(t *testing.T) {
 			s.full, s.usage.Bytes = true, 9
 		})
 		time.Sleep(5 * time.Minute)
+		measured := func(want *slipway.DatabaseUsage) {
+			t.Helper()
+			for _, r := range m.Readings() {
+				expect := want
+				if r.Deployment.ID != app {
+					expect = nil
+				}
+				if got := r.Sample.Database; (got == nil) != (expect == nil) || got != nil && *got != *expect {
+					t.Errorf("measured of %s: %+v, want %+v", r.Deployment.ID, got, expect)
+				}
+			}
+			if s := one(t, p.samples(app)); (s.Database == nil) != (want == nil) || want != nil && *s.Database != *want {
+				t.Errorf("the sample tells %+v, want %+v", s.Database, want)
+			}
+		}
+		measured(&slipway.DatabaseUsage{Bytes: 9, Connections: 2})
 		s.set(func() { s.err = errors.New("it does not answer") })
 		time.Sleep(5 * time.Minute)
 		synctest.Wait()
-		for _, r := range m.Readings() {
-			switch has := r.Deployment.ID == app; {
-			case has != (r.Database != nil):
-				t.Errorf("%s has %+v", r.Deployment.ID, r.Database)
-			case has && *r.Database != (slipway.DatabaseUsage{Bytes: 9, Connections: 2}):
-				t.Errorf("measured %+v", *r.Database)
-			}
-		}
+		measured(nil)
+		s.set(func() { s.err = nil })
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		measured(&slipway.DatabaseUsage{Bytes: 9, Connections: 2})
 		if n := strings.Count(log.String(), "larger than it may be"); n != 1 {
 			t.Errorf("said %d times that it is full:\n%s", n, log)
 		}

@@ -26,8 +26,9 @@ type deployment struct {
 	at      time.Time       // of the last sample, or when it was first watched
 	lastUse time.Time
 
-	measured time.Time // its database
-	full     bool      // its database takes no changes
+	measured time.Time              // its database
+	usage    *slipway.DatabaseUsage // of its database, as it was then; nil if that is not known
+	full     bool                   // its database takes no changes
 }
 
 // instance is what is known of one; the last two are the measuring goroutine's.
@@ -104,7 +105,7 @@ func (m *Meter) sample(ctx context.Context, w *deployment) (slipway.Sample, bool
 	s := slipway.Sample{
 		Deployment: w.id, At: now, Over: now.Sub(w.at), Replicas: len(serving), Restarts: restarts,
 		UsageKnown: known, Memory: usage.Memory, CPU: used.Seconds() / max(now.Sub(w.at).Seconds(), 0.001),
-		RunsKnown: told, Pending: runs.Pending, Running: runs.Running,
+		RunsKnown: told, Pending: runs.Pending, Running: runs.Running, Database: w.usage,
 	}
 	count(&s, w.before, traffic)
 	if traffic.Last.After(w.lastUse) {

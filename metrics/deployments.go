@@ -108,10 +108,6 @@ func collectReading(out chan<- prometheus.Metric, r slipway.Reading) {
 	tell(longest, prometheus.GaugeValue, r.Traffic.Longest.Seconds())
 	tell(cpu, prometheus.CounterValue, r.CPU.Seconds())
 	tell(restarts, prometheus.CounterValue, float64(r.Restarts))
-	if u := r.Database; u != nil {
-		tell(tables, prometheus.GaugeValue, float64(u.Bytes))
-		tell(sessions, prometheus.GaugeValue, float64(u.Connections))
-	}
 	s := r.Sample
 	if s.At.IsZero() {
 		return
@@ -124,6 +120,10 @@ func collectReading(out chan<- prometheus.Metric, r slipway.Reading) {
 	if s.RunsKnown {
 		tell(pending, prometheus.GaugeValue, float64(s.Pending))
 		tell(running, prometheus.GaugeValue, float64(s.Running))
+	}
+	if u := s.Database; u != nil {
+		tell(tables, prometheus.GaugeValue, float64(u.Bytes))
+		tell(sessions, prometheus.GaugeValue, float64(u.Connections))
 	}
 }
 

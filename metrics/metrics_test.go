@@ -25,8 +25,11 @@ func reading(n int, workspace slipway.WorkspaceID) slipway.Reading {
 	r := slipway.Reading{
 		Deployment: slipway.Deployment{ID: slipway.DeploymentID(fmt.Sprint("d", n)), Workspace: workspace, Name: fmt.Sprintf("app \"%d\"\n\\", n)},
 		Traffic:    slipway.Traffic{Requests: 7, Errors: 2, Waiting: 1, InFlight: 3, Took: 2500 * time.Millisecond, Held: 4 * time.Second, Longest: 3 * time.Second},
-		CPU:        1500 * time.Millisecond, Restarts: 4, Database: &slipway.DatabaseUsage{Bytes: 1 << 23, Connections: 9},
-		Sample: slipway.Sample{At: time.Unix(1000, 0), Replicas: 2, UsageKnown: true, Memory: 1 << 20, RunsKnown: true, Pending: 5, Running: 6},
+		CPU:        1500 * time.Millisecond, Restarts: 4,
+		Sample: slipway.Sample{
+			At: time.Unix(1000, 0), Replicas: 2, UsageKnown: true, Memory: 1 << 20, RunsKnown: true, Pending: 5, Running: 6,
+			Database: &slipway.DatabaseUsage{Bytes: 1 << 23, Connections: 9},
+		},
 	}
 	r.Traffic.Latency[0], r.Traffic.Latency[len(slipway.LatencyBounds)] = 5, 2
 	r.Traffic.Holds[7], r.Traffic.Holds[9] = 1, 1

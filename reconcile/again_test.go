@@ -2,11 +2,15 @@ package reconcile
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/turn"
 )
 
 // calls is a control plane that hands out one deployment of which nothing is
@@ -44,6 +48,44 @@ func (noRoutes) Unroute(slipway.DeploymentID) {}
 func claimed(term int64) slipway.Claim {
 	d := slipway.Deployment{ID: "d", Status: slipway.Ready}
 	return slipway.Claim{Lease: slipway.Lease{Deployment: d.ID, Term: term}, Assignment: slipway.Assignment{Deployment: d}}
+}
+
+// Of many deletions that are claimed few wait for a turn: the next is not begun
+// before one has come to its own. What is not deleted does not wait.
+func TestFewDeletionsWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sync := &calls{released: make(chan error, 20)}
+		turns := turn.Of(1)
+		r := &Reconciler{
+			sync: sync, router: noRoutes{}, config: Config{Now: time.Now, Vitals: unwatched{}, Turns: turns, Logger: slog.New(slog.DiscardHandler)},
+			workers: map[slipway.DeploymentID]*worker{}, memories: map[slipway.DeploymentID]*memory{}, waiting: make(chan struct{}, deletionsWaiting),
+		}
+		held, err := turns.TakeFirst(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var begun atomic.Int64
+		go func() {
+			for n := range 10 {
+				c := claimed(int64(n))
+				c.Lease.Deployment = slipway.DeploymentID(fmt.Sprint(n))
+				c.Assignment.Deployment = slipway.Deployment{ID: c.Lease.Deployment, Status: slipway.AwaitingDelete, Deletion: slipway.Deletion{Purge: true}}
+				r.Work(t.Context(), c)
+				begun.Add(1)
+			}
+		}()
+		synctest.Wait()
+		if n := begun.Load(); n != deletionsWaiting {
+			t.Errorf("%d are begun while none has a turn", n)
+		}
+		r.Work(t.Context(), claimed(0)) // returns
+		held.Give()
+		synctest.Wait()
+		if n := begun.Load(); n != 10 {
+			t.Errorf("%d are begun, want all", n)
+		}
+		r.Wait()
+	})
 }
 
 // A nudge that comes while the lease is given back has another worker look,

@@ -19,8 +19,9 @@ import (
 // waiting: the new one loads beside the old one, its state closed, and both wait
 // for a moment without runs. Everything is served as usual, and a failure costs
 // nothing. holding: what writes waits at the gateway; the old one ends its runs
-// and stops. snapshotting: nobody has the state open. releasing: the new one
-// opens it, and is gated. A failure until then leaves the state as it was; after
+// and yields: it has the state closed for good, and may run on for what it has to
+// tell others, such as traces. snapshotting: nobody has the state open. releasing:
+// the new one opens it, and is gated. The old one is cleared away after that. A failure until then leaves the state as it was; after
 // that, returning puts the snapshot in its place. Either way the old one comes
 // back as one does that was stopped for a revision that failed.
 //
@@ -31,6 +32,10 @@ import (
 // held is gone with the one who held, and the clients that come back now should
 // not wait for runs that began meanwhile. A kind that can not stand by is started
 // in releasing; the rest is the same.
+//
+// Where nothing serves yet, there is nobody to wait for: it begins at
+// snapshotting. What a first revision wrote that failed is then undone like that
+// of any other.
 
 // endOfHold is the share of a kind's drain after which the old one is told to
 // stop, whatever it does: its launcher then cancels what does not end.
@@ -39,7 +44,7 @@ const endOfHold = 2
 // handover is that in progress, if it is that of the revision being deployed.
 func (w world) handover() *slipway.Handover {
 	h := w.Deployment.Running.Handover
-	if h == nil || !w.replacing() {
+	if h == nil || !w.takesOver() {
 		return nil
 	}
 	if own, ok := w.instanceOf(w.InProgress); !ok || own.ID != h.To {
@@ -49,8 +54,11 @@ func (w world) handover() *slipway.Handover {
 }
 
 // instanceOf returns the one instance of a revision that owns its state, or any
-// other.
+// other. There may be neither.
 func (w world) instanceOf(r *slipway.Revision) (slipway.Instance, bool) {
+	if r == nil {
+		return slipway.Instance{}, false
+	}
 	all := w.instancesOf(r)
 	if len(all) == 0 {
 		return slipway.Instance{}, false
@@ -83,14 +91,17 @@ func takeBack(w world) step {
 }
 
 // handOver brings the revision being deployed to its gate, where it takes over
-// the state of the active one.
+// the state.
 func handOver(w world) []step {
 	own, ok := w.instanceOf(w.InProgress)
 	if !ok {
 		return []step{{do: plan, revision: w.InProgress, why: "it has no instance"}}
 	}
 	h := w.handover()
-	if h == nil {
+	switch {
+	case h == nil && w.Active == nil && w.begun(own):
+		return []step{rollOut(w)} // by a server that took no snapshot for a first revision
+	case h == nil:
 		return []step{beginHandover(w, own)}
 	}
 	switch h.Phase {
@@ -104,15 +115,23 @@ func handOver(w world) []step {
 	return []step{release(w, own)}
 }
 
+// begun says whether an instance may have opened the state.
+func (w world) begun(i slipway.Instance) bool {
+	return i.Attempt > 1 || i.State != slipway.InstancePlanned || w.phase(i) != slipway.PhaseAbsent
+}
+
 func beginHandover(w world, own slipway.Instance) step {
 	if name := w.Deployment.Running.Outdated; name != "" {
 		return discardOutdated(w)
 	}
-	h := &slipway.Handover{To: own.ID, Phase: slipway.HandoverWaiting}
+	h := slipway.Handover{To: own.ID}
+	if w.Active == nil {
+		return snapshotFor(h, "no revision has served yet")
+	}
 	if old, ok := w.instanceOf(w.Active); ok {
 		h.From = old.ID
 	}
-	return step{do: move, handover: h, why: "a new revision takes over the state"}
+	return nextPhase(h, slipway.HandoverWaiting, "a new revision takes over the state")
 }
 
 // standBy has the new one load, and then waits for a quiet moment.
@@ -138,14 +157,14 @@ func (w world) standsBy(i slipway.Instance) bool {
 	return o.Phase == slipway.PhaseRunning && o.Attempt == i.Attempt && o.StandsBy
 }
 
-// letGo has every other instance stop. If the old one has not been told, and the
+// letGo has every other instance yield. If the old one has not been told, and the
 // new one is not there any more or somebody else had begun, all begins anew.
 func letGo(w world, h slipway.Handover) step {
 	if w.startsOver() {
 		return nextPhase(h, slipway.HandoverWaiting, "who began the hold is gone, and the old one serves")
 	}
 	for _, i := range w.Instances {
-		if i.ID == h.To || !w.running(i) {
+		if i.ID == h.To || !w.hasState(i) {
 			continue
 		}
 		if own, _ := w.instanceOf(w.InProgress); w.kind(w.InProgress).StandsBy && !w.standsBy(own) && w.serves(i) {
@@ -153,8 +172,12 @@ func letGo(w world, h slipway.Handover) step {
 		}
 		return step{do: yield, instance: i, why: "a new revision takes over its state"}
 	}
+	return snapshotFor(h, "the old one has let go of the state")
+}
+
+func snapshotFor(h slipway.Handover, why string) step {
 	h.Snapshot = string(h.To)
-	return nextPhase(h, slipway.HandoverSnapshot, "the old one has let go of the state")
+	return nextPhase(h, slipway.HandoverSnapshot, why)
 }
 
 // release has the new one open the state, and brings it to its gate.
@@ -260,8 +283,8 @@ func (w *worker) isBusy(ctx context.Context, i slipway.InstanceID) bool {
 	return err == nil && runs.Pending+runs.Running > 0
 }
 
-// yield has an instance end its work and stop, for another to take over its
-// state. While its runs end, what only reads goes on; then everything waits.
+// yield has an instance end its work and close its state, for another to take it
+// over. While its runs end, what only reads goes on; then everything waits.
 func (w *worker) yield(ctx context.Context, s step) error {
 	i, grace := s.instance, w.drainOf(s.instance)
 	if i.State == slipway.InstanceServing {
@@ -284,7 +307,7 @@ func (w *worker) yield(ctx context.Context, s step) error {
 			return err
 		}
 	}
-	if err := w.driver.Stop(ctx, w.a.Deployment.ID, i.ID, w.left(stopOf(i.ID), grace, w.config.Now())); err != nil {
+	if err := w.driver.Yield(ctx, w.a.Deployment.ID, i.ID, w.left(stopOf(i.ID), grace, w.config.Now())); err != nil {
 		return w.stuck(ctx, slipway.ItemInstance, string(i.ID), err)
 	}
 	w.forget(i.ID)

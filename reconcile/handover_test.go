@@ -19,6 +19,17 @@ func takeover(kind string, phase slipway.HandoverPhase) *scene {
 	return s
 }
 
+// firstly is a scene in which r2 is the first revision, and there is nobody to
+// take the state over from.
+func firstly(kind string, phase slipway.HandoverPhase) *scene {
+	s := takeover(kind, phase)
+	s.Active = nil
+	if h := s.Deployment.Running.Handover; h != nil {
+		h.From = ""
+	}
+	return s
+}
+
 func (s *scene) old(state slipway.InstanceState, phase slipway.Phase, edit ...func(*slipway.Instance, *slipway.Observed)) *scene {
 	return s.instance("i1", "r1", state, phase, edit...)
 }
@@ -50,6 +61,8 @@ func (s *scene) deafen(i slipway.InstanceID) *scene {
 }
 
 func standsBy(_ *slipway.Instance, o *slipway.Observed) { o.StandsBy = true }
+
+func yielded(_ *slipway.Instance, o *slipway.Observed) { o.Yielded = true }
 
 const (
 	waits    = slipway.HandoverWaiting
@@ -109,7 +122,23 @@ func TestHandOver(t *testing.T) {
 		"another has copied the state": {
 			s: takeover("stands", releases).begunByAnother().old(leaving, exited).new(planned, running, standsBy), do: free, of: "i2",
 		},
-		"the old one has stopped":         {s: takeover("stands", holds).old(leaving, exited).new(planned, running, standsBy), do: move, to: snaps},
+		"the old one has stopped": {s: takeover("stands", holds).old(leaving, exited).new(planned, running, standsBy), do: move, to: snaps},
+		"the old one has yielded": {s: takeover("stands", holds).old(leaving, running, yielded).new(planned, running, standsBy), do: move, to: snaps},
+		"another has it yield":    {s: takeover("stands", holds).begunByAnother().old(leaving, running, yielded).new(planned, running, standsBy), do: move, to: snaps},
+		"an older one goes on to end": {
+			s: takeover("stands", holds).old(leaving, running, yielded).new(planned, running, standsBy).instance("i0", "r0", leaving, running), do: drain, of: "i0",
+		},
+		"an older one has yielded": {
+			s: takeover("stands", holds).old(serving, running).new(planned, running, standsBy).instance("i0", "r0", leaving, running, yielded), do: yield, of: "i1",
+		},
+		"the new one crashes while the old one ends": {
+			s: newScene().active("r2", "exclusive").instance("i2", "r2", serving, exited).old(leaving, running, yielded), do: crashed, of: "i2",
+		},
+		"it serves, and the old one ends": {
+			s: newScene().active("r2", "exclusive").instance("i2", "r2", serving, running).old(leaving, running, yielded), do: drain, of: "i1",
+		},
+		"the state is copied beside it":   {s: takeover("stands", snaps).old(leaving, running, yielded).new(planned, running, standsBy), do: snapshot, of: "r2"},
+		"the new one opens it beside it":  {s: takeover("stands", releases).old(leaving, running, yielded).new(planned, running, standsBy), do: free, of: "i2"},
 		"the state is copied":             {s: takeover("stands", snaps).old(leaving, exited).new(planned, running, standsBy), do: snapshot, of: "r2"},
 		"the new one opens the state":     {s: takeover("stands", releases).old(leaving, exited).new(planned, running, standsBy), do: free, of: "i2"},
 		"the new one is gated":            {s: takeover("stands", releases).old(leaving, exited).new(planned, running), do: probe, of: "i2"},
@@ -122,10 +151,24 @@ func TestHandOver(t *testing.T) {
 		"failed before the release":       {s: takeover("stands", snaps).failed().old(leaving, exited).new(planned, running, standsBy), do: move, to: isOver},
 		"failed after the release":        {s: takeover("stands", releases).failed().old(leaving, exited).new(planned, exited), do: move, to: returns},
 		"what failed stops first":         {s: takeover("stands", returns).failed().old(leaving, exited).new(planned, running), do: drain, of: "i2"},
+		"and the old one too":             {s: takeover("stands", returns).failed().old(leaving, running, yielded).new(planned, exited), do: drain, of: "i1"},
+		"what yielded comes back":         {s: takeover("stands", noPhase).failed().old(leaving, running, yielded).new(planned, absent), do: drain, of: "i1"},
 		"then the state is put back":      {s: takeover("stands", returns).failed().old(leaving, exited).new(planned, exited), do: restore},
 		"another revision waits for it": {
 			s: takeover("stands", returns).inProgress("r3", slipway.Deploying, "stands").old(leaving, exited).new(planned, exited), do: restore,
 		},
+		"a first one: a copy is made of what is there": {s: firstly("stands", noPhase).new(planned, absent), do: move, to: snaps},
+		"a first one: of another kind":                 {s: firstly("exclusive", noPhase).new(planned, absent), do: move, to: snaps},
+		"a first one: the copy":                        {s: firstly("stands", snaps).new(planned, absent), do: snapshot, of: "r2"},
+		"a first one starts":                           {s: firstly("stands", releases).new(planned, absent), do: start, of: "i2"},
+		"a first one crashes":                          {s: firstly("exclusive", releases).new(planned, exited, exit(137)), do: crashed, of: "i2"},
+		"a first one fails":                            {s: firstly("exclusive", releases).new(planned, exited, exit(1)), do: fail, of: "r2"},
+		"a first one has failed":                       {s: firstly("exclusive", releases).failed().new(planned, exited), do: move, to: returns},
+		"a first one is ended":                         {s: firstly("exclusive", returns).failed().new(planned, running), do: drain, of: "i2"},
+		"what a first one wrote goes":                  {s: firstly("exclusive", returns).failed().new(planned, exited), do: restore},
+		"what a first one wrote goes before the next":  {s: firstly("exclusive", returns).inProgress("r3", slipway.Deploying, "exclusive").new(planned, exited), do: restore},
+		"a first one that failed before its start":     {s: firstly("exclusive", snaps).failed().new(planned, absent), do: move, to: isOver},
+		"a first one that runs, and no copy was made":  {s: firstly("exclusive", noPhase).new(planned, running), do: probe, of: "i2"},
 		"a snapshot is outdated": {s: func() *scene {
 			s := newScene().active("r1", "shared").instance("i1", "r1", serving, running)
 			s.Deployment.Running.Outdated = "old"
@@ -174,6 +217,7 @@ func TestRoutesOfAHandOver(t *testing.T) {
 		"holding":                {takeover("stands", holds).old(serving, running).new(planned, running, standsBy), slipway.RouteHandingOver},
 		"another held":           {takeover("stands", holds).begunByAnother().old(serving, running).new(planned, running, standsBy), slipway.RouteServing},
 		"another's held stops":   {takeover("stands", holds).begunByAnother().old(leaving, running).new(planned, running, standsBy), slipway.RouteHolding},
+		"the old one yielded":    {takeover("stands", releases).old(leaving, running, yielded).new(planned, running), slipway.RouteHolding},
 		"the old one stops":      {takeover("stands", holds).old(leaving, running).new(planned, running, standsBy), slipway.RouteHolding},
 		"snapshotting":           {takeover("stands", snaps).old(leaving, exited).new(planned, running, standsBy), slipway.RouteHolding},
 		"releasing":              {takeover("stands", releases).old(leaving, exited).new(planned, running), slipway.RouteHolding},

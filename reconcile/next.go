@@ -39,7 +39,7 @@ const (
 	lookAgain  verb = "look again"  // see whether what was removed is gone
 
 	move     verb = "move"     // write down the next phase of a hand-over
-	yield    verb = "yield"    // stop the instance whose state is handed over
+	yield    verb = "yield"    // have the instance whose state is handed over close it
 	snapshot verb = "snapshot" // copy the state
 	free     verb = "free"     // let the instance that stands by open the state
 	restore  verb = "restore"  // put the state back
@@ -77,7 +77,7 @@ func (s step) key() string {
 
 // next decides. It is pure: the same world gives the same step. What serves
 // comes first, then what is to serve, then what is to go; but of an exclusive
-// kind no two may run at once.
+// kind no two may have the state open at once.
 func next(w world) step {
 	if w.Deployment.Deleting() {
 		return nextOfDeletion(w)
@@ -86,9 +86,9 @@ func next(w world) step {
 	switch others := w.others(); {
 	case w.handoverBroken():
 		steps = append(steps, takeBack(w))
-	case w.startsAlone() && slices.ContainsFunc(others, w.running):
-		steps = append(steps, clearAway(w, slices.DeleteFunc(others, func(i slipway.Instance) bool { return !w.running(i) })))
-	case w.replacing():
+	case w.startsAlone() && slices.ContainsFunc(others, w.hasState):
+		steps = append(steps, clearAway(w, slices.DeleteFunc(others, func(i slipway.Instance) bool { return !w.hasState(i) })))
+	case w.takesOver():
 		steps = append(append(steps, handOver(w)...), clearAway(w, others))
 	default:
 		steps = append([]step{keepServing(w)}, append(steps, rollOut(w), clearAway(w, others))...)

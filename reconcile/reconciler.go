@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/turn"
 )
 
 // Builder makes artefacts and knows how they are started.
@@ -69,7 +70,10 @@ type Config struct {
 	DiskMB int
 	// Reach says where an instance, a container or not, reaches the control
 	// plane: http://host:port, or "" if it can not. nil says so of all.
-	Reach  func(ctx context.Context, container bool) string
+	Reach func(ctx context.Context, container bool) string
+	// Turns bound how many deletions are worked on at once; nil for the usual
+	// number.
+	Turns  *turn.Turns
 	Logger *slog.Logger
 	Now    func() time.Time
 }
@@ -84,7 +88,7 @@ type Reconciler struct {
 	kinds   map[string]slipway.AgentKind
 	config  Config
 	builds  chan struct{} // a place for each build that may run
-	turns   turns         // of deletions
+	waiting chan struct{} // a place for each deletion that waits for its first turn
 
 	mu       sync.Mutex
 	workers  map[slipway.DeploymentID]*worker
@@ -100,23 +104,38 @@ func New(s slipway.Sync, driver slipway.Driver, builder Builder, router slipway.
 	if config.Vitals == nil {
 		config.Vitals = unwatched{}
 	}
+	if config.Turns == nil {
+		config.Turns = turn.New()
+	}
 	if config.Reach == nil {
 		config.Reach = func(context.Context, bool) string { return "" }
 	}
 	return &Reconciler{
 		sync: s, driver: driver, builder: builder, router: router, outputs: outputs, kinds: builder.Kinds(), config: config,
 		builds:  make(chan struct{}, max(config.Builds, 1)),
-		turns:   newTurns(),
+		waiting: make(chan struct{}, deletionsWaiting),
 		workers: map[slipway.DeploymentID]*worker{}, memories: map[slipway.DeploymentID]*memory{}, closed: map[slipway.DeploymentID]int64{},
 	}
 }
 
-// Work begins to work off a claim and returns at once. The worker ends, and
-// gives the lease back, when there is nothing to do or ctx ends. One that works
-// on the deployment still, under a lease that ran out, is ended before.
+// deletionsWaiting is how many deletions wait for their first turn, at most.
+const deletionsWaiting = 4
+
+// Work begins to work off a claim and returns at once, or as soon as few deletions
+// wait for their turn if it is one: more of them at once would only be in the way
+// of what serves. The worker ends, and gives the lease back, when there is nothing
+// to do or ctx ends. One that works on the deployment still, under a lease that ran
+// out, is ended before.
 func (r *Reconciler) Work(ctx context.Context, c slipway.Claim) {
 	own, end := context.WithCancel(ctx)
 	w := newWorker(r, c, end)
+	if c.Assignment.Deployment.Deleting() {
+		select {
+		case r.waiting <- struct{}{}:
+			w.waits = true
+		case <-ctx.Done():
+		}
+	}
 	r.mu.Lock()
 	w.before = r.workers[c.Lease.Deployment]
 	r.workers[c.Lease.Deployment] = w

@@ -22,7 +22,7 @@ type OwnRedis interface {
 	// Workload is an attempt of a server.
 	Workload(ctx context.Context, s slipway.RedisServer) (slipway.Workload, error)
 	// URI is where agents, which may be in containers, find a server.
-	URI(s slipway.RedisServer, contained bool) (string, error)
+	URI(ctx context.Context, s slipway.RedisServer, contained bool) (string, error)
 	// Ping says whether a server answers where agents, which may be in containers,
 	// find it.
 	Ping(ctx context.Context, s slipway.RedisServer, contained bool) error
@@ -186,7 +186,7 @@ func (w *worker) ownRedis(ctx context.Context, contained bool) (string, error) {
 		w.rebound = true // once: it may be that they do not at all
 		return "", errors.Join(errNotYet, w.endRedis(ctx))
 	}
-	return w.config.OwnRedis.URI(server, contained)
+	return w.config.OwnRedis.URI(ctx, server, contained)
 }
 
 // mayRunRedis says whether it is written down that the deployment's own Redis may

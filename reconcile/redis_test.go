@@ -203,7 +203,7 @@ func (r reached) Ping(_ context.Context, _ slipway.RedisServer, contained bool) 
 	return r.outside
 }
 
-func (r reached) URI(_ slipway.RedisServer, contained bool) (string, error) {
+func (r reached) URI(_ context.Context, _ slipway.RedisServer, contained bool) (string, error) {
 	return fmt.Sprint("redis, contained: ", contained), nil
 }
 

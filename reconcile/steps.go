@@ -354,7 +354,7 @@ func (w *worker) drain(ctx context.Context, s step) error {
 			return err
 		}
 	}
-	w.turn.give() // it is the instance that takes its time
+	w.turn.Give() // it is the instance that takes its time
 	if err := w.driver.Stop(ctx, d.ID, i.ID, w.left(stopOf(i.ID), grace, w.config.Now())); err != nil {
 		return w.stuck(ctx, slipway.ItemInstance, string(i.ID), err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/internal/backoff"
+	"github.com/slipwayhq/slipway/internal/turn"
 )
 
 // holdFor is how long a worker keeps its lease while it waits: taking it anew
@@ -41,7 +42,8 @@ type worker struct {
 
 	build    *buildTask
 	building bool            // as the last look saw it
-	turn     *turn           // while it works on a deletion
+	turn     *turn.Turn      // while it works on a deletion
+	waits    bool            // it has a place among those that wait for their first
 	unsaid   []slipway.Event // of a deletion, see gone
 	said     saying
 }
@@ -88,7 +90,7 @@ func (w *worker) run(ctx context.Context) {
 	defer keeper.Wait()
 	defer cancel()
 	defer w.endBuild()
-	defer func() { w.turn.give() }()
+	defer func() { w.turn.Give(); w.waited() }()
 	w.takeOver()
 	for {
 		next, err := w.pass(ctx)
@@ -104,7 +106,8 @@ func (w *worker) run(ctx context.Context) {
 			return
 		}
 		if !next.now {
-			w.turn.give()
+			w.turn.Give()
+			w.waited()
 		}
 		w.wait(ctx, next)
 	}
@@ -223,10 +226,19 @@ func (w *worker) pass(ctx context.Context) (when, error) {
 // takeTurn waits for a turn, if the deployment is being deleted: nobody reaches it
 // any more, and nobody waits for the rest.
 func (w *worker) takeTurn(ctx context.Context) (err error) {
-	if w.a.Deployment.Deleting() && !w.turn.held() {
-		w.turn, err = w.turns.take(ctx)
+	if w.a.Deployment.Deleting() && !w.turn.Held() {
+		w.turn, err = w.config.Turns.Take(ctx)
 	}
+	w.waited()
 	return err
+}
+
+// waited gives back the place among those that wait, if it has one.
+func (w *worker) waited() {
+	if w.waits {
+		w.waits = false
+		<-w.waiting
+	}
 }
 
 // heard takes the nudge that a look answers.

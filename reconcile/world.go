@@ -150,6 +150,9 @@ func (w world) phase(i slipway.Instance) slipway.Phase {
 
 func (w world) running(i slipway.Instance) bool { return w.phase(i) == slipway.PhaseRunning }
 
+// hasState says whether the instance may have the state of its deployment open.
+func (w world) hasState(i slipway.Instance) bool { return w.running(i) && !w.seen[i.ID].Yielded }
+
 // serves says whether the instance can be sent requests.
 func (w world) serves(i slipway.Instance) bool {
 	return w.running(i) && w.seen[i.ID].Attempt == i.Attempt && i.State == slipway.InstanceServing && !w.deaf[i.ID]
@@ -171,8 +174,7 @@ func (w world) serving(r *slipway.Revision) (n int) {
 
 func (w world) kind(r *slipway.Revision) slipway.AgentKind { return w.kinds[r.Artefact.Kind] }
 
-// replacing says whether the revision being deployed takes over the state of
-// one that serves, so that requests must wait in between.
-func (w world) replacing() bool {
-	return w.deploying() && w.Active != nil && w.kind(w.InProgress).Exclusive
-}
+// takesOver says whether the revision being deployed takes over the state: of one
+// that serves, so that requests must wait in between, or of nobody, since it is
+// the first, or none before it has passed its gate.
+func (w world) takesOver() bool { return w.deploying() && w.kind(w.InProgress).Exclusive }

@@ -48,7 +48,28 @@ func TestOpeningIsAudited(t *testing.T) {
 	}
 }
 
-// Whoever deletes, restores, purges or protects is written down, once; what the
+// Whoever rotates the password of a database is written down, once however often
+// the request is sent; who is refused is not.
+func TestRotationIsAudited(t *testing.T) {
+	p := newPlane(t)
+	d, _ := p.based("app")
+	plain, _ := p.served("plain")
+	audited := len(p.audited())
+	if _, err := p.RotatePassword(t.Context(), p.who, plain.ID); err == nil {
+		t.Error("a password of no database is rotated")
+	}
+	again := p.keyed("once", "hash")
+	for range 2 {
+		_, err := p.RotatePassword(again, p.who, d.ID)
+		must(t, err)
+	}
+	got := p.audited()
+	if len(got) != audited+1 || got[0].Action != slipway.AuditPasswordRotated || got[0].Target != string(d.ID) || got[0].Key != p.who.Key || got[0].Workspace != p.who.Workspace {
+		t.Errorf("%d events, the last %+v", len(got)-audited, got[0])
+	}
+}
+
+// Whoever deletes, forces, restores, purges or protects is written down, once; what the
 // server does by itself is not.
 func TestDeletionIsAudited(t *testing.T) {
 	p := newPlane(t, keeping)
@@ -69,6 +90,15 @@ func TestDeletionIsAudited(t *testing.T) {
 		return err
 	}
 	purge := func() error { return p.Purge(t.Context(), who, made.ID) }
+	force := func() error { return p.ForceDelete(t.Context(), who, made.ID) }
+	refused := func(do func() error) func() error {
+		return func() error {
+			if do() == nil {
+				t.Error("it was not refused")
+			}
+			return nil
+		}
+	}
 	audited := len(p.audited())
 	for n, s := range []struct {
 		do   func() error
@@ -77,6 +107,7 @@ func TestDeletionIsAudited(t *testing.T) {
 		{protect(true), slipway.AuditProtected},
 		{protect(true), ""},
 		{protect(false), slipway.AuditUnprotected},
+		{refused(force), ""}, // of one that is not being deleted
 		{remove(false), slipway.AuditDeleted},
 		{restore, slipway.AuditRestored},
 		{remove(false), slipway.AuditDeleted},

@@ -201,6 +201,9 @@ func (s *Service) RotatePassword(ctx context.Context, who slipway.Principal, id 
 		if err := c.rotate(&d); err != nil {
 			return "", err
 		}
+		if err := c.audit(who, d.Workspace, slipway.AuditPasswordRotated, string(id)); err != nil {
+			return "", err
+		}
 		view, err = c.view(d.ID)
 		return string(id), err
 	}, showDeployment(who, &view))

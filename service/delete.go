@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -19,24 +20,47 @@ func (s *Service) Delete(ctx context.Context, who slipway.Principal, id slipway.
 	return wrap("delete deployment", err)
 }
 
-// DeleteMany deletes several, at once or not at all but for those that it may
-// not. It returns for each id nil or why it is not being deleted.
+// deleteAtOnce bounds how many deletions of a request share a transaction: what
+// serves, and who else writes, comes to its own in between.
+const deleteAtOnce = 10
+
+// DeleteMany deletes several. It returns for each id nil or why it is not being
+// deleted. On an error some of them may be being deleted, and it can be asked for
+// again.
 func (s *Service) DeleteMany(ctx context.Context, who slipway.Principal, ids []slipway.DeploymentID) ([]error, error) {
+	outcome := make(map[slipway.DeploymentID]error, len(ids))
+	for some := range slices.Chunk(ids, deleteAtOnce) {
+		if err := s.deleteSome(ctx, who, some, outcome); err != nil {
+			return nil, wrap("delete deployments", err)
+		}
+	}
 	refusals := make([]error, len(ids))
+	for i, id := range ids {
+		refusals[i] = outcome[id]
+	}
+	return refusals, nil
+}
+
+// deleteSome deletes some at once, but for those of which the outcome is known
+// already.
+func (s *Service) deleteSome(ctx context.Context, who slipway.Principal, ids []slipway.DeploymentID, outcome map[slipway.DeploymentID]error) error {
+	var found map[slipway.DeploymentID]error
 	err := s.change(ctx, func(c *change) error {
-		for i, id := range ids {
-			if first := slices.Index(ids, id); first < i {
-				refusals[i] = refusals[first]
+		found = map[slipway.DeploymentID]error{}
+		for _, id := range ids {
+			_, before := outcome[id]
+			if _, now := found[id]; before || now {
 				continue
 			}
-			refusals[i] = c.remove(who, id, slipway.DeleteOptions{})
-			if refusals[i] != nil && slipway.CodeOf(refusals[i]) == "" {
-				return refusals[i]
+			found[id] = c.remove(who, id, slipway.DeleteOptions{})
+			if found[id] != nil && slipway.CodeOf(found[id]) == "" {
+				return found[id]
 			}
 		}
 		return nil
 	})
-	return refusals, wrap("delete deployments", err)
+	maps.Copy(outcome, found)
+	return err
 }
 
 // ForceDelete is for a deployment that is being deleted, and refused for any
@@ -50,6 +74,9 @@ func (s *Service) ForceDelete(ctx context.Context, who slipway.Principal, id sli
 		}
 		if !d.Deleting() {
 			return slipway.Errorf(slipway.CodeInvalid, "Deployment ID %s is not being deleted: force is only for one that is.", id)
+		}
+		if err := c.audit(who, d.Workspace, slipway.AuditForced, string(id)); err != nil {
+			return err
 		}
 		d.Deletion.GoneAt = c.now
 		c.changed = append(c.changed, id)

@@ -68,8 +68,18 @@ func (e environment) given() []slipway.EnvVar {
 		{Name: "LANGSMITH_TENANT_ID", Value: string(d.Workspace), Public: true},
 		{Name: "LANGCHAIN_CALLBACKS_BACKGROUND", Value: "true", Public: true},
 	}
-	vars = slices.Concat(vars, e.forKeys(), e.forTraces())
+	vars = slices.Concat(vars, e.variant(), e.forKeys(), e.forTraces())
 	return slices.DeleteFunc(vars, func(v slipway.EnvVar) bool { return e.sets(v.Name) })
+}
+
+// variant is by what apps know that a server runs them, which keeps their threads
+// for them. An image says itself what it is. The value is that of the vendor's own
+// images: local_dev would open a server's doors, and cloud is the vendor's.
+func (e environment) variant() []slipway.EnvVar {
+	if !e.revision.Source.Uploads() {
+		return nil
+	}
+	return []slipway.EnvVar{{Name: "LANGSMITH_LANGGRAPH_API_VARIANT", Value: "licensed", Public: true}}
 }
 
 // forKeys are those by which an agent asks whether a client's key is good. One

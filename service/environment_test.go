@@ -64,7 +64,7 @@ func TestWhatAnAgentIsGiven(t *testing.T) {
 		"LANGSMITH_ENDPOINT": reach + "/api/v1", "LANGSMITH_API_KEY": key,
 		"LANGSMITH_AUTH_ENDPOINT": reach + "/api/v1", "LANGSMITH_AUTH_VERIFY_TENANT_ID": "true", "LANGSMITH_TENANT_ID": string(d.Workspace),
 		"LANGSMITH_HOST_PROJECT_ID": string(d.ID), "LANGSMITH_HOST_PROJECT_NAME": "app", "LANGSMITH_HOST_REVISION_ID": string(r.ID),
-		"LANGCHAIN_CALLBACKS_BACKGROUND": "true",
+		"LANGCHAIN_CALLBACKS_BACKGROUND": "true", "LANGSMITH_LANGGRAPH_API_VARIANT": "licensed",
 	}
 	if !maps.Equal(env, want) {
 		t.Errorf("got  %v\nwant %v", env, want)
@@ -78,6 +78,19 @@ func TestWhatAnAgentIsGiven(t *testing.T) {
 	}
 	if other := p.create("other"); p.push(other.ID).ID != "" && p.environment(other.ID, reach)["LANGSMITH_API_KEY"] == key {
 		t.Error("two agents have one key")
+	}
+}
+
+// An image says itself what its server is.
+func TestAnImageIsGivenNoVariant(t *testing.T) {
+	p := newPlane(t)
+	d, err := p.Create(t.Context(), p.who, slipway.NewDeployment{
+		Name: "brought", Source: slipway.SourceExternalDocker, Revision: slipway.RevisionConfig{ImageURI: "example.com/app:1"},
+	})
+	must(t, err)
+	env := p.environment(d.ID, reach)
+	if value, given := env["LANGSMITH_LANGGRAPH_API_VARIANT"]; given || env["LANGSMITH_PROJECT"] != "brought" {
+		t.Errorf("given %t, as %q: %v", given, value, env)
 	}
 }
 

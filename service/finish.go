@@ -80,6 +80,24 @@ func sooner(a, b time.Time) time.Time {
 // finishSome takes the steps of some deletions, and then writes how they went
 // together. Where writing fails it tries each by itself.
 func (s *Service) finishSome(ctx context.Context, dying []slipway.Deployment) (again time.Time, err error) {
+	turn, err := s.config.Turns.TakeFirst(ctx) // the coordinator has more to do than this
+	if err != nil {
+		return time.Time{}, err
+	}
+	again, err = s.finishTogether(ctx, dying)
+	turn.Give()
+	if err == nil || len(dying) == 1 {
+		return again, err
+	}
+	again, err = time.Time{}, nil
+	for _, d := range dying {
+		retry, failed := s.finishSome(ctx, []slipway.Deployment{d})
+		again, err = sooner(again, retry), errors.Join(err, failed)
+	}
+	return again, err
+}
+
+func (s *Service) finishTogether(ctx context.Context, dying []slipway.Deployment) (again time.Time, err error) {
 	steps, err := s.stepsOf(ctx, dying)
 	for _, d := range dying {
 		err = errors.Join(err, s.dropLogs(ctx, d.ID))
@@ -101,15 +119,7 @@ func (s *Service) finishSome(ctx context.Context, dying []slipway.Deployment) (a
 		}
 		return nil
 	})
-	if err == nil || len(dying) == 1 {
-		return again, wrap("finish deletion of "+string(dying[0].ID), err)
-	}
-	again, err = time.Time{}, nil
-	for _, d := range dying {
-		retry, failed := s.finishSome(ctx, []slipway.Deployment{d})
-		again, err = sooner(again, retry), errors.Join(err, failed)
-	}
-	return again, err
+	return again, wrap("finish deletion of "+string(dying[0].ID), err)
 }
 
 // clearing is a step of a deletion, and how it went.

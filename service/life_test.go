@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -130,8 +131,8 @@ func TestAChangeUnderALeaseIsWorkedOffOnce(t *testing.T) {
 	}
 }
 
-// A forced deletion is over for clients at once; what was made is removed all the
-// same.
+// A forced deletion is over for clients at once, and who forced it is written down;
+// what was made is removed all the same.
 func TestForceEndsTheRowAtOnce(t *testing.T) {
 	p := newPlane(t)
 	d := p.create("app")
@@ -147,6 +148,10 @@ func TestForceEndsTheRowAtOnce(t *testing.T) {
 	}
 	if err := p.ForceDelete(t.Context(), p.who, d.ID); slipway.CodeOf(err) != slipway.CodeNotFound {
 		t.Errorf("again: %v", err)
+	}
+	got := slices.DeleteFunc(p.audited(), func(e slipway.AuditEvent) bool { return e.Action != slipway.AuditForced })
+	if len(got) != 1 || got[0].Target != string(d.ID) || got[0].Key != p.who.Key || got[0].Workspace != p.who.Workspace {
+		t.Errorf("written down: %+v", got)
 	}
 	if r := p.receipt(d.ID); r.State != slipway.DeletionPurging || r.GoneAt.IsZero() || len(r.Items) == 0 {
 		t.Errorf("meanwhile: %+v", r)

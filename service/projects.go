@@ -38,7 +38,22 @@ func (s *Service) ProjectNamed(ctx context.Context, who slipway.Principal, name 
 	if !errors.Is(err, slipway.ErrNoRow) {
 		return p, wrap("look up tracing project", err)
 	}
+	err = s.read(ctx, func(c *change) error { return c.mayReturn(who.Workspace, name) })
+	if err != nil {
+		return p, wrap("look up tracing project", err)
+	}
 	return s.CreateProject(ctx, who, slipway.NewProject{Name: name, Upsert: true})
+}
+
+// mayReturn refuses the name of a project that goes with its deployment, as long
+// as that may run still: by its last runs the project would come back, and be in
+// the way of a new deployment of the name.
+func (c *change) mayReturn(w slipway.WorkspaceID, name string) error {
+	leaves, err := c.ProjectLeaves(w, name)
+	if err == nil && leaves {
+		err = slipway.Errorf(slipway.CodeForbidden, "The tracing project %q is being deleted with its deployment. To trace to a new one of the name make it by POST /sessions.", name)
+	}
+	return err
 }
 
 func (s *Service) projectNamed(ctx context.Context, who slipway.Principal, name string) (p slipway.TracingProject, err error) {

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/turn"
 )
 
 // Blobs is where uploaded bytes lie.
@@ -78,6 +79,9 @@ type Config struct {
 	// answered: the deployment's names must lead nowhere, whatever is known of it
 	// that is older than a generation. It must not block.
 	Unroute func(d slipway.DeploymentID, generation int64)
+	// Turns bound how much is worked on deletions at once, together with whoever
+	// has them too; nil for turns of its own.
+	Turns *turn.Turns
 	// Forget is called after each change of keys and workspaces is committed, and
 	// before it is answered: whoever remembers who may do what must ask anew.
 	Forget func()
@@ -123,6 +127,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Unroute == nil {
 		c.Unroute = func(slipway.DeploymentID, int64) {}
+	}
+	if c.Turns == nil {
+		c.Turns = turn.New()
 	}
 	if c.Moved == nil {
 		c.Moved = func(slipway.Revision, slipway.RevisionStatus, time.Duration) {}

@@ -126,6 +126,52 @@ func TestTheRunsOfADeletedDeployment(t *testing.T) {
 	}
 }
 
+// The last runs of an agent arrive after its deployment was deleted with its
+// project: they do not bring that back, nor do they go to the project of a new
+// deployment of the name.
+func TestRunsThatArriveLate(t *testing.T) {
+	p, _ := newTracingPlane(t, keeping)
+	d, l := p.served("app")
+	agent := slipway.Principal{Key: "its own", Workspace: p.who.Workspace, Deployment: d.ID}
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{TracingProject: true}))
+	refused := func(when string) {
+		t.Helper()
+		_, err := p.ProjectNamed(t.Context(), agent, "app")
+		wantError(t, when+", by its own key", err, slipway.CodeNotFound, "has no tracing project")
+		_, err = p.GetProject(t.Context(), agent, d.Project)
+		wantError(t, when+", by its own key and the id", err, slipway.CodeNotFound, "not found")
+	}
+	refused("while it stops")
+	_, err := p.ProjectNamed(t.Context(), p.who, "app") // by a key of the workspace, which it may have been given
+	wantError(t, "while it stops", err, slipway.CodeForbidden, "is being deleted with its deployment")
+	if names := p.projects(p.who, slipway.ProjectFilter{}); len(names) != 0 {
+		t.Errorf("there are projects again: %q", names)
+	}
+	again, l2 := p.served("app")
+	refused("beside a new deployment")
+	if own, err := p.ProjectNamed(t.Context(), p.who, "app"); err != nil || own.ID != again.Project || again.Project == d.Project {
+		t.Errorf("%+v, %v, want that of the new deployment, %s", own, err, again.Project)
+	}
+	must(t, p.Delete(t.Context(), p.who, again.ID, slipway.DeleteOptions{TracingProject: true}))
+	p.stop(d.ID, l)
+	p.stop(again.ID, l2)
+	refused("once it has stopped")
+	if own, err := p.ProjectNamed(t.Context(), p.who, "app"); err != nil || own.ID == d.Project || own.Deployment != "" {
+		t.Errorf("once nothing runs: %+v, %v, want a new one of nobody", own, err)
+	}
+}
+
+// A name that is being deleted is taken by who asks for it outright.
+func TestAProjectIsMadeBesideOneThatLeaves(t *testing.T) {
+	p, _ := newTracingPlane(t, keeping)
+	d, _ := p.served("app")
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{TracingProject: true}))
+	made := p.project(p.who, slipway.NewProject{Name: "app"})
+	if own, err := p.ProjectNamed(t.Context(), p.who, "app"); err != nil || own != made {
+		t.Errorf("%+v, %v, want %+v", own, err, made)
+	}
+}
+
 // What is restored in time keeps its traces.
 func TestTracesThatAreRestored(t *testing.T) {
 	p, tr := newTracingPlane(t, keeping)

@@ -14,14 +14,25 @@ func (t Tx) Wake(d slipway.DeploymentID, at time.Time) error {
 	return hit(rows, err, "wake deployment", d)
 }
 
+// deletionsAtOnce is how many of what is being deleted are taken together: whoever
+// takes them is busy with each, and nobody waits for them.
+const deletionsAtOnce = 4
+
 func (t Tx) TakeDue(owner string, now, until time.Time, limit int) ([]slipway.Lease, error) {
-	ids, err := t.q.ListDue(t.ctx, db.ListDueParams{Now: micros(now), MaxRows: int64(limit)})
+	due, err := t.q.ListDue(t.ctx, db.ListDueParams{Now: micros(now), MaxRows: int64(limit)})
 	if err != nil {
 		return nil, did(err, "list deployments due at", now)
 	}
-	leases := make([]slipway.Lease, 0, len(ids))
-	for _, id := range ids {
-		l, err := t.Take(slipway.DeploymentID(id), owner, now, until)
+	leases := make([]slipway.Lease, 0, len(due))
+	deletions := 0
+	for _, d := range due {
+		if d.DeletedAt > 0 {
+			deletions++
+		}
+		if deletions > deletionsAtOnce {
+			break
+		}
+		l, err := t.Take(slipway.DeploymentID(d.ID), owner, now, until)
 		if err != nil {
 			return nil, err
 		}

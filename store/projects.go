@@ -16,6 +16,11 @@ func (t Tx) ProjectByName(w slipway.WorkspaceID, name string) (slipway.TracingPr
 	return one(row, err, sure(project), "project", name)
 }
 
+func (t Tx) ProjectLeaves(w slipway.WorkspaceID, name string) (bool, error) {
+	n, err := t.q.CountLeavingProjects(t.ctx, db.CountLeavingProjectsParams{WorkspaceID: string(w), Name: name})
+	return one(n, err, sure(func(n int64) bool { return n > 0 }), "leaving project", name)
+}
+
 func (t Tx) Project(id slipway.ProjectID) (slipway.TracingProject, error) {
 	row, err := t.q.GetProject(t.ctx, string(id))
 	return one(row, err, sure(project), "project", id)

@@ -14,7 +14,11 @@ import (
 // numbers of one. All are unsigned varints; a 0 among the numbers is followed by
 // how many more there are. Most numbers are 0, and most slots of an idle
 // deployment are equal: a busy slot takes up to 100 bytes, an idle hour some 20.
-const slotsVersion = 1
+const slotsVersion = 2
+
+// numbersOf1 is how many there are of a slot in version 1, which had none of
+// databases: they are the first ones.
+const numbersOf1 = 3 + 3 + 7*3 + len(slipway.LatencyBounds) + 1
 
 var errSlots = errors.New("measurements are not as they were written")
 
@@ -47,7 +51,13 @@ func decodeSlots(raw []byte, page time.Time, step time.Duration) ([]slipway.Meas
 	if len(raw) == 0 {
 		return nil, nil
 	}
-	if raw[0] != slotsVersion {
+	var count int
+	switch raw[0] {
+	case 1:
+		count = numbersOf1
+	case slotsVersion:
+		count = len(numbers{})
+	default:
 		return nil, fmt.Errorf("%w: version %d", errSlots, raw[0])
 	}
 	r := reader{rest: raw[1:]}
@@ -55,7 +65,7 @@ func decodeSlots(raw []byte, page time.Time, step time.Duration) ([]slipway.Meas
 	for end := uint64(0); len(r.rest) > 0; {
 		begin := end + r.next()
 		end = begin + r.next() + 1
-		m := measurement(r.numbers())
+		m := measurement(r.numbers(count))
 		if r.broken || end > slotsPerPage || begin >= end {
 			return nil, errSlots
 		}
@@ -83,13 +93,14 @@ func (r *reader) next() uint64 {
 	return n
 }
 
-func (r *reader) numbers() (n numbers) {
-	for i := 0; i < len(n) && !r.broken; i++ {
+// numbers takes the first count numbers of a slot.
+func (r *reader) numbers(count int) (n numbers) {
+	for i := 0; i < count && !r.broken; i++ {
 		if n[i] = r.next(); n[i] != 0 {
 			continue
 		}
 		more := r.next()
-		if more >= uint64(len(n)-i) {
+		if more >= uint64(count-i) {
 			r.broken = true
 			return n
 		}
@@ -114,34 +125,47 @@ func appendNumbers(raw []byte, n numbers) []byte {
 }
 
 // numbers are those of a slot, in an order that is part of the format.
-type numbers [3 + 3 + 7*3 + len(slipway.LatencyBounds) + 1]uint64
+type numbers [numbersOf1 + 1 + 2*3]uint64
 
 func numbersOf(m slipway.Measurement) numbers {
 	n := numbers{
 		uint64(m.Covered.Milliseconds()), uint64((m.Covered - m.InUse).Milliseconds()), uint64((m.Covered - m.Told).Milliseconds()),
 		m.Requests, m.Errors, m.Restarts,
 	}
-	at := n[6:]
-	for _, l := range levels(&m) {
-		// Of a level that does not change the last two are 0.
-		at[0], at[1], at[2] = l.Max, l.Max-l.Min, l.Sum-l.Min*uint64(l.over.Milliseconds())
-		at = at[3:]
-	}
-	copy(at, m.Latency[:])
+	at := putLevels(n[6:], levels(&m))
+	at = at[copy(at, m.Latency[:]):]
+	at[0] = uint64(m.Sized.Milliseconds())
+	putLevels(at[1:], databaseLevels(&m))
 	return n
 }
 
 func measurement(n numbers) slipway.Measurement {
 	ms := func(n uint64) time.Duration { return time.Duration(n) * time.Millisecond }
 	m := slipway.Measurement{Covered: ms(n[0]), InUse: ms(n[0] - n[1]), Told: ms(n[0] - n[2]), Requests: n[3], Errors: n[4], Restarts: n[5]}
-	at := n[6:]
-	for _, l := range levels(&m) {
+	at := takeLevels(n[6:], levels(&m))
+	at = at[copy(m.Latency[:], at):]
+	m.Sized = ms(at[0])
+	takeLevels(at[1:], databaseLevels(&m))
+	return m
+}
+
+// putLevels writes levels and returns what comes after them. Of a level that does
+// not change the last two numbers are 0.
+func putLevels(at []uint64, levels []spanned) []uint64 {
+	for _, l := range levels {
+		at[0], at[1], at[2] = l.Max, l.Max-l.Min, l.Sum-l.Min*uint64(l.over.Milliseconds())
+		at = at[3:]
+	}
+	return at
+}
+
+func takeLevels(at []uint64, levels []spanned) []uint64 {
+	for _, l := range levels {
 		l.Max, l.Min = at[0], at[0]-at[1]
 		l.Sum = at[2] + l.Min*uint64(l.over.Milliseconds())
 		at = at[3:]
 	}
-	copy(m.Latency[:], at)
-	return m
+	return at
 }
 
 // spanned is a level with the time that it was measured.
@@ -150,8 +174,8 @@ type spanned struct {
 	over time.Duration
 }
 
-func levels(m *slipway.Measurement) [7]spanned {
-	return [...]spanned{
+func levels(m *slipway.Measurement) []spanned {
+	return []spanned{
 		{&m.CPU, m.InUse},
 		{&m.Memory, m.InUse},
 		{&m.Replicas, m.Covered},
@@ -160,4 +184,8 @@ func levels(m *slipway.Measurement) [7]spanned {
 		{&m.Pending, m.Told},
 		{&m.Running, m.Told},
 	}
+}
+
+func databaseLevels(m *slipway.Measurement) []spanned {
+	return []spanned{{&m.Size, m.Sized}, {&m.Connections, m.Sized}}
 }

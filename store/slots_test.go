@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -46,6 +47,11 @@ func TestSizeOfThirtyDays(t *testing.T) {
 		}
 		return s
 	}
+	based := func(n int) slipway.Sample {
+		s := busy(n)
+		s.Database = &slipway.DatabaseUsage{Bytes: random.Int64N(64 << 30), Connections: random.IntN(100)}
+		return s
+	}
 	idle := func(int) slipway.Sample {
 		return slipway.Sample{UsageKnown: true, CPU: random.Float64() * 0.002, Memory: 150<<20 + random.Int64N(300<<10), Replicas: 1, RunsKnown: true}
 	}
@@ -53,7 +59,7 @@ func TestSizeOfThirtyDays(t *testing.T) {
 	for name, c := range map[string]struct {
 		sample func(int) slipway.Sample
 		most   int
-	}{"busy": {busy, 640 << 10}, "idle": {idle, 4 << 10}, "asleep": {asleep, 4 << 10}} {
+	}{"busy": {busy, 640 << 10}, "busy with a database": {based, 768 << 10}, "idle": {idle, 4 << 10}, "asleep": {asleep, 4 << 10}} {
 		if size := pagesOf(t, c.sample); size > c.most {
 			t.Errorf("%s: 30 days take %d bytes, want %d at most", name, size, c.most)
 		} else {
@@ -72,15 +78,32 @@ func TestDamagedSlots(t *testing.T) {
 			t.Errorf("cut after %d bytes: %v", n, err)
 		}
 	}
-	for _, raw := range [][]byte{{2}, {1, 0xff}, {1, 60, 0, 0, 43}, {1, 0, 60, 0, 43}, {1, 0, 0, 0, 44}} {
+	for _, raw := range [][]byte{{2, 0xff}, {3}, {1, 0xff}, {1, 60, 0, 0, 43}, {1, 0, 60, 0, 43}, {1, 0, 0, 0, 40}, {2, 0, 0, 0, 47}} {
 		if slots, err := decodeSlots(raw, page, 15*time.Second); !errors.Is(err, errSlots) {
 			t.Errorf("%v: %d slots, %v", raw, len(slots), err)
 		}
 	}
 }
 
+// What a server wrote before databases were measured is read, and added to.
+func TestSlotsOfVersion1(t *testing.T) {
+	page := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	// Two slots that begin with the third: 15 s, all of it known, 300 requests, no
+	// error or restart, CPU and memory 0, one replica, and 0 up to the end of 40.
+	raw := []byte{1, 2, 1, 0x98, 0x75, 0, 1, 0xac, 0x02, 0, 7, 1, 0, 26}
+	want := slipway.Sample{At: page.Add(30 * time.Second), Over: 15 * time.Second, UsageKnown: true, RunsKnown: true, Requests: 300, Replicas: 1}.Measurement()
+	got, err := decodeSlots(raw, page, 15*time.Second)
+	if err != nil || len(got) != 2 || got[0] != want {
+		t.Fatalf("%+v, %v\nwant %+v", got, err, want)
+	}
+	if again, err := decodeSlots(encodeSlots(got, page, 15*time.Second), page, 15*time.Second); err != nil || !slices.Equal(again, got) {
+		t.Errorf("written anew: %+v, %v", again, err)
+	}
+}
+
 func FuzzSlots(f *testing.F) {
-	f.Add([]byte{1, 0, 0, 0, 42})
+	f.Add([]byte{1, 0, 0, 0, 39})
+	f.Add([]byte{2, 0, 0, 0, 46})
 	page := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		slots, err := decodeSlots(raw, page, time.Minute)

@@ -61,7 +61,7 @@ func (r *Run) Fields() Fields {
 		r.Project != "", !r.Trace.IsZero(), !r.Parent.IsZero(), r.Order != "",
 		r.Name != "", r.Type != "", !r.Start.IsZero(), !r.End.IsZero(), r.Error != "", r.Tags != nil, !r.Reference.IsZero(),
 		!r.Inputs.IsZero(), !r.Outputs.IsZero(), !r.Extra.IsZero(), !r.Events.IsZero(), !r.Serialized.IsZero(),
-		len(r.Attachments) > 0,
+		len(r.Attachments) > 0, r.Usage != Usage{},
 	} {
 		if known {
 			f |= 1 << i
@@ -88,6 +88,7 @@ func (r *Run) take(from *Run, set Fields) {
 	take(set, FieldExtra, &r.Extra, from.Extra)
 	take(set, FieldEvents, &r.Events, from.Events)
 	take(set, FieldSerialized, &r.Serialized, from.Serialized)
+	take(set, FieldUsage, &r.Usage, from.Usage)
 }
 
 func take[T any](set, field Fields, to *T, from T) {

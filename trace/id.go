@@ -13,15 +13,18 @@ type ID [16]byte
 // ParseID reads a UUID in its text form, in either case and with or without
 // hyphens.
 func ParseID(text string) (ID, error) {
-	var id ID
-	digits := []byte(text)
-	if len(text) == 36 && text[8] == '-' && text[13] == '-' && text[18] == '-' && text[23] == '-' {
-		digits = append(digits[:0:0], text[:8]+text[9:13]+text[14:18]+text[19:23]+text[24:]...)
-	}
-	if len(digits) == 32 {
-		if _, err := hex.Decode(id[:], digits); err == nil && !id.IsZero() {
-			return id, nil
+	digits := make([]byte, 0, 36)
+	switch {
+	case len(text) == 32:
+		digits = append(digits, text...)
+	case len(text) == 36 && text[8] == '-' && text[13] == '-' && text[18] == '-' && text[23] == '-':
+		for _, part := range [...]string{text[:8], text[9:13], text[14:18], text[19:23], text[24:]} {
+			digits = append(digits, part...)
 		}
+	}
+	var id ID
+	if _, err := hex.Decode(id[:], digits); err == nil && !id.IsZero() {
+		return id, nil
 	}
 	return ID{}, slipway.Errorf(slipway.CodeInvalid, "Invalid run id %q: it must be a UUID.", clip(text))
 }

@@ -102,9 +102,12 @@ func text(s string, most int) string {
 
 func (o *Op) checkSizes() error {
 	r := &o.Run
-	for what, c := range map[string]Content{"inputs": r.Inputs, "outputs": r.Outputs, "extra": r.Extra, "events": r.Events, "serialized": r.Serialized} {
-		if c.Size > MaxValue {
-			return tooLarge(r.ID, what, c)
+	for _, v := range [...]struct {
+		what string
+		of   *Content
+	}{{"inputs", &r.Inputs}, {"outputs", &r.Outputs}, {"extra", &r.Extra}, {"events", &r.Events}, {"serialized", &r.Serialized}} {
+		if v.of.Size > MaxValue {
+			return tooLarge(r.ID, v.what, *v.of)
 		}
 	}
 	for name, a := range r.Attachments {

@@ -75,6 +75,17 @@ func (o Order) With(start time.Time, id ID) Order {
 	return Order(id.append(append(b, 'Z')))
 }
 
+// Plain says whether an order of which Steps are known is as With writes them.
+func (o Order) Plain() bool {
+	const length = len(stepTime) + stepDigits + len("Z") + 36
+	for step := range strings.SplitSeq(string(o), ".") {
+		if len(step) != length || strings.ContainsAny(step[length-36:], "ABCDEF") {
+			return false
+		}
+	}
+	return true
+}
+
 // Began is when the trace began, false if the order does not tell.
 func (o Order) Began() (time.Time, bool) {
 	first, _, _ := strings.Cut(string(o), ".")

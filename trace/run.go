@@ -48,7 +48,21 @@ type Run struct {
 	Inputs, Outputs, Extra, Events, Serialized Content
 
 	Attachments map[string]Attachment // by name
+
+	// Usage is what its model has used. Of a root run that is read it is that of
+	// all models of the trace.
+	Usage Usage
 }
+
+// Usage counts tokens.
+type Usage struct{ Prompt, Completion int64 }
+
+// Total is all of them.
+func (u Usage) Total() int64 { return u.Prompt + u.Completion }
+
+// UsesModel says whether the run's usage counts. Others pass on what models told,
+// which would count twice.
+func (r *Run) UsesModel() bool { return r.Type == "llm" || r.Type == "embedding" }
 
 // Root says whether the run is the first of its trace.
 func (r *Run) Root() bool { return r.Parent.IsZero() }
@@ -103,13 +117,14 @@ const (
 	FieldEvents
 	FieldSerialized
 	FieldAttachments
+	FieldUsage
 
 	AllFields Fields = 1<<iota - 1
 )
 
 // Heavy are the fields that are read only where they are asked for; the others
 // always are.
-const Heavy = FieldInputs | FieldOutputs | FieldExtra | FieldEvents | FieldSerialized | FieldAttachments
+const Heavy = FieldInputs | FieldOutputs | FieldExtra | FieldEvents | FieldSerialized | FieldAttachments | FieldUsage
 
 // Has says whether all of some fields are in the set.
 func (f Fields) Has(some Fields) bool { return f&some == some }

@@ -12,6 +12,7 @@ type Stats struct {
 	Last    time.Time // start of the latest run; zero if there is none
 	Bytes   int64     // what the runs take, compressed, without indexes
 	Latency Histogram // of root runs that have ended
+	Usage   Usage     // of all runs
 }
 
 // ErrorRate is the share of failed ones among the root runs that have ended or

@@ -81,6 +81,12 @@ func TestOrder(t *testing.T) {
 	equal(t, "began", []any{began, ok}, []any{start, true})
 	steps, err = trace.Order("20260301T120000123Z" + rootID).Steps() // as in the vendor's examples
 	equal(t, "milliseconds", []any{steps[0].Start, err}, []any{start.Add(123 * time.Millisecond), error(nil)})
+	for order, plain := range map[trace.Order]bool{
+		root: true, child: true, trace.Order("20260301T120000123Z" + rootID): false, root + "." + trace.Order("20260301T120000000000Z"+strings.ReplaceAll(childID, "-", "")): false,
+		trace.Order(strings.ToUpper(string(child))): false,
+	} {
+		equal(t, string(order)+" is plain", order.Plain(), plain)
+	}
 	for _, text := range []string{"", "x", rootID, "20260301T120000000000Z", "20260301T120000000000Zx", "20261301T120000000000Z" + rootID, "20260301T12000000000xZ" + rootID, "20260301T120000000000Z" + rootID + ".", strings.Repeat("x.", 1000)} {
 		_, err := trace.Order(text).Steps()
 		refused(t, err, "dotted_order")

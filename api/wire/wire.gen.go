@@ -401,11 +401,17 @@ type DeploymentLogsPage struct {
 	NextCursor string `json:"next_cursor"`
 }
 
-// DeploymentMetrics What was measured of a deployment, in columns: element n of each array is of the step that begins at timestamps[n]. cpu is in cores and memory in bytes, of all instances together; replicas are instances that serve; in_flight are requests at an agent, held those that wait for one; pending_runs and running_runs are null where the Agent Server does not tell.
+// DeploymentMetrics What was measured of a deployment, in columns: element n of each array is of the step that begins at timestamps[n]. cpu is in cores and memory in bytes, of all instances together; replicas are instances that serve; in_flight are requests at an agent, held those that wait for one; pending_runs and running_runs are null where the Agent Server does not tell; database_size is in bytes and, as database_connections, null where no database was made for the deployment.
 type DeploymentMetrics struct {
 	// CPU A quantity, for each step: the least, the mean over time and the most.
 	CPU MetricLevel `json:"cpu"`
-	End Time        `json:"end"`
+
+	// DatabaseConnections A quantity, for each step: the least, the mean over time and the most.
+	DatabaseConnections MetricLevel `json:"database_connections"`
+
+	// DatabaseSize A quantity, for each step: the least, the mean over time and the most.
+	DatabaseSize MetricLevel `json:"database_size"`
+	End          Time        `json:"end"`
 
 	// Errors Of those, with a status from 500 on, or none.
 	Errors []*int `json:"errors"`

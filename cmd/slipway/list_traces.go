@@ -89,9 +89,9 @@ func (o *tracesOptions) listProjects(ctx context.Context, out io.Writer, c *clie
 		fmt.Fprintln(out, "There is no tracing project yet. Each deployment gets one.")
 		return nil
 	}
-	rows := [][]string{{"PROJECT", "TRACES", "RUNS", "ERRORS", "P50", "P99", "LAST (UTC)"}}
+	rows := [][]string{{"PROJECT", "TRACES", "RUNS", "ERRORS", "P50", "P99", "TOKENS", "LAST (UTC)"}}
 	for _, p := range all {
-		rows = append(rows, []string{plain(p.Name), strconv.Itoa(p.RootCount), strconv.Itoa(p.RunCount), percent(p.ErrorRate), latency(p.LatencyP50), latency(p.LatencyP99), began(value(p.LastRunStartTime))})
+		rows = append(rows, []string{plain(p.Name), strconv.Itoa(p.RootCount), strconv.Itoa(p.RunCount), percent(p.ErrorRate), latency(p.LatencyP50), latency(p.LatencyP99), strconv.FormatInt(p.TotalTokens, 10), began(value(p.LastRunStartTime))})
 	}
 	return printTable(out, rows)
 }
@@ -112,9 +112,9 @@ func (o *tracesOptions) listRuns(ctx context.Context, out io.Writer, c *client.C
 		fmt.Fprintln(out, "There is no such run.")
 		return nil
 	}
-	rows := [][]string{{"STARTED (UTC)", "NAME", "TYPE", "STATUS", "TOOK", "TRACE", "ERROR"}}
+	rows := [][]string{{"STARTED (UTC)", "NAME", "TYPE", "STATUS", "TOOK", "TOKENS", "TRACE", "ERROR"}}
 	for _, r := range runs {
-		rows = append(rows, []string{began(r.StartTime), plain(r.Name), plain(r.RunType), r.Status, took(r), r.TraceID, plain(firstLine(value(r.Error)))})
+		rows = append(rows, []string{began(r.StartTime), plain(r.Name), plain(r.RunType), r.Status, took(r), tokens(r), r.TraceID, plain(firstLine(value(r.Error)))})
 	}
 	return printTable(out, rows)
 }
@@ -150,9 +150,9 @@ func (o *tracesOptions) printTree(ctx context.Context, out io.Writer, c *client.
 	if o.json {
 		return printJSON(out, runs)
 	}
-	rows := [][]string{{"RUN", "TYPE", "STATUS", "TOOK", "STARTED (UTC)", "ERROR"}}
+	rows := [][]string{{"RUN", "TYPE", "STATUS", "TOOK", "TOKENS", "STARTED (UTC)", "ERROR"}}
 	for _, r := range runs {
-		rows = append(rows, []string{strings.Repeat("  ", r.Depth()) + plain(r.Name), plain(r.RunType), r.Status, took(r), began(r.StartTime), plain(firstLine(value(r.Error)))})
+		rows = append(rows, []string{strings.Repeat("  ", r.Depth()) + plain(r.Name), plain(r.RunType), r.Status, took(r), tokens(r), began(r.StartTime), plain(firstLine(value(r.Error)))})
 	}
 	return printTable(out, rows)
 }
@@ -163,6 +163,13 @@ func took(r client.Run) string {
 		return "-"
 	}
 	return d.Round(time.Millisecond).String()
+}
+
+func tokens(r client.Run) string {
+	if r.TotalTokens == nil {
+		return "-"
+	}
+	return strconv.FormatInt(*r.TotalTokens, 10)
 }
 
 func began(text string) string {

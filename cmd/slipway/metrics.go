@@ -90,6 +90,8 @@ func printMetrics(out io.Writer, m wire.DeploymentMetrics) error {
 		{"held", m.Held.Mean, m.Held.Max, plain},
 		{"pending runs", m.PendingRuns.Mean, m.PendingRuns.Max, plain},
 		{"running runs", m.RunningRuns.Mean, m.RunningRuns.Max, plain},
+		{"database", m.DatabaseSize.Mean, m.DatabaseSize.Max, mebibytes},
+		{"connections", m.DatabaseConnections.Mean, m.DatabaseConnections.Max, plain},
 		{"restarts", floats(m.Restarts), floats(m.Restarts), plain},
 	} {
 		rows = append(rows, []string{q.name, newest(q.mean, q.print), highest(q.most, q.print), sparkline(q.most)})

@@ -15,7 +15,8 @@ import (
 // OwnConfig is how servers are run that each have one deployment.
 type OwnConfig struct {
 	Programs Finder
-	Listen   []string // more addresses of this machine that they listen at, the first for containers
+	// Bridge tells where containers reach this machine; nil if there are none.
+	Bridge func(ctx context.Context) (host string, err error)
 }
 
 // Own says how a Redis is run that a deployment has for itself. It runs nothing:
@@ -28,8 +29,8 @@ func NewOwn(c OwnConfig) *Own { return &Own{c} }
 // Ready finds or brings the program, or says why agents, which may be contained,
 // can have no server.
 func (o *Own) Ready(ctx context.Context, contained bool) error {
-	if _, err := o.host(contained); err != nil {
-		return err
+	if contained && o.config.Bridge == nil {
+		return errNotReached
 	}
 	_, err := o.config.Programs.Find(ctx)
 	return err
@@ -80,8 +81,8 @@ func (o *Own) Workload(ctx context.Context, s slipway.RedisServer) (slipway.Work
 		limits.CPU = *s.Share.CPULimit
 	}
 	args := []string{"/bin/sh", "-c", start, p.Path, "--port", strconv.Itoa(s.Port), "--bind", loopback}
-	for _, address := range o.config.Listen {
-		args = append(args, "-"+address) // which may be gone at a start
+	if host, err := o.bridge(ctx); err == nil {
+		args = append(args, "-"+host) // which may be gone by then
 	}
 	w := slipway.Workload{
 		Instance: s.Deployment.Redis(), Deployment: s.Deployment, Port: s.Port, Limits: limits, Keeps: true,
@@ -96,8 +97,8 @@ func (o *Own) Workload(ctx context.Context, s slipway.RedisServer) (slipway.Work
 }
 
 // URI is where agents, which may be contained, find a server.
-func (o *Own) URI(s slipway.RedisServer, contained bool) (string, error) {
-	host, err := o.host(contained)
+func (o *Own) URI(ctx context.Context, s slipway.RedisServer, contained bool) (string, error) {
+	host, err := o.host(ctx, contained)
 	if err != nil {
 		return "", err
 	}
@@ -105,24 +106,33 @@ func (o *Own) URI(s slipway.RedisServer, contained bool) (string, error) {
 	return u.String(), nil
 }
 
-func (o *Own) host(contained bool) (string, error) {
-	switch {
-	case !contained:
-		return loopback, nil
-	case len(o.config.Listen) > 0:
-		return o.config.Listen[0], nil
+func (o *Own) host(ctx context.Context, contained bool) (string, error) {
+	if contained {
+		return o.bridge(ctx)
 	}
-	return "", &slipway.Failure{
-		Phase: slipway.PhaseDeploy, Step: "database", Code: "redis_not_reached",
-		Message: "The agent runs in a container, and its Redis listens where only this machine reaches it.",
-		Hint:    "Start the server anew while the Docker Engine runs: then it knows the address at which containers find it.",
+	return loopback, nil
+}
+
+// bridge is where containers reach this machine.
+func (o *Own) bridge(ctx context.Context) (string, error) {
+	if o.config.Bridge == nil {
+		return "", errNotReached
 	}
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	return o.config.Bridge(ctx)
+}
+
+var errNotReached = &slipway.Failure{
+	Phase: slipway.PhaseDeploy, Step: "database", Code: "redis_not_reached",
+	Message: "The agent runs in a container, and its Redis listens where only this machine reaches it.",
+	Hint:    "Start the server with the container engine that it is to use (--docker-host).",
 }
 
 // Ping says whether a server answers where agents find it, and has read all that it
 // kept.
 func (o *Own) Ping(ctx context.Context, s slipway.RedisServer, contained bool) error {
-	host, err := o.host(contained)
+	host, err := o.host(ctx, contained)
 	if err != nil {
 		return err
 	}

@@ -130,7 +130,7 @@ func (y *yard) run(d slipway.DeploymentID) string {
 		must(y.t, err)
 		return listens && y.own.Ping(y.t.Context(), s, false) == nil
 	})
-	uri, err := y.own.URI(s, false)
+	uri, err := y.own.URI(y.t.Context(), s, false)
 	must(y.t, err)
 	return uri
 }
@@ -344,20 +344,29 @@ func TestOwnWalls(t *testing.T) {
 	}
 }
 
+// at is a machine that containers reach there.
+func at(host string) func(context.Context) (string, error) {
+	return func(context.Context) (string, error) { return host, nil }
+}
+
 // A server listens at the address of containers too, if it was known when it was
 // started; one that is gone keeps it from nothing.
 func TestOwnListens(t *testing.T) {
 	found := installed(t)
 	y, d, ctx := newYard(t, found), newID(), t.Context()
 	y.run(d)
-	y.own = redis.NewOwn(redis.OwnConfig{Programs: found, Listen: []string{"127.0.0.2", "192.0.2.1"}})
+	y.own = redis.NewOwn(redis.OwnConfig{Programs: found, Bridge: at("127.0.0.2")})
 	s := y.server(d)
 	if err := y.own.Ping(ctx, s, true); err == nil {
 		t.Error("it answers where it does not listen")
 	}
 	must(t, y.driver.Stop(ctx, d, d.Redis(), stopPatience))
+	y.own = redis.NewOwn(redis.OwnConfig{Programs: found, Bridge: at("192.0.2.1")}) // which is gone
 	y.run(d)
-	uri, err := y.own.URI(s, true)
+	must(t, y.driver.Stop(ctx, d, d.Redis(), stopPatience))
+	y.own = redis.NewOwn(redis.OwnConfig{Programs: found, Bridge: at("127.0.0.2")})
+	y.run(d)
+	uri, err := y.own.URI(ctx, s, true)
 	must(t, errors.Join(err, y.own.Ping(ctx, s, true)))
 	if err := connect(t, uri).Ping(ctx).Err(); err != nil || !strings.Contains(uri, "127.0.0.2:") {
 		t.Errorf("at %s: %v", uri, err)
@@ -368,29 +377,29 @@ func TestOwnListens(t *testing.T) {
 func TestOwnAddresses(t *testing.T) {
 	s := slipway.RedisServer{Deployment: newID(), Port: 15000, Password: "p@ss"}
 	for _, c := range []struct {
-		listen    []string
+		bridge    func(context.Context) (string, error)
 		contained bool
 		want      string
 	}{
 		{nil, false, "redis://default:p%40ss@127.0.0.1:15000/0"},
 		{nil, true, "redis_not_reached"},
-		{[]string{"172.17.0.1", "10.0.0.1"}, false, "redis://default:p%40ss@127.0.0.1:15000/0"},
-		{[]string{"172.17.0.1", "10.0.0.1"}, true, "redis://default:p%40ss@172.17.0.1:15000/0"},
+		{at("172.17.0.1"), false, "redis://default:p%40ss@127.0.0.1:15000/0"},
+		{at("172.17.0.1"), true, "redis://default:p%40ss@172.17.0.1:15000/0"},
 	} {
-		own := redis.NewOwn(redis.OwnConfig{Listen: c.listen, Programs: redis.Finder{Search: func() []string { return nil }}})
-		uri, err := own.URI(s, c.contained)
+		own := redis.NewOwn(redis.OwnConfig{Bridge: c.bridge, Programs: redis.Finder{Search: func() []string { return nil }}})
+		uri, err := own.URI(t.Context(), s, c.contained)
 		if f, ok := errors.AsType[*slipway.Failure](err); ok {
 			uri = f.Code
 		}
 		if uri != c.want {
-			t.Errorf("%v, contained %t: %q, want %q", c.listen, c.contained, uri, c.want)
+			t.Errorf("contained %t: %q, want %q", c.contained, uri, c.want)
 		}
 		want := "redis_missing"
 		if c.want == "redis_not_reached" {
 			want = c.want
 		}
 		if f, ok := errors.AsType[*slipway.Failure](own.Ready(t.Context(), c.contained)); !ok || f.Code != want || f.Hint == "" {
-			t.Errorf("%v, contained %t: ready: %v", c.listen, c.contained, own.Ready(t.Context(), c.contained))
+			t.Errorf("contained %t: ready: %v", c.contained, own.Ready(t.Context(), c.contained))
 		}
 	}
 }

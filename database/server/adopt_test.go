@@ -39,6 +39,7 @@ func TestUnlock(t *testing.T) {
 // Who is in the folder without the first process is waited for, and ended if need
 // be.
 func TestOrphans(t *testing.T) {
+	t.Parallel()
 	s := newServer(t)
 	orphan := exec.Command("sleep", "1000")
 	orphan.Dir = s.data()

@@ -80,9 +80,16 @@ func world(t testing.TB, s *server.Server, found programs.Finder) databasetest.W
 // Databases on a server of ours, of the programs that are installed and of those
 // that are brought to a machine without any.
 func TestDatabases(t *testing.T) {
+	t.Parallel()
 	for name, found := range map[string]programs.Finder{"installed": {}, "brought": brought(t)} {
 		t.Run(name, func(t *testing.T) {
-			c := config(newFolder(t))
+			t.Parallel()
+			folder := newFolder(t)
+			if err := os.MkdirAll(filepath.Join(folder, "conf"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			write(t, filepath.Join(folder, "conf", "custom.conf"), hasty)
+			c := config(folder)
 			c.Programs = found
 			s := open(t, c)
 			reach(t, s)
@@ -93,6 +100,7 @@ func TestDatabases(t *testing.T) {
 
 // What is brought has pgvector, and each database gets it.
 func TestVector(t *testing.T) {
+	t.Parallel()
 	c := config(newFolder(t))
 	c.Programs = brought(t)
 	s := open(t, c)
@@ -111,6 +119,7 @@ func TestVector(t *testing.T) {
 
 // Nothing is begun for what only looks, or removes.
 func TestNothingIsBegun(t *testing.T) {
+	t.Parallel()
 	folder := newFolder(t)
 	p := database.New(database.Config{Owner: "here", Server: open(t, config(folder)), Logger: slog.New(slog.DiscardHandler)})
 	defer p.Close()

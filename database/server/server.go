@@ -10,9 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -29,11 +27,13 @@ import (
 
 // Config is how the server is kept.
 type Config struct {
-	Folder   string        // for all of it
-	Hide     string        // the data folder, of which it sees nothing else
-	User     *confine.User // that it runs as; nil for who we are, if that is not root
-	Port     int           // on the loopback address; 0 for the first free one, for good
-	Listen   []string      // more addresses that it listens at, the first for containers
+	Folder string        // for all of it
+	Hide   string        // the data folder, of which it sees nothing else
+	User   *confine.User // that it runs as; nil for who we are, if that is not root
+	Port   int           // on the loopback address; 0 for the first free one, for good
+	// Bridge tells where containers reach this machine, at each start and when one
+	// needs the server, which then listens there too; nil if there are none.
+	Bridge   func(context.Context) (host string, err error)
 	Programs programs.Finder
 	Restart  backoff.Exponential // waits before it is started again; zero for the usual
 	Logger   *slog.Logger
@@ -63,10 +63,14 @@ type Server struct {
 	cancel context.CancelFunc
 	work   sync.WaitGroup
 
+	binding sync.Mutex    // held by who has it listen at another address
+	again   chan struct{} // PostgreSQL is to end and be started again
+
 	mu       sync.Mutex
 	phase    phase
 	err      error // why it is down
 	endpoint database.Endpoint
+	listens  []string      // where it was started to listen; nil if it was adopted
 	changed  chan struct{} // closed at the next change of the phase
 }
 
@@ -91,7 +95,7 @@ func Open(config Config) (*Server, error) {
 	} else if config.User == nil {
 		return nil, errors.New("PostgreSQL does not run as root: name a user for it")
 	}
-	s := &Server{layout: layout(folder), config: config, changed: make(chan struct{})}
+	s := &Server{layout: layout(folder), config: config, again: make(chan struct{}), changed: make(chan struct{})}
 	s.alive, s.cancel = context.WithCancel(context.Background())
 	exists, err := s.exists()
 	if err != nil {
@@ -157,7 +161,7 @@ func (s *Server) Endpoint(ctx context.Context, start bool) (database.Endpoint, e
 		case phase == absent:
 			return endpoint, database.ErrNoServer
 		case phase == stopped || s.alive.Err() != nil:
-			return endpoint, errors.New("PostgreSQL is not looked after any more")
+			return endpoint, errClosed
 		}
 		select {
 		case <-changed:
@@ -167,6 +171,8 @@ func (s *Server) Endpoint(ctx context.Context, start bool) (database.Endpoint, e
 		}
 	}
 }
+
+var errClosed = errors.New("PostgreSQL is not looked after any more")
 
 // set changes the phase, and wakes who waits for that.
 func (s *Server) set(p phase, err error) {
@@ -184,6 +190,9 @@ func (s *Server) supervise() {
 		err := s.keep()
 		if s.alive.Err() != nil {
 			return
+		}
+		if errors.Is(err, errAgain) {
+			continue
 		}
 		if time.Since(began) > steady {
 			failures = 0
@@ -320,16 +329,12 @@ func (s *Server) meet(adopted bool) error {
 			return err
 		}
 	}
-	var listens string
-	if err := conn.QueryRow(ctx, "SELECT current_setting('listen_addresses')").Scan(&listens); err != nil {
-		return err
-	}
 	if err := s.keepPort(port); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.endpoint = s.reached(config, port, listens)
+	s.endpoint = reached(config, port)
 	return nil
 }
 
@@ -353,28 +358,18 @@ func (s *Server) admin(port int) (*pgx.ConnConfig, error) {
 	return config, nil
 }
 
-// reached is the endpoint of a server that listens at some addresses.
-func (s *Server) reached(config *pgx.ConnConfig, port int, listens string) database.Endpoint {
-	at := func(host string) *url.URL {
-		return &url.URL{Scheme: "postgresql", Host: net.JoinHostPort(host, strconv.Itoa(port))}
-	}
-	e := database.Endpoint{Place: at(loopback).Host, Admin: config, Here: at(loopback), Agents: at(loopback)}
-	if len(s.config.Listen) == 0 {
-		return e
-	}
-	if first := s.config.Listen[0]; slices.Contains(strings.Split(listens, ","), first) {
-		e.Contained = at(first)
-	} else {
-		s.config.Logger.Warn("PostgreSQL was started before it was to listen at another address, which it does after its next start", slog.String("address", first))
-	}
-	return e
+func reached(config *pgx.ConnConfig, port int) database.Endpoint {
+	at := &url.URL{Scheme: "postgresql", Host: net.JoinHostPort(loopback, strconv.Itoa(port))}
+	return database.Endpoint{Place: at.Host, Admin: config, Here: at, Agents: at}
 }
 
 // trimEvery is how often it is looked how much PostgreSQL has said.
 const trimEvery = time.Minute
 
-// watch returns when a server has ended, or we are closed.
+// watch returns when a server has ended, or we are closed. It ends one that is to
+// be started again.
 func (s *Server) watch(p *process) error {
+	asked := false
 	ended := make(chan bool, 1)
 	s.work.Go(func() { ended <- p.wait(s.alive) })
 	tick := time.NewTicker(trimEvery)
@@ -385,9 +380,19 @@ func (s *Server) watch(p *process) error {
 			if err := s.trim(); err != nil {
 				s.config.Logger.Warn("what PostgreSQL says is not trimmed", slog.Any("error", err))
 			}
+		case <-s.again:
+			asked = true
+			s.set(starting, nil)
+			if err := p.signal(unix.SIGINT); err != nil {
+				return fmt.Errorf("stop PostgreSQL: %w", err)
+			}
 		case <-ended:
 			if s.alive.Err() != nil {
 				return s.alive.Err()
+			}
+			if asked {
+				p.reap()
+				return errAgain
 			}
 			return s.epitaph(p)
 		}

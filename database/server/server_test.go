@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -34,24 +36,59 @@ import (
 const uid = 60790
 
 // child has a run of this test's binary act as a Slipway that has a server in a
-// folder, until it is killed.
-const child = "SLIPWAY_SERVER_TEST_CHILD"
+// folder, until it is killed; childPort is where it listens.
+const (
+	child     = "SLIPWAY_SERVER_TEST_CHILD"
+	childPort = "SLIPWAY_SERVER_TEST_PORT"
+)
 
 func TestMain(m *testing.M) {
 	if folder := os.Getenv(child); folder != "" {
-		s, err := server.Open(config(folder))
+		c := config(folder)
+		c.Port, _ = strconv.Atoi(os.Getenv(childPort))
+		s, err := server.Open(c)
 		if err == nil {
 			_, err = s.Endpoint(context.Background(), true)
 		}
 		fmt.Println("up", err)
 		select {}
 	}
-	os.Exit(m.Run())
+	os.Exit(run(m))
+}
+
+// scratch is there as long as the tests run.
+var scratch string
+
+func run(m *testing.M) int {
+	var err error
+	if scratch, err = os.MkdirTemp("", "slipway-pgserver-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(scratch)
+	return m.Run()
+}
+
+// ports are those of folders. What stops and comes again is at the same one, which
+// no server of another test or package takes meanwhile.
+var (
+	ports    sync.Map
+	lastPort atomic.Int64
+)
+
+const portsFrom = 16100
+
+func portOf(folder string) int {
+	port, there := ports.Load(folder)
+	if !there {
+		port, _ = ports.LoadOrStore(folder, portsFrom+int(lastPort.Add(1)))
+	}
+	return port.(int)
 }
 
 func config(folder string) server.Config {
 	c := server.Config{
-		Folder: folder, Hide: filepath.Dir(folder), User: &confine.User{UID: uid, GID: uid},
+		Folder: folder, Hide: filepath.Dir(folder), User: &confine.User{UID: uid, GID: uid}, Port: portOf(folder),
 		Restart: backoff.Exponential{First: time.Millisecond, Most: 100 * time.Millisecond},
 		Logger:  slog.New(slog.DiscardHandler),
 	}
@@ -87,6 +124,46 @@ func newFolder(t testing.TB) string {
 		}
 	})
 	return folder
+}
+
+// hasty trades what survives a crash of the machine for speed.
+const hasty = "fsync = off\nfull_page_writes = off\n"
+
+// ran is the folder of a server that has run, from which others are copied: to make
+// a cluster takes longer than most of what tests do with one.
+var ran = sync.OnceValues(func() (string, error) {
+	folder := filepath.Join(scratch, "ran")
+	s, err := server.Open(config(folder))
+	if err != nil {
+		return "", err
+	}
+	_, err = s.Endpoint(context.Background(), true)
+	if err := errors.Join(err, s.Stop(context.Background())); err != nil {
+		return "", err
+	}
+	err = os.WriteFile(filepath.Join(folder, "conf", "custom.conf"), []byte(hasty), 0o644)
+	return folder, errors.Join(err, os.Remove(filepath.Join(folder, "port")))
+})
+
+// ranBefore returns the folder of a server that has run before, somewhere.
+func ranBefore(t testing.TB) string {
+	t.Helper()
+	folder := newFolder(t)
+	from, err := ran()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("cp", "-a", from, folder).CombinedOutput(); err != nil {
+		t.Fatalf("copy a cluster: %v: %s", err, out)
+	}
+	return folder
+}
+
+// slipwayAt is another process that has the server of a folder.
+func slipwayAt(program, folder string) *exec.Cmd {
+	cmd := exec.Command(program, "-test.run=^$")
+	cmd.Env = append(os.Environ(), child+"="+folder, childPort+"="+strconv.Itoa(portOf(folder)))
+	return cmd
 }
 
 func open(t testing.TB, c server.Config) *server.Server {
@@ -145,8 +222,11 @@ func first(t testing.TB, folder string) int {
 }
 
 func TestStartsWhenNeeded(t *testing.T) {
+	t.Parallel()
 	folder := newFolder(t)
-	s := open(t, config(folder))
+	c := config(folder)
+	c.Port = 0 // the first free one
+	s := open(t, c)
 	if _, err := s.Endpoint(t.Context(), false); !errors.Is(err, database.ErrNoServer) {
 		t.Fatalf("before it is needed: %v", err)
 	}
@@ -183,7 +263,8 @@ func TestStartsWhenNeeded(t *testing.T) {
 
 // The administrator comes by the socket, and nobody without a password.
 func TestAccess(t *testing.T) {
-	s := open(t, config(newFolder(t)))
+	t.Parallel()
+	s := open(t, config(ranBefore(t)))
 	e := reach(t, s)
 	conn := connect(t, e)
 	if _, err := conn.Exec(t.Context(), "CREATE ROLE someone LOGIN PASSWORD 'p'"); err != nil {
@@ -215,7 +296,8 @@ func stateOf(err error) string {
 }
 
 func TestAdoptedAfterClose(t *testing.T) {
-	folder := newFolder(t)
+	t.Parallel()
+	folder := ranBefore(t)
 	s := open(t, config(folder))
 	e := reach(t, s)
 	conn, pid := connect(t, e), first(t, folder)
@@ -235,9 +317,9 @@ func TestAdoptedAfterClose(t *testing.T) {
 
 // A Slipway that is killed leaves its server running, from its first start on.
 func TestAdoptedAfterKill(t *testing.T) {
+	t.Parallel()
 	folder := newFolder(t)
-	cmd := exec.Command(os.Args[0], "-test.run=^$")
-	cmd.Env = append(os.Environ(), child+"="+folder)
+	cmd := slipwayAt(os.Args[0], folder)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -269,11 +351,12 @@ func ignore(err error) error {
 
 // Killed at any moment of its first start, it is up the next time.
 func TestKilledWhileItStarts(t *testing.T) {
+	t.Parallel()
 	for _, reached := range []string{"admin", "making-*", "making-*/data/base", "data", "conf", "log", "data/postmaster.pid"} {
 		t.Run(reached, func(t *testing.T) {
+			t.Parallel()
 			folder := newFolder(t)
-			cmd := exec.Command(os.Args[0], "-test.run=^$")
-			cmd.Env = append(os.Environ(), child+"="+folder)
+			cmd := slipwayAt(os.Args[0], folder)
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
@@ -291,7 +374,8 @@ func TestKilledWhileItStarts(t *testing.T) {
 
 // What crashes is started again, at the same place and with what was committed.
 func TestCrash(t *testing.T) {
-	folder := newFolder(t)
+	t.Parallel()
+	folder := ranBefore(t)
 	s := open(t, config(folder))
 	e := reach(t, s)
 	conn, pid := connect(t, e), first(t, folder)
@@ -309,7 +393,8 @@ func TestCrash(t *testing.T) {
 }
 
 func TestStop(t *testing.T) {
-	folder := newFolder(t)
+	t.Parallel()
+	folder := ranBefore(t)
 	s := open(t, config(folder))
 	connect(t, reach(t, s))
 	pid := first(t, folder)
@@ -332,7 +417,8 @@ func TestStop(t *testing.T) {
 
 // After the death of the machine, a lock may name a process that is another's.
 func TestLocksOfAnotherTime(t *testing.T) {
-	folder := newFolder(t)
+	t.Parallel()
+	folder := ranBefore(t)
 	s := open(t, config(folder))
 	reach(t, s)
 	lock := filepath.Join(folder, "data", "postmaster.pid")
@@ -353,7 +439,7 @@ func TestLocksOfAnotherTime(t *testing.T) {
 	}
 	defer func() { _ = stranger.Process.Kill(); _ = stranger.Wait() }()
 	_, rest, _ := strings.Cut(string(text), "\n")
-	for _, file := range []string{lock, filepath.Join(folder, "run", ".s.PGSQL.15432.lock")} {
+	for _, file := range []string{lock, filepath.Join(folder, "run", ".s.PGSQL."+strconv.Itoa(portOf(folder))+".lock")} {
 		if err := os.WriteFile(file, []byte(fmt.Sprintf("%d\n%s", stranger.Process.Pid, rest)), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -378,7 +464,8 @@ func fails(t testing.TB, s *server.Server) (reason error) {
 }
 
 func TestAnotherVersion(t *testing.T) {
-	folder := newFolder(t)
+	t.Parallel()
+	folder := ranBefore(t)
 	s := open(t, config(folder))
 	reach(t, s)
 	if err := s.Stop(t.Context()); err != nil {
@@ -399,13 +486,14 @@ func TestAnotherVersion(t *testing.T) {
 
 func write(t testing.TB, file, content string) {
 	t.Helper()
-	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func TestPortTaken(t *testing.T) {
-	folder := newFolder(t)
+	t.Parallel()
+	folder := ranBefore(t)
 	s := open(t, config(folder))
 	host := reach(t, s).Agents.Host
 	if err := s.Stop(t.Context()); err != nil {
@@ -427,7 +515,8 @@ func TestPortTaken(t *testing.T) {
 
 // A server that can not start says why.
 func TestBadSettings(t *testing.T) {
-	folder := newFolder(t)
+	t.Parallel()
+	folder := ranBefore(t)
 	s := open(t, config(folder))
 	reach(t, s)
 	if err := s.Stop(t.Context()); err != nil {
@@ -451,6 +540,7 @@ func TestBadSettings(t *testing.T) {
 
 // Where we are not root it is of our user.
 func TestByAnotherUser(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("the other tests are it")
 	}
@@ -473,8 +563,8 @@ func TestByAnotherUser(t *testing.T) {
 	if out, err := exec.Command("cp", os.Args[0], self).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	cmd := exec.Command(self, "-test.run=^$")
-	cmd.Env, cmd.Dir = append(os.Environ(), child+"="+folder, "HOME=/"), "/"
+	cmd := slipwayAt(self, folder)
+	cmd.Env, cmd.Dir = append(cmd.Env, "HOME=/"), "/"
 	cmd.SysProcAttr, cmd.Stderr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(id), Gid: uint32(id)}}, os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -498,10 +588,11 @@ func TestByAnotherUser(t *testing.T) {
 
 // After a change of the user that it runs as it is that one's.
 func TestAnotherUser(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("becomes other users")
 	}
-	folder := newFolder(t)
+	folder := ranBefore(t)
 	s := open(t, config(folder))
 	reach(t, s)
 	if err := s.Stop(t.Context()); err != nil {
@@ -516,34 +607,8 @@ func TestAnotherUser(t *testing.T) {
 	}
 }
 
-func TestMoreAddresses(t *testing.T) {
-	folder := newFolder(t)
-	s := open(t, config(folder))
-	if e := reach(t, s); e.Contained != nil {
-		t.Errorf("containers are told %v", e.Contained)
-	}
-	s.Close()
-	c := config(folder)
-	c.Listen = []string{"127.0.0.2"}
-	s = open(t, c)
-	if e := reach(t, s); e.Contained != nil {
-		t.Errorf("adopted, it does not listen there yet, and containers are told %v", e.Contained)
-	}
-	if err := s.Stop(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	e := reach(t, open(t, c))
-	if e.Contained == nil || !strings.HasPrefix(e.Contained.Host, "127.0.0.2:") {
-		t.Fatalf("containers are told %v", e.Contained)
-	}
-	conn, err := net.Dial("tcp", e.Contained.Host)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn.Close()
-}
-
 func TestDiskFull(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("mounts a small disk")
 	}
@@ -569,8 +634,8 @@ func TestDiskFull(t *testing.T) {
 }
 
 // What is started and let go again is adopted each time.
-func TestOpenAndClose(t *testing.T) {
-	folder := newFolder(t)
+func TestOpenAndClose(t *testing.T) { // not parallel: it looks for leaks
+	folder := ranBefore(t)
 	s := open(t, config(folder))
 	reach(t, s)
 	s.Close()

@@ -54,8 +54,8 @@ host all all all scram-sha-256
 `
 
 // configure writes the files that PostgreSQL is started with.
-func (s *Server) configure(port int) error {
-	addresses := strings.Join(append([]string{loopback}, s.config.Listen...), ",")
+func (s *Server) configure(port int, listens []string) error {
+	addresses := strings.Join(listens, ",")
 	for name, content := range map[string]string{
 		"postgresql.conf": fmt.Sprintf(settings, port, addresses),
 		"pg_hba.conf":     access,

@@ -63,26 +63,31 @@ func (s *Server) port() (int, error) {
 		}
 	}
 	if port != 0 {
-		if !isFree(port) {
+		if tryPort(hereAt(port)) != nil {
 			return 0, fmt.Errorf("port %d of %s, which is PostgreSQL's, is taken by another program: end that, or set another port, which agents get with their next revision", port, loopback)
 		}
 		return port, nil
 	}
 	for port := firstPort; port <= lastPort; port++ {
-		if isFree(port) {
+		if tryPort(hereAt(port)) == nil {
 			return port, nil
 		}
 	}
 	return 0, fmt.Errorf("no port from %d to %d is free for PostgreSQL: set one", firstPort, lastPort)
 }
 
-// isFree tries a port. No process is forked meanwhile: until it executes, it would
-// hold a copy of the socket.
-func isFree(port int) bool {
+func hereAt(port int) string { return net.JoinHostPort(loopback, strconv.Itoa(port)) }
+
+// tryPort says why nobody could listen at an address. No process is forked
+// meanwhile: until it executes, it would hold a copy of the socket.
+func tryPort(address string) error {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
-	l, err := net.Listen("tcp4", net.JoinHostPort(loopback, strconv.Itoa(port)))
-	return err == nil && l.Close() == nil
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	return l.Close()
 }
 
 // start starts PostgreSQL, in a session of its own. What it says goes into a file.
@@ -91,7 +96,11 @@ func (s *Server) start(ctx context.Context, p programs.Programs) (*process, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := s.prepare(port); err != nil {
+	listens := []string{loopback}
+	if host := s.bridge(ctx); host != "" {
+		listens = append(listens, host)
+	}
+	if err := s.prepare(port, listens); err != nil {
 		return nil, s.full(err)
 	}
 	log, err := os.OpenFile(s.log(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
@@ -115,11 +124,14 @@ func (s *Server) start(ctx context.Context, p programs.Programs) (*process, erro
 	if err != nil || started == nil {
 		return nil, errors.Join(fmt.Errorf("start PostgreSQL: %w", err), child.Wait())
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.listens = listens
 	return started, nil
 }
 
 // prepare makes what PostgreSQL is started with.
-func (s *Server) prepare(port int) error {
+func (s *Server) prepare(port int, listens []string) error {
 	for _, folder := range []string{s.run(), s.conf()} {
 		if err := os.MkdirAll(folder, 0o700); err != nil {
 			return err
@@ -129,7 +141,7 @@ func (s *Server) prepare(port int) error {
 		return err
 	}
 	// The data is another user's after a change of who it runs as.
-	return errors.Join(give(s.data(), s.config.User), give(s.run(), s.config.User), s.configure(port))
+	return errors.Join(give(s.data(), s.config.User), give(s.run(), s.config.User), s.configure(port, listens))
 }
 
 // leastSpace is below what PostgreSQL writes at its start.

@@ -15,6 +15,11 @@ import (
 // Release has nothing to do: no instance stands by.
 func (d *Driver) Release(context.Context, slipway.DeploymentID, slipway.InstanceID) error { return nil }
 
+// Yield stops the container: none says that it has its state closed before it ends.
+func (d *Driver) Yield(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID, grace time.Duration) error {
+	return d.Stop(ctx, id, i, grace)
+}
+
 // Runs are not told: an image's server is asked by who knows its kind.
 func (d *Driver) Runs(context.Context, slipway.DeploymentID, slipway.InstanceID) (slipway.Runs, error) {
 	return slipway.Runs{}, slipway.ErrUntold

@@ -18,6 +18,9 @@ var handovers = []testCase{
 	{name: "what stands by is adopted", standsBy: true, run: standsByIsAdopted},
 	{name: "what stands by can be stopped", standsBy: true, run: standsByStops},
 	{name: "Release of what does not stand by", run: releaseOfOthers},
+	{name: "Yield", standsBy: true, run: yields},
+	{name: "Yield of what ends with its state", run: yieldsAndEnds},
+	{name: "Yield of the deaf", run: yieldKills},
 	{name: "Runs of what does not run", run: runsOfNothing},
 	{name: "Runs are told", standsBy: true, processes: true, run: runsAreTold},
 	{name: "state stays closed until the release", standsBy: true, processes: true, state: true, run: stateStaysClosed},
@@ -25,6 +28,7 @@ var handovers = []testCase{
 	{name: "Snapshot of what was never written", state: true, run: snapshotOfNothing},
 	{name: "Snapshot of what had no state", state: true, run: snapshotBeforeState},
 	{name: "Snapshot only of closed state", standsBy: true, state: true, run: snapshotOfClosedState},
+	{name: "Snapshot of what was yielded", standsBy: true, state: true, run: snapshotOfYielded},
 	{name: "Discard and Purge of snapshots", state: true, run: snapshotsGo},
 }
 
@@ -109,6 +113,62 @@ func releaseOfOthers(p *place) {
 	p.get(o, "/ok")
 	p.stop(w, time.Minute)
 	p.release(w)
+}
+
+func (p *place) yield(w slipway.Workload, grace time.Duration) {
+	p.Helper()
+	if err := p.driver.Yield(p.Context(), w.Deployment, w.Instance, grace); err != nil {
+		p.Fatalf("Yield: %v", err)
+	}
+}
+
+func yields(p *place) {
+	w := p.workload("-linger")
+	if o := p.serve(w); o.Yielded {
+		p.Errorf("it serves, and is seen as %+v", o)
+	}
+	for range 2 {
+		p.yield(w, time.Minute)
+		if o := p.inspect(w); o.Phase != slipway.PhaseRunning || !o.Yielded || o.StandsBy || p.listens(w) {
+			p.Errorf("it yielded, and is seen as %+v, listens %t", o, p.listens(w))
+		}
+		p.reopen() // what comes next knows it as well
+	}
+	if o := p.inspect(w); !o.Yielded {
+		p.Errorf("it yielded and was adopted: %+v", o)
+	}
+	p.stop(w, 0)
+	if o := p.exited(w); o.Yielded || o.Exit.Signal != "SIGKILL" {
+		p.Errorf("it ended with %+v", o)
+	}
+	p.yield(w, time.Minute)
+	w.Attempt++
+	if o := p.serve(w); o.Yielded {
+		p.Errorf("another attempt is seen as %+v", o)
+	}
+}
+
+func yieldsAndEnds(p *place) {
+	w := p.workload()
+	p.yield(w, time.Minute) // there is none
+	p.serve(w)
+	p.yield(w, time.Minute)
+	if o := p.inspect(w); o.Phase != slipway.PhaseExited && !o.Yielded {
+		p.Errorf("it yielded, and is seen as %+v", o)
+	}
+	p.stop(w, time.Minute)
+	if o := p.exited(w); o.Exit.Code != 0 || o.Exit.Signal != "" {
+		p.Errorf("it ended with %+v", o.Exit)
+	}
+}
+
+func yieldKills(p *place) {
+	w := p.workload("-deaf")
+	p.serve(w)
+	p.yield(w, 0)
+	if o := p.exited(w); o.Exit.Signal != "SIGKILL" {
+		p.Errorf("it ended with %+v", o.Exit)
+	}
 }
 
 func runsOfNothing(p *place) {
@@ -298,6 +358,27 @@ func snapshotOfClosedState(p *place) {
 	}
 	p.stop(first, time.Minute)
 	p.snapshot(first.Deployment, "late")
+}
+
+func snapshotOfYielded(p *place) {
+	first := p.workload("-linger")
+	first.Stateful = true
+	p.serve(first)
+	p.yield(first, time.Minute)
+	p.reopen()
+	p.snapshot(first.Deployment, "beside")
+	second := p.workload()
+	second.Deployment, second.Stateful, second.StandBy = first.Deployment, true, true
+	o := p.standsBy(second)
+	p.release(second)
+	p.answers(o)
+	if o := p.inspect(first); o.Phase != slipway.PhaseRunning {
+		p.Errorf("the first one: %+v", o)
+	}
+	if p.driver.Snapshot(p.Context(), first.Deployment, "late") == nil {
+		p.Error("a snapshot of what is being written")
+	}
+	p.stop(first, 0)
 }
 
 func snapshotsGo(p *place) {

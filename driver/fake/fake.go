@@ -41,6 +41,9 @@ type Behaviour struct {
 	Exit <-chan slipway.Exit
 	// Deaf attempts do not end before the grace is over.
 	Deaf bool
+	// Lingers is how long an attempt that was drained runs on with its state
+	// closed.
+	Lingers time.Duration
 	// Opens is called when it opens its state, with what that holds, and returns
 	// what it holds then.
 	Opens func(state []byte) []byte
@@ -111,7 +114,7 @@ func (d *Driver) Apply(ctx context.Context, w slipway.Workload) (slipway.Observe
 		return o, nil
 	}
 	if r := in.current(); r != nil {
-		r.end(killed)
+		r.kill()
 		<-r.ended
 	}
 	err = d.world.start(in, w)
@@ -140,8 +143,20 @@ func (d *Driver) Listens(ctx context.Context, id slipway.DeploymentID, i slipway
 	return r != nil && r.listens(), ctx.Err()
 }
 
-// Stop ends the attempt: at once, or if it is deaf when the grace is over.
+// Yield has the attempt close its state: at once, or if it is deaf by its end.
+func (d *Driver) Yield(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID, grace time.Duration) error {
+	return d.end(ctx, id, i, grace, func(r *run) <-chan struct{} { return r.yielded })
+}
+
+// Stop ends the attempt: at once, or if it is deaf or lingers when the grace is
+// over.
 func (d *Driver) Stop(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID, grace time.Duration) error {
+	return d.end(ctx, id, i, grace, func(r *run) <-chan struct{} { return r.ended })
+}
+
+// end asks an attempt to drain, and kills one that has not come as far as is
+// awaited when the grace is over.
+func (d *Driver) end(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID, grace time.Duration, awaited func(*run) <-chan struct{}) error {
 	in, err := d.world.get(id, i, false)
 	if in == nil || err != nil {
 		return err
@@ -152,11 +167,13 @@ func (d *Driver) Stop(ctx context.Context, id slipway.DeploymentID, i slipway.In
 	}
 	draining, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
-	r.drain(draining)
+	if r.drain(draining, awaited(r)) {
+		return nil
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	r.end(killed)
+	r.kill()
 	<-r.ended
 	return nil
 }

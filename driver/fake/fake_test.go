@@ -51,6 +51,7 @@ func standin(w slipway.Workload) fake.Behaviour {
 	code := flags.Int("exit", -1, "")
 	mute := flags.Bool("mute", false, "")
 	deaf := flags.Bool("deaf", false, "")
+	linger := flags.Bool("linger", false, "")
 	flags.Parse(w.Args[1:])
 	if *text != "" {
 		a.print(*text)
@@ -61,6 +62,9 @@ func standin(w slipway.Workload) fake.Behaviour {
 	b := fake.Behaviour{Deaf: *deaf, Exit: a.exit, Output: a.output}
 	if !*mute {
 		b.Handler = a.routes()
+	}
+	if *linger {
+		b.Lingers = time.Hour
 	}
 	return b
 }

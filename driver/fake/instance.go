@@ -45,7 +45,7 @@ func (in *instance) begin(r *run, w slipway.Workload) {
 func (in *instance) hasState() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return in.run != nil && !in.keeps && !in.run.standsBy()
+	return in.run != nil && !in.keeps && !in.run.standsBy() && !isClosed(in.run.yielded)
 }
 
 func (in *instance) finish(r *run, e slipway.Exit) {
@@ -72,7 +72,8 @@ func (in *instance) observed() slipway.Observed {
 	o := slipway.Observed{Instance: in.id, Deployment: in.deployment, Attempt: in.attempt, Phase: slipway.PhaseAbsent}
 	switch {
 	case in.run != nil:
-		o.Phase, o.Address, o.StandsBy = slipway.PhaseRunning, in.run.address, in.run.standsBy()
+		o.Phase, o.Address = slipway.PhaseRunning, in.run.address
+		o.StandsBy, o.Yielded = in.run.standsBy(), isClosed(in.run.yielded)
 	case in.exit != nil:
 		e := *in.exit
 		o.Phase, o.Exit = slipway.PhaseExited, &e
@@ -89,6 +90,9 @@ type run struct {
 	cancel  context.CancelCauseFunc
 	asked   context.Context // its cause is the exit that was asked for
 	ended   chan struct{}   // closed once the end is recorded
+	yielded chan struct{}   // closed once its state is closed for good
+	killed  chan struct{}   // closed when it is not to linger any more
+	kill    func()          // ends it, whatever it was asked before
 
 	// released is closed once it may open its state; open does that, once.
 	released chan struct{}
@@ -107,8 +111,15 @@ var (
 
 func newRun(b Behaviour, w slipway.Workload, open func()) (*run, error) {
 	own := fmt.Sprintf("127.0.0.1:%d", w.Port)
-	r := &run{Behaviour: b, address: cmp.Or(b.Address, own), ended: make(chan struct{}), closed: make(chan struct{}), released: make(chan struct{})}
+	r := &run{
+		Behaviour: b, address: cmp.Or(b.Address, own), ended: make(chan struct{}), closed: make(chan struct{}),
+		released: make(chan struct{}), yielded: make(chan struct{}), killed: make(chan struct{}),
+	}
 	r.asked, r.cancel = context.WithCancelCause(context.Background())
+	r.kill = sync.OnceFunc(func() {
+		r.end(killed)
+		close(r.killed)
+	})
 	r.release = sync.OnceFunc(func() {
 		open()
 		close(r.released)
@@ -148,27 +159,21 @@ func (r *run) serve(l net.Listener) {
 }
 
 func (r *run) listens() bool {
-	if r.Handler == nil && r.Address == "" || r.standsBy() {
+	if r.Handler == nil && r.Address == "" || r.standsBy() || isClosed(r.yielded) {
 		return false
 	}
-	if r.Ready == nil {
-		return true
-	}
-	select {
-	case <-r.Ready:
-		return true
-	default:
-		return false
-	}
+	return r.Ready == nil || isClosed(r.Ready)
 }
 
 // standsBy says whether it waits to be released.
-func (r *run) standsBy() bool {
+func (r *run) standsBy() bool { return !isClosed(r.released) }
+
+func isClosed(c <-chan struct{}) bool {
 	select {
-	case <-r.released:
-		return false
-	default:
+	case <-c:
 		return true
+	default:
+		return false
 	}
 }
 
@@ -183,19 +188,38 @@ func (r *run) output() []byte {
 func (r *run) end(e slipway.Exit) { r.cancel(exitCause(e)) }
 
 // drain lets requests in progress finish; their context is done. A deaf attempt
-// goes on. It returns at the end, or with ctx.
-func (r *run) drain(ctx context.Context) {
+// goes on. It returns when what is awaited has come, or with ctx, and says which.
+func (r *run) drain(ctx context.Context, awaited <-chan struct{}) bool {
 	if !r.Deaf {
 		r.end(drained)
 	}
 	select {
-	case <-r.ended:
+	case <-awaited:
+		return true
 	case <-ctx.Done():
+		return false
 	}
 }
 
-// wait returns how the attempt ended, once it has let go of its port.
+// wait returns how the attempt ended, once nothing of it is left.
 func (r *run) wait() slipway.Exit {
+	e := r.shut()
+	close(r.yielded)
+	if e != drained || r.Lingers == 0 {
+		return e
+	}
+	rest := time.NewTimer(r.Lingers)
+	defer rest.Stop()
+	select {
+	case <-rest.C:
+		return e
+	case <-r.killed:
+		return killed
+	}
+}
+
+// shut returns how the attempt ends, once it has let go of its port and its state.
+func (r *run) shut() slipway.Exit {
 	var e slipway.Exit
 	select {
 	case e = <-r.Exit:

@@ -93,6 +93,11 @@ func (d *Driver) Discard(ctx context.Context, id slipway.DeploymentID, name stri
 	return errors.Join(d.processes.Discard(ctx, id, name), d.images.Discard(ctx, id, name))
 }
 
+// Yield has an instance close its state, where it is.
+func (d *Driver) Yield(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID, grace time.Duration) error {
+	return errors.Join(d.processes.Yield(ctx, id, i, grace), d.images.Yield(ctx, id, i, grace))
+}
+
 // Stop ends an instance, where it is.
 func (d *Driver) Stop(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID, grace time.Duration) error {
 	return errors.Join(d.processes.Stop(ctx, id, i, grace), d.images.Stop(ctx, id, i, grace))

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"syscall"
 
@@ -14,7 +12,6 @@ import (
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/driver/internal/reason"
-	"github.com/slipwayhq/slipway/driver/process/internal/procfs"
 	"github.com/slipwayhq/slipway/internal/confine"
 	"github.com/slipwayhq/slipway/internal/removal"
 )
@@ -83,7 +80,7 @@ func (d *Driver) launch(ctx context.Context, in *instance, w slipway.Workload) e
 	if err != nil {
 		return fmt.Errorf("process: %w", err)
 	}
-	r, err := start(ctx, d.policy(in, w, u, g), log)
+	r, err := d.start(ctx, d.policy(in, w, u, g), log)
 	if err != nil {
 		return errors.Join(err, removeGroup(d.alive, g))
 	}
@@ -123,59 +120,6 @@ func (d *Driver) prepare(in *instance, w slipway.Workload, u *confine.User) (*os
 
 func (d *Driver) stateFolder(id slipway.DeploymentID) string {
 	return filepath.Join(d.deploymentFolder(id), "state")
-}
-
-// start makes the process, in a session of its own, by way of a child that
-// applies its policy to itself.
-func start(ctx context.Context, p confine.Policy, log *os.File) (*run, error) {
-	fd := -1
-	child, err := p.Start(ctx, &exec.Cmd{
-		Stdout: log, Stderr: log, SysProcAttr: &syscall.SysProcAttr{Setsid: true, PidFD: &fd},
-	})
-	if err != nil {
-		if fd >= 0 {
-			unix.Close(fd)
-		}
-		return nil, notStarted(p, err)
-	}
-	pid := child.Process.Pid
-	if err := child.Executed(); err != nil {
-		unix.Close(fd)
-		abort(pid)
-		return nil, notStarted(p, err)
-	}
-	_ = child.Process.Release() // it is reaped by its number
-	found, err := procfs.Stat(pid)
-	var r *run
-	if err == nil {
-		r, err = newRun(pid, found.Start, fd)
-	}
-	if err != nil {
-		abort(pid)
-	}
-	return r, err
-}
-
-// notStarted tells what exec said from what kept the policy from being applied.
-func notStarted(p confine.Policy, err error) error {
-	refused, ok := errors.AsType[*confine.Error](err)
-	if ok && refused.Doing == "start "+p.Args[0] {
-		return &startError{path: p.Args[0], err: refused.Errno}
-	}
-	return fmt.Errorf("process: start %s: %w", p.Args[0], err)
-}
-
-// abort undoes a start that could not be written down.
-func (r *run) abort() {
-	defer r.close()
-	abort(r.pid)
-}
-
-func abort(pid int) {
-	_ = unix.Kill(-pid, unix.SIGKILL)
-	if _, err := unix.Wait4(pid, nil, 0, nil); err != nil {
-		slog.Warn("an agent that could not be recorded was not reaped", "pid", pid, "error", err)
-	}
 }
 
 // startError is what exec said.

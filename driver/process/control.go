@@ -21,6 +21,7 @@ import (
 //	{"do": "state"}    {"state": "standing by"}
 //	{"do": "release"}  {"state": "starting"}
 //	{"do": "runs"}     {"pending": 1, "running": 2, "oldest_ms": 30, "workers": 10, "shared": false}
+//	{"do": "yielded"}  {"state": "yielded"}, once it has its state closed for good
 //	anything else      {"error": "…"}
 //
 // Who can reach the folder can reach the socket, and nobody else.
@@ -32,8 +33,12 @@ const (
 	longestAnswer = 64 << 10
 )
 
-// controlState is what an agent calls itself while it waits to be released.
-const controlState = "standing by"
+// What an agent calls itself while it has no state open: as long as it waits to be
+// released, and once it only has to tidy up before it ends.
+const (
+	standingBy = "standing by"
+	yielded    = "yielded"
+)
 
 // errNoControl means that nobody listens: it has not loaded, or never will.
 var errNoControl = errors.New("process: the agent has no control socket")
@@ -52,9 +57,14 @@ type controlAnswer struct {
 
 // ask has one conversation with an agent.
 func (in *instance) ask(ctx context.Context, do string) (controlAnswer, error) {
-	var a controlAnswer
 	ctx, cancel := context.WithTimeout(ctx, controlPatience)
 	defer cancel()
+	return in.await(ctx, do)
+}
+
+// await has one for which the agent may take as long as ctx lasts.
+func (in *instance) await(ctx context.Context, do string) (controlAnswer, error) {
+	var a controlAnswer
 	conn, err := address.DialSocket(ctx, in.control())
 	if err != nil {
 		return a, orNoControl(err)
@@ -85,25 +95,38 @@ func orNoControl(err error) error {
 	return err
 }
 
-// standsBy says whether the instance has loaded and waits to be released. Once
-// it does not any more, that is not asked again of the attempt.
-func (in *instance) standsBy(ctx context.Context) bool {
+// standing is what the instance calls itself, as far as that matters: standingBy,
+// yielded, or "" while it may have its state open. What can not change any more is
+// not asked again of the attempt.
+func (in *instance) standing(ctx context.Context) string {
 	in.mu.Lock()
-	r, opened := in.run, in.opened
+	r, closed, open := in.run, in.yielded == in.run, in.opened == in.run && in.state.TermAt.IsZero()
 	in.mu.Unlock()
-	if r == nil || opened == r {
-		return false
+	switch {
+	case r == nil || open:
+		return ""
+	case closed:
+		return yielded
 	}
 	a, err := in.ask(ctx, "state")
 	if err != nil {
-		return false // it has not loaded, or does not say
+		return "" // it has not loaded, or does not say
 	}
-	if a.State != controlState {
-		in.mu.Lock()
-		defer in.mu.Unlock()
-		in.opened = r
+	return in.learn(r, a.State)
+}
+
+// learn keeps how an attempt stands.
+func (in *instance) learn(r *run, state string) string {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	switch state {
+	case standingBy:
+	case yielded:
+		in.yielded = r
+	default:
+		in.opened, state = r, ""
 	}
-	return a.State == controlState
+	return state
 }
 
 // Release lets an instance that stands by open its state and serve. It returns

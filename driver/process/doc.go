@@ -48,7 +48,8 @@
 //   - inside fork and exec: until exec, the child holds a copy of the lock of
 //     the root, so Open waits for it; from its standard output on it has a marker.
 //     One that puts up its walls, and was not told all of them, ends: its attempt
-//     is reported as one that nobody saw end, and the next one starts it;
+//     is reported as one that nobody saw end, and the next one starts it. A spare
+//     gets the lock with its policy, and keeps it until the agent has a marker;
 //   - between the record of a stop and its SIGTERM: the agent never hears of it
 //     and is killed when the grace ends. The other order would let a second
 //     SIGTERM cut a drain short;
@@ -60,7 +61,8 @@
 //
 // # Walls
 //
-// A child of ours becomes the agent ([confine]): without new privileges, under
+// A child of ours becomes the agent ([confine]), or a spare that stands by forks
+// it: without new privileges, under
 // Landlock, and if we are root as a user that its deployment has for good, who
 // sees nothing of the data folder but the deployment's own. That user owns the
 // working folder, TMPDIR and the state; what we write beside them is ours. A

@@ -17,6 +17,7 @@ import (
 	"github.com/slipwayhq/slipway/driver/internal/ids"
 	"github.com/slipwayhq/slipway/driver/process/internal/procfs"
 	"github.com/slipwayhq/slipway/internal/cgroup"
+	"github.com/slipwayhq/slipway/internal/confine"
 )
 
 var _ slipway.Driver = (*Driver)(nil)
@@ -40,6 +41,7 @@ type Driver struct {
 	watchers sync.WaitGroup
 	shut     func() error
 	exits    *exits.Exits
+	spare    chan *confine.Spare // has one when one stands by
 
 	// folders is held for reading while a process is being started, for
 	// writing while folders above an instance's are removed.
@@ -69,7 +71,7 @@ func Open(root string, options ...Option) (*Driver, error) {
 	}
 	d := &Driver{
 		root: root, boot: boot, lock: lock, at: func(string) {}, groups: groupsOf(root),
-		instances: map[slipway.InstanceID]*instance{},
+		instances: map[slipway.InstanceID]*instance{}, spare: make(chan *confine.Spare),
 	}
 	d.alive, d.close = context.WithCancel(context.Background())
 	d.exits = exits.Until(d.alive)
@@ -85,6 +87,7 @@ func Open(root string, options ...Option) (*Driver, error) {
 	d.dropStrays()
 	d.watchers.Go(d.boundOutputs)
 	d.watchers.Go(d.watchDisk)
+	d.watchers.Go(d.keepSpare)
 	if missing, _ := d.groups.Missing(); missing != nil {
 		d.watchers.Go(d.watchMemory)
 	}

@@ -20,7 +20,10 @@ func (d *Driver) Inspect(ctx context.Context, id slipway.DeploymentID, i slipway
 		return slipway.Observed{Instance: i, Deployment: id, Phase: slipway.PhaseAbsent}, nil
 	}
 	o := in.observed()
-	o.StandsBy = o.Phase == slipway.PhaseRunning && in.standsBy(ctx)
+	if o.Phase == slipway.PhaseRunning {
+		standing := in.standing(ctx)
+		o.StandsBy, o.Yielded = standing == standingBy, standing == yielded
+	}
 	return o, nil
 }
 

@@ -29,6 +29,7 @@ type instance struct {
 	state   state
 	run     *run     // nil when nothing runs
 	opened  *run     // is known not to stand by any more
+	yielded *run     // is known to have its state closed for good
 	secrets []string // to be masked in what is quoted of the output
 	// overMemory says that we ended the attempt for using more than its limit.
 	overMemory bool

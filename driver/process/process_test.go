@@ -40,14 +40,20 @@ func TestSuite(t *testing.T) {
 	drivertest.Run(t, func(t *testing.T) drivertest.World { return world(t.TempDir()) })
 }
 
-// TestSuiteWithUsers has every deployment run as a user of its own.
+// TestSuiteWithUsers has every deployment run as a user of its own, and the first
+// start of each driver go by a child that stands by.
 func TestSuiteWithUsers(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root can become another user")
 	}
 	drivertest.Run(t, func(t *testing.T) drivertest.World {
 		data := t.TempDir()
-		w := world(filepath.Join(data, "deployments"), process.Within(walls(t, data)))
+		root, within := filepath.Join(data, "deployments"), process.Within(walls(t, data))
+		w := world(root, within)
+		w.Open = func(t testing.TB) (slipway.Driver, func()) {
+			d := openSpare(t, root, within)
+			return d, func() { d.Close() }
+		}
 		w.Flood, w.Sockets = 0, true
 		return w
 	})

@@ -20,6 +20,8 @@ const (
 	StepDeleted       = "delete: folder gone"
 	StepPurged        = "purge: set aside, not removed"
 
+	StepSpare = "spare: stands by"
+
 	StepSnapshotCopied = "snapshot: copied, not in place"
 	StepRestoreCopied  = "restore: copied, not in place"
 	StepRestored       = "restore: in place, the other not removed"
@@ -29,7 +31,7 @@ const (
 // Steps lists the points in the order of an instance's life.
 func Steps() []string {
 	return []string{
-		StepApply, StepFolders, StepStateWritten, StepIntended, StepStarted, StepRecorded,
+		StepSpare, StepApply, StepFolders, StepStateWritten, StepIntended, StepStarted, StepRecorded,
 		StepStopRecorded, StepStopSignalled, StepStopKilled,
 		StepExitNoticed, StepExitSwept, StepExitReaped, StepExitRecorded,
 		StepDelete, StepDeleted, StepPurged,

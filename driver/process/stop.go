@@ -11,6 +11,30 @@ import (
 	"github.com/slipwayhq/slipway"
 )
 
+// Yield sends SIGTERM as Stop does, and returns as soon as the agent says that its
+// state is closed. One that does not say is stopped.
+func (d *Driver) Yield(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID, grace time.Duration) error {
+	in, err := d.find(id, i)
+	if err != nil {
+		return err
+	}
+	if in != nil {
+		if r := in.current(); r != nil && d.yields(ctx, in, r, grace) {
+			return nil
+		}
+	}
+	return d.Stop(ctx, id, i, grace)
+}
+
+// yields has one attempt drain, and says whether it is heard to have yielded. Who
+// ends without a word hangs up.
+func (d *Driver) yields(ctx context.Context, in *instance, r *run, grace time.Duration) bool {
+	draining, cancel := context.WithTimeout(ctx, d.term(in, r, grace))
+	defer cancel()
+	a, err := in.await(draining, yielded)
+	return err == nil && in.learn(r, a.State) == yielded
+}
+
 // Stop sends SIGTERM to the main process, once in the life of an attempt, and
 // SIGKILL to everything of the instance when the grace, counted from then, is
 // over. If ctx ends first, the agent goes on draining.

@@ -82,6 +82,28 @@ def read():
     return talked
 
 
+@traceable(run_type="llm", client=client)
+def answer(text):
+    return {"said": text, "usage_metadata": {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}}
+
+
+@traceable(client=client)
+def discuss():
+    return {"said": [answer("one")["said"], answer("two")["said"]]}
+
+
+def tokens():
+    with tracing_context(project_name="models"):
+        discuss()
+    client.flush()
+    assert not refused, refused
+    (root,) = client.list_runs(project_name="models", is_root=True)
+    assert (root.total_tokens, root.prompt_tokens, root.completion_tokens) == (14, 6, 8), root
+    assert [run.total_tokens for run in client.list_runs(project_name="models", run_type="llm")] == [7, 7]
+    project = client.read_project(project_name="models", include_stats=True)
+    assert (project.total_tokens, project.prompt_tokens, project.completion_tokens) == (14, 6, 8), project
+
+
 def one_by_one():
     run = uuid.uuid4()
     client.create_run("single", {"in": 1}, "llm", id=run, project_name="of-python")
@@ -148,6 +170,7 @@ def second_version(parent):
 write()
 talked = read()
 second_version(talked)
+tokens()
 one_by_one()
 many()
 from_elsewhere(talked)

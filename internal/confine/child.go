@@ -13,8 +13,11 @@ import (
 )
 
 // marker is the first argument of a child; the second is the number of its
-// socket.
-const marker = "__confined"
+// socket. A spare has a third.
+const (
+	marker = "__confined"
+	spare  = "spare"
+)
 
 // IsChild says whether a process is a child that has not become its program yet.
 func IsChild(pid int) bool {
@@ -33,7 +36,7 @@ const exitNever = 126
 // The thread that runs this is the process's first, and Go stays on it: what is
 // set per thread is set for the program.
 func init() {
-	if len(os.Args) != 3 || os.Args[1] != marker {
+	if len(os.Args) < 3 || os.Args[1] != marker {
 		return
 	}
 	fd, err := strconv.Atoi(os.Args[2])
@@ -42,7 +45,11 @@ func init() {
 	}
 	unix.CloseOnExec(fd)
 	socket := os.NewFile(uintptr(fd), "policy")
-	err = become(socket)
+	if len(os.Args) > 3 {
+		err = standBy(socket)
+	} else {
+		err = become(socket)
+	}
 	tell(socket, err)
 	os.Exit(exitNever)
 }
@@ -81,11 +88,13 @@ func become(socket *os.File) error {
 	}
 	// Most of what keeps a program from being started is told in time.
 	if err := unix.Faccessat(unix.AT_FDCWD, p.Args[0], unix.X_OK, unix.AT_EACCESS); err != nil {
-		return failed("start "+p.Args[0], err)
+		return failed(p.starting(), err)
 	}
 	socket.Write([]byte{begun})
-	return failed("start "+p.Args[0], syscall.Exec(p.Args[0], p.Args, p.Env))
+	return failed(p.starting(), syscall.Exec(p.Args[0], p.Args, p.Env))
 }
+
+func (p *Policy) starting() string { return "start " + p.Args[0] }
 
 // slay sends the signal to all that it may, but itself. The kernel lets nobody
 // fork while it is sent; who is dead but not yet reaped counts as reached.
@@ -100,14 +109,33 @@ func slay(socket *os.File) error {
 
 // apply goes from what takes the most rights to what takes the last.
 func (p *Policy) apply() error {
-	for _, step := range []func() error{
-		p.hide, p.limit, p.becomeUser, p.obeyParent, p.enter, p.closeFiles, p.giveUp, p.confine,
-	} {
-		if err := step(); err != nil {
-			return err
+	last, err := p.prepare()
+	if err != nil {
+		return err
+	}
+	for _, c := range last {
+		if errno := c.make(); errno != 0 {
+			return failed(c.doing, errno)
 		}
 	}
 	return nil
+}
+
+// prepare does what takes rights, and returns the calls that take them away.
+func (p *Policy) prepare() (last []call, err error) {
+	for _, step := range []func() error{p.hide, p.limit, p.setUmask, p.closeFiles} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	for _, step := range []func() ([]call, error){p.becomeUser, p.obeyParent, p.enter, p.giveUp, p.confine} {
+		calls, err := step()
+		if err != nil {
+			return nil, err
+		}
+		last = append(last, calls...)
+	}
+	return last, nil
 }
 
 func failed(doing string, err error) error {
@@ -161,36 +189,11 @@ func (p *Policy) limit() error {
 	return nil
 }
 
-func (p *Policy) becomeUser() error {
-	if p.User == nil {
-		return nil
-	}
-	doing := fmt.Sprintf("become user %d", p.User.UID)
-	if err := syscall.Setgroups(nil); err != nil {
-		return failed(doing, err)
-	}
-	if err := syscall.Setresgid(p.User.GID, p.User.GID, p.User.GID); err != nil {
-		return failed(doing, err)
-	}
-	return failed(doing, syscall.Setresuid(p.User.UID, p.User.UID, p.User.UID))
-}
-
-// obeyParent comes after the change of user, which takes the signal back.
-func (p *Policy) obeyParent() error {
-	if p.KillSignal == 0 {
-		return nil
-	}
-	return failed("ask for a signal", unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(p.KillSignal), 0, 0, 0))
-}
-
-func (p *Policy) enter() error {
+func (p *Policy) setUmask() error {
 	if p.Umask != 0 {
 		unix.Umask(p.Umask)
 	}
-	if p.Dir == "" {
-		return nil
-	}
-	return failed("enter "+p.Dir, unix.Chdir(p.Dir))
+	return nil
 }
 
 // closeFiles keeps what the parent may have left open from the program.
@@ -198,9 +201,38 @@ func (p *Policy) closeFiles() error {
 	return failed("close files", unix.CloseRange(3, ^uint(0)>>1, unix.CLOSE_RANGE_CLOEXEC))
 }
 
-func (p *Policy) giveUp() error {
-	if !p.NoNewPrivileges && !p.Confined {
-		return nil
+func (p *Policy) becomeUser() ([]call, error) {
+	if p.User == nil {
+		return nil, nil
 	}
-	return failed("give up privileges", unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+	doing := fmt.Sprintf("become user %d", p.User.UID)
+	uid, gid := uintptr(p.User.UID), uintptr(p.User.GID)
+	return []call{
+		{doing: doing, number: unix.SYS_SETGROUPS},
+		{doing: doing, number: unix.SYS_SETRESGID, args: [3]uintptr{gid, gid, gid}},
+		{doing: doing, number: unix.SYS_SETRESUID, args: [3]uintptr{uid, uid, uid}},
+	}, nil
+}
+
+// obeyParent comes after the change of user, which takes the signal back.
+func (p *Policy) obeyParent() ([]call, error) {
+	if p.KillSignal == 0 {
+		return nil, nil
+	}
+	return []call{{doing: "ask for a signal", number: unix.SYS_PRCTL, args: [3]uintptr{unix.PR_SET_PDEATHSIG, uintptr(p.KillSignal)}}}, nil
+}
+
+func (p *Policy) enter() ([]call, error) {
+	if p.Dir == "" {
+		return nil, nil
+	}
+	path, err := syscall.BytePtrFromString(p.Dir)
+	return []call{{doing: "enter " + p.Dir, number: unix.SYS_CHDIR, path: path}}, failed("enter "+p.Dir, err)
+}
+
+func (p *Policy) giveUp() ([]call, error) {
+	if !p.NoNewPrivileges && !p.Confined {
+		return nil, nil
+	}
+	return []call{{doing: "give up privileges", number: unix.SYS_PRCTL, args: [3]uintptr{unix.PR_SET_NO_NEW_PRIVS, 1}}}, nil
 }

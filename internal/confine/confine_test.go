@@ -206,8 +206,31 @@ func BenchmarkStart(b *testing.B) {
 			exec.Command("/bin/true").Run()
 		}
 	})
+	p := confine.Policy{Args: []string{"/bin/true"}, Confined: true, Read: []string{"/tmp"}}
+	b.Run("spare", func(b *testing.B) {
+		null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer null.Close()
+		for b.Loop() {
+			b.StopTimer()
+			s, err := confine.StandBy(b.Context())
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.StartTimer()
+			pid, err := s.Start(b.Context(), p, null, null)
+			if err != nil {
+				b.Fatal(err)
+			}
+			syscall.Wait4(pid, nil, 0, nil)
+			b.StopTimer()
+			s.Wait()
+			b.StartTimer()
+		}
+	})
 	b.Run("confined", func(b *testing.B) {
-		p := confine.Policy{Args: []string{"/bin/true"}, Confined: true, Read: []string{"/tmp"}}
 		for b.Loop() {
 			c, err := p.Start(b.Context(), exec.Command("true"))
 			if err != nil {

@@ -13,6 +13,17 @@
 //	                           execve ───────────────────────────► runs
 //	Wait  ◄─ why execve failed, if it did
 //
+// Where the time to start a child matters, one can stand by (Spare):
+//
+//	parent                     spare                              the program
+//	StandBy ─────────────────► waits
+//	Start ── policy, files ──► joins, hides, bounds
+//	                           forks into its group ────────────► becomes the user
+//	                           ends                               Landlock, execve
+//	      ◄─ its number, and why not if it does not ───────────── runs
+//
+// See docs/adr/0010-a-spare-stands-by.md.
+//
 // The policy travels by a socket that the program does not inherit: neither
 // arguments nor the environment of the child tell anything, and a variable that
 // is meant for the program (LD_PRELOAD, GODEBUG) has no effect before it.

@@ -63,17 +63,17 @@ func ruleset(version int) (attr unix.LandlockRulesetAttr, size uintptr) {
 	return attr, size
 }
 
-func (p *Policy) confine() error {
+// confine makes a ruleset. It is open until the program begins.
+func (p *Policy) confine() ([]call, error) {
 	version := LandlockVersion()
 	if !p.Confined || version == 0 {
-		return nil
+		return nil, nil
 	}
 	attr, size := ruleset(version)
 	fd, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), size, 0)
 	if errno != 0 {
-		return failed("make a Landlock ruleset", errno)
+		return nil, failed("make a Landlock ruleset", errno)
 	}
-	defer unix.Close(int(fd))
 	for _, grant := range []struct {
 		paths  []string
 		access uint64
@@ -82,15 +82,11 @@ func (p *Policy) confine() error {
 	} {
 		for _, path := range grant.paths {
 			if err := allow(int(fd), path, grant.access&attr.Handled_access_fs); err != nil {
-				return failed("allow "+path, err)
+				return nil, failed("allow "+path, err)
 			}
 		}
 	}
-	_, _, errno = unix.Syscall(unix.SYS_LANDLOCK_RESTRICT_SELF, fd, 0, 0)
-	if errno != 0 {
-		return failed("apply Landlock", errno)
-	}
-	return nil
+	return []call{{doing: "apply Landlock", number: unix.SYS_LANDLOCK_RESTRICT_SELF, args: [3]uintptr{fd}}}, nil
 }
 
 // allow grants rights to a path and all below it. What is not there, or can not

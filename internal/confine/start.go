@@ -7,17 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -54,17 +51,12 @@ func KillUser(ctx context.Context, u User) error {
 }
 
 func (o order) start(ctx context.Context, cmd *exec.Cmd, wrapper []string) (*Child, error) {
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	ours, theirs, err := sockets()
 	if err != nil {
-		return nil, fmt.Errorf("make a socket: %w", err)
-	}
-	theirs := os.NewFile(uintptr(pair[1]), "theirs")
-	defer theirs.Close()
-	if err := unix.SetNonblock(pair[0], true); err != nil {
-		unix.Close(pair[0])
 		return nil, err
 	}
-	c := &Child{cmd, os.NewFile(uintptr(pair[0]), "ours")}
+	defer theirs.Close()
+	c := &Child{cmd, ours}
 	if err := c.be(theirs, wrapper); err != nil {
 		return nil, errors.Join(err, c.socket.Close())
 	}
@@ -84,6 +76,20 @@ func (o order) start(ctx context.Context, cmd *exec.Cmd, wrapper []string) (*Chi
 		return nil, c.never(ctx, err)
 	}
 	return c, nil
+}
+
+// sockets makes a pair. What is done with ours can have a deadline.
+func sockets() (ours, theirs *os.File, err error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make a socket: %w", err)
+	}
+	theirs = os.NewFile(uintptr(pair[1]), "theirs")
+	if err := unix.SetNonblock(pair[0], true); err != nil {
+		unix.Close(pair[0])
+		return nil, nil, errors.Join(err, theirs.Close())
+	}
+	return os.NewFile(uintptr(pair[0]), "ours"), theirs, nil
 }
 
 // enter prepares the child's way into its groups. Their files are opened here:
@@ -117,17 +123,6 @@ func (c *Child) bornIn(group *os.File) {
 	}
 	c.SysProcAttr.UseCgroupFD, c.SysProcAttr.CgroupFD = true, int(group.Fd())
 }
-
-// canBear says whether processes can be born into a group: the kernel has it from
-// 5.7 on, and what contains us may forbid it. Only then it matters that the group
-// is none; so nothing is born here.
-var canBear = sync.OnceValue(func() bool {
-	args := struct { // clone_args of linux/sched.h
-		flags, pidfd, childTID, parentTID, exitSignal, stack, stackSize, tls, setTID, setTIDSize, group uint64
-	}{flags: unix.CLONE_INTO_CGROUP | unix.CLONE_VM | unix.CLONE_VFORK, exitSignal: uint64(unix.SIGCHLD), group: math.MaxInt32}
-	_, _, errno := unix.RawSyscall(unix.SYS_CLONE3, uintptr(unsafe.Pointer(&args)), unsafe.Sizeof(args), 0)
-	return errno == unix.EBADF
-})
 
 // closeAll closes files.
 func closeAll(files []*os.File) {

@@ -34,6 +34,7 @@ import (
 	"github.com/slipwayhq/slipway/internal/disk"
 	"github.com/slipwayhq/slipway/internal/engine"
 	"github.com/slipwayhq/slipway/internal/peer"
+	"github.com/slipwayhq/slipway/internal/turn"
 	"github.com/slipwayhq/slipway/leftover"
 	"github.com/slipwayhq/slipway/listener"
 	"github.com/slipwayhq/slipway/meter"
@@ -139,6 +140,7 @@ type Server struct {
 	gateway   *gateway.Gateway
 	workers   *reconcile.Reconciler
 	listener  *listener.Listener
+	turns     *turn.Turns // of what is done about deletions
 	outputs   *listener.Outputs
 	doors     doors
 	inlets    inlets
@@ -152,7 +154,7 @@ type Server struct {
 // Start starts a server. It returns as soon as requests are taken; they may be
 // held until Ready. On an error nothing is left running.
 func Start(ctx context.Context, config Config) (*Server, error) {
-	s := &Server{config: config, failed: make(chan error, 3)}
+	s := &Server{config: config, turns: turn.New(), failed: make(chan error, 3)}
 	s.end = sync.OnceValue(s.shut)
 	if err := s.open(ctx); err != nil {
 		s.close()
@@ -241,6 +243,7 @@ func (s *Server) openControl(ctx context.Context) error {
 	config.Moved = s.metrics.Moved
 	config.Room = s.reserve().Refuse
 	config.Tracing = s.where()
+	config.Turns = s.turns
 	config.Unroute = func(d slipway.DeploymentID, generation int64) { s.workers.Unroute(d, generation) }
 	s.service = service.New(s.store, s.blobs, s.images, ring, config)
 	s.gateway = gateway.New(gateway.Config{
@@ -298,7 +301,7 @@ func (s *Server) openData(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open builder: %w", err)
 	}
-	if err := s.openDatabases(ctx, owner); err != nil {
+	if err := s.openDatabases(owner); err != nil {
 		return err
 	}
 	for _, hold := range builder.Holds() {
@@ -316,7 +319,7 @@ func (s *Server) openData(ctx context.Context) error {
 	s.workers = reconcile.New(s.service, s.driver, builder, s.gateway, s.outputs, reconcile.Config{
 		Owner: owner, Ports: s.config.Ports, Builds: s.config.Builds, Settle: s.config.Settle, Quiet: s.config.Quiet,
 		DiskMB: int(s.config.AgentDisk >> 20), Reach: s.reach,
-		Meter: s.meter, Vitals: watched, Final: final, Databases: s.databases, Redis: s.sharedRedis(), OwnRedis: s.ownRedis, Logger: s.config.Logger, Now: time.Now,
+		Turns: s.turns, Meter: s.meter, Vitals: watched, Final: final, Databases: s.databases, Redis: s.sharedRedis(), OwnRedis: s.ownRedis, Logger: s.config.Logger, Now: time.Now,
 	})
 	s.listener = listener.New(s.service, s.driver, s.workers, s.outputs, listener.Config{
 		Owner: owner, Batch: 100, Vitals: watched, Leftovers: s.scanner(owner, builder), Logger: s.config.Logger,

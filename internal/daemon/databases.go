@@ -5,10 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"time"
-
-	"github.com/moby/moby/client"
 
 	"github.com/slipwayhq/slipway/database"
 	"github.com/slipwayhq/slipway/database/programs"
@@ -34,17 +30,20 @@ type Databases struct {
 const postgresUID = 60799
 
 // openDatabases reaches for nothing yet: what needs a server waits for it.
-func (s *Server) openDatabases(ctx context.Context, owner string) error {
+func (s *Server) openDatabases(owner string) error {
 	c := s.config.Databases
 	tools := Toolchains(s.config.Data)
 	finder := PostgresPrograms(tools)
-	bridges := s.bridges(ctx)
-	where, err := s.openPostgres(finder, bridges)
+	var bridge func(context.Context) (string, error)
+	if s.engine != nil {
+		bridge = bridgeOf(s.engine)
+	}
+	where, err := s.openPostgres(finder, bridge)
 	if err != nil {
 		return fmt.Errorf("databases of agents: %w", err)
 	}
 	s.databases = database.New(database.Config{Owner: owner, Server: where, Quota: c.Quota, Connections: c.Connections, Programs: finder, Logger: s.config.Logger})
-	s.ownRedis = redis.NewOwn(redis.OwnConfig{Programs: RedisPrograms(tools), Listen: bridges})
+	s.ownRedis = redis.NewOwn(redis.OwnConfig{Programs: RedisPrograms(tools), Bridge: bridge})
 	if c.Redis == "" {
 		return nil
 	}
@@ -56,7 +55,7 @@ func (s *Server) openDatabases(ctx context.Context, owner string) error {
 
 // openPostgres returns the server that is given, or one of our own, which begins
 // to exist when it is needed.
-func (s *Server) openPostgres(finder programs.Finder, bridges []string) (_ database.Server, err error) {
+func (s *Server) openPostgres(finder programs.Finder, bridge func(context.Context) (string, error)) (_ database.Server, err error) {
 	c := s.config.Databases
 	if c.Postgres != "" {
 		return database.ParseGiven(c.Postgres, "", c.PostgresContained)
@@ -64,32 +63,9 @@ func (s *Server) openPostgres(finder programs.Finder, bridges []string) (_ datab
 	uid := cmp.Or(c.UID, postgresUID)
 	s.postgres, err = server.Open(server.Config{
 		Folder: PostgresFolder(s.config.Data), Hide: s.config.Data, User: &confine.User{UID: uid, GID: uid},
-		Listen: bridges, Programs: finder, Logger: s.config.Logger,
+		Bridge: bridge, Programs: finder, Logger: s.config.Logger,
 	})
 	return s.postgres, err
-}
-
-// engineWithin bounds how long the engine is asked at a start.
-const engineWithin = 2 * time.Second
-
-// bridges are the addresses of this machine that containers of every network reach.
-func (s *Server) bridges(ctx context.Context) []string {
-	if s.engine == nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, engineWithin)
-	defer cancel()
-	found, err := s.engine.NetworkInspect(ctx, "bridge", client.NetworkInspectOptions{})
-	if err != nil {
-		s.config.Logger.Warn("containers will not reach PostgreSQL and Redis of this server: the engine did not tell where they find this machine; start the server anew when it runs", slog.Any("error", err))
-		return nil
-	}
-	for _, c := range found.Network.IPAM.Config {
-		if c.Gateway.IsValid() {
-			return []string{c.Gateway.String()}
-		}
-	}
-	return nil
 }
 
 // databasePlaces is where leftovers may be of what deployments have in databases.

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/slipwayhq/slipway"
@@ -23,6 +24,7 @@ import (
 	"github.com/slipwayhq/slipway/client"
 	"github.com/slipwayhq/slipway/driver/fake"
 	"github.com/slipwayhq/slipway/internal/daemon"
+	"github.com/slipwayhq/slipway/internal/sqlitetest"
 )
 
 // world outlives the servers that a test starts in it.
@@ -31,6 +33,7 @@ type world struct {
 	config daemon.Config
 	agent  *httptest.Server // stands for every instance
 	driver *fake.Driver
+	began  atomic.Pointer[slipway.Workload] // the last instance that was started
 	server *daemon.Server
 	log    *said
 	client *client.Client
@@ -57,19 +60,28 @@ func (plain) Launch(context.Context, kind.Bundle) (slipway.Launch, error) {
 
 func newWorld(t *testing.T) *world { return newWorldWith(t, func(*daemon.Config) {}) }
 
+// dataFolder is one of a server that has its tables already.
+func dataFolder(t *testing.T) string {
+	t.Helper()
+	data := t.TempDir()
+	sqlitetest.Prepare(t, filepath.Join(data, "slipway.db"))
+	return data
+}
+
 func newWorldWith(t *testing.T, edit func(*daemon.Config)) *world {
 	t.Helper()
 	w := &world{t: t, log: &said{}, next: make(chan struct{})}
 	w.agent = httptest.NewServer(http.HandlerFunc(w.answer))
 	t.Cleanup(w.agent.Close)
-	w.driver = fake.Open(func(slipway.Workload) fake.Behaviour {
+	w.driver = fake.Open(func(began slipway.Workload) fake.Behaviour {
+		w.began.Store(&began)
 		return fake.Behaviour{Address: w.agent.Listener.Addr().String(), Opens: func([]byte) []byte { return []byte("threads") }}
 	})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	must(t, l.Close())
 	w.config = daemon.Config{
-		Data: t.TempDir(), Listen: l.Addr().String(), Ports: slipway.PortRange{First: 20000, Last: 20009}, Builds: 1,
+		Data: dataFolder(t), Listen: l.Addr().String(), Ports: slipway.PortRange{First: 20000, Last: 20009}, Builds: 1,
 		Logger:     slog.New(slog.NewTextHandler(w.log, nil)),
 		Kinds:      []func(string, string) kind.Kind{func(string, string) kind.Kind { return plain{} }},
 		OpenDriver: func(string) (slipway.Driver, error) { w.driver = w.driver.Reopen(); return w.driver, nil },

@@ -40,12 +40,12 @@ type inlet struct {
 
 	mu   sync.Mutex
 	port int
-	open map[string]bool // hosts where it listens
+	open map[string]net.Listener // by host
 }
 
 func (s *Server) newInlet(name string, host func(context.Context) (string, error), handler http.Handler) *inlet {
 	return &inlet{
-		file: filepath.Join(s.config.Data, name+".port"), host: host, run: s.running.Go, log: s.config.Logger, open: map[string]bool{},
+		file: filepath.Join(s.config.Data, name+".port"), host: host, run: s.running.Go, log: s.config.Logger, open: map[string]net.Listener{},
 		http: &http.Server{Handler: handler, ReadHeaderTimeout: headerWithin, IdleTimeout: idleFor},
 	}
 }
@@ -58,7 +58,7 @@ func (i *inlet) url(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !i.open[host] {
+	if i.open[host] == nil {
 		if err := i.listen(ctx, host); err != nil {
 			return "", err
 		}
@@ -74,10 +74,13 @@ func (i *inlet) listen(ctx context.Context, host string) error {
 	if err != nil {
 		return err
 	}
-	i.open[host] = true
+	i.open[host] = socket
 	i.run(func() {
 		if err := i.http.Serve(socket); !errors.Is(err, http.ErrServerClosed) {
-			i.log.Error("agents can not reach this server any more", slog.String("address", socket.Addr().String()), slog.Any("error", err))
+			i.log.Error("agents can not reach this server until the next one starts", slog.String("address", socket.Addr().String()), slog.Any("error", err))
+			i.mu.Lock()
+			defer i.mu.Unlock()
+			delete(i.open, host)
 		}
 	})
 	return nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/driver/fake"
+	"github.com/slipwayhq/slipway/internal/testsignal"
 )
 
 // inletTest is an inlet that answers, and where it is to listen.
@@ -96,6 +97,26 @@ func TestAnInletStaysWhereItIs(t *testing.T) {
 	i.close()
 	if again := openInlet(t, data).opened(); again != moved {
 		t.Errorf("it moved from %s to %s", moved, again)
+	}
+}
+
+// An inlet whose socket has ended is opened again by the next who needs it.
+func TestAnInletThatEnded(t *testing.T) {
+	i := openInlet(t, t.TempDir())
+	url := i.opened()
+	i.mu.Lock()
+	socket := i.open["127.0.0.1"]
+	i.mu.Unlock()
+	if err := socket.Close(); err != nil {
+		t.Fatal(err)
+	}
+	testsignal.Until(t, "it knows that it has ended", func() bool {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		return len(i.open) == 0
+	})
+	if again := i.opened(); again != url {
+		t.Errorf("it moved from %s to %s", url, again)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	"github.com/slipwayhq/slipway/client"
 	"github.com/slipwayhq/slipway/internal/daemon"
 	"github.com/slipwayhq/slipway/internal/pebbletest"
+	"github.com/slipwayhq/slipway/internal/testsignal"
 )
 
 const domain = "agents.example.com"
@@ -77,6 +79,17 @@ func (e *edge) get(url string) *http.Response {
 	return res
 }
 
+// deployed is a deployment whose agent serves, and what is told of it from then on.
+func (e *edge) deployed(name string) (id string, f *follower) {
+	e.t.Helper()
+	id, object := e.create(name)
+	f = e.follow(id)
+	f.until("reset", "READY")
+	e.deploy(id, object)
+	f.until("revision", "DEPLOYED")
+	return id, f
+}
+
 func portOf(address string) int {
 	_, port, _ := net.SplitHostPort(address)
 	n, _ := strconv.Atoi(port)
@@ -88,11 +101,7 @@ func portOf(address string) int {
 // certificate, and the port of the API no agents.
 func TestTLS(t *testing.T) {
 	e := openEdge(t)
-	id, object := e.create("app")
-	f := e.follow(id)
-	f.until("reset", "READY")
-	e.deploy(id, object)
-	f.until("revision", "DEPLOYED")
+	id, f := e.deployed("app")
 
 	port := portOf(e.agents())
 	want := fmt.Sprintf("https://app.%s:%d", domain, port)
@@ -144,6 +153,62 @@ func TestTLS(t *testing.T) {
 	})
 	must(t, e.client.DeleteDeployment(t.Context(), id, client.DeleteOptions{}))
 	f.until("deleted", "")
+}
+
+// An agent reaches a server with TLS over plain HTTP on its own machine, where
+// nothing else is served, and finds it there when the server has started again.
+func TestAnAgentTracesToAServerWithTLS(t *testing.T) {
+	e := openEdge(t)
+	e.deployed("app")
+	env := map[string]string{}
+	for _, v := range e.began.Load().Env {
+		env[v.Name] = v.Value
+	}
+	endpoint, key := env["LANGSMITH_ENDPOINT"], env["LANGSMITH_API_KEY"]
+	inlet, ok := strings.CutSuffix(endpoint, "/api/v1")
+	if !ok || !strings.HasPrefix(inlet, "http://127.0.0.1:") || inlet == "http://"+e.config.Listen {
+		t.Fatalf("an agent is told %q", endpoint)
+	}
+	send := func(run string) int {
+		status, text := e.askAt(inlet, key, "POST", "/api/v1/runs", `{"id": "`+run+`", "name": "talk", "run_type": "chain", "start_time": "2026-03-01T12:00:00"}`)
+		if status != http.StatusAccepted {
+			t.Logf("%d %s", status, text)
+		}
+		return status
+	}
+	if got := send("11111111-1111-4111-8111-111111111111"); got != http.StatusAccepted {
+		t.Fatalf("a run is answered %d", got)
+	}
+	for _, c := range []struct {
+		at, key, path string
+		want          int
+	}{
+		{inlet, key, "/api/v1/runs/11111111-1111-4111-8111-111111111111", http.StatusOK},
+		{inlet, "", "/api/v1/sessions", http.StatusUnauthorized},
+		{inlet, e.key, "/v2/deployments", http.StatusNotFound},
+		{inlet, e.key, "/d/app/ok", http.StatusNotFound},
+		{inlet, e.key, "/v2/registry/", http.StatusNotFound},
+		{"http://" + e.config.Listen, key, "/api/v1/sessions", http.StatusBadRequest}, // the main door speaks no HTTP
+	} {
+		if status, text := e.askAt(c.at, c.key, "GET", c.path, ""); status != c.want {
+			t.Errorf("%s%s: %d %s, want %d", c.at, c.path, status, text, c.want)
+		}
+	}
+	res := e.get(e.server.URL() + "/api/v1/sessions?name=app")
+	if text, err := io.ReadAll(res.Body); err != nil || !strings.Contains(string(text), `"run_count":1`) {
+		t.Errorf("seen through the main door: %s %s, %v", res.Status, text, err)
+	}
+
+	must(t, e.server.Stop())
+	e.start()
+	testsignal.Until(t, "a run that is taken by the server that started again", func() bool {
+		c, err := net.Dial("tcp", strings.TrimPrefix(inlet, "http://"))
+		if err != nil {
+			return false
+		}
+		must(t, c.Close())
+		return send("22222222-2222-4222-8222-222222222222") == http.StatusAccepted
+	})
 }
 
 // talk upgrades a connection and has its words come back.

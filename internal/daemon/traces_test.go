@@ -35,7 +35,12 @@ func TestTracingRoutesAreApart(t *testing.T) {
 // askTraces asks the tracing part of a whole server.
 func (w *world) askTraces(key, method, path, body string) (int, string) {
 	w.t.Helper()
-	r, err := http.NewRequestWithContext(w.t.Context(), method, "http://"+w.config.Listen+path, strings.NewReader(body))
+	return w.askAt("http://"+w.config.Listen, key, method, path, body)
+}
+
+func (w *world) askAt(base, key, method, path, body string) (int, string) {
+	w.t.Helper()
+	r, err := http.NewRequestWithContext(w.t.Context(), method, base+path, strings.NewReader(body))
 	must(w.t, err)
 	r.Header.Set("X-Api-Key", key)
 	answer, err := http.DefaultClient.Do(r)

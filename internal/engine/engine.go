@@ -20,6 +20,8 @@ type Engine struct {
 	// Owner names the installation for which images are kept: others may use
 	// the same engine.
 	Owner string
+	// Pulls remembers what was fetched; "" does not.
+	Pulls Pulls
 }
 
 // Open returns a client of the engine at a host such as

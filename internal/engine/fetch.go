@@ -29,13 +29,17 @@ type Image struct {
 //
 // The image gets a tag of ours beside its own, so that it stays when a name is
 // given to another, and so that Remove finds it. Tags that others gave are
-// neither moved nor removed.
+// neither moved nor removed. One that somebody else pulled, and that has no tag,
+// gets none of ours either: it would go with it.
 func (e *Engine) Fetch(ctx context.Context, ref string, auth slipway.RegistryAuth, log io.Writer) (Image, error) {
 	name, err := parse(ref)
 	if err != nil {
 		return Image{}, err
 	}
-	image, err := e.fetch(ctx, name, auth, log)
+	if err := e.Pulls.note(ref, ""); err != nil {
+		return Image{}, err
+	}
+	image, err := e.fetch(ctx, name, auth, func(pinned string) error { return e.Pulls.note(ref, pinned) }, log)
 	if err == nil {
 		err = e.keep(ctx, name, image)
 	}
@@ -50,7 +54,8 @@ func parse(ref string) (reference.Named, error) {
 	return reference.TagNameOnly(name), nil
 }
 
-func (e *Engine) fetch(ctx context.Context, name reference.Named, auth slipway.RegistryAuth, log io.Writer) (Image, error) {
+// fetch has note called with what is pulled, before it is.
+func (e *Engine) fetch(ctx context.Context, name reference.Named, auth slipway.RegistryAuth, note func(pinned string) error, log io.Writer) (Image, error) {
 	secret, err := encode(name, auth)
 	if err != nil {
 		return Image{}, err
@@ -62,6 +67,9 @@ func (e *Engine) fetch(ctx context.Context, name reference.Named, auth slipway.R
 	if has, err := e.Has(ctx, pinned.String()); has || err != nil {
 		fmt.Fprintf(log, "Image %s is there\n", reference.FamiliarString(pinned))
 		return imageOf(pinned), err
+	}
+	if err := note(imageOf(pinned).Name); err != nil {
+		return Image{}, err
 	}
 	if err := e.pull(ctx, pinned, secret, log); err != nil {
 		return Image{}, explain(name, err)

@@ -10,16 +10,33 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/distribution/reference"
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 )
 
-// keep gives an image our tag.
+// keep gives an image our tag, unless it is somebody else's who gave it none.
 func (e *Engine) keep(ctx context.Context, name reference.Named, image Image) error {
+	if foreign, err := e.foreign(ctx, image); foreign || err != nil {
+		return err
+	}
 	_, err := e.ImageTag(ctx, client.ImageTagOptions{Source: image.Name, Target: e.prefix(name) + image.Digest[:12]})
 	if err != nil {
 		return fmt.Errorf("tag image %s: %w", image.Name, err)
 	}
 	return nil
+}
+
+// foreign says whether an image was there before, by its digest alone.
+func (e *Engine) foreign(ctx context.Context, image Image) (bool, error) {
+	if e.Pulls == "" {
+		return false, nil
+	}
+	found, err := e.ImageInspect(ctx, image.Name)
+	if err != nil || len(found.RepoTags) > 0 {
+		return false, err
+	}
+	ours, err := e.Pulls.pulled(image.Name)
+	return !ours, err
 }
 
 // prefix begins the tags that we give to images which were fetched by a name.
@@ -31,21 +48,77 @@ func (e *Engine) prefix(name reference.Named) string {
 }
 
 // Remove gives up all that was fetched by a reference. What nobody else holds by
-// a tag is removed with it; a container that still uses it keeps it. It returns
-// when it has seen that we hold it no more.
+// a tag is removed with it, unless a container uses it: then it is held until that
+// is gone, or somebody has given it a tag. It returns when it has seen that we hold
+// it no more.
 func (e *Engine) Remove(ctx context.Context, ref string) error {
 	if err := e.remove(ctx, ref, ""); err != nil {
 		return err
 	}
-	held, err := e.Held(ctx, ref)
-	if err == nil && len(held) > 0 {
-		err = fmt.Errorf("image %s is left", held[0])
+	untagged, err := e.untagged(ctx, ref)
+	for _, image := range untagged {
+		if _, failed := e.ImageRemove(ctx, image, client.ImageRemoveOptions{PruneChildren: true}); failed != nil && !NotFound(failed) {
+			err = errors.Join(err, fmt.Errorf("remove image %s: %w", image, failed))
+		}
 	}
-	return err
+	if err != nil {
+		return e.Explain(err)
+	}
+	held, err := e.Held(ctx, ref)
+	switch {
+	case err != nil:
+		return err
+	case len(held) > 0:
+		return fmt.Errorf("image %s is left", held[0])
+	}
+	return e.Pulls.Forget(ref)
 }
 
-// Held lists the tags by which we hold what was fetched by a reference.
-func (e *Engine) Held(ctx context.Context, ref string) (tags []string, err error) {
+// Held lists what we hold of what was fetched by a reference: the tags of ours,
+// and images that got none since a death came between.
+func (e *Engine) Held(ctx context.Context, ref string) ([]string, error) {
+	tags, err := e.tags(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	untagged, err := e.untagged(ctx, ref)
+	return append(tags, untagged...), e.Explain(err)
+}
+
+// untagged lists the images that were pulled for a reference and got no tag: not of
+// ours, nor of anybody. One that a container runs on is its owner's by now.
+func (e *Engine) untagged(ctx context.Context, ref string) (images []string, err error) {
+	known, err := e.Pulls.of(ref)
+	if err != nil {
+		return nil, err
+	}
+	for _, image := range known.Images {
+		found, err := e.ImageInspect(ctx, image)
+		switch {
+		case NotFound(err), err == nil && len(found.RepoTags) > 0:
+			continue
+		case err != nil:
+			return nil, err
+		}
+		users, err := e.users(ctx, found.ID)
+		if err != nil {
+			return nil, err
+		}
+		if len(users) == 0 {
+			images = append(images, image)
+		}
+	}
+	return images, nil
+}
+
+// users lists the containers on an image, whether or not they run.
+func (e *Engine) users(ctx context.Context, image string) ([]container.Summary, error) {
+	found, err := e.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: make(client.Filters).Add("ancestor", image)})
+	return found.Items, err
+}
+
+// tags lists the tags by which we hold what was fetched by a reference.
+func (e *Engine) tags(ctx context.Context, ref string) (tags []string, err error) {
 	name, err := parse(ref)
 	if err != nil {
 		return nil, nil // then nothing was fetched by it
@@ -71,7 +144,7 @@ func (e *Engine) RemoveOlder(ctx context.Context, ref string, than Image) error 
 
 // remove takes away our tags but the one that ends in keep.
 func (e *Engine) remove(ctx context.Context, ref, keep string) error {
-	held, err := e.Held(ctx, ref)
+	held, err := e.tags(ctx, ref)
 	for _, tag := range held {
 		if keep == "" || !strings.HasSuffix(tag, "-"+keep) {
 			err = errors.Join(err, e.untag(ctx, tag))
@@ -80,12 +153,36 @@ func (e *Engine) remove(ctx context.Context, ref, keep string) error {
 	return e.Explain(err)
 }
 
-// untag removes a tag, and with the last one the image. That a container of
-// somebody else runs it is a conflict only after the tag is gone.
+// untag removes a tag, and with the last one the image. Of a base that a container
+// runs it is a conflict only after the tag is gone.
 func (e *Engine) untag(ctx context.Context, tag string) error {
+	if err := e.lastOfSomebody(ctx, tag); err != nil {
+		return err
+	}
 	_, err := e.ImageRemove(ctx, tag, client.ImageRemoveOptions{Force: true, PruneChildren: true})
 	if err != nil && !NotFound(err) && !errdefs.IsConflict(err) {
 		return fmt.Errorf("remove image %s: %w", tag, err)
 	}
 	return nil
+}
+
+// lastOfSomebody refuses to take the last name of an image that was fetched from a
+// container: it would lose the image with it if it does not run, and its name if it
+// does.
+func (e *Engine) lastOfSomebody(ctx context.Context, tag string) error {
+	if e.Pulls == "" {
+		return nil
+	}
+	found, err := e.ImageInspect(ctx, tag)
+	if NotFound(err) {
+		return nil
+	}
+	if err != nil || len(found.RepoTags) > 1 {
+		return err
+	}
+	users, err := e.users(ctx, found.ID)
+	if err != nil || len(users) == 0 {
+		return err
+	}
+	return fmt.Errorf("the container %s uses image %s: remove the container, or give the image a tag of your own", strings.TrimPrefix(strings.Join(users[0].Names, ""), "/"), tag)
 }

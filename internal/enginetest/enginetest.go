@@ -6,12 +6,11 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/internal/postgrestest"
-	"github.com/slipwayhq/slipway/store/sqlite"
+	"github.com/slipwayhq/slipway/internal/sqlitetest"
 )
 
 // engine opens a store of one kind for a test, and closes it when the test ends.
@@ -20,7 +19,7 @@ type engine struct {
 	open func(testing.TB) slipway.Store
 }
 
-var engines = []engine{{"SQLite", openSQLite}, {"PostgreSQL", postgrestest.Open}}
+var engines = []engine{{"SQLite", func(t testing.TB) slipway.Store { return sqlitetest.Open(t) }}, {"PostgreSQL", postgrestest.Open}}
 
 // current is the one that the tests run on.
 var current = engines[0]
@@ -47,18 +46,4 @@ func Open(t testing.TB) slipway.Store {
 	t.Helper()
 	t.Log("on " + current.name)
 	return current.open(t)
-}
-
-func openSQLite(t testing.TB) slipway.Store {
-	t.Helper()
-	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "slipway.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
 }

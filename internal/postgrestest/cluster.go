@@ -16,11 +16,11 @@ import (
 
 // settings trade what survives a crash of the machine for speed. One test binary
 // has one cluster, so its tests may be many at once.
-const settings = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c listen_addresses= -c max_connections=200"
+const settings = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200"
 
 // access lets the administrator in who reaches the socket's folder. All other roles
 // are asked for their password.
-const access = "local all postgres trust\nlocal all all scram-sha-256\n"
+const access = "local all postgres trust\nlocal all all scram-sha-256\nhost all all all scram-sha-256\n"
 
 // watcher removes a cluster, $2, with the programs in $1, when the other end of
 // its standard input is closed: by Close, or by the end of the process.
@@ -29,6 +29,7 @@ const watcher = `read -r _; "$1/pg_ctl" -D "$2/data" -m immediate -w stop; rm -r
 // Cluster is a running PostgreSQL server.
 type Cluster struct {
 	dir     string // short: the socket lies in it
+	listen  string // an address beside it, "" for none
 	bin     string
 	as      *syscall.Credential // nil for ourselves
 	watcher *exec.Cmd
@@ -39,8 +40,15 @@ type Cluster struct {
 // the test ends.
 func Start(t testing.TB) *Cluster {
 	t.Helper()
+	return StartAt(t, "")
+}
+
+// StartAt is Start of a cluster that listens at an address of this machine too, at
+// PostgreSQL's own port.
+func StartAt(t testing.TB, host string) *Cluster {
+	t.Helper()
 	skipShort(t)
-	c, err := start()
+	c, err := startAt(host)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,12 +56,14 @@ func Start(t testing.TB) *Cluster {
 	return c
 }
 
-func start() (*Cluster, error) {
+func start() (*Cluster, error) { return startAt("") }
+
+func startAt(host string) (*Cluster, error) {
 	bin, err := programs()
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{bin: bin}
+	c := &Cluster{bin: bin, listen: host}
 	if c.dir, err = os.MkdirTemp("", "slipway-pg-"); err != nil {
 		return nil, err
 	}
@@ -118,7 +128,7 @@ func (c *Cluster) leaveRoot() error {
 
 // Up starts the cluster after Down.
 func (c *Cluster) Up() error {
-	return c.run("pg_ctl", "-D", c.data(), "-l", filepath.Join(c.dir, "log"), "-w", "-o", "-k "+c.dir+" "+settings, "start")
+	return c.run("pg_ctl", "-D", c.data(), "-l", filepath.Join(c.dir, "log"), "-w", "-o", "-k "+c.dir+" "+settings+" -c listen_addresses="+c.listen, "start")
 }
 
 // Down stops the cluster, and cuts what goes on in it. What was committed is

@@ -85,11 +85,14 @@ func Database(t testing.TB) string {
 	return c.URL(name)
 }
 
-// empty removes all rows but those that say which schema it is.
-const empty = `DO $$ DECLARE names text; BEGIN
-    SELECT string_agg(quote_ident(tablename), ', ') INTO names FROM pg_tables
-    WHERE schemaname = 'public' AND tablename <> 'goose_db_version';
-    EXECUTE 'TRUNCATE ' || names;
+// empty removes all rows but those that say which schema it is, without a look at
+// what refers to them. TRUNCATE would make all files anew, which takes ten times as
+// long.
+const empty = `DO $$ DECLARE name text; BEGIN
+    SET LOCAL session_replication_role = replica;
+    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'goose_db_version' LOOP
+        EXECUTE 'DELETE FROM ' || quote_ident(name);
+    END LOOP;
 END $$`
 
 // Shared returns the cluster of this process, for tests that make databases and

@@ -1,5 +1,5 @@
 // Package postgrestest gives tests a PostgreSQL of their own: a cluster in a
-// temporary folder, reached by a Unix socket only, that nothing outside of the
+// temporary folder, reached by a Unix socket, that nothing outside of the
 // test's process knows or needs.
 //
 // A process starts its cluster when a test first asks for one, which takes about

@@ -75,6 +75,8 @@ func (a *agents) start(w slipway.Workload) fake.Behaviour {
 		b.Ready = ready
 	case deafToStop:
 		b.Deaf = true
+	case lingers:
+		b.Lingers = 5 * time.Second
 	case passesOnly:
 		time.AfterFunc(3*time.Second, func() { run.end(slipway.Exit{Code: 4, Reason: "it threw after a while"}) })
 	case cannotRun:
@@ -194,7 +196,7 @@ func (c checked) Apply(ctx context.Context, l slipway.Workload) (slipway.Observe
 func (c checked) mustBeAlone(ctx context.Context, what string, d slipway.DeploymentID, i slipway.InstanceID) {
 	all, _ := c.List(context.WithoutCancel(ctx))
 	for _, o := range all {
-		if o.Deployment == d && o.Instance != i && !isRedis(d, o.Instance) && o.Phase == slipway.PhaseRunning && !o.StandsBy && c.w.owns(o) {
+		if o.Deployment == d && o.Instance != i && !isRedis(d, o.Instance) && o.Phase == slipway.PhaseRunning && !o.StandsBy && !o.Yielded && c.w.owns(o) {
 			c.w.fault("%s while %s runs", what, o.Instance)
 		}
 	}
@@ -231,7 +233,17 @@ func (c checked) Discard(ctx context.Context, d slipway.DeploymentID, name strin
 	return c.drivers.Discard(ctx, d, name)
 }
 
+func (c checked) Yield(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID, grace time.Duration) error {
+	return c.stop(ctx, d, i, grace, c.drivers.Yield)
+}
+
 func (c checked) Stop(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID, grace time.Duration) error {
+	return c.stop(ctx, d, i, grace, c.drivers.Stop)
+}
+
+type stop func(context.Context, slipway.DeploymentID, slipway.InstanceID, time.Duration) error
+
+func (c checked) stop(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID, grace time.Duration, how stop) error {
 	if c.w.failing("stop") {
 		return fmt.Errorf("instance %s can not be stopped", i)
 	}
@@ -244,7 +256,7 @@ func (c checked) Stop(ctx context.Context, d slipway.DeploymentID, i slipway.Ins
 	if isRedis(d, i) {
 		c.w.mayStopRedis(d)
 	}
-	return c.drivers.Stop(ctx, d, i, grace)
+	return how(ctx, d, i, grace)
 }
 
 func (c checked) Delete(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID) error {

@@ -40,7 +40,7 @@ var (
 		"scale", "scale", "lull", "ask", "ask", "aside", "aside", "back", "back", "force", "rotate", "crash redis",
 	}
 	agentsThat = []string{
-		serves, serves, serves, serves, serves, servesLate, exitsOnce, refuses, crashes, mute, answers500, deafToStop, cannotRun, strangers,
+		serves, serves, serves, serves, serves, servesLate, exitsOnce, refuses, crashes, mute, answers500, deafToStop, lingers, cannotRun, strangers,
 		passesOnly, passesOnly, hangs, ruins, busy,
 	}
 	buildsThat = []string{builds, builds, builds, builds, builds, buildsSlow, buildsLate, buildsFails, buildsTries}

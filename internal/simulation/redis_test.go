@@ -46,7 +46,9 @@ func (o own) Workload(_ context.Context, s slipway.RedisServer) (slipway.Workloa
 	})
 }
 
-func (o own) URI(s slipway.RedisServer, _ bool) (string, error) { return redisURI(s), nil }
+func (o own) URI(_ context.Context, s slipway.RedisServer, _ bool) (string, error) {
+	return redisURI(s), nil
+}
 
 func redisURI(s slipway.RedisServer) string {
 	return fmt.Sprintf("redis://:%s@127.0.0.1:%d", s.Password, s.Port)

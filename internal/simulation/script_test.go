@@ -39,6 +39,7 @@ const (
 	mute       = "mute"   // runs, never listens
 	answers500 = "sick"   // listens, and answers 500
 	deafToStop = "deaf"   // good, but ends only when it is killed
+	lingers    = "linger" // good, and takes a while to end once its state is closed
 	cannotRun  = "broken" // the driver can not start it: final
 	strangers  = "port"   // a stranger holds each port it is given
 	passesOnly = "brief"  // good, and exits three seconds after each start
@@ -70,7 +71,7 @@ func (s script) ownsState() bool { return kinds()[s["kind"]].Exclusive }
 // works says whether an agent of this mode comes to serve.
 func works(mode string) bool {
 	switch mode {
-	case serves, servesLate, exitsOnce, deafToStop, busy:
+	case serves, servesLate, exitsOnce, deafToStop, lingers, busy:
 		return true
 	}
 	return false

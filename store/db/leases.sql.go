@@ -44,7 +44,7 @@ func (q *Queries) GetLease(ctx context.Context, id string) (GetLeaseRow, error) 
 }
 
 const listDue = `-- name: ListDue :many
-SELECT due.id FROM (
+SELECT due.id, due.deleted_at FROM (
     SELECT d.id, d.next_at AS at, d.deleted_at FROM deployments d
     WHERE d.lease_until = 0 AND d.next_at IS NOT NULL AND d.next_at <= CAST($1 AS bigint) AND d.listener_id = ''
     UNION ALL
@@ -59,21 +59,26 @@ type ListDueParams struct {
 	MaxRows int64
 }
 
+type ListDueRow struct {
+	ID        string
+	DeletedAt int64
+}
+
 // What is due and free: nobody holds it and its time has come, or its holder
 // has let it run out. What is being deleted has time. What a listener runs is not for the data plane here.
-func (q *Queries) ListDue(ctx context.Context, arg ListDueParams) ([]string, error) {
+func (q *Queries) ListDue(ctx context.Context, arg ListDueParams) ([]ListDueRow, error) {
 	rows, err := q.db.QueryContext(ctx, listDue, arg.Now, arg.MaxRows)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []string
+	var items []ListDueRow
 	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
+		var i ListDueRow
+		if err := rows.Scan(&i.ID, &i.DeletedAt); err != nil {
 			return nil, err
 		}
-		items = append(items, id)
+		items = append(items, i)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err

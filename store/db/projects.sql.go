@@ -10,6 +10,24 @@ import (
 	"database/sql"
 )
 
+const countLeavingProjects = `-- name: CountLeavingProjects :one
+SELECT COUNT(*) FROM tracing_projects AS p JOIN deployments AS d ON d.id = p.deployment_id
+WHERE p.workspace_id = $1 AND p.name = $2 AND p.hidden AND d.status = 'AWAITING_DELETE'
+`
+
+type CountLeavingProjectsParams struct {
+	WorkspaceID string
+	Name        string
+}
+
+// Of deployments that are being deleted, those that may run still.
+func (q *Queries) CountLeavingProjects(ctx context.Context, arg CountLeavingProjectsParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countLeavingProjects, arg.WorkspaceID, arg.Name)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const deleteProject = `-- name: DeleteProject :execrows
 DELETE FROM tracing_projects WHERE id = $1
 `

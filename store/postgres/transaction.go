@@ -3,19 +3,13 @@ package postgres
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
-	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net"
-	"slices"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/internal/backoff"
+	"github.com/slipwayhq/slipway/internal/pgerror"
 	"github.com/slipwayhq/slipway/store"
 	"github.com/slipwayhq/slipway/store/db"
 )
@@ -88,48 +82,27 @@ func wait(ctx context.Context, failures int) error {
 func (s *Store) try(ctx context.Context, options *sql.TxOptions, fn func(slipway.Tx) error) (again bool, err error) {
 	raw, err := s.pool.Conn(ctx)
 	if err != nil {
-		return lost(err), fmt.Errorf("connect: %w", err)
+		return pgerror.Passing(err), fmt.Errorf("connect: %w", err)
 	}
 	defer raw.Close()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tryWithin)
 	defer cancel()
 	tx, err := raw.BeginTx(ctx, options)
 	if err != nil {
-		return lost(err), fmt.Errorf("begin: %w", err)
+		return pgerror.Passing(err), fmt.Errorf("begin: %w", err)
 	}
 	defer tx.Rollback() // for panics and runtime.Goexit too
 	conn := &conn{tx: tx}
 	if err := fn(store.NewTx(ctx, conn)); err != nil {
-		return conflict(err) || lost(err) || conn.failed != nil && (conflict(conn.failed) || lost(conn.failed)), err
+		return pgerror.Passing(err) || pgerror.Passing(conn.failed), err
 	}
 	if conn.failed != nil {
-		return conflict(conn.failed) || lost(conn.failed), conn.failed
+		return pgerror.Passing(conn.failed), conn.failed
 	}
 	if err := tx.Commit(); err != nil {
-		return conflict(err), fmt.Errorf("commit: %w", err)
+		return pgerror.Undone(err), fmt.Errorf("commit: %w", err)
 	}
 	return false, nil
-}
-
-// conflict says whether PostgreSQL has undone a transaction for another's sake
-// (serialization_failure, deadlock_detected).
-func conflict(err error) bool { return hasCode(err, "40001", "40P01") }
-
-// lost says whether the connection is gone, or the database is not up yet.
-func lost(err error) bool {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return false
-	}
-	if _, answered := errors.AsType[*pgconn.PgError](err); answered {
-		return hasCode(err, "57P01", "57P02", "57P03") // it shuts down, has crashed, starts
-	}
-	_, network := errors.AsType[net.Error](err)
-	return network || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
-}
-
-func hasCode(err error, codes ...string) bool {
-	e, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && slices.Contains(codes, e.Code)
 }
 
 // conn is a transaction that remembers its first failure: PostgreSQL takes

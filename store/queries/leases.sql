@@ -10,7 +10,7 @@ WHERE id = sqlc.arg(id);
 -- What is due and free: nobody holds it and its time has come, or its holder
 -- has let it run out. What is being deleted has time. What a listener runs is not for the data plane here.
 -- name: ListDue :many
-SELECT due.id FROM (
+SELECT due.id, due.deleted_at FROM (
     SELECT d.id, d.next_at AS at, d.deleted_at FROM deployments d
     WHERE d.lease_until = 0 AND d.next_at IS NOT NULL AND d.next_at <= CAST(sqlc.arg(now) AS bigint) AND d.listener_id = ''
     UNION ALL

@@ -5,6 +5,11 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
 -- name: GetProjectByName :one
 SELECT * FROM tracing_projects WHERE workspace_id = $1 AND name = $2 AND NOT hidden;
 
+-- Of deployments that are being deleted, those that may run still.
+-- name: CountLeavingProjects :one
+SELECT COUNT(*) FROM tracing_projects AS p JOIN deployments AS d ON d.id = p.deployment_id
+WHERE p.workspace_id = $1 AND p.name = $2 AND p.hidden AND d.status = 'AWAITING_DELETE';
+
 -- name: GetProject :one
 SELECT * FROM tracing_projects WHERE id = $1;
 

@@ -15,12 +15,13 @@ import (
 	"github.com/pressly/goose/v3"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/sqlitetest"
 	"github.com/slipwayhq/slipway/store"
 	"github.com/slipwayhq/slipway/store/storetest"
 )
 
 func TestStore(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) slipway.Store { return open(t, filepath.Join(t.TempDir(), "slipway.db")) })
+	storetest.Run(t, func(t *testing.T) slipway.Store { return sqlitetest.Open(t) })
 }
 
 func insert(id string) func(slipway.Tx) error {
@@ -135,7 +136,7 @@ func TestNewerSchema(t *testing.T) {
 }
 
 func TestClose(t *testing.T) {
-	s := open(t, filepath.Join(t.TempDir(), "slipway.db"))
+	s := sqlitetest.Open(t)
 	let := occupy(t, s)
 	waiting := make(chan error)
 	go func() { waiting <- s.Update(context.Background(), insert("late")) }()
@@ -163,7 +164,7 @@ func TestClose(t *testing.T) {
 
 // A caller that gives up while it waits is not run, and the others are.
 func TestGiveUp(t *testing.T) {
-	s := open(t, filepath.Join(t.TempDir(), "slipway.db"))
+	s := sqlitetest.Open(t)
 	let := occupy(t, s)
 	ctx, cancel := context.WithCancel(t.Context())
 	gaveUp, stayed := make(chan error), make(chan error)
@@ -184,7 +185,7 @@ func TestGiveUp(t *testing.T) {
 
 // From its turn on, a function's context does not stop it.
 func TestCancelDuring(t *testing.T) {
-	s := open(t, filepath.Join(t.TempDir(), "slipway.db"))
+	s := sqlitetest.Open(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	err := s.Update(ctx, func(tx slipway.Tx) error {
 		cancel()
@@ -196,7 +197,7 @@ func TestCancelDuring(t *testing.T) {
 }
 
 func TestGoexit(t *testing.T) {
-	s := open(t, filepath.Join(t.TempDir(), "slipway.db"))
+	s := sqlitetest.Open(t)
 	var g sync.WaitGroup
 	g.Go(func() {
 		_ = s.Update(t.Context(), func(tx slipway.Tx) error {

@@ -140,6 +140,39 @@ func testLeaseRelease(t *testing.T, w *world) {
 	}
 }
 
+// What is being deleted is taken after everything else that is due, and few of it
+// at once; all of it is, in the end.
+func testDeletionsAreTakenLast(t *testing.T, w *world) {
+	const many = 20
+	deleted := map[slipway.DeploymentID]bool{}
+	for i := range many {
+		d := w.deployment(fmt.Sprint("deleted", i), 0)
+		d.Status, d.Deletion = slipway.AwaitingDelete, slipway.Deletion{At: at(1), Purge: true}
+		w.update(func(tx slipway.Tx) error { return tx.UpdateDeployment(&d) })
+		w.wake(d.ID, 1)
+		deleted[d.ID] = true
+	}
+	wanted := w.deployment("wanted", 0)
+	w.wake(wanted.ID, 2)
+	first := w.takeDue("a", 3, 100, 1)
+	if len(first) != 1 || first[0].Deployment != wanted.ID {
+		t.Errorf("the first is %+v, want %s", first, wanted.ID)
+	}
+	rounds := 0
+	for leases := w.takeDue("a", 3, 100, 2*many); len(leases) > 0; leases = w.takeDue("a", 3, 100, 2*many) {
+		rounds++
+		for _, l := range leases {
+			if !deleted[l.Deployment] {
+				t.Errorf("taken twice: %s", l.Deployment)
+			}
+			delete(deleted, l.Deployment)
+		}
+	}
+	if len(deleted) > 0 || rounds < many/10 {
+		t.Errorf("%d are left after %d rounds", len(deleted), rounds)
+	}
+}
+
 // Many race for the same leases, one by one and in lots: each has one taker.
 func testLeaseRace(t *testing.T, w *world) {
 	const takers, deployments = 12, 10

@@ -26,6 +26,7 @@ func fullSample(n int) slipway.Sample {
 		Deployment: "d", At: at(float64(15 * n)), Over: 15 * time.Second, Replicas: n + 1, UsageKnown: true, CPU: float64(n) + 0.125,
 		Memory: int64(n+1) << 27, Restarts: n + 1, Requests: uint64(n) + 10, Errors: uint64(n) + 2, InFlight: n + 3, Waiting: n + 4,
 		LastUse: at(1), RunsKnown: true, Pending: n + 5, Running: n + 6,
+		Database: &slipway.DatabaseUsage{Bytes: int64(n+7) << 20, Connections: n + 8},
 	}
 	for i := range s.Latency {
 		s.Latency[i] = uint64(n + i + 1)
@@ -104,6 +105,9 @@ func testMeasurementsModel(t *testing.T, w *world) {
 				s := slipway.Sample{At: from.Add(time.Duration(slot) * 15 * time.Second), Over: time.Duration(rapid.IntRange(0, 200).Draw(rt, "over")) * 100 * time.Millisecond}
 				if rapid.Bool().Draw(rt, "busy") {
 					s = fullSample(rapid.IntRange(0, 3).Draw(rt, "like"))
+					if rapid.Bool().Draw(rt, "no database") {
+						s.Database = nil
+					}
 					s.At, s.UsageKnown, s.RunsKnown = from.Add(time.Duration(slot)*15*time.Second), rapid.Bool().Draw(rt, "usage"), rapid.Bool().Draw(rt, "runs")
 				}
 				portion = append(portion, s.Measurement())

@@ -59,6 +59,11 @@ func testProjects(t *testing.T, w *world) {
 	absent(w, func(tx slipway.Tx) (slipway.TracingProject, error) { return tx.Project("no") })
 	visible := slipway.TracingProject{ID: newID[slipway.ProjectID](), Workspace: w.workspace, Name: "app"}
 	w.update(func(tx slipway.Tx) error { return tx.InsertProject(visible) })
+	leaves := func(tx slipway.Tx) (bool, error) { return tx.ProjectLeaves(w.workspace, p.Name) }
+	equal(t, "leaves with one that serves", read(w, leaves), false)
+	d.Status = slipway.AwaitingDelete
+	w.update(func(tx slipway.Tx) error { return tx.UpdateDeployment(&d) })
+	equal(t, "leaves", read(w, leaves), true)
 	p.Hidden = false
 	w.refused(nil, func(tx slipway.Tx) error { return tx.UpdateProject(p) })
 	w.update(func(tx slipway.Tx) error {

@@ -54,6 +54,9 @@ func (h *Handler) getAttachment(w http.ResponseWriter, r *http.Request) error {
 		return slipway.Errorf(slipway.CodeNotFound, "Run %s has no attachment %q.", id, name)
 	}
 	kept, err := h.Runs.Open(r.Context(), a.Content)
+	if errors.Is(err, slipway.ErrNoRow) {
+		return slipway.Errorf(slipway.CodeNotFound, "Run %s was removed.", id)
+	}
 	if err != nil {
 		return err
 	}

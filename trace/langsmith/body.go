@@ -1,6 +1,7 @@
 package langsmith
 
 import (
+	"bufio"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -127,6 +128,21 @@ func (b *bounded) Read(p []byte) (int, error) {
 		return 0, errTooLarge
 	}
 	return n, err
+}
+
+// buffers are kept for others, as decoders are. What reads forms asks for little
+// at a time, and each time is a call of the system.
+var buffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 64<<10) }}
+
+// buffered reads ahead, until the body is closed.
+func (b *body) buffered() io.Reader {
+	ahead := buffers.Get().(*bufio.Reader)
+	ahead.Reset(b.Reader)
+	b.done = append(b.done, func() {
+		ahead.Reset(nil)
+		buffers.Put(ahead)
+	})
+	return ahead
 }
 
 // timely fails with errSlow when nothing comes for a while. How long all of it

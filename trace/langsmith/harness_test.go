@@ -39,6 +39,7 @@ type office struct {
 	url    string
 	folder string // of blobs
 	desk   *desk
+	runs   *store.Store
 	now    time.Time
 }
 
@@ -53,6 +54,7 @@ func open(t *testing.T, edit ...func(*langsmith.Config)) *office {
 	must(t, err)
 	clock := func() time.Time { return o.now }
 	runs := store.New(engine, blobs, store.Config{Now: clock})
+	o.runs = runs
 	c := langsmith.Config{Runs: runs, Projects: o.desk, Keys: o.desk, Signer: ring, Now: clock}
 	for _, e := range edit {
 		e(&c)

@@ -66,9 +66,10 @@ type outcome struct {
 // whole: all can be sent again.
 func (in *intake) write(ctx context.Context) (outcome, error) {
 	var out outcome
-	var ops []trace.Op
+	ops := make([]trace.Op, 0, len(in.sent))
 	for _, s := range in.sent {
 		if err := in.place(ctx, s); err == nil {
+			s.Run.Usage = usageOf(&s.Run)
 			ops = append(ops, s.Op)
 		} else if err = refusal(err); slipway.CodeOf(err) == "" {
 			return out, err

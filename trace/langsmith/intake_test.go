@@ -249,6 +249,27 @@ func TestInvalidUTF8(t *testing.T) {
 	}
 }
 
+// A request that has found its project, and whose runs arrive when that is being
+// removed, leaves nothing behind, and is not sent again.
+func TestTheProjectGoesMeanwhile(t *testing.T) {
+	o := open(t)
+	o.send("w", part{"post." + rootID, "", run("")}).expect(t, http.StatusAccepted, "")
+	project := slipway.ProjectID(o.read("w", rootID).Project) // which the desk still finds
+	if left, err := o.runs.DeleteProject(t.Context(), project); left != 0 || err != nil {
+		t.Fatal(left, err)
+	}
+	large := `{"a": "` + strings.Repeat("x", 2<<20) + `"}`
+	o.send("w",
+		part{"post." + rootID, "", run("")}, part{"post." + rootID + ".inputs", "", large},
+		part{"post." + childID, "", run(`{"id": "` + childID + `", "trace_id": null, "dotted_order": null, "session_name": "other"}`)},
+	).expect(t, http.StatusBadRequest, "1 of 2 runs are refused, the others are kept. The first: Project ID "+string(project)+" was deleted.")
+	o.ask("w", "GET", "/runs/"+rootID, "").expect(t, http.StatusNotFound, "")
+	o.read("w", childID)
+	if left := blobsOf(t, o); left != 0 {
+		t.Errorf("%d values are left behind", left)
+	}
+}
+
 // Clocks are the clients', and parents may never come.
 func TestSkewAndOrphans(t *testing.T) {
 	o := open(t)

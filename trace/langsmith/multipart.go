@@ -34,7 +34,7 @@ func (h *Handler) takeMultipart(w http.ResponseWriter, r *http.Request, who slip
 	}
 	f := &form{intake: h.newIntake(who, b), at: map[partKey]*sent{}}
 	defer f.close(r.Context())
-	if err := f.read(r.Context(), multipart.NewReader(b, params["boundary"])); err != nil {
+	if err := f.read(r.Context(), multipart.NewReader(b.buffered(), params["boundary"])); err != nil {
 		return err
 	}
 	return f.finish(r.Context(), w)
@@ -75,7 +75,7 @@ func (f *form) read(ctx context.Context, parts *multipart.Reader) error {
 // take reads a part. What is wrong with its content is remembered for its run;
 // an error is of the whole request.
 func (f *form) take(ctx context.Context, part *multipart.Part) error {
-	n, err := parsePartName(part.FormName())
+	n, err := parsePartName(partsName(part))
 	switch {
 	case err != nil:
 		f.sent = append(f.sent, &sent{err: err})
@@ -86,20 +86,18 @@ func (f *form) take(ctx context.Context, part *multipart.Part) error {
 		return f.takeFile(ctx, n, part)
 	}
 	s := f.operation(n)
+	if n.field == "" {
+		return f.takeBody(s, part)
+	}
 	c, err := f.readValue(ctx, part, sizeOf(part))
 	if errors.Is(err, errNoJSON) {
-		s.fail(aboutRun(n.id, "part "+part.FormName(), err))
+		s.fail(aboutRun(n.id, "part "+partsName(part), err))
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	if n.field == "" {
-		s.takeBody(c)
-	} else {
+	if err == nil {
 		s.fail(s.setField(n.field, c))
 	}
-	return nil
+	return err
 }
 
 // operation is that which a part belongs to.
@@ -114,16 +112,20 @@ func (f *form) operation(n partName) *sent {
 }
 
 // takeBody reads the run itself, whose identity the part's name has.
-func (s *sent) takeBody(c trace.Content) {
+func (f *form) takeBody(s *sent, part *multipart.Part) error {
+	text, whole, err := f.readHead(part, sizeOf(part))
 	switch {
+	case err != nil:
+		return err
 	case s.told:
 		s.fail(slipway.Errorf(slipway.CodeInvalid, "Run %s is in the request twice.", s.Run.ID))
-	case c.Blob != "":
+	case !whole:
 		s.fail(slipway.Errorf(slipway.CodeTooLarge, "Run %s: send its inputs, outputs and other large fields as parts of their own.", s.Run.ID))
 	default:
 		s.told = true
-		s.fail(s.read(c.Inline))
+		s.fail(s.read(text))
 	}
+	return nil
 }
 
 // takeFile reads an attachment, which goes with the operation of its run in the
@@ -142,6 +144,18 @@ func (f *form) takeFile(ctx context.Context, n partName, part *multipart.Part) e
 	}
 	s.Run.Attachments[n.field] = trace.Attachment{Type: mediaType(part), Content: c}
 	return nil
+}
+
+// partsName is the name of a part. SDKs write it in one way, for which no grammar is
+// needed.
+func partsName(part *multipart.Part) string {
+	said := part.Header.Get("Content-Disposition")
+	if name, ok := strings.CutPrefix(said, `form-data; name="`); ok {
+		if end := strings.IndexAny(name, `"\`); end == len(name)-1 && name[end] == '"' {
+			return name[:end]
+		}
+	}
+	return part.FormName()
 }
 
 // partName is what the name of a part says.

@@ -4,12 +4,15 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/trace"
 )
 
@@ -50,9 +53,9 @@ var columns = []column{
 	{"serialized", trace.FieldSerialized, false, func(p *page, r *trace.Run) { p.content(r.Serialized) }},
 	{"s3_urls", trace.FieldAttachments, false, func(p *page, r *trace.Run) { p.value(p.attachments(r)) }},
 	{"thread_id", trace.FieldExtra, false, func(p *page, r *trace.Run) { p.textOrNull(r.Thread()) }},
-	{"total_tokens", 0, false, (*page).null},
-	{"prompt_tokens", 0, false, (*page).null},
-	{"completion_tokens", 0, false, (*page).null},
+	{"total_tokens", trace.FieldUsage, false, func(p *page, r *trace.Run) { p.tokens(r, r.Usage.Total()) }},
+	{"prompt_tokens", trace.FieldUsage, false, func(p *page, r *trace.Run) { p.tokens(r, r.Usage.Prompt) }},
+	{"completion_tokens", trace.FieldUsage, false, func(p *page, r *trace.Run) { p.tokens(r, r.Usage.Completion) }},
 	{"total_cost", 0, false, (*page).null},
 	{"prompt_cost", 0, false, (*page).null},
 	{"completion_cost", 0, false, (*page).null},
@@ -134,6 +137,15 @@ func (p *page) time(at time.Time)   { p.textUnless(at.IsZero(), written(at)+p.zo
 func (p *page) id(id trace.ID)      { p.textUnless(id.IsZero(), id.String()) }
 func (p *page) textOrNull(s string) { p.textUnless(s == "", s) }
 
+// tokens are null of a run whose usage nobody told.
+func (p *page) tokens(r *trace.Run, n int64) {
+	if (r.Usage == trace.Usage{}) {
+		p.raw("null")
+		return
+	}
+	p.raw(strconv.FormatInt(n, 10))
+}
+
 func (p *page) textUnless(null bool, s string) {
 	if null {
 		p.raw("null")
@@ -150,7 +162,8 @@ func (p *page) value(v any) {
 	_, _ = p.w.Write(text)
 }
 
-// content writes JSON as it was sent; it has been checked.
+// content writes JSON as it was sent; it has been checked. What was removed since
+// its run was read is none.
 func (p *page) content(c trace.Content) {
 	if c.IsZero() {
 		p.raw("null")
@@ -161,6 +174,10 @@ func (p *page) content(c trace.Content) {
 		return
 	}
 	kept, err := p.h.Runs.Open(p.ctx, c)
+	if errors.Is(err, slipway.ErrNoRow) {
+		p.raw("null")
+		return
+	}
 	if err != nil {
 		p.err = err
 		return

@@ -175,8 +175,13 @@ func single(text json.RawMessage) (string, error) {
 // is written. Clients go on by its cursor.
 const maxHeavy = 100
 
+// maxEmpty is how many parts of a query are looked through for the first run of a
+// page. A part is what the store looks at in one go.
+const maxEmpty = 10
+
 // find returns runs that somebody may see. An SDK takes an empty page for the
-// last one, so that there is none before the end.
+// last one, so that there is none before the end: what takes too long to look
+// through is an error that says where to go on.
 func (h *Handler) find(ctx context.Context, who slipway.Principal, q trace.Query) (trace.Page, error) {
 	if q.Select&trace.Heavy != 0 {
 		q.Limit = min(q.Limit, maxHeavy)
@@ -191,7 +196,7 @@ func (h *Handler) find(ctx context.Context, who slipway.Principal, q trace.Query
 			return trace.Page{}, err
 		}
 	}
-	for {
+	for part := 1; ; part++ {
 		found, err := h.Runs.Query(ctx, q)
 		if err != nil {
 			return found, err
@@ -209,6 +214,9 @@ func (h *Handler) find(ctx context.Context, who slipway.Principal, q trace.Query
 		found.Runs, q.After = kept, found.Next
 		if len(kept) > 0 || q.After.IsZero() {
 			return found, h.placeAll(ctx, who, found.Runs)
+		}
+		if part == maxEmpty {
+			return found, slipway.Errorf(slipway.CodeInvalid, "Nothing matches among the runs that were looked at, up to one that began at %sZ, and there are more. Go on with the cursor %q, or give start_time, or a condition by which runs are found sooner.", written(q.After.Start), q.After)
 		}
 	}
 }

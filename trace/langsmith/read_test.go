@@ -6,12 +6,16 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/trace/langsmith"
+	"github.com/slipwayhq/slipway/trace/store"
+	"github.com/slipwayhq/slipway/trace/store/sqlite"
 )
 
 // find returns all runs that a query finds.
@@ -89,6 +93,35 @@ func TestQueries(t *testing.T) {
 }
 
 // What is not understood is refused: it would find what was not asked for.
+// A search that takes too long does not end as if there were nothing: it says where
+// to go on.
+func TestASearchIsCutOff(t *testing.T) {
+	o := open(t, func(c *langsmith.Config) {
+		engine, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "traces"))
+		must(t, err)
+		c.Runs = store.New(engine, nil, store.Config{Now: c.Now, Looks: 2})
+		t.Cleanup(func() { must(t, c.Runs.Close()) })
+	})
+	var parts []part
+	for n := range 45 {
+		id := fmt.Sprintf("%08d-0000-4000-8000-000000000000", n+1)
+		parts = append(parts, part{"post." + id, "", run(fmt.Sprintf(`{"id": %q, "trace_id": null, "dotted_order": null, "start_time": "2026-03-01T12:00:%02d", "tags": ["n%d"]}`, id, n, n))})
+	}
+	o.send("w", parts...).expect(t, http.StatusAccepted, "")
+	project := o.read("w", "00000001-0000-4000-8000-000000000000").Project
+	ask := func(cursor string) answered {
+		return o.ask("w", "POST", "/runs/query", `{"session": ["`+project+`"], "filter": "has(tags, \"n0\")", "cursor": "`+cursor+`"}`)
+	}
+	got := ask("")
+	for _, began := range []string{"12:00:25", "12:00:05"} {
+		got.expect(t, http.StatusBadRequest, "up to one that began at 2026-03-01T"+began+".000000Z, and there are more")
+		_, rest, _ := strings.Cut(got.body, `the cursor \"`)
+		cursor, _, _ := strings.Cut(rest, `\"`)
+		got = ask(cursor)
+	}
+	got.expect(t, http.StatusOK, `"tags":["n0"]`)
+}
+
 func TestBadQueries(t *testing.T) {
 	o := open(t)
 	p := o.tell("w")
@@ -228,6 +261,21 @@ func TestAttachmentAddresses(t *testing.T) {
 	}
 	o.now = o.now.Add(61 * 60e9)
 	get(address).expect(t, http.StatusForbidden, "expired")
+}
+
+// A value whose day is dropped while its run is answered is none, and cuts nothing.
+func TestAValueGoesMeanwhile(t *testing.T) {
+	o := open(t)
+	o.send("w", part{"post." + rootID, "", run("")}, part{"post." + rootID + ".inputs", "", `{"a": "` + strings.Repeat("x", 2<<20) + `"}`},
+		part{"attachment." + rootID + ".file", "text/plain", strings.Repeat("x", 2<<20)}).expect(t, http.StatusAccepted, "")
+	file := o.read("w", rootID).Files["attachment.file"].URL
+	must(t, os.RemoveAll(filepath.Join(o.folder, "traces"))) // as dropping begins
+	if r := o.read("w", rootID); r.Name != "talk" || string(r.Inputs) != "null" {
+		t.Errorf("%+v", r)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), "GET", file, nil)
+	must(t, err)
+	o.do(r).expect(t, http.StatusNotFound, "was removed")
 }
 
 func TestSessions(t *testing.T) {

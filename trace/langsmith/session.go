@@ -30,6 +30,9 @@ type session struct {
 	LatencyP99       *float64 `json:"latency_p99"` // seconds
 	ErrorRate        *float64 `json:"error_rate"`
 	LastRunStartTime *string  `json:"last_run_start_time"`
+	TotalTokens      *int64   `json:"total_tokens"`
+	PromptTokens     *int64   `json:"prompt_tokens"`
+	CompletionTokens *int64   `json:"completion_tokens"`
 }
 
 const (
@@ -245,6 +248,7 @@ func writtenOrNull(at time.Time) *string {
 
 func (s *session) count(known trace.Stats) {
 	s.RunCount, s.RootCount, s.LastRunStartTime = &known.Runs, &known.Roots, writtenOrNull(known.Last)
+	s.TotalTokens, s.PromptTokens, s.CompletionTokens = new(known.Usage.Total()), &known.Usage.Prompt, &known.Usage.Completion
 	if rate, ok := known.ErrorRate(); ok {
 		s.ErrorRate = &rate
 	}

@@ -19,20 +19,16 @@ type checked struct {
 
 func (c *checked) Read(p []byte) (int, error) {
 	n, err := c.from.Read(p)
-	for rest := p[:n]; len(rest) > 0; rest = rest[1:] {
-		if c.scan.at == inString {
-			if rest = rest[plainBytes(rest):]; len(rest) == 0 {
-				break
-			}
-		}
-		if !c.scan.step(rest[0]) {
-			return 0, errNoJSON
-		}
-	}
-	if err == io.EOF && !c.scan.ended() {
+	if !c.scan.take(p[:n]) || err == io.EOF && !c.scan.ended() {
 		return 0, errNoJSON
 	}
 	return n, err
+}
+
+// isJSON is json.Valid, which takes three times as long for what is mostly text.
+func isJSON(text []byte) bool {
+	var s scanner
+	return s.take(text) && s.ended()
 }
 
 // plainBytes is how many bytes of a string stand for themselves. Nearly all of
@@ -96,6 +92,21 @@ func (s *scanner) ended() bool {
 		return len(s.open) == 0
 	}
 	return false
+}
+
+// take goes on with some text, and says whether it may be there.
+func (s *scanner) take(text []byte) bool {
+	for ; len(text) > 0; text = text[1:] {
+		if s.at == inString {
+			if text = text[plainBytes(text):]; len(text) == 0 {
+				break
+			}
+		}
+		if !s.step(text[0]) {
+			return false
+		}
+	}
+	return true
 }
 
 // step takes a byte, and says whether it may be there.

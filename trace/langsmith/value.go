@@ -3,7 +3,6 @@ package langsmith
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 
@@ -77,7 +76,7 @@ func inline(text []byte) (trace.Content, error) {
 	if string(text) == "null" {
 		return trace.Content{}, nil
 	}
-	if !json.Valid(text) {
+	if !isJSON(text) {
 		return trace.Content{}, errNoJSON
 	}
 	return trace.Inline(text), nil

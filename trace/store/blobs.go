@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path"
 	"strings"
 	"time"
@@ -97,13 +98,17 @@ func (s *Store) deleteBlob(ctx context.Context, name string) error {
 	return s.blobs.DeleteAll(ctx, path.Dir(name))
 }
 
-// Open reads a value, wherever it lies.
+// Open reads a value, wherever it lies. The error is slipway.ErrNoRow if it was
+// removed since its run was read.
 func (s *Store) Open(ctx context.Context, c trace.Content) (io.ReadCloser, error) {
 	if c.Blob == "" {
 		return io.NopCloser(bytes.NewReader(c.Inline)), nil
 	}
 	folder, digest := path.Split(c.Blob)
 	packed, err := s.blobs.Open(ctx, folder, digest)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = slipway.ErrNoRow
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open value: %w", err)
 	}

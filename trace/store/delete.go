@@ -3,20 +3,30 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"time"
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/trace"
 )
 
-// deleteBatch is how many runs a call of DeleteProject removes: while it does,
-// nothing is written.
-const deleteBatch = 1000
+const (
+	// deleteBatch is how many runs a call of DeleteProject removes: while it does,
+	// nothing is written.
+	deleteBatch = 1000
+	// goneFor is how long runs of a deleted project are refused: longer than any is
+	// on its way here whose sender has still found the project.
+	goneFor = 10 * time.Minute
+)
 
 // DeleteProject removes some of a project's runs, with what belongs to them, and
 // says how many are left. It is called until none are; a call that dies in the
-// middle is taken up by the next. Runs that are written meanwhile are new ones.
+// middle is taken up by the next. What arrives for the project from the first call
+// on is refused, so that nothing is left when none are.
 func (s *Store) DeleteProject(ctx context.Context, id slipway.ProjectID) (left int, err error) {
 	err = s.alone(ctx, func(ctx context.Context) error {
+		s.condemn(id)
 		left, err = s.deleteSome(ctx, id)
 		return err
 	})
@@ -24,6 +34,23 @@ func (s *Store) DeleteProject(ctx context.Context, id slipway.ProjectID) (left i
 		return 0, fmt.Errorf("delete runs of project %s: %w", id, err)
 	}
 	return left, nil
+}
+
+// condemn is the writer's, as is what it changes.
+func (s *Store) condemn(id slipway.ProjectID) {
+	now := s.config.Now()
+	maps.DeleteFunc(s.gone, func(_ slipway.ProjectID, at time.Time) bool { return now.Sub(at) > goneFor })
+	s.gone[id] = now
+}
+
+// refuseGone leaves out what is for a deleted project, and tells its sender.
+func (s *Store) refuseGone(ops []*op) []*op {
+	return slices.DeleteFunc(ops, func(o *op) bool {
+		if at, gone := s.gone[o.Run.Project]; gone && s.config.Now().Sub(at) <= goneFor {
+			o.err = slipway.Errorf(slipway.CodeInvalid, "Project ID %s was deleted.", o.Run.Project)
+		}
+		return o.err != nil
+	})
 }
 
 func (s *Store) deleteSome(ctx context.Context, id slipway.ProjectID) (left int, err error) {
@@ -123,11 +150,16 @@ func (t *tx) delete(owner int64, groups []*group) error {
 	if err != nil {
 		return err
 	}
+	held = slices.DeleteFunc(held, func(r *row) bool { return r == nil })
+	if err := t.usage(held); err != nil {
+		return err
+	}
 	var args [][]any
 	for _, r := range held {
-		if r != nil {
-			t.count(r, nil)
-			args = append(args, []any{int64(t.day), r.ID[:], r.workspace})
+		t.count(r, nil)
+		args = append(args, []any{int64(t.day), r.ID[:], r.workspace})
+		if (r.Usage != trace.Usage{}) {
+			t.tokens.remove = append(t.tokens.remove, []any{int64(t.day), r.Run.Trace[:], r.ID[:], r.workspace})
 		}
 	}
 	for _, name := range [...]string{"delete_blobs", "delete_attachments", "delete"} {

@@ -97,7 +97,7 @@ func packOrder(r *trace.Run) []byte {
 		return nil
 	}
 	steps, err := r.Order.Steps()
-	if err != nil || orderOf(steps) != r.Order {
+	if err != nil || !r.Order.Plain() {
 		return append([]byte{asText}, r.Order...)
 	}
 	b := append(make([]byte, 0, 1+len(steps)*stepSize), asSteps)

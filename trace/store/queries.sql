@@ -71,11 +71,23 @@ SELECT name, size FROM blobs WHERE day = $1;
 -- name: blobs_of
 SELECT name FROM blobs WHERE day = $1 AND run = $2 AND workspace = $3;
 
+-- name: tell_tokens
+INSERT INTO tokens (day, trace, run, workspace, prompt, completion) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (day, trace, run, workspace) DO UPDATE SET prompt = excluded.prompt, completion = excluded.completion;
+
+-- name: tokens
+SELECT prompt, completion FROM tokens WHERE day = $1 AND trace = $2 AND run = $3 AND workspace = $4;
+
+-- name: tokens_of_trace
+SELECT CAST(coalesce(sum(prompt), 0) AS bigint), CAST(coalesce(sum(completion), 0) AS bigint) FROM tokens WHERE day = $1 AND trace = $2 AND workspace = $3;
+
 -- name: add_totals
-INSERT INTO totals (day, project, runs, stubs, ahead, roots, pending, errors, bytes, first, last) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+INSERT INTO totals (day, project, runs, stubs, ahead, roots, pending, errors, bytes, first, last, prompt, completion)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 ON CONFLICT (day, project) DO UPDATE SET
     runs = totals.runs + excluded.runs, stubs = totals.stubs + excluded.stubs, ahead = totals.ahead + excluded.ahead, roots = totals.roots + excluded.roots,
     pending = totals.pending + excluded.pending, errors = totals.errors + excluded.errors, bytes = totals.bytes + excluded.bytes,
+    prompt = totals.prompt + excluded.prompt, completion = totals.completion + excluded.completion,
     first = CASE WHEN excluded.first < totals.first THEN excluded.first ELSE totals.first END,
     last = CASE WHEN excluded.last > totals.last THEN excluded.last ELSE totals.last END;
 
@@ -84,7 +96,7 @@ INSERT INTO latencies (day, project, bucket, n) VALUES ($1, $2, $3, $4)
 ON CONFLICT (day, project, bucket) DO UPDATE SET n = latencies.n + excluded.n;
 
 -- name: totals
-SELECT runs, stubs, ahead, roots, pending, errors, bytes, first, last FROM totals WHERE day = $1 AND project = $2;
+SELECT runs, stubs, ahead, roots, pending, errors, bytes, first, last, prompt, completion FROM totals WHERE day = $1 AND project = $2;
 
 -- name: latencies
 SELECT bucket, n FROM latencies WHERE day = $1 AND project = $2;
@@ -100,6 +112,9 @@ DELETE FROM attachments WHERE day = $1 AND run = $2 AND workspace = $3;
 
 -- name: delete_blobs
 DELETE FROM blobs WHERE day = $1 AND run = $2 AND workspace = $3;
+
+-- name: delete_tokens
+DELETE FROM tokens WHERE day = $1 AND trace = $2 AND run = $3 AND workspace = $4;
 
 -- name: delete_totals
 DELETE FROM totals WHERE day = $1 AND project = $2;

@@ -83,6 +83,11 @@ func (t *tx) runs(query string, args [][]any, some trace.Fields) ([]trace.Run, e
 	if err != nil {
 		return nil, err
 	}
+	if some.Has(trace.FieldUsage) {
+		if err := t.shownUsage(rows); err != nil {
+			return nil, err
+		}
+	}
 	runs := make([]trace.Run, len(rows))
 	for i, r := range rows {
 		if err := t.complete(r); err != nil {
@@ -197,6 +202,7 @@ func (t *tx) addStats(all map[slipway.ProjectID]trace.Stats, p slipway.ProjectID
 	if last := moment(o.last); o.runs > 0 && last.After(st.Last) {
 		st.Last = last
 	}
+	st.Usage.Prompt, st.Usage.Completion = st.Usage.Prompt+o.usage.Prompt, st.Usage.Completion+o.usage.Completion
 	all[p] = st
 	return t.Query(queries["latencies"], [][]any{{int64(t.day), n}}, func(_ int, scan func(...any) error) error {
 		var bucket, count int
@@ -209,7 +215,7 @@ func (t *tx) addStats(all map[slipway.ProjectID]trace.Stats, p slipway.ProjectID
 func (t *tx) totalsOf(project int64) (o total, ok bool, err error) {
 	err = t.Query(queries["totals"], [][]any{{int64(t.day), project}}, func(_ int, scan func(...any) error) error {
 		ok = true
-		return scan(&o.runs, &o.stubs, &o.ahead, &o.roots, &o.pending, &o.errors, &o.bytes, &o.first, &o.last)
+		return scan(&o.runs, &o.stubs, &o.ahead, &o.roots, &o.pending, &o.errors, &o.bytes, &o.first, &o.last, &o.usage.Prompt, &o.usage.Completion)
 	})
 	return o, ok, err
 }

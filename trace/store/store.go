@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/slipwayhq/slipway"
 )
 
 var (
@@ -32,6 +34,7 @@ type Store struct {
 	blobs  Blobs
 	config Config
 	writer *writer
+	gone   map[slipway.ProjectID]time.Time // the writer's: when the removal of a project was last at work
 
 	mu      sync.Mutex
 	owners  map[Date]owners
@@ -48,7 +51,7 @@ func New(engine Engine, blobs Blobs, config Config) *Store {
 	}
 	config.Looks = cmp.Or(config.Looks, 100_000)
 	config.Logger = cmp.Or(config.Logger, slog.New(slog.DiscardHandler))
-	s := &Store{engine: engine, blobs: blobs, config: config, writer: newWriter(), owners: map[Date]owners{}}
+	s := &Store{engine: engine, blobs: blobs, config: config, writer: newWriter(), owners: map[Date]owners{}, gone: map[slipway.ProjectID]time.Time{}}
 	s.close = sync.OnceValue(s.shut)
 	go s.writer.run(s.write)
 	return s

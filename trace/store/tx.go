@@ -23,6 +23,7 @@ type tx struct {
 	owners owners
 	read   bool // the owners, by this transaction
 	totals map[int64]*total
+	tokens tokens
 }
 
 // update runs fn in a transaction. What it has learned of owners is remembered
@@ -34,7 +35,10 @@ func (s *Store) update(ctx context.Context, d Date, fn func(*tx) error) error {
 		if err := fn(t); err != nil {
 			return err
 		}
-		return t.addTotals()
+		if err := t.addTotals(); err != nil {
+			return err
+		}
+		return t.writeTokens()
 	})
 	if err == nil {
 		s.remember(d, t.owners)
@@ -195,6 +199,7 @@ func (t *tx) insert(groups []*group) (known []*group, err error) {
 		}
 		fresh = append(fresh, g)
 		t.count(nil, rows[i])
+		t.tokens.note(t.day, nil, rows[i])
 	}
 	return known, t.addFiles(fresh)
 }
@@ -209,6 +214,9 @@ func (t *tx) change(groups []*group) (elsewhere []*group, err error) {
 	}
 	held, err := t.held(groups)
 	if err != nil {
+		return nil, err
+	}
+	if err := t.readUsage(held, groups); err != nil {
 		return nil, err
 	}
 	var updates, amendments [][]any
@@ -229,6 +237,7 @@ func (t *tx) change(groups []*group) (elsewhere []*group, err error) {
 		}
 		changed = append(changed, g)
 		t.count(held[i], r)
+		t.tokens.note(t.day, held[i], r)
 	}
 	if _, err := t.Exec(queries["update"], updates); err != nil {
 		return nil, err
@@ -246,6 +255,9 @@ func (t *tx) applied(before row, g *group) *row {
 		if o.err = r.Apply(o.Op); o.err == nil && len(o.attachments) > 0 {
 			r.attached = true
 		}
+	}
+	if r.Posted && !r.UsesModel() {
+		r.Usage = trace.Usage{}
 	}
 	r.workspace, r.project = t.owners.numbers[string(r.Workspace)], t.owners.numbers[string(r.Project)]
 	r.weigh(before)
@@ -298,6 +310,7 @@ func (t *tx) addFiles(groups []*group) error {
 // total is by how much what is known of a project changes.
 type total struct {
 	runs, stubs, ahead, roots, pending, errors, bytes int64
+	usage                                             trace.Usage
 	first, last                                       int64
 	latency                                           map[int]int64
 }
@@ -331,6 +344,7 @@ func (o *total) add(d Date, r *row, sign int64) {
 		o.stubs += sign
 		return
 	}
+	o.usage.Prompt, o.usage.Completion = o.usage.Prompt+sign*r.Usage.Prompt, o.usage.Completion+sign*r.Usage.Completion
 	if o.runs += sign; sign > 0 {
 		o.first, o.last = min(o.first, micros(r.Start)), max(o.last, micros(r.Start))
 	}
@@ -354,7 +368,7 @@ func (t *tx) addTotals() error {
 	var args, latencies [][]any
 	for _, project := range slices.Sorted(maps.Keys(t.totals)) {
 		o := t.totals[project]
-		args = append(args, []any{int64(t.day), project, o.runs, o.stubs, o.ahead, o.roots, o.pending, o.errors, o.bytes, o.first, o.last})
+		args = append(args, []any{int64(t.day), project, o.runs, o.stubs, o.ahead, o.roots, o.pending, o.errors, o.bytes, o.first, o.last, o.usage.Prompt, o.usage.Completion})
 		for bucket, n := range o.latency {
 			if n != 0 {
 				latencies = append(latencies, []any{int64(t.day), project, bucket, n})

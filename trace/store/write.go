@@ -207,7 +207,7 @@ func (s *Store) write(ctx context.Context, ops []*op) error {
 	}
 	today := DateOf(s.config.Now())
 	homes := map[Date][]*group{}
-	for _, g := range groupOps(ops) {
+	for _, g := range groupOps(s.refuseGone(ops)) {
 		g.settle(today, s.oldest(today), days)
 		homes[g.home] = append(homes[g.home], g)
 	}

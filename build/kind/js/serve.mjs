@@ -4,7 +4,7 @@
 //
 // What it is told, by environment alone, is listed in serve/settings.mjs.
 //
-//   loading ──load()──▶ loaded ──release──▶ starting ──start()──▶ serving ──SIGTERM──▶ draining ──▶ exit 0
+//   loading ──load()──▶ loaded ──release──▶ starting ──start()──▶ serving ──SIGTERM──▶ draining ──▶ yielded ──▶ exit 0
 //      └──────── any failure, explained as serve/failure.mjs says ──▶ exit 1
 //
 // It waits for its release only if it is to stand by (serve/control.mjs); SIGTERM meanwhile: exit 0.
@@ -12,7 +12,8 @@
 // Promises:
 //   - load() opens no state and no port, so a loaded process may wait beside one that serves;
 //   - /ok answers only after the state is open, checked and swept of runs that a hard kill left behind;
-//   - exit 0 only when all state is on disk; nothing that was answered is missing from it;
+//   - yielded, and exit 0, only when all state is on disk; nothing that was answered is missing from it;
+//   - once it has yielded it answers nobody and writes nothing: another may have the state while it sends traces;
 //   - the app's folder is never written to by the launcher or the server.
 // May die at any instruction: the state folder then holds what was there at most a few seconds
 // before (serve/state.mjs), and the next start frees its lock (serve/lock.mjs).
@@ -21,7 +22,7 @@ import { Answers } from "./serve/answers.mjs";
 import { loadApp } from "./serve/app.mjs";
 import { Control } from "./serve/control.mjs";
 import { openDoor } from "./serve/door.mjs";
-import { drain } from "./serve/drain.mjs";
+import { drain, letGo, sendTraces } from "./serve/drain.mjs";
 import { explain, step } from "./serve/failure.mjs";
 import { claimPort } from "./serve/listen.mjs";
 import { takeLock } from "./serve/lock.mjs";
@@ -32,7 +33,7 @@ import { readSettings } from "./serve/settings.mjs";
 import { StateFolder } from "./serve/state.mjs";
 
 /** What the process is doing; it decides what an exit or a signal means. */
-const life = { phase: "loading", signal: undefined, state: undefined, stop: undefined, records: undefined };
+const life = { phase: "loading", signal: undefined, state: undefined, stop: undefined, records: undefined, control: undefined };
 
 async function load() {
   const settings = await step("settings", () => readSettings(process.env));
@@ -50,6 +51,7 @@ async function standBy({ control: path, standsBy, workers }) {
     runs: () => ({ ...countRuns(life.records, new Date()), workers }),
   });
   if (!standsBy) life.phase = "starting";
+  life.control = control;
   await step("control", () => control.listen(path));
   if (!standsBy) return;
   info("standing by", { pid: process.pid });
@@ -75,7 +77,16 @@ async function start({ settings, server, app }) {
   const answers = new Answers().watch();
   await step("listen", () => server.listen(settings, app, ops));
   if (settings.socket) await step("listen", () => openDoor(settings));
-  life.stop = () => drain({ server, ops, records, state, answers, limit: settings.drainMs });
+  life.stop = async () => {
+    const left = await drain({ ops, records, state, answers, limit: settings.drainMs });
+    if (await letGo({ state, answers, release })) yielded();
+    await sendTraces(server, left);
+  };
+}
+
+function yielded() {
+  life.phase = "yielded";
+  life.control?.yielded();
 }
 
 async function sweep(records, state) {
@@ -106,7 +117,6 @@ async function main() {
 async function stop() {
   life.phase = "draining";
   await life.stop();
-  life.phase = "drained";
   process.exit(0);
 }
 
@@ -119,7 +129,7 @@ function onSignal(signal) {
 }
 
 function onException(failure) {
-  if (life.phase === "serving" || life.phase === "draining") {
+  if (["serving", "draining", "yielded"].includes(life.phase)) {
     error("uncaught exception", { error: failure?.stack ?? String(failure) });
   } else {
     explain(failure);

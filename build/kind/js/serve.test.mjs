@@ -7,7 +7,7 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { chmodSync, closeSync, cpSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, watch, writeFileSync } from "node:fs";
 import { createServer as createHTTPServer, request } from "node:http";
 import { connect, createServer } from "node:net";
@@ -537,6 +537,98 @@ test("whatever a server answered before it stopped is there after it", async () 
   await refused;
   const { threads } = records(stateDir);
   assert.deepEqual(answered.filter((id) => !threads[id]), []);
+});
+
+/** Takes traces, and answers those that come with runs only when it is told to. */
+async function slowIntake() {
+  const bodies = [];
+  let open;
+  const opened = new Promise((resolve) => (open = resolve));
+  const server = createHTTPServer(async (asked, answer) => {
+    const body = Buffer.concat(await asked.toArray()).toString();
+    if (asked.method === "POST") {
+      bodies.push(body);
+      intake.emit("runs");
+      await opened;
+    }
+    answer.writeHead(asked.method === "POST" ? 202 : 404).end("{}");
+  }).listen(0, "127.0.0.1");
+  const intake = new EventEmitter();
+  await once(server, "listening");
+  after(() => server.close());
+  const env = { LANGSMITH_TRACING: "true", LANGSMITH_API_KEY: "key", LANGSMITH_ENDPOINT: `http://127.0.0.1:${server.address().port}`, LANGSMITH_DISABLE_RUN_COMPRESSION: "true" };
+  return Object.assign(intake, { env, bodies, open });
+}
+
+test("state is free for another launcher while the traces of the last run are sent", async () => {
+  const stateDir = folder("state");
+  const intake = await slowIntake();
+  const told = controlled({ stateDir, ...intake.env });
+  const first = await serve(told);
+  const { launcher: second, control } = await standBy({ stateDir });
+  const idle = connect(Number(new URL(first.url).port), "127.0.0.1");
+  await once(idle, "connect");
+  idle.write("GET /ok HTTP/1.1\r\nHost: here\r\n"); // a request that never comes to its end
+  const cut = once(idle.resume().on("error", () => {}), "close");
+  const { body: thread } = await first.call("POST", "/threads", {});
+  assert.equal(lastOf(await first.call("POST", `/threads/${thread.thread_id}/runs/wait`, { assistant_id: "memory", ...says("the last word") })), "you said: the last word");
+  const sent = once(intake, "runs");
+  const yielded = ask(told.SLIPWAY_CONTROL, { do: "yielded" });
+  first.child.kill("SIGTERM");
+  assert.deepEqual(await yielded, { state: "yielded" });
+  await Promise.all([cut, sent]);
+  await assert.rejects(first.call("GET", "/ok"));
+  assert.deepEqual(await ask(told.SLIPWAY_CONTROL, { do: "state" }), { state: "yielded" });
+  assert.deepEqual(readdirSync(join(stateDir, "launcher.lock")), []);
+  assert.ok(records(stateDir).threads[thread.thread_id]);
+
+  assert.equal(first.child.exitCode, null);
+  await control({ do: "release" });
+  await second.says("slipway: serving");
+  assert.equal(lastOf(await second.call("POST", `/threads/${thread.thread_id}/runs/wait`, { assistant_id: "memory", ...says("and another") })), "you said: the last word | and another");
+  intake.open();
+  assert.equal(await first.ended, 0, first.errors);
+  assert.match(intake.bodies.join(), /the last word/);
+  assert.equal(await second.terminate(), 0);
+});
+
+test("traces that nobody takes keep a stop for a while, and no longer", async () => {
+  const intake = await slowIntake();
+  const launcher = await serve(intake.env);
+  await launcher.call("POST", "/runs/wait", { assistant_id: "echo", ...says("never taken") });
+  assert.equal(await launcher.terminate(), 0, launcher.errors);
+  assert.ok(intake.bodies.length > 0);
+  intake.open();
+});
+
+test("state that is closed is not written again", async () => {
+  const { StateFolder } = await import(pathToFileURL(join(serverDir, "serve/state.mjs")).href);
+  const stateDir = folder("state");
+  const state = new StateFolder(stateDir, { serialize: JSON.stringify, deserialize: JSON.parse });
+  await state.open();
+  class Persistence {
+    name = "table.json";
+    defaultSchema = () => ({});
+  }
+  state.adopt(Persistence);
+  const table = await new Persistence().initialize();
+  const lastOnDisk = () => JSON.parse(readFileSync(join(stateDir, ".langgraph_api", "table.json"), "utf8")).last;
+  const change = (last) => {
+    table.data.last = last;
+    table.schedulePersist();
+  };
+  table.data.bulk = "x".repeat(1 << 22);
+  change("first");
+  const writing = table.persist();
+  await turnOfEvents(); // it is under way when it is closed
+  change("second");
+  assert.equal(await state.close(), true);
+  await writing;
+  assert.equal(lastOnDisk(), "second");
+  change("too late");
+  await table.persist();
+  assert.equal(state.flushSync(), true);
+  assert.equal(lastOnDisk(), "second");
 });
 
 test("a stop cancels what is still busy at the limit and records it", async () => {

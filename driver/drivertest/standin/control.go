@@ -20,9 +20,12 @@ type control struct {
 	state    string
 	running  int
 	released chan struct{}
+	yielded  chan struct{}
 }
 
-func newControl() *control { return &control{state: "loading", released: make(chan struct{})} }
+func newControl() *control {
+	return &control{state: "loading", released: make(chan struct{}), yielded: make(chan struct{})}
+}
 
 // run listens where the variables say, and waits until it is released where
 // they ask for that.
@@ -60,6 +63,9 @@ func (c *control) serve(l net.Listener) {
 			line, _ := bufio.NewReader(conn).ReadBytes('\n')
 			var asked struct{ Do string }
 			_ = json.Unmarshal(line, &asked)
+			if asked.Do == "yielded" {
+				<-c.yielded
+			}
 			_ = json.NewEncoder(conn).Encode(c.answer(asked.Do))
 		}()
 	}
@@ -75,7 +81,7 @@ func (c *control) answer(do string) map[string]any {
 			close(c.released)
 		}
 		return map[string]any{"state": c.state}
-	case "state":
+	case "state", "yielded":
 		return map[string]any{"state": c.state}
 	case "runs":
 		return map[string]any{"pending": 0, "running": c.running, "oldest_ms": 0, "workers": 3}
@@ -87,6 +93,11 @@ func (c *control) become(state string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.state = state
+}
+
+func (c *control) yield() {
+	c.become("yielded")
+	close(c.yielded)
 }
 
 func (c *control) runs(more int) {

@@ -53,6 +53,7 @@ type options struct {
 	listenAfter time.Duration
 	mute        bool
 	deaf        bool
+	linger      bool
 	child       bool
 	port        string
 	spare       int
@@ -66,6 +67,7 @@ func main() {
 	flag.DurationVar(&o.listenAfter, "listen-after", 0, "wait this long before listening")
 	flag.BoolVar(&o.mute, "mute", false, "never listen")
 	flag.BoolVar(&o.deaf, "deaf", os.Getenv("STANDIN_DEAF") != "", "go on after SIGTERM")
+	flag.BoolVar(&o.linger, "linger", false, "once drained, say that it has yielded, and go on")
 	flag.StringVar(&o.port, "port", os.Getenv("PORT"), "listen on this port")
 	flag.IntVar(&o.spare, "spare-threads", 0, "have so many threads ready, so that a bound on them stops children only")
 	flag.BoolVar(&o.child, "child", false, "be a forked child: only exist, and be deaf")
@@ -104,7 +106,7 @@ func run(o options) int {
 		case <-terms:
 			fmt.Println("SIGTERM")
 			if !o.deaf {
-				return a.drain(server)
+				return a.drain(server, o.linger)
 			}
 		}
 	}
@@ -165,12 +167,16 @@ type agent struct {
 	control  *control
 }
 
-func (a *agent) drain(server *http.Server) int {
+func (a *agent) drain(server *http.Server, linger bool) int {
 	a.once.Do(func() { close(a.stopping) })
 	if err := server.Shutdown(context.Background()); err != nil {
 		return 1
 	}
 	fmt.Println("drained")
+	if linger {
+		a.control.yield()
+		select {}
+	}
 	return 0
 }
 

@@ -3,20 +3,16 @@ package postgres
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"embed"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/slipwayhq/slipway/internal/backoff"
+	"github.com/slipwayhq/slipway/internal/pgerror"
 	"github.com/slipwayhq/slipway/trace/store"
 )
 
@@ -31,7 +27,7 @@ const (
 )
 
 // tables are those that have partitions.
-var tables = [...]string{"runs", "attachments", "blobs", "totals", "latencies"}
+var tables = [...]string{"runs", "attachments", "blobs", "totals", "latencies", "tokens"}
 
 const (
 	// tries bounds how often a transaction is run that others undo.
@@ -114,7 +110,7 @@ func (e *Engine) transact(ctx context.Context, begin string, fn func(context.Con
 func (e *Engine) try(ctx context.Context, begin string, fn func(context.Context, *pgx.Conn) error) (again bool, err error) {
 	conn, err := e.pool.Conn(ctx)
 	if err != nil {
-		return lost(err), fmt.Errorf("connect: %w", err)
+		return pgerror.Passing(err), fmt.Errorf("connect: %w", err)
 	}
 	defer conn.Close()
 	ctx, cancel := context.WithTimeout(ctx, tryWithin)
@@ -130,11 +126,11 @@ func (e *Engine) try(ctx context.Context, begin string, fn func(context.Context,
 			err = fn(ctx, raw)
 		}
 		if err != nil {
-			again = undone(err) || lost(err)
+			again = pgerror.Passing(err)
 			return errors.Join(err, rollback(ctx, raw))
 		}
 		if _, err := raw.Exec(ctx, "COMMIT"); err != nil {
-			again = undone(err)
+			again = pgerror.Undone(err)
 			return errors.Join(fmt.Errorf("commit: %w", err), rollback(ctx, raw))
 		}
 		return nil
@@ -151,27 +147,6 @@ func rollback(ctx context.Context, c *pgx.Conn) error {
 		return c.Close(ctx)
 	}
 	return nil
-}
-
-// undone says whether PostgreSQL has undone a transaction for another's sake
-// (serialization_failure, deadlock_detected).
-func undone(err error) bool { return hasCode(err, "40001", "40P01") }
-
-// lost says whether the connection is gone, or the database is not up yet.
-func lost(err error) bool {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return false
-	}
-	if _, answered := errors.AsType[*pgconn.PgError](err); answered {
-		return hasCode(err, "57P01", "57P02", "57P03") // it shuts down, has crashed, starts
-	}
-	_, network := errors.AsType[net.Error](err)
-	return network || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
-}
-
-func hasCode(err error, codes ...string) bool {
-	e, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && slices.Contains(codes, e.Code)
 }
 
 // Update implements store.Engine.

@@ -162,6 +162,36 @@ func TestNewerSchema(t *testing.T) {
 	}
 }
 
+// Days of before a schema was extended are brought along.
+func TestOlderSchema(t *testing.T) {
+	pool := newPool(t)
+	e := open(t, pool)
+	w, p := slipway.NewID[slipway.WorkspaceID](start), slipway.NewID[slipway.ProjectID](start)
+	s := store.New(e, blobs(t), store.Config{Now: func() time.Time { return start }})
+	defer s.Close()
+	o := post(0, w, p)
+	o.Run.Type = "llm"
+	if _, err := s.Write(t.Context(), []trace.Op{o}); err != nil {
+		t.Fatal(err)
+	}
+	const back = `SET search_path TO slipway_traces; DROP TABLE tokens; ALTER TABLE totals DROP COLUMN prompt, DROP COLUMN completion;
+		DELETE FROM migrations WHERE n = 2; RESET search_path`
+	if _, err := pool.Exec(back); err != nil {
+		t.Fatal(err)
+	}
+	open(t, pool)
+	o.Kind, o.Run.Usage = trace.Patch, trace.Usage{Prompt: 1, Completion: 2}
+	if _, err := s.Write(t.Context(), []trace.Op{o}); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := s.Run(t.Context(), w, o.Run.ID, trace.FieldUsage); err != nil || r.Usage != o.Run.Usage {
+		t.Errorf("%+v, %v", r.Usage, err)
+	}
+	if _, err := s.DeleteProject(t.Context(), p); err != nil {
+		t.Error(err)
+	}
+}
+
 // The database is gone in the middle, and comes back.
 func TestConnectionLost(t *testing.T) {
 	pool := newPool(t)

@@ -120,11 +120,16 @@ func (e *Engine) leave(at *day) {
 	e.left.Broadcast()
 }
 
-// enter counts somebody into a day, and closes others.
+// enter counts somebody into a day, and closes others. Who would make one that is
+// being dropped waits, and makes it anew.
 func (e *Engine) enter(d store.Date, create bool) (*day, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	at := e.days[d]
+	for create && at != nil && at.gone {
+		e.left.Wait()
+		at = e.days[d]
+	}
 	if at == nil && !create || at != nil && at.gone {
 		return nil, nil
 	}
@@ -195,6 +200,7 @@ func (e *Engine) Drop(_ context.Context, d store.Date) error {
 		e.left.Wait()
 	}
 	delete(e.days, d)
+	defer e.left.Broadcast()
 	return errors.Join(at.close(), remove(at.path))
 }
 

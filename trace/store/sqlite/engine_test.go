@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/slipwayhq/slipway/internal/testsignal"
 	"github.com/slipwayhq/slipway/trace/store"
 	"github.com/slipwayhq/slipway/trace/store/sqlite"
 )
@@ -71,6 +73,27 @@ func TestNewerSchema(t *testing.T) {
 	}
 }
 
+// Days of before a schema was extended are brought along.
+func TestOlderSchema(t *testing.T) {
+	folder := t.TempDir()
+	e := open(t, folder)
+	must(t, e.Update(t.Context(), today, own("old")))
+	must(t, e.Close())
+	db, err := sql.Open("sqlite", filepath.Join(folder, today.String()+".db"))
+	must(t, err)
+	_, err = db.Exec("DROP TABLE tokens; ALTER TABLE totals DROP COLUMN prompt; ALTER TABLE totals DROP COLUMN completion; PRAGMA user_version = 1")
+	must(t, errors.Join(err, db.Close()))
+	e = open(t, folder)
+	defer e.Close()
+	must(t, e.Update(t.Context(), today, func(tx store.Tx) error {
+		_, err := tx.Exec("INSERT INTO tokens (day, trace, run, workspace, prompt, completion) SELECT $1, x'00', x'01', n, 1, 2 FROM owners", [][]any{{int64(today)}})
+		return err
+	}))
+	if names := owns(t, e, today); len(names) != 1 {
+		t.Errorf("owners are %v", names)
+	}
+}
+
 // A removal that was begun is ended at the next start, and what its log held does
 // not come back in a new file of that day.
 func TestRemovalThatDied(t *testing.T) {
@@ -93,6 +116,57 @@ func TestRemovalThatDied(t *testing.T) {
 	must(t, e.Update(t.Context(), today, own("new")))
 	if names := owns(t, e, today); len(names) != 1 {
 		t.Errorf("owners are %v", names)
+	}
+}
+
+// Who reads a day that is dropped meanwhile reads it to its end; nobody begins to.
+// What is written to it meanwhile is in a new one.
+func TestDropWhileRead(t *testing.T) {
+	folder := t.TempDir()
+	e := open(t, folder)
+	defer e.Close()
+	must(t, e.Update(t.Context(), today, own("old")))
+	reads, dropped, written, ended := make(chan struct{}), make(chan error, 1), make(chan error, 1), make(chan error, 1)
+	var names []string
+	go func() {
+		ended <- e.View(t.Context(), today, func(tx store.Tx) error {
+			return tx.Query("SELECT id FROM owners UNION ALL SELECT 'again' FROM owners", [][]any{{}}, func(_ int, scan func(...any) error) error {
+				reads <- struct{}{}
+				reads <- struct{}{}
+				var name string
+				err := scan(&name)
+				names = append(names, name)
+				return err
+			})
+		})
+	}()
+	testsignal.Receive(t, "the first row", reads)
+	go func() { dropped <- e.Drop(t.Context(), today) }()
+	testsignal.Until(t, "a drop that waits", func() bool {
+		known, err := e.Days(t.Context())
+		return err == nil && len(known) == 0
+	})
+	if begun := owns(t, e, today); begun != nil {
+		t.Errorf("read %v of a day that is being dropped", begun)
+	}
+	go func() { written <- e.Update(t.Context(), today, own("new")) }()
+	for range 3 { // of its two rows
+		testsignal.Receive(t, "what is read", reads)
+	}
+	for what, c := range map[string]chan error{"reading": ended, "the drop": dropped, "writing": written} {
+		if err := testsignal.Receive(t, what, c); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if !slices.Equal(names, []string{"old", "again"}) {
+		t.Errorf("read %v", names)
+	}
+	if there := owns(t, e, today); !slices.Equal(there, []string{"new"}) {
+		t.Errorf("there is %v after the drop", there)
+	}
+	must(t, e.Drop(t.Context(), today))
+	if entries, err := os.ReadDir(folder); err != nil || len(entries) > 0 {
+		t.Errorf("there is %v, %v", entries, err)
 	}
 }
 

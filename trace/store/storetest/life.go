@@ -76,15 +76,24 @@ func testDeleteProject(t *testing.T, w *world) {
 	equal(t, "deleted again", []any{left, err}, []any{0, error(nil)})
 }
 
-// What is written after a deletion is there.
+// What arrives for a project that was deleted is refused, and leaves nothing.
 func testDeleteAgain(t *testing.T, w *world) {
-	o := w.post("again", 0)
+	o, other := w.post("again", 0), w.post("other", 0)
+	other.Run.Project = newID[slipway.ProjectID]()
+	w.write(o)
 	for range 2 {
-		w.write(o)
 		left, err := w.DeleteProject(t.Context(), w.project)
 		equal(t, "left", []any{left, err}, []any{0, error(nil)})
+		late := end(o, 1)
+		late.Run.Project, late.Run.Outputs = w.project, w.noise(1)
+		errs := w.tryWrite(o, late, other)
+		equal(t, "codes", []slipway.Code{slipway.CodeOf(errs[0]), slipway.CodeOf(errs[1])}, []slipway.Code{slipway.CodeInvalid, slipway.CodeInvalid})
 		w.absent(o.Run.ID)
+		equal(t, "blobs", w.blobs(), 0)
+		equal(t, "the other's", w.run(other.Run.ID).Name, "other")
 	}
+	w.pass(time.Hour) // nothing that found the project is on its way any more
+	w.write(w.post("later", 0))
 	left, err := w.DeleteProject(t.Context(), newID[slipway.ProjectID]())
 	equal(t, "a project that never was", []any{left, err}, []any{0, error(nil)})
 }

@@ -19,10 +19,12 @@ import (
 // wins is a question of order.
 func testAnyOrder(t *testing.T, w *world) {
 	rapid.Check(t, func(rt *rapid.T) {
+		w.project = newID[slipway.ProjectID]()
 		o := w.post("run", 0)
 		if rapid.Bool().Draw(rt, "child") {
 			o = w.below(w.post("parent", -1), "run", 0)
 		}
+		o.Run.Type = rapid.SampledFrom([]string{"chain", "llm"}).Draw(rt, "type")
 		o.Run = w.more(rt, o.Run, "post")
 		patches := w.patches(rt, o)
 		var want trace.State
@@ -63,7 +65,11 @@ func testAnyOrder(t *testing.T, w *world) {
 		if err != nil {
 			rt.Fatal(err)
 		}
+		if !want.UsesModel() {
+			want.Usage = trace.Usage{}
+		}
 		equal(rt, "run", got, want.Run)
+		equal(rt, "usage of the project", w.stats(rt).Usage, want.Usage)
 		w.now.Store(new(start))
 	})
 }
@@ -88,6 +94,9 @@ func (w *world) more(rt *rapid.T, r trace.Run, by string) trace.Run {
 	}
 	if maybe("events") {
 		r.Events = value([]string{by})
+	}
+	if maybe("usage") {
+		r.Usage = trace.Usage{Prompt: int64(len(by)), Completion: 100}
 	}
 	if maybe("attachment") {
 		r.Attachments = map[string]trace.Attachment{"shared": {Type: by, Content: trace.Inline([]byte(by))}, by: {Type: by, Content: trace.Inline([]byte(by))}}
@@ -115,6 +124,7 @@ func (w *world) patches(rt *rapid.T, of trace.Op) []trace.Op {
 		func(to *trace.Run) { to.Extra = whole.Run.Extra },
 		func(to *trace.Run) { to.Outputs = whole.Run.Outputs },
 		func(to *trace.Run) { to.Events = whole.Run.Events },
+		func(to *trace.Run) { to.Usage = whole.Run.Usage },
 		func(to *trace.Run) { to.Attachments = maps.Clone(whole.Run.Attachments) },
 	} {
 		for range rapid.IntRange(1, 2).Draw(rt, "told") {

@@ -26,6 +26,7 @@ func (w *world) full() trace.Op {
 	r.Inputs, r.Outputs = value(map[string]any{"long": strings.Repeat("word ", 1000)}), value(strings.Repeat("short ", 100))
 	r.Extra, r.Events = value(map[string]any{"metadata": map[string]any{"k": "v"}}), value([]any{map[string]any{"name": "start"}})
 	r.Serialized = value(map[string]any{"id": []string{"x"}})
+	r.Usage = trace.Usage{Prompt: 12, Completion: 34}
 	r.Attachments = map[string]trace.Attachment{"image": {Type: "image/png", Content: trace.Inline([]byte{0, 1, 2, 255})}}
 	return o
 }
@@ -37,6 +38,7 @@ func testRow(t *testing.T, w *world) {
 	equal(t, "run", w.run(o.Run.ID), o.Run)
 	light := o.Run
 	light.Inputs, light.Outputs, light.Extra, light.Events, light.Serialized, light.Attachments = trace.Content{}, trace.Content{}, trace.Content{}, trace.Content{}, trace.Content{}, nil
+	light.Usage = trace.Usage{}
 	r, err := w.Run(t.Context(), w.workspace, o.Run.ID, 0)
 	equal(t, "error", err, error(nil))
 	equal(t, "run without heavy fields", r, light)
@@ -55,6 +57,54 @@ func filled(t failer, v reflect.Value, path string) {
 	}
 	for i := range v.NumField() {
 		filled(t, v.Field(i), path+"."+v.Type().Field(i).Name)
+	}
+}
+
+// What models have used counts once: for their run, the root of the trace and the
+// project, and no more when the run is gone.
+func testUsage(t *testing.T, w *world) {
+	used := func(of trace.Op, prompt, completion int64) trace.Op {
+		return patch(of, func(r *trace.Run) { r.Usage = trace.Usage{Prompt: prompt, Completion: completion} })
+	}
+	root := w.post("root", 0)
+	first, second, tool := w.below(root, "first", 1), w.below(root, "second", 2), w.below(root, "tool", 3)
+	first.Run.Type, second.Run.Type, tool.Run.Type = "llm", "embedding", "tool"
+	w.write(used(second, 5, 0), root, first, tool)
+	w.write(used(first, 100, 20), used(root, 105, 20), used(tool, 1, 1), second)
+	w.write(used(first, 100, 21)) // told better
+	w.write(used(first, 100, 21)) // sent again
+	usage := func(of trace.Op) trace.Usage { return w.run(of.Run.ID).Usage }
+	equal(t, "usages", []trace.Usage{usage(root), usage(first), usage(second), usage(tool)}, []trace.Usage{{Prompt: 105, Completion: 21}, {Prompt: 100, Completion: 21}, {Prompt: 5}, {}})
+	equal(t, "of the project", w.stats(t).Usage, trace.Usage{Prompt: 105, Completion: 21})
+	kept := w.post("kept", 4)
+	kept.Run.Type, kept.Run.Project, kept.Run.Usage = "llm", newID[slipway.ProjectID](), trace.Usage{Prompt: 1, Completion: 2}
+	w.write(kept)
+	_, err := w.DeleteProject(t.Context(), w.project)
+	equal(t, "error", err, error(nil))
+	equal(t, "of the project that is gone", w.stats(t).Usage, trace.Usage{})
+	equal(t, "of the other", usage(kept), trace.Usage{Prompt: 1, Completion: 2})
+	lost := w.below(kept, "lost", 5) // which is told of before anybody knows where it is
+	lost.Run.Type, lost.Run.Project = "llm", kept.Run.Project
+	nowhere := used(lost, 10, 10)
+	nowhere.Run.Trace, nowhere.Run.Parent, nowhere.Run.Order = trace.ID{}, trace.ID{}, ""
+	w.write(nowhere)
+	w.write(patch(lost, func(r *trace.Run) { r.Error = "x" }))
+	w.write(lost)
+	equal(t, "of what was lost, and its root", []trace.Usage{usage(lost), usage(kept)}, []trace.Usage{{Prompt: 10, Completion: 10}, {Prompt: 11, Completion: 12}})
+	late := root
+	late.Run.Project = kept.Run.Project
+	w.write(late)
+	equal(t, "of the trace that is gone", usage(late), trace.Usage{})
+}
+
+// Orders are given back as they came, whoever wrote them.
+func testOrders(t *testing.T, w *world) {
+	upper, short := w.post("upper", 0), w.below(w.post("parent", 0), "short", 1)
+	upper.Run.Order = trace.Order(strings.ToUpper(string(upper.Run.Order)))
+	short.Run.Order = trace.Order(strings.ReplaceAll(string(short.Run.Order), "000000Z", "000Z"))
+	for _, o := range []trace.Op{upper, short} {
+		w.write(o)
+		equal(t, "order", w.run(o.Run.ID).Order, o.Run.Order)
 	}
 }
 
@@ -155,6 +205,7 @@ func testStubDeleted(t *testing.T, w *world) {
 	w.write(patch(o, func(r *trace.Run) { r.Project = w.project }))
 	left, err := w.DeleteProject(t.Context(), w.project)
 	equal(t, "left", []any{left, err}, []any{0, error(nil)})
+	w.pass(time.Hour)
 	w.write(o)
 	equal(t, "status", w.status(o.Run.ID), trace.Pending)
 }

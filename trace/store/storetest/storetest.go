@@ -27,6 +27,8 @@ type Place struct {
 func Run(t *testing.T, place func(*testing.T) Place) {
 	tests := map[string]func(*testing.T, *world){
 		"Row":            testRow,
+		"Orders":         testOrders,
+		"Usage":          testUsage,
 		"OpenAgain":      testOpenAgain,
 		"Duplicate":      testDuplicate,
 		"Refused":        testRefused,

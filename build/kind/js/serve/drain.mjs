@@ -1,10 +1,13 @@
 // The way to a good end:
 //
-//   take in what was sent ──▶ wait for busy runs ──▶ at the limit, cancel them ──▶ let answers under way end ──▶ caller exits
+//   take in what was sent ──▶ wait for busy runs ──▶ at the limit, cancel them ──▶ let answers under way end
+//   ──▶ cut what is left, write the state for the last time ──▶ send traces ──▶ caller exits
 //
 // A request may have been sent long before the signal and not been read, where the machine has no time for
-// us; to close its connection would lose it. The server answers everything until the runs are done: who may not create new ones is the gateway's
-// to decide. Nothing here sleeps for a fixed time, and an idle server is drained at once. At most
+// us; to close its connection would lose it. The server answers everything until the runs are done: who may not
+// create new ones is the gateway's to decide. Nothing here sleeps for a fixed time, and an idle server is drained
+// at once. Traces come last, when another process may have the state already: the client has them in a queue that
+// only moves while the server has nothing to do, so that after a time of many runs they take seconds. At most
 // limit + CANCEL_GRACE + ANSWER_GRACE + TRACE_GRACE pass.
 
 import { once } from "node:events";
@@ -15,18 +18,33 @@ import { busyRuns, endInterrupted, isBusy } from "./runs.mjs";
 
 const CANCEL_GRACE = 2_000; // for a cancelled run to notice
 const ANSWER_GRACE = 1_000; // a stream that nobody ends (queue.mjs) ends up to 500 ms after its run
-const TRACE_GRACE = 1_000;
+const TRACE_GRACE = 1_000; // and up to TRACE_LIMIT where there is time left
+const TRACE_LIMIT = 5_000;
 const IDLE_TURNS = 10;
 
-export async function drain({ server, ops, records, state, answers, limit }) {
-  const begun = performance.now();
+/** Resolves, to how many ms of limit are left, once all work is done. */
+export async function drain({ ops, records, state, answers, limit }) {
+  const end = performance.now() + limit;
   const isIdle = () => !isBusy(records, new Date());
   await takeIn(answers, Math.min(limit, ANSWER_GRACE));
   const isQuiet = isIdle() && state.isQuietFor(ANSWER_GRACE);
-  if (!(await until(isIdle, state, limit - (performance.now() - begun)))) await cancel({ ops, records, state, isIdle });
+  if (!(await until(isIdle, state, end - performance.now()))) await cancel({ ops, records, state, isIdle });
   answers.refuseMore();
   await until(() => !answers.areOpen({ onlyUnbegun: isQuiet }), answers, ANSWER_GRACE);
-  await Promise.race([server.flushTraces(), pause(TRACE_GRACE)]);
+  return end - performance.now();
+}
+
+/** Resolves to whether the state is on disk, and no more of it is there: nobody is left who could change it. */
+export async function letGo({ state, answers, release }) {
+  answers.cut();
+  const written = await state.close();
+  if (written) release();
+  return written;
+}
+
+/** left: ms that may pass. */
+export async function sendTraces(server, left) {
+  await Promise.race([server.flushTraces(), pause(Math.min(Math.max(left, TRACE_GRACE), TRACE_LIMIT))]);
 }
 
 /**

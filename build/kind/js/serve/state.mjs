@@ -8,7 +8,8 @@
 //     of the time, which begins at some 35 MB, the pause grows with it;
 //   - all files are taken from memory at one instant, then replaced whole, so that a kill at any
 //     moment leaves each of them complete;
-//   - flushSync, at exit, leaves nothing behind: no code runs between it and the end.
+//   - flushSync, at exit, leaves nothing behind: no code runs between it and the end;
+//   - after close, which is flushSync for a process that lives on, nothing is ever written again.
 
 import { createHash } from "node:crypto";
 import { EventEmitter } from "node:events";
@@ -33,6 +34,7 @@ export class StateFolder extends EventEmitter {
   #changes = 0;
   #changedAt = 0;
   #saved = 0;
+  #life = "open"; // closing: no write begins but the last; closed: nothing is written
   #queue = Promise.resolve();
   #cost = 0; // ms that taking the last cut kept everything else waiting
 
@@ -97,7 +99,7 @@ export class StateFolder extends EventEmitter {
   changed() {
     this.#changes += 1;
     this.#changedAt = performance.now();
-    this.#timer ??= setTimeout(() => this.#onTimer(), Math.max(WRITE_AFTER, this.#cost * SHARE_OF_TIME));
+    if (this.#life === "open") this.#timer ??= setTimeout(() => this.#onTimer(), Math.max(WRITE_AFTER, this.#cost * SHARE_OF_TIME));
     this.emit("change");
   }
 
@@ -115,6 +117,7 @@ export class StateFolder extends EventEmitter {
 
   /** Resolves when everything that was in memory at the call is on disk. */
   flush() {
+    if (this.#life !== "open") return Promise.resolve();
     this.#queue = this.#queue.catch(() => {}).then(() => this.#write());
     return this.#queue;
   }
@@ -127,9 +130,19 @@ export class StateFolder extends EventEmitter {
     this.#saved = changes;
   }
 
+  /** The last write of a process that does not end yet. Resolves to false if it failed; flushSync may try again. */
+  async close() {
+    this.#life = "closing";
+    clearTimeout(this.#timer);
+    await this.#queue.catch(() => {}); // what it writes is older, and must not come last
+    if (!this.flushSync()) return false;
+    this.#life = "closed";
+    return true;
+  }
+
   /** For the exit handler: false if something could not be written. */
   flushSync() {
-    if (this.#saved === this.#changes) return true;
+    if (this.#life === "closed" || this.#saved === this.#changes) return true;
     try {
       for (const file of this.#cut()) {
         writeWholeSync(file.path + UNFINISHED_AT_EXIT, file.text);

@@ -5,7 +5,8 @@
 Promises:
   - while it stands by, what it will need is loaded, and neither state nor port is open;
   - /ok answers only after the state is open, checked and swept of runs that a hard kill left;
-  - exit 0 only when all state is on disk; nothing that was answered is missing from it;
+  - yielded, and exit 0, only when all state is on disk; nothing that was answered is missing from it;
+  - once it has yielded it answers nobody and writes nothing: another may have the state while it sends traces;
   - the app's folder is never written to by the launcher or the server.
 May die at any instruction: the state folder then holds what was there at most a few seconds
 before (inmem/state.py), and the next start frees its lock.
@@ -13,6 +14,7 @@ before (inmem/state.py), and the next start frees its lock.
 
 import os
 import sys
+import time
 
 sys.path.append(os.path.dirname(os.path.abspath(__file__)))
 
@@ -71,12 +73,18 @@ def start(began):
     with step("listen"):
         socks = web.claim(settings)
     with step("lock"):
-        take_lock(settings.state_dir)
+        release = take_lock(settings.state_dir)
     with step("state"):
         memory.tables.open()
     with step("graphs"):
         code = web.Life(asgi, socks, settings, memory.drain, runtime.LOGGING, began, started=control.serving).run()
-    return memory.ended(code)
+    code = memory.ended(code)
+    if code == 0:
+        memory.tables.close()
+        release()
+        control.yielded()
+    runtime.send_traces(memory.until - time.monotonic())
+    return code
 
 
 if __name__ == "__main__":

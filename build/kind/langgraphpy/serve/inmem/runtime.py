@@ -5,6 +5,7 @@ import asyncio
 import os
 import tempfile
 import threading
+import time
 import types
 from datetime import UTC, datetime
 
@@ -15,7 +16,7 @@ from . import runs
 from .state import Tables
 
 CANCEL_GRACE = 2.0  # seconds for a cancelled run to notice
-TRACE_GRACE = 1.0
+TRACE_GRACE, TRACE_LIMIT = 1.0, 5.0  # the second where the drain has left the time
 LOOK_AGAIN = 0.03
 
 LOGGING = {
@@ -34,6 +35,7 @@ class Memory:
 
     def __init__(self, tables, state_dir):
         self.tables, self.state_dir, self.keeper = tables, state_dir, None
+        self.until = 0.0  # when the drain is to be over, by the monotonic clock
 
     def records(self):
         from langgraph_runtime_inmem import database
@@ -75,9 +77,9 @@ class Memory:
 
     async def drain(self, limit):
         """Waits for busy runs; at the limit they are cancelled. Everything is answered meanwhile."""
+        self.until = time.monotonic() + limit
         if not await self.idle(limit):
             await self.cancel()
-        await flush_traces()
         self.keeper.cancel()
         await asyncio.to_thread(self.tables.write, self.tables.cut())
 
@@ -113,15 +115,16 @@ class Memory:
         return code
 
 
-async def flush_traces():
-    """Traces are sent in the background."""
+def send_traces(left):
+    """They are sent in the background, and come last: another process may have the state already.
+    left is how many seconds may pass."""
     if not any(os.environ.get(name) == "true" for name in ("LANGSMITH_TRACING", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING_V2")):
         return
     from langchain_core.tracers.langchain import wait_for_all_tracers
 
     done = threading.Thread(target=wait_for_all_tracers, daemon=True)
     done.start()
-    await asyncio.to_thread(done.join, TRACE_GRACE)
+    done.join(min(max(left, TRACE_GRACE), TRACE_LIMIT))
 
 
 def adopt(settings):

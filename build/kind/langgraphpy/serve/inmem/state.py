@@ -50,6 +50,11 @@ class Tables:
                 table.load()
         self.postponed.clear()
 
+    def close(self):
+        """For good: what may still change is nobody's, and what is being written is waited for."""
+        with self.lock:
+            self.closed = True
+
     def check(self):
         """Reads every file, before anything may be written."""
         for name in sorted(os.listdir(self.folder)):
@@ -112,7 +117,7 @@ class Tables:
     def write(self, cut):
         number, tables = cut
         with self.lock:
-            if number < self.last:
+            if self.closed or number < self.last:
                 return
             self.last = number
             for path, content in tables.items():

@@ -5,9 +5,11 @@ asks dies.
     {"do": "state"}    {"state": "standing by"}
     {"do": "release"}  {"state": "starting"}
     {"do": "runs"}     {"pending": 1, "running": 2, "oldest_ms": 30, "workers": 10}
+    {"do": "yielded"}  {"state": "yielded"}, once the state is closed for good: another process may
+                       have it while this one sends its traces. No answer if it ends without
     anything else      {"error": "..."}
 
-It is served by a thread, since imports hold up everything else.
+It is served by threads, since imports hold up everything else.
 """
 
 import contextlib
@@ -26,11 +28,11 @@ LONGEST_REQUEST = 4096
 
 
 class Control:
-    """runs counts the runs; it is called by the thread."""
+    """runs counts the runs; it is called by any thread."""
 
     def __init__(self, runs):
         self.state, self.runs = "starting", runs
-        self.released = threading.Event()
+        self.released, self.has_yielded = threading.Event(), threading.Event()
 
     def listen(self, path):
         sock = unix.bind(path)
@@ -52,20 +54,29 @@ class Control:
     def serving(self):
         self.state = "serving"
 
+    def yielded(self):
+        self.state = "yielded"
+        self.has_yielded.set()
+
     def _accept(self, sock):
         while True:
             conn, _ = sock.accept()
-            with conn, contextlib.suppress(OSError):
-                conn.settimeout(LONGEST_WAIT)
-                line = conn.makefile("rb").readline(LONGEST_REQUEST)
-                conn.sendall(json.dumps(self._answer(line)).encode() + b"\n")
+            threading.Thread(target=self._serve, args=(conn,), daemon=True, name="control").start()
+
+    def _serve(self, conn):
+        with conn, contextlib.suppress(OSError):
+            conn.settimeout(LONGEST_WAIT)
+            line = conn.makefile("rb").readline(LONGEST_REQUEST)
+            conn.sendall(json.dumps(self._answer(line)).encode() + b"\n")
 
     def _answer(self, line):
         try:
             what = json.loads(line)["do"]
             if what == "release":
                 self.released.set()
-            if what in ("release", "state"):
+            if what == "yielded":
+                self.has_yielded.wait()
+            if what in ("release", "state", "yielded"):
                 return {"state": self.state}
             if what == "runs":
                 return self.runs()

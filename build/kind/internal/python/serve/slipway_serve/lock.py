@@ -14,6 +14,7 @@ from .failure import Mistake
 
 
 def take_lock(state_dir):
+    """Returns how to give it back before the process ends."""
     folder = os.path.join(state_dir, "launcher.lock")
     os.makedirs(folder, exist_ok=True)
     own = f"{boot_id()}-{os.getpid()}-{start_time(os.getpid())}"
@@ -28,6 +29,7 @@ def take_lock(state_dir):
         release()
         raise Mistake(f"{state_dir} is held by process {holder}", code="state_locked")
     atexit.register(release)
+    return release
 
 
 def living_rival(folder, own):

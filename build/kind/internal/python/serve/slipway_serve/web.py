@@ -14,15 +14,21 @@ from .failure import Mistake
 from .log import error, info
 
 ANSWER_GRACE = 2  # seconds that answers under way get once nothing more is taken
+TAKE_IN = 1  # seconds for what was sent before
+IDLE_TURNS = 10
+LOOK_AGAIN = 0.01
 
 
 class Watched:
-    """The app, with what its start raised kept."""
+    """The app, with what its start raised kept, and the requests counted that it was given."""
 
     def __init__(self, app):
         self.app, self.raised = app, None
+        self.begun, self.unanswered = 0, set()
 
     async def __call__(self, scope, receive, send):
+        if scope["type"] == "http":
+            return await self._answer(scope, receive, send)
         if scope["type"] != "lifespan":
             return await self.app(scope, receive, send)
         try:
@@ -30,6 +36,34 @@ class Watched:
         except BaseException as raised:
             self.raised = self.raised or raised
             raise
+
+    async def _answer(self, scope, receive, send):
+        self.begun += 1
+        number = self.begun
+        self.unanswered.add(number)
+
+        async def told(message):
+            self.unanswered.discard(number)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, told)
+        finally:
+            self.unanswered.discard(number)
+
+    async def take_in(self, seconds):
+        """What was sent before the signal may not have been read where the machine has no time for us;
+        to close its connection would lose it. In one turn of the loop a connection is accepted, in
+        later ones its request is read; a run may come of it. Once some turns have brought none, none
+        is left that was sent before."""
+        loop, idle = asyncio.get_running_loop(), 0
+        until = loop.time() + seconds
+        while idle < IDLE_TURNS and loop.time() < until:
+            seen = self.begun
+            await asyncio.sleep(0)
+            idle = idle + 1 if self.begun == seen else 0
+        while self.unanswered and loop.time() < until:
+            await asyncio.sleep(LOOK_AGAIN)
 
 
 class Server(uvicorn.Server):
@@ -127,6 +161,7 @@ class Life:
         info("serving", address=address, pid=os.getpid(), start_ms=round((time.monotonic() - self.began) * 1000))
         await self.stop_wanted.wait()
         try:
+            await self.app.take_in(min(self.settings.drain, TAKE_IN))
             await self.drain()
         except Exception as wrong:
             error("the drain went wrong", error=repr(wrong))

@@ -8,44 +8,10 @@ import (
 	"reflect"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/slipwayhq/slipway"
 )
-
-// Who has a place keeps others waiting until it is given back, or is held too
-// long.
-func TestTurns(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		places := make(turns, 1)
-		first, err := places.take(t.Context())
-		if err != nil || !first.held() {
-			t.Fatal(err)
-		}
-		impatient, cancel := context.WithTimeout(t.Context(), turnFor/2)
-		defer cancel()
-		if _, err := places.take(impatient); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("two at once: %v", err)
-		}
-		begun := time.Now()
-		second, err := places.take(t.Context())
-		if err != nil || first.held() || time.Since(begun) != turnFor/2 {
-			t.Errorf("the second came after %v: %v", time.Since(begun), err)
-		}
-		first.give() // it has none any more
-		if !second.held() || len(places) != 1 {
-			t.Error("a turn was given back that another has")
-		}
-		for range 2 {
-			second.give()
-		}
-		if second.held() || len(places) != 0 {
-			t.Error("the place is not free")
-		}
-		(*turn)(nil).give()
-	})
-}
 
 // sparing takes reports, each with all its events, and fails them with err.
 type sparing struct {

@@ -1,0 +1,83 @@
+// Package turn bounds how much of the machine work takes that nobody waits for, so
+// that what serves finds a processor idle.
+package turn
+
+import (
+	"context"
+	"runtime"
+	"sync/atomic"
+	"time"
+)
+
+// Limit is how long a turn is kept: what takes longer waits for something else
+// than this machine's processors, and must not have the others wait too.
+const Limit = 100 * time.Millisecond
+
+// Turns are places to work at.
+type Turns struct {
+	line   chan struct{} // who waits with patience, comes to be next here
+	places chan struct{}
+}
+
+// New returns turns for half of the processors: only where one idles is a request
+// taken as soon as it arrives. What work waits for, such as a commit, keeps the
+// other half from being lost on it.
+func New() *Turns { return Of(max(1, runtime.GOMAXPROCS(0)/2)) }
+
+// Of returns turns at so many places.
+func Of(places int) *Turns {
+	return &Turns{line: make(chan struct{}, places), places: make(chan struct{}, places)}
+}
+
+// Turn is a place that is taken.
+type Turn struct {
+	at    *Turns
+	given atomic.Bool // back
+	limit *time.Timer
+}
+
+// Take waits in line for a turn.
+func (t *Turns) Take(ctx context.Context) (*Turn, error) {
+	if err := enter(ctx, t.line); err != nil {
+		return nil, err
+	}
+	defer func() { <-t.line }()
+	return t.TakeFirst(ctx)
+}
+
+// TakeFirst waits for a turn before all that wait in line. It is for one that
+// others wait for.
+func (t *Turns) TakeFirst(ctx context.Context) (*Turn, error) {
+	if err := enter(ctx, t.places); err != nil {
+		return nil, err
+	}
+	own := &Turn{at: t}
+	own.limit = time.AfterFunc(Limit, own.leave)
+	return own, nil
+}
+
+func enter(ctx context.Context, c chan struct{}) error {
+	select {
+	case c <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (t *Turn) leave() {
+	if t.given.CompareAndSwap(false, true) {
+		<-t.at.places
+	}
+}
+
+// Give gives a turn back, if there is one.
+func (t *Turn) Give() {
+	if t != nil {
+		t.limit.Stop()
+		t.leave()
+	}
+}
+
+// Held says whether there is a turn, and it was not given back.
+func (t *Turn) Held() bool { return t != nil && !t.given.Load() }
