@@ -17,6 +17,19 @@ func (n Needs) Without(there Needs) Needs {
 	return Needs{Postgres: n.Postgres && !there.Postgres, Redis: n.Redis && !there.Redis}
 }
 
+// RedisServer is a Redis of a deployment's own. It runs beside its agents, as an
+// instance that no revision has.
+type RedisServer struct {
+	Deployment DeploymentID
+	Port       int    // for good: agents are told it
+	Password   string // likewise
+	Share      Share  // what it may use; what is unset has a default
+}
+
+// Redis is the instance that a deployment's own Redis runs as. There is one at
+// most, and no other has the id of a deployment.
+func (d DeploymentID) Redis() InstanceID { return InstanceID(d) }
+
 // ErrDatabaseGone means that a database which was made is not there any more,
 // and that nobody here removed it. It is not made again: that would hide a loss.
 var ErrDatabaseGone = errors.New("the database is gone")

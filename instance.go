@@ -58,6 +58,7 @@ type Workload struct {
 	Env        []EnvVar
 	Port       int
 	Stateful   bool // the kind owns a state folder, one per deployment
+	Keeps      bool // it has a folder that lives as long as the instance, and never the state; of processes
 	StandBy    bool // it loads, and opens its state and door only when it is released
 	Socket     bool // it can listen on a socket, if the driver gives it one; the port is for its own use then
 	Limits     Limits

@@ -12,7 +12,7 @@ const (
 	ItemState    ItemKind = "state"    // the state folder of its kind
 	ItemLogin    ItemKind = "login"    // with which its agents sign in to its database
 	ItemDatabase ItemKind = "database" // its own, in PostgreSQL; never one that the user supplied
-	ItemRedis    ItemKind = "redis"    // its number on a Redis that deployments share
+	ItemRedis    ItemKind = "redis"    // its number on a Redis that deployments share, or what one of its own keeps
 	ItemBundle   ItemKind = "bundle"   // shared by digest: removed with its last owner
 	ItemImage    ItemKind = "image"    // in the engine, shared alike
 )

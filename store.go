@@ -275,6 +275,13 @@ type SealedLogin struct {
 	CreatedAt  time.Time
 }
 
+// SealedRedis is a RedisServer whose password is encrypted.
+type SealedRedis struct {
+	Deployment DeploymentID
+	Port       int // that no instance and no other has
+	Sealed     []byte
+}
+
 // Databased is what is written down of databases beside the inventory.
 type Databased interface {
 	InsertLogin(SealedLogin) error
@@ -287,6 +294,10 @@ type Databased interface {
 	RedisNumber(DeploymentID) (int, error)
 	// ListRedisNumbers lists all that are given, the lowest first.
 	ListRedisNumbers() ([]int, error)
+	InsertRedisServer(SealedRedis) error
+	RedisServer(DeploymentID) (SealedRedis, error)
+	// MoveRedisServer gives it another port.
+	MoveRedisServer(d DeploymentID, port int) error
 }
 
 // Receipts of requests that took effect under a key.

@@ -24,6 +24,7 @@ type Assignment struct {
 	Active     *Revision // the one that serves, if any
 	Instances  []Instance
 	Items      []Item // those on the data plane that may still exist, or were not looked for again
+	RedisPort  int    // of the Redis of its own, 0 if it has none
 	// Brings is what the variables of a revision name of databases: such a one is
 	// never made nor removed.
 	Brings map[RevisionID]Needs
@@ -78,6 +79,9 @@ type Sync interface {
 	// Login returns the newest login of a deployment to its database, in clear.
 	// It is called only to make that and to start an instance.
 	Login(ctx context.Context, l Lease) (Login, error)
+	// RedisPassword is that of a deployment's own Redis, in clear. It is called
+	// only to start that or an instance.
+	RedisPassword(ctx context.Context, l Lease) (string, error)
 	// BuildSecrets returns the variables of a revision that are for its build
 	// alone, in clear and without their prefix. It is called only to build.
 	BuildSecrets(ctx context.Context, l Lease, r RevisionID) ([]EnvVar, error)
@@ -155,6 +159,12 @@ type (
 	// RedisWanted writes one of these numbers on the Redis that deployments share,
 	// unless there is one.
 	RedisWanted struct{ Numbers []int }
+	// RedisServerWanted writes a Redis of the deployment's own, with a free port of
+	// the range, unless there is one, before it is started.
+	RedisServerWanted struct{ Ports PortRange }
+	// RedisPortRefused gives it another port, since a stranger holds its own and no
+	// agent was told it yet.
+	RedisPortRefused struct{ Ports PortRange }
 	// PortRefused gives an instance another port, since a stranger holds its own.
 	PortRefused struct {
 		Instance InstanceID
@@ -220,32 +230,34 @@ type (
 	}
 )
 
-func (BuildStarted) event()     {}
-func (ItemPlanned) event()      {}
-func (Logged) event()           {}
-func (BuildDone) event()        {}
-func (ImageFetched) event()     {}
-func (DeployStarted) event()    {}
-func (InstanceWanted) event()   {}
-func (DatabaseWanted) event()   {}
-func (DatabaseAwaited) event()  {}
-func (DatabaseProvided) event() {}
-func (RedisWanted) event()      {}
-func (PortRefused) event()      {}
-func (InstanceChanged) event()  {}
-func (InstanceGone) event()     {}
-func (GatePassed) event()       {}
-func (RevisionFailed) event()   {}
-func (HandoverMoved) event()    {}
-func (SnapshotGone) event()     {}
-func (HealthChanged) event()    {}
-func (ServingFailed) event()    {}
-func (ServingRecovered) event() {}
-func (ItemRemoved) event()      {}
-func (ItemVerified) event()     {}
-func (ItemFound) event()        {}
-func (StateKept) event()        {}
-func (ItemStuck) event()        {}
+func (BuildStarted) event()      {}
+func (ItemPlanned) event()       {}
+func (Logged) event()            {}
+func (BuildDone) event()         {}
+func (ImageFetched) event()      {}
+func (DeployStarted) event()     {}
+func (InstanceWanted) event()    {}
+func (DatabaseWanted) event()    {}
+func (DatabaseAwaited) event()   {}
+func (DatabaseProvided) event()  {}
+func (RedisWanted) event()       {}
+func (RedisServerWanted) event() {}
+func (RedisPortRefused) event()  {}
+func (PortRefused) event()       {}
+func (InstanceChanged) event()   {}
+func (InstanceGone) event()      {}
+func (GatePassed) event()        {}
+func (RevisionFailed) event()    {}
+func (HandoverMoved) event()     {}
+func (SnapshotGone) event()      {}
+func (HealthChanged) event()     {}
+func (ServingFailed) event()     {}
+func (ServingRecovered) event()  {}
+func (ItemRemoved) event()       {}
+func (ItemVerified) event()      {}
+func (ItemFound) event()         {}
+func (StateKept) event()         {}
+func (ItemStuck) event()         {}
 
 // PortRange is the ports that a data plane gives to instances, both ends
 // included.

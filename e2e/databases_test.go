@@ -2,6 +2,8 @@ package e2e_test
 
 import (
 	"database/sql"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -13,17 +15,17 @@ import (
 	client "github.com/redis/go-redis/v9"
 
 	"github.com/slipwayhq/slipway/api/wire"
-	"github.com/slipwayhq/slipway/internal/redistest"
 )
 
-// Aegra needs PostgreSQL, and its deployment has no settings for one: a database is
-// made, is kept over revisions and a new password, is shared by two replicas, and
-// goes with the deployment: of it, PostgreSQL and Redis have nothing afterwards.
+// Aegra needs PostgreSQL and wants Redis, and neither its deployment nor the server
+// has settings for one: a database is made and a Redis runs, they are kept over
+// revisions and a new password, are shared by two replicas, and go with the
+// deployment: of it, nothing is there afterwards.
 func TestAegraOnADatabaseOfItsOwn(t *testing.T) {
 	t.Parallel()
-	redis, final := redistest.Start(t), filepath.Join(t.TempDir(), "final")
-	s := aegraServer(t, "--agent-redis-url", redis, "--rate-limit", "0", "--final-snapshots", final)
-	servers := &databases{t: t, data: s.data, redis: redis}
+	final := filepath.Join(t.TempDir(), "final")
+	s := aegraServer(t, "--rate-limit", "0", "--final-snapshots", final)
+	servers := &databases{t: t, data: s.data}
 	created, err := s.CreateDeployment(t.Context(), wire.DeploymentCreateRequest{
 		Name: echoPy.name, Source: "internal_source",
 		SourceConfig: wire.SourceConfigRequest{
@@ -38,9 +40,9 @@ func TestAegraOnADatabaseOfItsOwn(t *testing.T) {
 		t.Fatalf("it is %s with %+v, %v", v.Status, v.Scale, err)
 	}
 	first := l.converse(d, echoPy.assistant, "hello")
-	if has := servers.of(d.id); has != "database, 1 logins, redis keys: true" {
-		t.Errorf("while it serves: %s", has)
-	}
+	eventually(t, "both replicas share the database and the Redis", func() bool {
+		return servers.of(d.id) == "database, 1 logins, Redis shared by 2"
+	})
 
 	clients := d.load(8)
 	for _, roll := range []func(){
@@ -63,7 +65,7 @@ func TestAegraOnADatabaseOfItsOwn(t *testing.T) {
 
 	s.says(t, []string{"database", "login", "redis"}, "delete", echoPy.name, "--dry-run")
 	s.says(t, nil, "delete", echoPy.name, "--force")
-	if has := servers.of(d.id); has != "database, 0 logins, redis keys: true" {
+	if has := servers.of(d.id); has != "database, 0 logins, Redis kept" {
 		t.Errorf("kept aside: %s", has)
 	}
 	s.says(t, []string{"echo-py serves at"}, "restore", echoPy.name)
@@ -71,7 +73,7 @@ func TestAegraOnADatabaseOfItsOwn(t *testing.T) {
 		t.Errorf("after a restore the thread holds %q", back.Answers)
 	}
 	s.says(t, []string{"nothing is left of it"}, "delete", d.id, "--now", "--force")
-	if has := servers.of(d.id); has != "no database, 0 logins, redis keys: false" {
+	if has := servers.of(d.id); has != "no database, 0 logins, no Redis" {
 		t.Errorf("deleted for good: %s", has)
 	}
 	snapshots, _ := filepath.Glob(filepath.Join(final, "*.tar.gz"))
@@ -83,12 +85,11 @@ func TestAegraOnADatabaseOfItsOwn(t *testing.T) {
 	}
 }
 
-// databases are those of a server: a PostgreSQL of its own, and a Redis that it is
-// told of.
+// databases are those of a server: a PostgreSQL of its own, and a Redis for each
+// deployment.
 type databases struct {
-	t     *testing.T
-	data  string
-	redis string
+	t    *testing.T
+	data string
 }
 
 // postgres signs in as the server does.
@@ -143,11 +144,38 @@ func (d *databases) of(id string) string {
 	if n := d.count("SELECT count(*) FROM pg_database WHERE datname LIKE $1", id) + d.count("SELECT count(*) FROM pg_roles WHERE rolname LIKE $1 AND NOT rolcanlogin", id); n > 0 {
 		there = "database"
 	}
-	options, err := client.ParseURL(d.redis)
+	return fmt.Sprintf("%s, %d logins, %s", there, d.logins(id), d.redis(id))
+}
+
+// redis says whether a Redis of a deployment's own is there and runs, and how many
+// agents share it: each follows what the others say of their runs.
+func (d *databases) redis(id string) string {
+	d.t.Helper()
+	folder := filepath.Join(d.data, "deployments", id, "instances", id)
+	if _, err := os.Stat(filepath.Join(folder, "keep")); err != nil {
+		return "no Redis"
+	}
+	var state struct {
+		Phase     string
+		PID, Port int
+	}
+	text, err := os.ReadFile(filepath.Join(folder, "state.json"))
+	must(d.t, errors.Join(err, json.Unmarshal(text, &state)))
+	if state.Phase != "running" {
+		return "Redis kept"
+	}
+	env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", state.PID))
 	must(d.t, err)
-	c := client.NewClient(options)
+	_, rest, _ := strings.Cut(string(env), "SLIPWAY_REDIS_PASSWORD=")
+	password, _, _ := strings.Cut(rest, "\x00")
+	c := client.NewClient(&client.Options{Addr: fmt.Sprintf("127.0.0.1:%d", state.Port), Password: password})
 	defer c.Close()
-	keys, err := c.Info(d.t.Context(), "keyspace").Result()
+	runs, err := c.Keys(d.t.Context(), "aegra:run:*").Result()
 	must(d.t, err)
-	return fmt.Sprintf("%s, %d logins, redis keys: %t", there, d.logins(id), strings.Contains(keys, "keys="))
+	clients, err := c.ClientList(d.t.Context()).Result()
+	must(d.t, err)
+	if len(runs) == 0 {
+		return "Redis unused"
+	}
+	return fmt.Sprintf("Redis shared by %d", strings.Count(clients, " sub=1 "))
 }

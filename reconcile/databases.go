@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/slipwayhq/slipway"
 )
@@ -52,32 +54,58 @@ func (w *worker) wantDatabases(ctx context.Context, r *slipway.Revision, kind sl
 	if needs.Postgres && w.config.Databases != nil {
 		events = append(events, slipway.DatabaseWanted{})
 	}
-	if needs.Redis && w.config.Redis == nil {
-		return append(events, w.withoutRedis(r)), nil
-	}
-	if !needs.Redis || w.redisNumber() != "" {
+	if !needs.Redis {
 		return events, nil
 	}
-	free, err := w.config.Redis.Free(ctx)
+	redis, err := w.wantRedis(ctx, r)
 	if err != nil {
-		return nil, fmt.Errorf("look for a free Redis database: %w", err)
+		return nil, err
 	}
-	return append(events, slipway.RedisWanted{Numbers: free}), nil
+	return append(events, redis...), nil
 }
 
-// withoutRedis says in the deploy log what a revision goes without, once.
-func (w *worker) withoutRedis(r *slipway.Revision) slipway.Event {
+// wantRedis is what is written down of Redis. A deployment that has one keeps it:
+// its agents were told where that is.
+func (w *worker) wantRedis(ctx context.Context, r *slipway.Revision) ([]slipway.Event, error) {
+	switch own := w.a.RedisPort != 0; {
+	case own && w.mayRunRedis(), !own && w.redisNumber() != "" && w.config.Redis != nil:
+		return nil, nil
+	case own:
+		return []slipway.Event{slipway.RedisServerWanted{Ports: w.config.Ports}}, nil
+	case w.config.Redis != nil:
+		free, err := w.config.Redis.Free(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("look for a free Redis database: %w", err)
+		}
+		return []slipway.Event{slipway.RedisWanted{Numbers: free}}, nil
+	case w.config.OwnRedis == nil:
+		return []slipway.Event{w.withoutRedis(r, "")}, nil
+	case !r.Status.InProgress():
+		return nil, nil // it has gone without from the beginning
+	}
+	if err := w.config.OwnRedis.Ready(ctx, r.Artefact.Image != ""); err != nil {
+		w.log.Warn("a deployment goes without Redis", slog.Any("error", err))
+		return []slipway.Event{w.withoutRedis(r, err.Error())}, ctx.Err()
+	}
+	return []slipway.Event{slipway.RedisServerWanted{Ports: w.config.Ports}}, nil
+}
+
+// withoutRedis says in the deploy log what a revision goes without, once, and why.
+func (w *worker) withoutRedis(r *slipway.Revision, why string) slipway.Event {
 	return slipway.Logged{Lines: []slipway.LogLine{{
 		Deployment: w.a.Deployment.ID, Revision: r.ID, Kind: slipway.DeployLog, Origin: "databases-" + string(r.ID), Offset: 1,
 		At: w.config.Now(), Level: "WARNING",
-		Message: "There is no Redis for it: its instances do not share their work, and runs of one that dies are not taken up. " +
-			"Start Slipway with --agent-redis-url, or give the deployment one by REDIS_URI_CUSTOM.",
+		Message: strings.TrimSpace("There is no Redis for it: its instances do not share their work, and runs of one that dies are not taken up. " +
+			"Install redis-server or valkey-server on the machine that Slipway runs on (apt install redis-server), start Slipway with --agent-redis-url, " +
+			"or give the deployment one by REDIS_URI_CUSTOM; then deploy again. " + why),
 	}}}
 }
 
 // redisNumber is what the inventory has of a shared Redis, "" for nothing.
 func (w *worker) redisNumber() string {
-	i := slices.IndexFunc(w.a.Items, func(i slipway.Item) bool { return i.Kind == slipway.ItemRedis && i.RemovedAt.IsZero() })
+	i := slices.IndexFunc(w.a.Items, func(i slipway.Item) bool {
+		return i.Kind == slipway.ItemRedis && i.Ref != string(w.a.Deployment.ID) && i.RemovedAt.IsZero()
+	})
 	if i < 0 {
 		return ""
 	}
@@ -154,8 +182,11 @@ func (w *worker) connections(ctx context.Context, r *slipway.Revision, own []sli
 	return vars, nil
 }
 
-// redis returns the address of the deployment's own number, "" if it has none.
+// redis returns the address of the deployment's Redis, "" if it has none.
 func (w *worker) redis(ctx context.Context, contained bool) (string, error) {
+	if w.a.RedisPort != 0 {
+		return w.ownRedis(ctx, contained)
+	}
 	ref := w.redisNumber()
 	if ref == "" || w.config.Redis == nil {
 		return "", nil
@@ -173,6 +204,9 @@ var errNoServer = errors.New("the server that it is on is not known any more: st
 
 // removeDatabase removes what there is of a deployment on a server.
 func (w *worker) removeDatabase(ctx context.Context, item slipway.Item) error {
+	if item.Kind == slipway.ItemRedis && item.Ref == string(w.a.Deployment.ID) {
+		return w.removeRedis(ctx)
+	}
 	if item.Kind == slipway.ItemRedis && w.config.Redis == nil || item.Kind != slipway.ItemRedis && w.config.Databases == nil {
 		return errNoServer
 	}

@@ -65,7 +65,7 @@ func (w *worker) removeItem(ctx context.Context, item slipway.Item) error {
 	case slipway.ItemRoute:
 		w.unroute(d, w.a.Deployment.Generation)
 	case slipway.ItemInstance:
-		err = w.driver.Delete(ctx, d, slipway.InstanceID(item.Ref))
+		err = w.removeInstance(ctx, slipway.InstanceID(item.Ref))
 	case slipway.ItemState:
 		if err = w.keepState(ctx); err == nil {
 			err = w.driver.Purge(ctx, d)
@@ -85,6 +85,15 @@ func (w *worker) removeItem(ctx context.Context, item slipway.Item) error {
 		return w.report(ctx) // it is written already
 	}
 	return w.gone(ctx, item.Kind, item.Ref, slipway.ItemRemoved{Kind: item.Kind, Ref: item.Ref})
+}
+
+// removeInstance removes what no row tells of: the instance of one is gone, and
+// what the deployment's own Redis keeps goes later.
+func (w *worker) removeInstance(ctx context.Context, i slipway.InstanceID) error {
+	if d := w.a.Deployment.ID; i != d.Redis() {
+		return w.driver.Delete(ctx, d, i)
+	}
+	return w.endRedis(ctx)
 }
 
 // gone takes a thing that was removed for gone. In a deletion the control plane is
@@ -171,6 +180,9 @@ func (w *worker) remains(ctx context.Context, gone []slipway.Item) ([]slipway.Th
 	d := w.a.Deployment
 	things, err := w.driver.Remains(ctx, d.ID)
 	if err != nil {
+		return nil, err
+	}
+	if things, err = w.keptByRedis(ctx, things); err != nil {
 		return nil, err
 	}
 	databases, err := w.remainingDatabases(ctx, gone)

@@ -17,6 +17,8 @@ type memory struct {
 	held     slipway.InstanceID               // for which requests were begun to be held
 	clock    stopwatch                        // of that hold
 	refused  int                              // ports in a row that strangers held
+	redis    endings                          // of the deployment's own Redis
+	rebound  bool                             // that was started anew for containers
 }
 
 func newMemory() *memory {

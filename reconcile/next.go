@@ -17,6 +17,8 @@ const (
 	build      verb = "build"       // begin to build the revision
 	settle     verb = "settle"      // report how the build ended
 	provide    verb = "provide"     // make the database that is waited for
+	startRedis verb = "start redis" // start the deployment's own Redis
+	stopRedis  verb = "stop redis"  // stop it
 	deploy     verb = "deploy"      // write down what the revision is going to run as
 	plan       verb = "plan"        // write down an instance of a revision that has none
 	start      verb = "start"       // start the instance's attempt
@@ -80,7 +82,7 @@ func next(w world) step {
 	if w.Deployment.Deleting() {
 		return nextOfDeletion(w)
 	}
-	steps := []step{nextOfServing(w), nextOfDatabase(w), nextOfBuild(w)}
+	steps := []step{nextOfServing(w), nextOfDatabase(w), nextOfRedis(w), nextOfBuild(w)}
 	switch others := w.others(); {
 	case w.handoverBroken():
 		steps = append(steps, takeBack(w))
@@ -249,6 +251,8 @@ func bringUpOne(w world, r *slipway.Revision, i slipway.Instance) step {
 		return down(w, s)
 	case i.State == slipway.InstancePlanned && w.awaits(r):
 		s.do, s.why = rest, "its database is not there yet"
+	case i.State == slipway.InstancePlanned && w.awaitsRedis(r):
+		s.do, s.why = rest, "its Redis does not run yet"
 	case i.State == slipway.InstancePlanned:
 		s.do, s.why = start, "it has not been started"
 	default:

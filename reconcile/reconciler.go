@@ -62,7 +62,8 @@ type Config struct {
 	// nil for nowhere.
 	Final     FinalSnapshots
 	Databases slipway.Databases // nil for none
-	Redis     Redis             // nil for none
+	Redis     Redis             // that deployments share; nil for none
+	OwnRedis  OwnRedis          // nil for none
 	// Quiet is how long a hand-over of state waits for a moment without runs.
 	Quiet time.Duration
 	// DiskMB is how much an instance may keep on the disk; 0 for any number.
@@ -225,6 +226,12 @@ func (r *Reconciler) observe(ctx context.Context, a slipway.Assignment) (world, 
 		Assignment: a, kinds: r.kinds, now: r.config.Now(),
 		seen: make(map[slipway.InstanceID]slipway.Observed, len(a.Instances)), deaf: map[slipway.InstanceID]bool{},
 		sick: map[slipway.InstanceID]*slipway.Failure{}, settle: r.config.Settle,
+	}
+	if d := a.Deployment.ID; a.RedisPort != 0 {
+		var err error
+		if w.redis, err = r.driver.Inspect(ctx, d, d.Redis()); err != nil {
+			return w, fmt.Errorf("inspect Redis: %w", err)
+		}
 	}
 	for _, i := range a.Instances {
 		r.outputs.Follow(i)

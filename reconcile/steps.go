@@ -24,6 +24,10 @@ func (w *worker) take(ctx context.Context, s step) error {
 		return w.settleBuild(ctx, s.revision)
 	case provide:
 		return w.provide(ctx)
+	case startRedis:
+		return w.startRedis(ctx)
+	case stopRedis:
+		return w.endRedis(ctx)
 	case deploy:
 		return w.plan(ctx, s.revision, slipway.DeployStarted{Revision: s.revision.ID})
 	case plan:
@@ -108,6 +112,11 @@ func (w *worker) reportPlan(ctx context.Context, r *slipway.Revision, events []s
 // start has the driver run the attempt that is written down.
 func (w *worker) start(ctx context.Context, s step) error {
 	workload, err := w.workload(ctx, s)
+	if errors.Is(err, errNotYet) { // its Redis has just been started
+		now := w.config.Now()
+		w.later[s.key()] = now.Add(probeAgain(now.Sub(w.started[w.a.Deployment.ID.Redis()])))
+		return err
+	}
 	if err == nil {
 		_, err = w.driver.Apply(ctx, workload)
 	}

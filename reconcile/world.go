@@ -36,7 +36,9 @@ type world struct {
 	// deaf are those that are to serve and do not listen on their port.
 	deaf map[slipway.InstanceID]bool
 	// sick are those that serve and do not do their work, and why.
-	sick map[slipway.InstanceID]*slipway.Failure
+	sick      map[slipway.InstanceID]*slipway.Failure
+	redis     slipway.Observed // the deployment's own Redis
+	redisEnds endings          // how that has ended of late
 	// settle is how long the active revision is watched after its gate.
 	settle time.Duration
 	// started is when the attempts that run were first seen to.

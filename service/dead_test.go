@@ -117,6 +117,8 @@ func (p *plane) attempts(d slipway.DeploymentID, l slipway.Lease, r slipway.Revi
 		"want databases": report(slipway.DatabaseWanted{}),
 		"provide":        report(slipway.DatabaseProvided{}),
 		"want a number":  report(slipway.RedisWanted{Numbers: []int{1}}),
+		"want a Redis":   report(slipway.RedisServerWanted{Ports: slipway.PortRange{First: 1, Last: 9}}),
+		"move a Redis":   report(slipway.RedisPortRefused{Ports: slipway.PortRange{First: 1, Last: 9}}),
 		"pass the gate":  report(slipway.GatePassed{Revision: r}),
 		"begin a build":  report(slipway.BuildStarted{Revision: r}),
 		"return":         report(slipway.ServingFailed{Revision: r, Return: true}),

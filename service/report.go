@@ -73,6 +73,10 @@ func (r *report) take(e slipway.Event) error {
 		return r.databaseProvided()
 	case slipway.RedisWanted:
 		return r.redisWanted(e.Numbers)
+	case slipway.RedisServerWanted:
+		return r.redisServerWanted(e.Ports)
+	case slipway.RedisPortRefused:
+		return r.redisPortRefused(e.Ports)
 	case slipway.PortRefused:
 		return r.portRefused(e)
 	case slipway.InstanceChanged:
@@ -112,7 +116,7 @@ func (r *report) take(e slipway.Event) error {
 // revision: of both there is none once a deployment is being deleted.
 func makes(e slipway.Event) bool {
 	switch e.(type) {
-	case slipway.ItemPlanned, slipway.InstanceWanted, slipway.DatabaseWanted, slipway.DatabaseProvided, slipway.RedisWanted, slipway.PortRefused, slipway.BuildStarted, slipway.BuildDone, slipway.RevisionFailed, slipway.ImageFetched, slipway.DeployStarted, slipway.GatePassed, slipway.ServingFailed:
+	case slipway.ItemPlanned, slipway.InstanceWanted, slipway.DatabaseWanted, slipway.DatabaseProvided, slipway.RedisWanted, slipway.RedisServerWanted, slipway.RedisPortRefused, slipway.PortRefused, slipway.BuildStarted, slipway.BuildDone, slipway.RevisionFailed, slipway.ImageFetched, slipway.DeployStarted, slipway.GatePassed, slipway.ServingFailed:
 		return true
 	}
 	return false
@@ -230,7 +234,7 @@ func (r *report) instanceWanted(e slipway.InstanceWanted) error {
 
 func (r *report) addInstance(e slipway.InstanceWanted) error {
 	id := slipway.NewID[slipway.InstanceID](r.now)
-	port, err := r.freePort(e.Ports, id)
+	port, err := r.freePort(e.Ports, string(id))
 	if err != nil {
 		return err
 	}
@@ -245,7 +249,7 @@ func (r *report) addInstance(e slipway.InstanceWanted) error {
 
 // freePort spreads ports over the range, so that one that was just released is
 // not the next to be given out.
-func (r *report) freePort(ports slipway.PortRange, id slipway.InstanceID) (int, error) {
+func (r *report) freePort(ports slipway.PortRange, id string) (int, error) {
 	spread := 0
 	for _, b := range []byte(id[len(id)-8:]) {
 		spread = spread*31 + int(b)
@@ -269,7 +273,7 @@ func (r *report) portRefused(e slipway.PortRefused) error {
 	if err != nil {
 		return err
 	}
-	if i.Port, err = r.freePort(e.Ports, slipway.NewID[slipway.InstanceID](r.now)); err != nil {
+	if i.Port, err = r.freePort(e.Ports, slipway.NewID[string](r.now)); err != nil {
 		return err
 	}
 	i.Attempt++

@@ -212,7 +212,10 @@ func (c *change) assignment(d slipway.Deployment) (slipway.Assignment, error) {
 			return a, fmt.Errorf("read databases of a client: %w", err)
 		}
 	}
-	a.Items, err = c.onDataPlane(d)
+	if a.Items, err = c.onDataPlane(d); err != nil {
+		return a, err
+	}
+	a.RedisPort, err = c.redisPort(d.ID, a.Items)
 	return a, err
 }
 

@@ -35,6 +35,26 @@ func (t Tx) ListRedisNumbers() ([]int, error) {
 	return many(numbers, err, sure(asInt), "list numbers of", "Redis")
 }
 
+func (t Tx) InsertRedisServer(s slipway.SealedRedis) error {
+	return did(t.q.InsertRedisServer(t.ctx, db.InsertRedisServerParams{
+		DeploymentID: string(s.Deployment), Port: int64(s.Port), Sealed: s.Sealed,
+	}), "insert Redis of", s.Deployment)
+}
+
+func (t Tx) RedisServer(d slipway.DeploymentID) (slipway.SealedRedis, error) {
+	row, err := t.q.GetRedisServer(t.ctx, string(d))
+	return one(row, err, sure(sealedRedis), "Redis of", d)
+}
+
+func (t Tx) MoveRedisServer(d slipway.DeploymentID, port int) error {
+	rows, err := t.q.MoveRedisServer(t.ctx, db.MoveRedisServerParams{DeploymentID: string(d), Port: int64(port)})
+	return hit(rows, err, "move Redis of", d)
+}
+
+func sealedRedis(r db.RedisServer) slipway.SealedRedis {
+	return slipway.SealedRedis{Deployment: slipway.DeploymentID(r.DeploymentID), Port: int(r.Port), Sealed: r.Sealed}
+}
+
 func asInt(n int64) int { return int(n) }
 
 func sealedLogin(r db.Login) slipway.SealedLogin {

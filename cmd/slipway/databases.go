@@ -22,7 +22,7 @@ func registerDatabases(flags *pflag.FlagSet, d *daemon.Databases) {
 	flags.Var((*byteSize)(&d.Quota), "agent-database-size", "how much a database that is made for a deployment may hold before it takes no changes; 0 for any amount")
 	flags.IntVar(&d.Connections, "agent-database-connections", 100, "connections that the agents of a deployment may have to it")
 	flags.IntVar(&d.UID, "agent-postgres-uid", 60799, "user that a PostgreSQL of this server's own runs as if this server is root")
-	flags.StringVar(&d.Redis, "agent-redis-url", "", "Redis where each deployment that needs one gets a database number, redis://host:port. A number is no boundary.\n"+
+	flags.StringVar(&d.Redis, "agent-redis-url", "", "Redis where each deployment that needs one gets a database number, redis://host:port. A number is no boundary\n(default: a small Redis of its own for each).\n"+
 		"With a password, give it as "+agentRedisVariable)
 	flags.StringVar(&d.RedisContained, "agent-redis-from-containers", "", "host:port by which containers reach it (default: as it is reached from here)")
 }

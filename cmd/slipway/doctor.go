@@ -239,7 +239,7 @@ func (o *doctorOptions) toolchains(ctx context.Context) []finding {
 	} else {
 		python.Found = p.String()
 	}
-	return []finding{node, python, uv(ctx), o.postgres(ctx, tools)}
+	return []finding{node, python, uv(ctx), o.postgres(ctx, tools), redis(ctx, tools)}
 }
 
 // postgres is the one that a server of our own would run, where agents need one
@@ -258,6 +258,20 @@ func (o *doctorOptions) postgres(ctx context.Context, tools *toolchain.Toolchain
 	}
 	if err != nil {
 		f.Verdict, f.Found, f.Get = verdictWeak, err.Error(), "a PostgreSQL of that version, for agents that need a database"
+	}
+	return f
+}
+
+// redis is the one that runs beside agents which need one, where none is named.
+func redis(ctx context.Context, tools *toolchain.Toolchains) finding {
+	f := finding{Name: "Redis", Verdict: verdictOK}
+	switch installed, brought, err := daemon.RedisPrograms(tools).Plan(ctx); {
+	case err != nil:
+		f.Verdict, f.Found, f.Get = verdictWeak, err.Error(), "redis-server or valkey-server (apt install redis-server): without, instances of agents that need one do not share their work"
+	case installed != nil:
+		f.Found = installed.String()
+	default:
+		f.Found = brought + ", brought from the Python index with the first agent that needs it"
 	}
 	return f
 }

@@ -1,5 +1,6 @@
-// Package redis gives each deployment a number on a Redis that somebody else runs
-// and that deployments share.
+// Package redis gives deployments Redis: each a server of its own, which a driver
+// runs ([Own]), or a number on one that somebody else runs and that they share
+// ([Shared]).
 //
 // A number keeps deployments out of each other's way, and is no boundary: who has
 // the address of one can SELECT another. Where agents do not trust each other, each

@@ -17,7 +17,7 @@ import (
 	"github.com/slipwayhq/slipway/internal/redistest"
 )
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -31,10 +31,13 @@ func open(t *testing.T, address, owner string) *redis.Shared {
 	return s
 }
 
+// stopPatience is for one that writes what it has.
+const stopPatience = 30 * time.Second
+
 func newID() slipway.DeploymentID { return slipway.NewID[slipway.DeploymentID](time.Now()) }
 
 // connect signs in as an agent would.
-func connect(t *testing.T, uri string) *client.Client {
+func connect(t testing.TB, uri string) *client.Client {
 	t.Helper()
 	options, err := client.ParseURL(uri)
 	must(t, err)

@@ -136,6 +136,7 @@ var cases = []testCase{
 	{name: "state is exported", state: true, run: exports},
 	{name: "no state to export", run: exportsNothing},
 	{name: "state outlives instances", processes: true, state: true, run: stateOutlives},
+	{name: "what is kept outlives attempts", processes: true, state: true, folder: true, run: keeps},
 	{name: "neighbours and strangers are left alone", run: leftAlone},
 	{name: "List is complete", run: listIsComplete},
 	{name: "output has stable offsets", run: outputIsStable},

@@ -2,6 +2,7 @@ package drivertest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -113,6 +114,37 @@ func stateOutlives(p *place) {
 	p.try(p.delete(first))
 	if again := p.get(p.serve(second), "/value?name=SLIPWAY_STATE_DIR"); again != folder || folder == "" {
 		p.Errorf("state in %q, then in %q", folder, again)
+	}
+}
+
+// keeps: what an instance keeps is there for its next attempt, whoever starts that,
+// and however the last one ended; it is no state, which others may copy meanwhile;
+// and it goes with the instance.
+func keeps(p *place) {
+	w := p.workload()
+	w.Keeps, w.Limits.DiskMB = true, diskLimit
+	o := p.serve(w)
+	folder := p.get(o, "/value?name=SLIPWAY_KEEP_DIR")
+	if p.get(o, "/value?name=SLIPWAY_STATE_DIR") != "" || folder == "" {
+		p.Errorf("it keeps %q, and has state", folder)
+	}
+	p.post(o, "/write?path="+folder+"/file")
+	p.reopen()
+	p.try(p.driver.Snapshot(p.Context(), w.Deployment, "before"))
+	p.try(p.driver.Restore(p.Context(), w.Deployment, "before"))
+	p.try(p.driver.Discard(p.Context(), w.Deployment, "before"))
+	p.post(o, fmt.Sprintf("/fill?bytes=%d", 2*diskLimit<<20)) // beside it
+	if e := p.exited(w).Exit; !e.OutOfDisk {
+		p.Errorf("exit = %+v", e)
+	}
+	w.Attempt = 2
+	if text := p.get(p.serve(w), "/read?path="+folder+"/file"); text != "written" {
+		p.Errorf("it has kept %q", text)
+	}
+	p.stop(w, 0)
+	p.try(p.delete(w))
+	if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) {
+		p.Errorf("what it kept is left: %v", err)
 	}
 }
 

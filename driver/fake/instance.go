@@ -23,6 +23,7 @@ type instance struct {
 
 	mu      sync.Mutex
 	attempt int
+	keeps   bool // it opens no state
 	run     *run // nil when nothing runs
 	exit    *slipway.Exit
 	written []byte // by attempts that have ended
@@ -34,10 +35,17 @@ func (in *instance) current() *run {
 	return in.run
 }
 
-func (in *instance) begin(r *run, attempt int) {
+func (in *instance) begin(r *run, w slipway.Workload) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.run, in.attempt, in.exit = r, attempt, nil
+	in.run, in.attempt, in.keeps, in.exit = r, w.Attempt, w.Keeps, nil
+}
+
+// hasState says whether it may have the state of its deployment open.
+func (in *instance) hasState() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.run != nil && !in.keeps && !in.run.standsBy() && !isClosed(in.run.yielded)
 }
 
 func (in *instance) finish(r *run, e slipway.Exit) {

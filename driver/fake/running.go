@@ -104,7 +104,7 @@ type snapshot struct {
 // checkClosed: nobody may have the state open that is copied or replaced.
 func (w *world) checkClosed(id slipway.DeploymentID) error {
 	for _, in := range w.of(id) {
-		if r := in.current(); r != nil && !r.standsBy() && !isClosed(r.yielded) {
+		if in.hasState() {
 			return fmt.Errorf("fake: instance %s still runs: stop it first", in.id)
 		}
 	}

@@ -53,7 +53,7 @@ func (w *world) start(in *instance, load slipway.Workload) error {
 	if !load.StandBy {
 		r.release()
 	}
-	in.begin(r, load.Attempt)
+	in.begin(r, load)
 	go func() {
 		in.finish(r, r.wait())
 		close(r.ended)

@@ -161,7 +161,7 @@ func (s state) completed(c claim) state {
 	}
 	if s.Port == 0 {
 		s.Port, _ = strconv.Atoi(c.env.Get(varPort))
-		s.Socket = c.env.Get(varSocket) != ""
+		s.Socket, s.Keeps = c.env.Get(varSocket) != "", c.env.Get(varKeep) != ""
 	}
 	return s
 }
@@ -188,7 +188,7 @@ func finish(claims []claim) error {
 
 // agentVars are the variables of a process that were not set by us alone.
 func agentVars(env procfs.Env) []slipway.EnvVar {
-	ours := []string{"HOME", "TMPDIR", "HOST", varPort, varInstance, varAttempt, varFolder, varState, varPublic, varControl, varStandBy, varSocket}
+	ours := []string{"HOME", "TMPDIR", "HOST", varPort, varInstance, varAttempt, varFolder, varState, varKeep, varPublic, varControl, varStandBy, varSocket}
 	public := strings.Split(env.Get(varPublic), ",")
 	var vars []slipway.EnvVar
 	for _, pair := range env.All() {

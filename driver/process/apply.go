@@ -71,7 +71,7 @@ func (d *Driver) launch(ctx context.Context, in *instance, w slipway.Workload) e
 	defer log.Close()
 	d.at(StepFolders)
 	d.warnOfLimits(in, w.Limits)
-	s := state{Attempt: w.Attempt, Phase: starting, Port: w.Port, Socket: w.Socket, Offset: in.outputSize(), MemoryMB: w.Limits.MemoryMB, DiskMB: w.Limits.DiskMB}
+	s := state{Attempt: w.Attempt, Phase: starting, Port: w.Port, Socket: w.Socket, Keeps: w.Keeps, Offset: in.outputSize(), MemoryMB: w.Limits.MemoryMB, DiskMB: w.Limits.DiskMB}
 	if err := in.record(s, d.at); err != nil {
 		return err
 	}

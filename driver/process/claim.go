@@ -21,6 +21,7 @@ const (
 	varInstance = "SLIPWAY_INSTANCE"
 	varAttempt  = "SLIPWAY_ATTEMPT"
 	varState    = "SLIPWAY_STATE_DIR"
+	varKeep     = "SLIPWAY_KEEP_DIR" // what it writes there lives as long as the instance
 	varPublic   = "SLIPWAY_PUBLIC"   // names of variables that may be quoted
 	varControl  = "SLIPWAY_CONTROL"  // where it may listen for us
 	varStandBy  = "SLIPWAY_STAND_BY" // "1": it waits there to be released

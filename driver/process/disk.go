@@ -30,7 +30,7 @@ func (d *Driver) tenants() []quota.Tenant {
 		all = append(all, quota.Tenant{
 			ID: in.id, Limit: int64(in.snapshot().DiskMB) << 20,
 			Used: func(ctx context.Context, most int64) (int64, error) {
-				return disk.Used(ctx, most, in.work(), in.tmp(), d.stateFolder(in.deployment))
+				return disk.Used(ctx, most, in.work(), in.tmp(), in.keep(), d.stateFolder(in.deployment))
 			},
 			End: func(_ context.Context, why string) {
 				slog.Warn("an instance is ended for what it keeps on the disk", "instance", in.id, "reason", why)

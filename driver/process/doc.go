@@ -24,6 +24,7 @@
 //	    state.json    attempt, phase, boot, pid, start time, port or socket, exit
 //	    output.log    what all attempts wrote, only appended to
 //	    work/  tmp/   working folder and HOME; TMPDIR
+//	    keep/         of one that keeps something: lives as long as the instance
 //	    tmp/control.sock   where the agent may listen for us, see control.go
 //	    door/http.sock     where it listens for requests, if it can
 //

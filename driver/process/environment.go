@@ -41,6 +41,9 @@ func (d *Driver) fixed(in *instance, w slipway.Workload) map[string]string {
 	if w.Socket {
 		vars[varSocket] = in.socket()
 	}
+	if w.Keeps {
+		vars[varKeep] = in.keep()
+	}
 	if w.StandBy {
 		vars[varStandBy] = "1"
 	}

@@ -59,6 +59,7 @@ func (in *instance) unlock() { <-in.turn }
 
 func (in *instance) output() string { return filepath.Join(in.folder, outputFile) }
 func (in *instance) work() string   { return filepath.Join(in.folder, "work") }
+func (in *instance) keep() string   { return filepath.Join(in.folder, "keep") }
 func (in *instance) tmp() string    { return filepath.Join(in.folder, "tmp") }
 
 // door is the folder of the socket: an agent may empty its TMPDIR.

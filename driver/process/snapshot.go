@@ -133,7 +133,7 @@ func (d *Driver) Discard(ctx context.Context, id slipway.DeploymentID, name stri
 // checkClosed says which instance may have the state of a deployment open.
 func (d *Driver) checkClosed(ctx context.Context, id slipway.DeploymentID) error {
 	for _, in := range d.of(id) {
-		if in.current() != nil && in.standing(ctx) == "" {
+		if in.current() != nil && !in.snapshot().Keeps && in.standing(ctx) == "" {
 			return fmt.Errorf("process: instance %s may have the state open: stop it first", in.id)
 		}
 	}

@@ -28,6 +28,7 @@ type state struct {
 	Phase   phase  `json:"phase"`
 	Port    int    `json:"port"`
 	Socket  bool   `json:"socket,omitempty"` // it listens there, not at the port
+	Keeps   bool   `json:"keeps,omitempty"`  // it has a folder of its own, and no state
 	Boot    string `json:"boot,omitempty"`
 	PID     int    `json:"pid,omitempty"`
 	Start   uint64 `json:"start,omitempty"` // ticks after boot

@@ -78,6 +78,9 @@ func (d *Driver) given(in *instance, w slipway.Workload) []string {
 	if w.Socket {
 		folders = append(folders, in.door())
 	}
+	if w.Keeps {
+		folders = append(folders, in.keep())
+	}
 	if w.Stateful {
 		folders = append(folders, d.stateFolder(in.deployment))
 	}

@@ -133,6 +133,7 @@ type Server struct {
 	databases *database.Postgres
 	postgres  *server.Server // our own; nil if one is given
 	redis     *redis.Shared  // nil for none
+	ownRedis  *redis.Own
 	service   *service.Service
 	meter     *meter.Meter
 	metrics   *metrics.Metrics
@@ -318,7 +319,7 @@ func (s *Server) openData(ctx context.Context) error {
 	s.workers = reconcile.New(s.service, s.driver, builder, s.gateway, s.outputs, reconcile.Config{
 		Owner: owner, Ports: s.config.Ports, Builds: s.config.Builds, Settle: s.config.Settle, Quiet: s.config.Quiet,
 		DiskMB: int(s.config.AgentDisk >> 20), Reach: s.reach,
-		Turns: s.turns, Meter: s.meter, Vitals: watched, Final: final, Databases: s.databases, Redis: s.sharedRedis(), Logger: s.config.Logger, Now: time.Now,
+		Turns: s.turns, Meter: s.meter, Vitals: watched, Final: final, Databases: s.databases, Redis: s.sharedRedis(), OwnRedis: s.ownRedis, Logger: s.config.Logger, Now: time.Now,
 	})
 	s.listener = listener.New(s.service, s.driver, s.workers, s.outputs, listener.Config{
 		Owner: owner, Batch: 100, Vitals: watched, Leftovers: s.scanner(owner, builder), Logger: s.config.Logger,

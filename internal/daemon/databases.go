@@ -22,7 +22,7 @@ type Databases struct {
 	Quota             int64  // bytes that a database may have; 0 for any number
 	Connections       int    // that the agents of a deployment may have; 0 for 100
 	UID               int    // that a server of our own runs as if this server is root; 0 for 60799
-	Redis             string // address of a Redis that deployments share; "" for none
+	Redis             string // address of a Redis that deployments share; "" for one of its own for each
 	RedisContained    string
 }
 
@@ -32,12 +32,18 @@ const postgresUID = 60799
 // openDatabases reaches for nothing yet: what needs a server waits for it.
 func (s *Server) openDatabases(owner string) error {
 	c := s.config.Databases
-	finder := PostgresPrograms(Toolchains(s.config.Data))
-	where, err := s.openPostgres(finder)
+	tools := Toolchains(s.config.Data)
+	finder := PostgresPrograms(tools)
+	var bridge func(context.Context) (string, error)
+	if s.engine != nil {
+		bridge = bridgeOf(s.engine)
+	}
+	where, err := s.openPostgres(finder, bridge)
 	if err != nil {
 		return fmt.Errorf("databases of agents: %w", err)
 	}
 	s.databases = database.New(database.Config{Owner: owner, Server: where, Quota: c.Quota, Connections: c.Connections, Programs: finder, Logger: s.config.Logger})
+	s.ownRedis = redis.NewOwn(redis.OwnConfig{Programs: RedisPrograms(tools), Bridge: bridge})
 	if c.Redis == "" {
 		return nil
 	}
@@ -49,16 +55,12 @@ func (s *Server) openDatabases(owner string) error {
 
 // openPostgres returns the server that is given, or one of our own, which begins
 // to exist when it is needed.
-func (s *Server) openPostgres(finder programs.Finder) (_ database.Server, err error) {
+func (s *Server) openPostgres(finder programs.Finder, bridge func(context.Context) (string, error)) (_ database.Server, err error) {
 	c := s.config.Databases
 	if c.Postgres != "" {
 		return database.ParseGiven(c.Postgres, "", c.PostgresContained)
 	}
 	uid := cmp.Or(c.UID, postgresUID)
-	var bridge func(context.Context) (string, error)
-	if s.engine != nil {
-		bridge = bridgeOf(s.engine)
-	}
 	s.postgres, err = server.Open(server.Config{
 		Folder: PostgresFolder(s.config.Data), Hide: s.config.Data, User: &confine.User{UID: uid, GID: uid},
 		Bridge: bridge, Programs: finder, Logger: s.config.Logger,

@@ -8,11 +8,13 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -20,6 +22,7 @@ import (
 	"time"
 
 	dockerclient "github.com/moby/moby/client"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/api/wire"
@@ -29,6 +32,7 @@ import (
 	"github.com/slipwayhq/slipway/driver/process"
 	"github.com/slipwayhq/slipway/internal/daemon"
 	"github.com/slipwayhq/slipway/internal/dockertest"
+	"github.com/slipwayhq/slipway/internal/redistest"
 	"github.com/slipwayhq/slipway/internal/testsignal"
 )
 
@@ -130,7 +134,7 @@ type mortal struct {
 	ended     chan struct{}
 	said      *bytes.Buffer
 	number    int
-	neighbour string // its birth
+	neighbour string // its birth, and that of its Redis
 	before    []string
 }
 
@@ -159,8 +163,48 @@ func newMortal(t *testing.T, binary, program string, e *dockertest.Engine) *mort
 	m.key = strings.TrimSpace(string(raw))
 	m.client = client.New("http://"+m.listen, m.key)
 	m.deploy("neighbour")
-	_, m.neighbour = m.ask("neighbour", http.MethodGet, "/birth")
+	m.neighbour = m.births("neighbour")
 	return m
+}
+
+// births tell whether an agent, or its Redis, was started anew.
+func (m *mortal) births(name string) string {
+	_, birth := m.ask(name, http.MethodGet, "/birth")
+	if m.engine != nil {
+		return birth
+	}
+	return birth + " " + m.redisSays(name, "run_id")
+}
+
+// redis is that of an agent, as it knows it.
+func (m *mortal) redis(name string) *redis.Client {
+	m.t.Helper()
+	_, uri := m.ask(name, http.MethodGet, "/value?name=REDIS_URI")
+	options, err := redis.ParseURL(uri)
+	if err != nil {
+		m.t.Fatalf("%s is told of the Redis %q: %v", name, uri, err)
+	}
+	options.MaxRetries = -1
+	return redis.NewClient(options)
+}
+
+func (m *mortal) redisSays(name, what string) string {
+	c := m.redis(name)
+	defer c.Close()
+	said, _ := c.Info(m.t.Context(), "server").Result()
+	for line := range strings.Lines(said) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), what+":"); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// remembers says whether the Redis of an agent has what write wrote.
+func (m *mortal) remembers(name string) bool {
+	c := m.redis(name)
+	defer c.Close()
+	return c.Get(m.t.Context(), "job").Val() == "written"
 }
 
 // mortalBinary compiles these tests once more, without looking for races: there
@@ -181,7 +225,7 @@ func mortalBinary(t *testing.T) string {
 func (m *mortal) start(death string) {
 	m.child = exec.Command(m.binary, "-test.run=^TestDeathAtEachStepOfADeletion$")
 	m.child.Env = append(os.Environ(), "SLIPWAY_TEST_DATA="+m.data, "SLIPWAY_TEST_LISTEN="+m.listen, "SLIPWAY_TEST_DEATH="+death,
-		"SLIPWAY_TEST_PROGRAM="+m.program, fmt.Sprintf("SLIPWAY_TEST_PORTS=%d %d", m.ports.First, m.ports.Last))
+		"SLIPWAY_TEST_PROGRAM="+m.program, "PATH="+filepath.Dir(redistest.Program(m.t))+":"+os.Getenv("PATH"), fmt.Sprintf("SLIPWAY_TEST_PORTS=%d %d", m.ports.First, m.ports.Last))
 	if m.engine != nil {
 		m.child.Env = append(m.child.Env, "SLIPWAY_TEST_ENGINE="+m.engine.Host())
 	}
@@ -245,8 +289,8 @@ func (m *mortal) dies(n int, when string, s deletionStory) bool {
 	_ = s.act(m, m.t.Context(), id) // as a client does who got no answer
 	testsignal.Until(m.t, fmt.Sprintf("the end after a death %s commit %d", when, n), func() bool { return s.end(m, id) })
 	m.forget(id)
-	if _, birth := m.ask("neighbour", http.MethodGet, "/birth"); birth != m.neighbour {
-		m.t.Errorf("the neighbour was started again, or is gone: %q", birth)
+	if births := m.births("neighbour"); births != m.neighbour {
+		m.t.Errorf("the neighbour was started again, or is gone: %q, it was %q", births, m.neighbour)
 	}
 	return died
 }
@@ -361,7 +405,7 @@ func (m *mortal) deploySource(name string) string {
 	return d.ID
 }
 
-// write has an agent write into its state, if it has any.
+// write has an agent write into its state and its Redis, if it has any.
 func (m *mortal) write(id string) {
 	if m.engine != nil {
 		return
@@ -372,6 +416,9 @@ func (m *mortal) write(id string) {
 	if status, text := m.ask(d.Name, http.MethodPost, "/write?path="+folder+"/threads"); status != http.StatusOK || folder == "" {
 		m.t.Fatalf("write into %q: %d %s", folder, status, text)
 	}
+	c := m.redis(d.Name)
+	defer c.Close()
+	must(m.t, c.Set(m.t.Context(), "job", "written", 0).Err())
 }
 
 func (m *mortal) servesItsState(id string) bool {
@@ -380,7 +427,7 @@ func (m *mortal) servesItsState(id string) bool {
 		return false
 	}
 	status, text := m.ask(d.Name, http.MethodGet, "/read?path="+filepath.Join(m.data, "deployments", id, "state", "threads"))
-	return status == http.StatusOK && text == "written"
+	return status == http.StatusOK && text == "written" && m.remembers(d.Name)
 }
 
 func (m *mortal) ask(name, method, path string) (int, string) {
@@ -403,10 +450,86 @@ func (m *mortal) state(id string) string {
 	return d.State
 }
 
-// keeper is a kind whose agents keep state.
+// keeper is a kind whose agents keep state, and use a Redis.
 type keeper struct{ standin }
 
-func (keeper) Agent() slipway.AgentKind { return stateful{}.Agent() }
+func (keeper) Agent() slipway.AgentKind {
+	k := stateful{}.Agent()
+	k.Needs.Redis = true
+	return k
+}
+
+// An agent in a container has a Redis of its own too, and reaches it.
+func TestARedisOfAContainer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts an engine")
+	}
+	t.Parallel()
+	m := newMortal(t, mortalBinary(t), "", dockertest.Start(t))
+	m.before = m.files()
+	m.images.PublishFiles(t, "server", "1", map[string][]byte{"program": dockertest.Program(t, "github.com/slipwayhq/slipway/driver/drivertest/standin")}, map[string]any{
+		"Entrypoint": []string{"/program"}, "Env": []string{"LANGSERVE_GRAPHS={}"},
+	})
+	d, err := m.client.CreateDeployment(t.Context(), wire.DeploymentCreateRequest{
+		Name: "app", Source: "external_docker", Secrets: []wire.Secret{{Name: "POSTGRES_URI_CUSTOM", Value: "postgresql://nowhere"}},
+		SourceRevisionConfig: wire.SourceRevisionConfigRequest{ImageURI: new(m.images.Host + "/server:1")},
+	})
+	must(t, err)
+	testsignal.Until(t, "the container to serve", func() bool {
+		status, _ := m.ask("app", http.MethodGet, "/ok")
+		return status == http.StatusOK
+	})
+	_, uri := m.ask("app", http.MethodGet, "/value?name=REDIS_URI")
+	at, err := url.Parse(uri)
+	must(t, err)
+	password, _ := at.User.Password()
+	said := url.Values{"address": {at.Host}, "text": {"AUTH " + password + "\r\nPING\r\nQUIT\r\n"}}
+	if _, answer := m.ask("app", http.MethodPost, "/talk?"+said.Encode()); answer != "+OK\r\n+PONG\r\n+OK\r\n" {
+		t.Errorf("at %s the container is told %q", at.Host, answer)
+	}
+	said.Set("text", "PING\r\nQUIT\r\n")
+	if _, answer := m.ask("app", http.MethodPost, "/talk?"+said.Encode()); !strings.HasPrefix(answer, "-NOAUTH") {
+		t.Errorf("without the password it is told %q", answer)
+	}
+	m.forget(d.ID)
+	m.nothingIsLeft()
+}
+
+// A Redis that is killed under its agent comes back with what it kept, where it
+// was; and neither knows of it when their server is.
+func TestARedisComesBack(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts servers")
+	}
+	t.Parallel()
+	program, err := drivertest.BuildStandin(t.TempDir())
+	must(t, err)
+	m := newMortal(t, mortalBinary(t), program, nil)
+	m.before = m.files()
+	id := m.deploy("app")
+	m.write(id)
+	births := m.births("app")
+	m.kill()
+	m.start("")
+	if now := m.births("app"); now != births {
+		t.Errorf("after another start of the server: %q, it was %q", now, births)
+	}
+	for range 2 { // at once, and after a while
+		run := m.redisSays("app", "run_id")
+		pid, err := strconv.Atoi(m.redisSays("app", "process_id"))
+		must(t, err)
+		must(t, syscall.Kill(pid, syscall.SIGKILL))
+		testsignal.Until(t, "another process with what was kept", func() bool {
+			now := m.redisSays("app", "run_id")
+			return now != "" && now != run && m.remembers("app")
+		})
+	}
+	if agent, _, _ := strings.Cut(m.births("app"), " "); !strings.HasPrefix(births, agent+" ") {
+		t.Errorf("the agent was started again")
+	}
+	m.forget(id)
+	m.nothingIsLeft()
+}
 
 // serveUntilDeath is the server.
 func serveUntilDeath(t *testing.T) {

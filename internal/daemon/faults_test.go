@@ -169,8 +169,8 @@ func (m *mortal) meets(f deletionFault) {
 	}
 	testsignal.Until(m.t, "the end", func() bool { return m.isDone(id) })
 	m.forget(id)
-	if _, birth := m.ask("neighbour", http.MethodGet, "/birth"); birth != m.neighbour {
-		m.t.Errorf("the neighbour was started again, or is gone: %q", birth)
+	if births := m.births("neighbour"); births != m.neighbour {
+		m.t.Errorf("the neighbour was started again, or is gone: %q, it was %q", births, m.neighbour)
 	}
 }
 

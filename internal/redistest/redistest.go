@@ -3,6 +3,7 @@ package redistest
 
 import (
 	"bytes"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -64,4 +65,26 @@ func find() (string, error) {
 		return path, nil
 	}
 	return exec.LookPath("redis-check-rdb")
+}
+
+// Program is the path of a server, by the name that it goes by.
+func Program(t testing.TB) string {
+	t.Helper()
+	found, err := find()
+	if err != nil {
+		t.Fatalf("%v: run scripts/prepare", err)
+	}
+	if filepath.Base(found) == "redis-server" {
+		return found
+	}
+	folder, err := os.MkdirTemp("", "slipway-redis-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(folder) })
+	named := filepath.Join(folder, "redis-server")
+	if err := errors.Join(os.Chmod(folder, 0o711), os.Symlink(found, named)); err != nil { // users of agents come there
+		t.Fatal(err)
+	}
+	return named
 }

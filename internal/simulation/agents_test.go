@@ -17,6 +17,9 @@ type agents struct {
 	mu      sync.Mutex
 	running map[string]*agent // by address, the last that was started there
 	turned  map[string]string // mode by digest of the source, from now on
+
+	spoilt   bool // no Redis stays up
+	occupied int  // ports of the next Redis that strangers hold
 }
 
 type agent struct {
@@ -33,7 +36,10 @@ func (a *agents) start(w slipway.Workload) fake.Behaviour {
 	s := parse(strings.Join(w.Args[1:], " "))
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	mode := s["agent"]
+	mode := a.modeOfRedis(w)
+	if mode == "" {
+		mode = s["agent"]
+	}
 	if turned, ok := a.turned[s["nonce"]]; ok {
 		mode = turned
 	}
@@ -59,6 +65,8 @@ func (a *agents) start(w slipway.Workload) fake.Behaviour {
 		}
 	case refuses:
 		run.exit <- slipway.Exit{Code: 1, Reason: "no graph"}
+	case damaged:
+		run.exit <- slipway.Exit{Code: 1, Reason: "its file is damaged"}
 	case mute:
 		b.Address = ""
 	case servesLate:
@@ -77,6 +85,34 @@ func (a *agents) start(w slipway.Workload) fake.Behaviour {
 		b.Fail = &slipway.Failure{Phase: slipway.PhaseDeploy, Step: "start", Code: slipway.PortInUse, Message: "port in use"}
 	}
 	return b
+}
+
+// modeOfRedis is "" for what is none.
+func (a *agents) modeOfRedis(w slipway.Workload) string {
+	switch {
+	case !isRedis(w.Deployment, w.Instance):
+		return ""
+	case a.spoilt:
+		return damaged
+	case a.occupied > 0:
+		a.occupied--
+		return strangers
+	}
+	return serves
+}
+
+// spoil has every Redis end as soon as it starts, or not any more.
+func (a *agents) spoil(spoilt bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.spoilt = spoilt
+}
+
+// occupy has strangers hold the next ports that a Redis comes to.
+func (a *agents) occupy(ports int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.occupied = ports
 }
 
 func (a *agent) end(e slipway.Exit) {
@@ -141,6 +177,10 @@ type checked struct {
 
 func (c checked) Apply(ctx context.Context, l slipway.Workload) (slipway.Observed, error) {
 	c.w.mustOwn(l.Deployment, slipway.ItemInstance, string(l.Instance))
+	if isRedis(l.Deployment, l.Instance) {
+		c.w.mustOwn(l.Deployment, slipway.ItemRedis, string(l.Deployment))
+		return c.drivers.Apply(ctx, l)
+	}
 	if l.Stateful {
 		c.w.mustOwn(l.Deployment, slipway.ItemState, string(l.Deployment))
 		if !l.StandBy {
@@ -156,7 +196,7 @@ func (c checked) Apply(ctx context.Context, l slipway.Workload) (slipway.Observe
 func (c checked) mustBeAlone(ctx context.Context, what string, d slipway.DeploymentID, i slipway.InstanceID) {
 	all, _ := c.List(context.WithoutCancel(ctx))
 	for _, o := range all {
-		if o.Deployment == d && o.Instance != i && o.Phase == slipway.PhaseRunning && !o.StandsBy && !o.Yielded && c.w.owns(o) {
+		if o.Deployment == d && o.Instance != i && !isRedis(d, o.Instance) && o.Phase == slipway.PhaseRunning && !o.StandsBy && !o.Yielded && c.w.owns(o) {
 			c.w.fault("%s while %s runs", what, o.Instance)
 		}
 	}
@@ -213,12 +253,18 @@ func (c checked) stop(ctx context.Context, d slipway.DeploymentID, i slipway.Ins
 		}
 	}
 	c.w.mayStop(d, i)
+	if isRedis(d, i) {
+		c.w.mayStopRedis(d)
+	}
 	return how(ctx, d, i, grace)
 }
 
 func (c checked) Delete(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID) error {
 	if c.w.failing("delete") {
 		return fmt.Errorf("the folder of %s is busy", i)
+	}
+	if isRedis(d, i) {
+		c.w.mayDeleteRedis(d)
 	}
 	return c.drivers.Delete(ctx, d, i)
 }

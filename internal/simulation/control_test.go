@@ -158,6 +158,10 @@ func (c *control) Login(ctx context.Context, l slipway.Lease) (slipway.Login, er
 	return ask(ctx, c, func(ctx context.Context, s *service.Service) (slipway.Login, error) { return s.Login(ctx, l) })
 }
 
+func (c *control) RedisPassword(ctx context.Context, l slipway.Lease) (string, error) {
+	return ask(ctx, c, func(ctx context.Context, s *service.Service) (string, error) { return s.RedisPassword(ctx, l) })
+}
+
 func (c *control) Confidential(ctx context.Context, l slipway.Lease, r slipway.RevisionID) ([]string, error) {
 	return ask(ctx, c, func(ctx context.Context, s *service.Service) ([]string, error) {
 		return s.Confidential(ctx, l, r)

@@ -21,6 +21,7 @@ type servers struct {
 	bases  map[slipway.DeploymentID]*base
 	redis  map[int]slipway.DeploymentID
 	agents map[slipway.InstanceID]string // what they were given to sign in by
+	paired map[slipway.InstanceID]bool   // which were given a Redis of their own
 }
 
 // base is what a deployment has in PostgreSQL.
@@ -32,7 +33,7 @@ type base struct {
 const redisNumbers = 40
 
 func newServers(w *world) *servers {
-	return &servers{w: w, bases: map[slipway.DeploymentID]*base{}, redis: map[int]slipway.DeploymentID{}, agents: map[slipway.InstanceID]string{}}
+	return &servers{w: w, bases: map[slipway.DeploymentID]*base{}, redis: map[int]slipway.DeploymentID{}, agents: map[slipway.InstanceID]string{}, paired: map[slipway.InstanceID]bool{}}
 }
 
 var errDown = errors.New("the server does not answer")
@@ -157,7 +158,7 @@ func (s *servers) began(l slipway.Workload) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	uri := slipway.ValueOf(l.Env, "POSTGRES_URI")
-	s.agents[l.Instance] = uri
+	s.agents[l.Instance], s.paired[l.Instance] = uri, strings.Contains(slipway.ValueOf(l.Env, "REDIS_URI"), "@")
 	needs := s.w.script(l.Deployment, l.Revision)["kind"] == "based"
 	if needs && (uri == "" || slipway.ValueOf(l.Env, "REDIS_URI") == "") {
 		s.w.fault("instance %s starts without its databases", l.Instance)
@@ -297,7 +298,11 @@ func (w *world) checkDatabase(a *app, d slipway.Deployment) {
 		kinds = append(kinds, string(t.Kind))
 	}
 	slices.Sort(kinds)
-	if want := []string{"database", "login", "redis"}; !slices.Equal(kinds, want) || d.Status != slipway.Ready || d.ProvidedAt.IsZero() {
+	want := []string{"database", "login", "redis"}
+	if w.paired {
+		want = want[:2]
+	}
+	if !slices.Equal(kinds, want) || d.Status != slipway.Ready || d.ProvidedAt.IsZero() {
 		w.fault("%s is %s and has %q, want %q", a.name, d.Status, kinds, want)
 	}
 }

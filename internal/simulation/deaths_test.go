@@ -222,12 +222,14 @@ var stories = map[string]story{
 
 // A data plane may die before or after any call it makes, and the next one
 // brings everything to the same end.
-func TestDeathAtEachCall(t *testing.T) {
+func TestDeathAtEachCall(t *testing.T) { dieInEach(t, stories) }
+
+func dieInEach(t *testing.T, stories map[string]story, edits ...func(*world)) {
 	for name, s := range stories {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t)
+				w := newWorld(t, edits...)
 				calls := len(w.tell(s, 0, false))
 				for _, d := range deaths(calls) {
 					if !w.faulty() {

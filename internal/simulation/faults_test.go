@@ -12,9 +12,9 @@ import (
 )
 
 // in runs a test in a world of its own, in which all must be well at the end.
-func in(t *testing.T, test func(w *world)) {
+func in(t *testing.T, test func(w *world), edits ...func(*world)) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) { test(newWorld(t)) })
+	synctest.Test(t, func(t *testing.T) { test(newWorld(t, edits...)) })
 }
 
 // within waits until something is so, and is a fault if it takes too long.

@@ -57,7 +57,7 @@ func (w *world) startPlane(doom int, after bool) *plane {
 	health := vitals.New(mortalRouter{p.router, p}, driver, vitals.Config{Logger: w.log})
 	r := reconcile.New(sync, driver, mortalBuilder{w.builder, p}, mortalRouter{p.router, p}, outputs, reconcile.Config{
 		Owner: owner, Ports: ports, Builds: 2, Settle: settle, Quiet: 3 * time.Second, Vitals: health, Logger: w.log, Now: time.Now,
-		Databases: mortalDatabases{w.servers, p}, Redis: mortalRedis{numbers{w.servers}, p},
+		Databases: mortalDatabases{w.servers, p}, Redis: w.sharedRedis(p), OwnRedis: own{w, p},
 	})
 	p.workers = r
 	p.listener = listener.New(sync, driver, r, outputs, listener.Config{Owner: owner, Batch: 10, Vitals: health, Logger: w.log})
@@ -289,6 +289,10 @@ func (m mortalSync) Environment(ctx context.Context, l slipway.Lease, r slipway.
 
 func (m mortalSync) Login(ctx context.Context, l slipway.Lease) (slipway.Login, error) {
 	return live(m.p, "Login", func() (slipway.Login, error) { return m.control.Login(ctx, l) })
+}
+
+func (m mortalSync) RedisPassword(ctx context.Context, l slipway.Lease) (string, error) {
+	return live(m.p, "RedisPassword", func() (string, error) { return m.control.RedisPassword(ctx, l) })
 }
 
 func (m mortalSync) Confidential(ctx context.Context, l slipway.Lease, r slipway.RevisionID) ([]string, error) {

@@ -37,7 +37,7 @@ var (
 	doings = []string{
 		"push", "push", "push", "push", "push", "push", "delete", "redeploy", "interrupt",
 		"crash", "crash", "turn", "mend", "doom", "kill", "restart", "control", "lose", "full", "fail", "pause", "zombie",
-		"scale", "scale", "lull", "ask", "ask", "aside", "aside", "back", "back", "force", "rotate",
+		"scale", "scale", "lull", "ask", "ask", "aside", "aside", "back", "back", "force", "rotate", "crash redis",
 	}
 	agentsThat = []string{
 		serves, serves, serves, serves, serves, servesLate, exitsOnce, refuses, crashes, mute, answers500, deafToStop, lingers, cannotRun, strangers,
@@ -91,7 +91,11 @@ func TestWhateverHappens(t *testing.T) {
 			for i := range moves {
 				moves[i] = draw(r)
 			}
-			synctest.Test(t, func(t *testing.T) { play(t, moves) })
+			var edits []func(*world)
+			if s%2 == 0 {
+				edits = append(edits, paired)
+			}
+			synctest.Test(t, func(t *testing.T) { play(t, moves, edits...) })
 			if t.Failed() {
 				t.Logf("again: go test -run %s -simulation.seed %d\n%s", t.Name(), s, text(moves))
 			}
@@ -107,8 +111,8 @@ func text(moves []move) string {
 	return b.String()
 }
 
-func play(t *testing.T, moves []move) {
-	w := newWorld(t)
+func play(t *testing.T, moves []move, edits ...func(*world)) {
+	w := newWorld(t, edits...)
 	apps := map[int]*app{}
 	for _, m := range moves {
 		if w.faulty() {
@@ -161,6 +165,8 @@ func (w *world) play(m move, apps map[int]*app) {
 		w.toRevision(m, a)
 	case "crash":
 		w.agents.crash(w.address(a))
+	case "crash redis":
+		w.crashRedis(a)
 	case "scale":
 		w.scale(a, 1+m.n%3)
 	case "lull":

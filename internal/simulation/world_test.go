@@ -56,6 +56,7 @@ type world struct {
 	failed map[string]bool // what fails at the moment
 	apps   map[slipway.DeploymentID]*app
 	nonces int
+	paired bool // each deployment that needs a Redis has one of its own
 
 	heldOver int // deployments whose old instance lived through the death of who held
 }
@@ -68,7 +69,7 @@ type app struct {
 	sources map[string]script // by the object of the upload
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, edits ...func(*world)) *world {
 	t.Helper()
 	w := &world{t: t, dir: sqlitetest.Folder(t), failed: map[string]bool{}, apps: map[slipway.DeploymentID]*app{}}
 	w.traces = &traces{left: map[slipway.ProjectID]int{}}
@@ -95,6 +96,9 @@ func newWorld(t *testing.T) *world {
 		must(t, err)
 		w.who = slipway.Principal{Workspace: workspaces[0].ID, Scopes: slipway.DefaultScopes()}
 	})
+	for _, edit := range edits {
+		edit(w)
+	}
 	w.plane = w.startPlane(0, false)
 	t.Cleanup(w.end)
 	return w
@@ -563,6 +567,7 @@ func (w *world) check() {
 			}
 			w.checkServes(tx, a, d)
 			w.checkDatabase(a, d)
+			w.checkRedis(tx, a, d)
 			w.checkReturns(tx, a)
 			w.checkState(tx, a, d)
 		}
@@ -693,7 +698,7 @@ func (w *world) checkKept(tx slipway.Tx, a *app) {
 	}
 	things, _ := w.fake.Remains(context.Background(), a.id)
 	for _, t := range things {
-		if t.Kind == slipway.ItemInstance {
+		if t.Kind == slipway.ItemInstance && !w.onlyKept(a.id, t) {
 			w.fault("%s is kept aside and has %s", a.name, t.What)
 		}
 	}
@@ -723,7 +728,11 @@ func (w *world) checkOwners() {
 	all, _ := w.fake.List(context.Background())
 	w.view(func(tx slipway.Tx) {
 		for _, o := range all {
-			if _, err := tx.Instance(o.Instance); err != nil {
+			_, err := tx.Instance(o.Instance)
+			if isRedis(o.Deployment, o.Instance) {
+				_, err = tx.RedisServer(o.Deployment)
+			}
+			if err != nil {
 				w.fault("instance %+v has no row: %v", o, err)
 			}
 		}

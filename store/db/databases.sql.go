@@ -37,6 +37,17 @@ func (q *Queries) GetRedisNumber(ctx context.Context, deploymentID string) (int6
 	return number, err
 }
 
+const getRedisServer = `-- name: GetRedisServer :one
+SELECT deployment_id, port, sealed FROM redis_servers WHERE deployment_id = $1
+`
+
+func (q *Queries) GetRedisServer(ctx context.Context, deploymentID string) (RedisServer, error) {
+	row := q.db.QueryRowContext(ctx, getRedisServer, deploymentID)
+	var i RedisServer
+	err := row.Scan(&i.DeploymentID, &i.Port, &i.Sealed)
+	return i, err
+}
+
 const insertLogin = `-- name: InsertLogin :exec
 INSERT INTO logins (deployment_id, number, revision, sealed, created_at) VALUES ($1, $2, $3, $4, $5)
 `
@@ -71,6 +82,21 @@ type InsertRedisNumberParams struct {
 
 func (q *Queries) InsertRedisNumber(ctx context.Context, arg InsertRedisNumberParams) error {
 	_, err := q.db.ExecContext(ctx, insertRedisNumber, arg.DeploymentID, arg.Number)
+	return err
+}
+
+const insertRedisServer = `-- name: InsertRedisServer :exec
+INSERT INTO redis_servers (deployment_id, port, sealed) VALUES ($1, $2, $3)
+`
+
+type InsertRedisServerParams struct {
+	DeploymentID string
+	Port         int64
+	Sealed       []byte
+}
+
+func (q *Queries) InsertRedisServer(ctx context.Context, arg InsertRedisServerParams) error {
+	_, err := q.db.ExecContext(ctx, insertRedisServer, arg.DeploymentID, arg.Port, arg.Sealed)
 	return err
 }
 
@@ -132,4 +158,21 @@ func (q *Queries) ListRedisNumbers(ctx context.Context) ([]int64, error) {
 		return nil, err
 	}
 	return items, nil
+}
+
+const moveRedisServer = `-- name: MoveRedisServer :execrows
+UPDATE redis_servers SET port = $2 WHERE deployment_id = $1
+`
+
+type MoveRedisServerParams struct {
+	DeploymentID string
+	Port         int64
+}
+
+func (q *Queries) MoveRedisServer(ctx context.Context, arg MoveRedisServerParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, moveRedisServer, arg.DeploymentID, arg.Port)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }

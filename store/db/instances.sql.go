@@ -29,8 +29,12 @@ FROM (
     SELECT h.port + 1 FROM instances h
     WHERE h.listener = '' AND h.port > 0
       AND h.port >= CAST($1 AS bigint) AND h.port < CAST($2 AS bigint)
+    UNION ALL
+    SELECT s.port + 1 FROM redis_servers s
+    WHERE s.port >= CAST($1 AS bigint) AND s.port < CAST($2 AS bigint)
 ) AS candidates
 WHERE NOT EXISTS (SELECT 1 FROM instances i WHERE i.listener = '' AND i.port > 0 AND i.port = candidate)
+  AND NOT EXISTS (SELECT 1 FROM redis_servers r WHERE r.port = candidate)
 `
 
 type FreePortParams struct {

@@ -179,6 +179,12 @@ type RedisNumber struct {
 	Number       int64
 }
 
+type RedisServer struct {
+	DeploymentID string
+	Port         int64
+	Sealed       []byte
+}
+
 type Revision struct {
 	ID           string
 	DeploymentID string

@@ -15,3 +15,12 @@ SELECT number FROM redis_numbers WHERE deployment_id = $1;
 
 -- name: ListRedisNumbers :many
 SELECT number FROM redis_numbers ORDER BY number;
+
+-- name: InsertRedisServer :exec
+INSERT INTO redis_servers (deployment_id, port, sealed) VALUES ($1, $2, $3);
+
+-- name: GetRedisServer :one
+SELECT * FROM redis_servers WHERE deployment_id = $1;
+
+-- name: MoveRedisServer :execrows
+UPDATE redis_servers SET port = $2 WHERE deployment_id = $1;

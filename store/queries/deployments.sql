@@ -152,6 +152,7 @@ SELECT CAST(
     + (SELECT COUNT(*) FROM uploads AS u WHERE u.deployment_id = sqlc.arg(deployment_id))
     + (SELECT COUNT(*) FROM logins AS n WHERE n.deployment_id = sqlc.arg(deployment_id))
     + (SELECT COUNT(*) FROM redis_numbers AS m WHERE m.deployment_id = sqlc.arg(deployment_id))
+    + (SELECT COUNT(*) FROM redis_servers AS p WHERE p.deployment_id = sqlc.arg(deployment_id))
     + (SELECT COUNT(*) FROM log_heads AS h WHERE h.deployment_id = sqlc.arg(deployment_id))
     + (SELECT COUNT(*) FROM log_lines AS l WHERE l.deployment_id = sqlc.arg(deployment_id))
     + (SELECT COUNT(*) FROM tracing_projects AS p WHERE p.deployment_id = sqlc.arg(deployment_id))

@@ -29,5 +29,9 @@ FROM (
     SELECT h.port + 1 FROM instances h
     WHERE h.listener = '' AND h.port > 0
       AND h.port >= CAST(sqlc.arg(first_port) AS bigint) AND h.port < CAST(sqlc.arg(last_port) AS bigint)
+    UNION ALL
+    SELECT s.port + 1 FROM redis_servers s
+    WHERE s.port >= CAST(sqlc.arg(first_port) AS bigint) AND s.port < CAST(sqlc.arg(last_port) AS bigint)
 ) AS candidates
-WHERE NOT EXISTS (SELECT 1 FROM instances i WHERE i.listener = '' AND i.port > 0 AND i.port = candidate);
+WHERE NOT EXISTS (SELECT 1 FROM instances i WHERE i.listener = '' AND i.port > 0 AND i.port = candidate)
+  AND NOT EXISTS (SELECT 1 FROM redis_servers r WHERE r.port = candidate);

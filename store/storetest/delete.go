@@ -16,6 +16,7 @@ func belongings(tx slipway.Tx, d slipway.Deployment, r slipway.Revision, ref str
 		tx.InsertSecretSet(d.ID, slipway.SecretSetID(ref), []slipway.SealedVar{{Name: "A", Sealed: []byte{1}}}, nil),
 		tx.InsertLogin(slipway.SealedLogin{Deployment: d.ID, Number: 1, Sealed: []byte{1}, CreatedAt: at(1)}),
 		tx.InsertRedisNumber(d.ID, len(ref)),
+		tx.InsertRedisServer(slipway.SealedRedis{Deployment: d.ID, Port: 100 + len(ref), Sealed: []byte{1}}),
 		tx.InsertUpload(slipway.Upload{ID: slipway.UploadID(ref), Deployment: d.ID, Object: "o", CreatedAt: at(1)}),
 		tx.InsertKey(slipway.Key{ID: slipway.KeyID(ref), Hash: ref, Deployment: d.ID, CreatedAt: at(1)}),
 		tx.InsertProject(slipway.TracingProject{ID: slipway.ProjectID(ref), Workspace: d.Workspace, Name: d.Name, Deployment: d.ID, CreatedAt: at(1)}),

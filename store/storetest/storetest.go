@@ -54,6 +54,7 @@ func Run(t *testing.T, open func(t *testing.T) slipway.Store) {
 		"Secrets":            testSecrets,
 		"Logins":             testLogins,
 		"RedisNumbers":       testRedisNumbers,
+		"RedisServers":       testRedisServers,
 		"Listeners":          testListeners,
 		"ListenerPlacement":  testListenerDeployments,
 		"LeaseLife":          testLeaseLife,

@@ -200,6 +200,7 @@ func (a *agent) routes() http.Handler {
 	mux.HandleFunc("POST /fill", fill)
 	mux.HandleFunc("POST /breed", breed)
 	mux.HandleFunc("GET /reach", reach)
+	mux.HandleFunc("POST /talk", talk)
 	return mux
 }
 

@@ -57,6 +57,20 @@ func reach(w http.ResponseWriter, r *http.Request) {
 	io.Copy(w, answer.Body)
 }
 
+// talk sends a text to an address and answers with all that comes back.
+func talk(w http.ResponseWriter, r *http.Request) {
+	conn, err := net.DialTimeout("tcp", r.FormValue("address"), 5*time.Second)
+	if err == nil {
+		defer conn.Close()
+		_, err = io.WriteString(conn, r.FormValue("text"))
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusForbidden)
+		return
+	}
+	io.Copy(w, conn)
+}
+
 func spin(_ http.ResponseWriter, r *http.Request) {
 	long, _ := time.ParseDuration(r.FormValue("for"))
 	for begun := processorTime(); processorTime()-begun < long; {
