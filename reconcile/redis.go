@@ -82,17 +82,32 @@ func (w world) awaitsRedis(r *slipway.Revision) bool {
 	return w.RedisPort != 0 && w.needs(r).Redis && w.redis.Phase != slipway.PhaseRunning
 }
 
+// lacksRedis says whether what serves is without its Redis, or with one that may
+// end again.
+func (w world) lacksRedis() bool {
+	return w.awaitsRedis(w.Active) || w.RedisPort != 0 && w.redisEnds.inARow > 0 && w.now.Before(w.redisSettles())
+}
+
+// redisFails says whether what serves is without its Redis for more than a
+// moment.
+func (w world) redisFails() bool {
+	return w.awaitsRedis(w.Active) && w.redis.Exit != nil && w.redisEnds.inARow >= gateTries && !w.asleep()
+}
+
+// redisSettles is when the ends of what runs are forgotten.
+func (w world) redisSettles() time.Time { return w.started[w.Deployment.ID.Redis()].Add(settled) }
+
 // nextOfRedis has the deployment's own Redis run while it is wanted.
 func nextOfRedis(w world) step {
 	runs, wanted := w.redis.Phase == slipway.PhaseRunning, w.redisWanted()
-	settles := w.started[w.Deployment.ID.Redis()].Add(settled)
+	settles := w.redisSettles()
 	switch r := w.toGate(); {
 	case wanted && runs && w.redisEnds.inARow > 0 && w.now.Before(settles):
 		return step{do: rest, at: settles, why: "its Redis may end again"}
 	case wanted && runs:
 		return step{do: rest, why: "its Redis runs"}
 	case wanted && w.now.Before(w.redisEnds.retryAt) && w.redisEnds.inARow >= gateTries && r != nil && w.needs(r).Redis:
-		return step{do: fail, revision: r, failure: redisFailure(w.redis.Exit), why: "its Redis does not stay up"}
+		return step{do: fail, revision: r, failure: redisFailure(slipway.PhaseDeploy, w.redis.Exit), why: "its Redis does not stay up"}
 	case wanted && w.now.Before(w.redisEnds.retryAt):
 		return step{do: rest, at: w.redisEnds.retryAt, why: "its Redis is started again after a while"}
 	case wanted:
@@ -103,9 +118,9 @@ func nextOfRedis(w world) step {
 	return step{do: rest, why: "no Redis is wanted"}
 }
 
-func redisFailure(exit *slipway.Exit) *slipway.Failure {
+func redisFailure(phase string, exit *slipway.Exit) *slipway.Failure {
 	return &slipway.Failure{
-		Phase: slipway.PhaseDeploy, Step: "database", Code: "redis_failed",
+		Phase: phase, Step: "database", Code: "redis_failed",
 		Message: fmt.Sprintf("The Redis of this deployment %s, again and again. %s", describe(exit), lastWords(exit)),
 		Hint:    "What it keeps may be more than it may hold (redis_memory_mb), or damaged; docs/databases.md tells where it lies.",
 	}

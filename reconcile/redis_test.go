@@ -48,13 +48,20 @@ func TestNextOfRedis(t *testing.T) {
 		"it has come back a moment ago": {
 			s: serves().ownRedis(running).redisEnded(1, 0).startedAgo("d", 20*time.Second), do: rest, rest: 40 * time.Second,
 		},
-		"it has come back for good":   {s: serves().ownRedis(running).redisEnded(1, 0).startedAgo("d", 2*time.Minute), do: rest},
-		"it comes back":               {s: serves().ownRedis(exited).redisEnded(1, 0), do: startRedis},
-		"less and less often":         {s: serves().ownRedis(exited).redisEnded(9, time.Minute), do: rest, rest: time.Minute},
-		"a revision waits for it":     {s: deploys().ownRedis(exited).redisEnded(2, time.Second), do: rest, rest: time.Second},
-		"and not for ever":            {s: deploys().ownRedis(exited).redisEnded(3, time.Second), do: fail, of: "r1"},
-		"but as often as it may":      {s: deploys().ownRedis(exited).redisEnded(3, -time.Second), do: startRedis},
-		"nobody else fails for it":    {s: serves().inProgress("r2", slipway.Deploying, "shared").instance("i2", "r2", planned, absent).ownRedis(exited).redisEnded(3, time.Second), do: start, of: "i2"},
+		"it has come back for good": {s: serves().ownRedis(running).redisEnded(1, 0).startedAgo("d", 2*time.Minute), do: rest},
+		"it comes back":             {s: serves().ownRedis(exited).redisEnded(1, 0), do: startRedis},
+		"less and less often":       {s: serves().blamed().ownRedis(exited).redisEnded(9, time.Minute), do: rest, rest: time.Minute},
+		"a revision waits for it":   {s: deploys().ownRedis(exited).redisEnded(2, time.Second), do: rest, rest: time.Second},
+		"and not for ever":          {s: deploys().ownRedis(exited).redisEnded(3, time.Second), do: fail, of: "r1"},
+		"but as often as it may":    {s: deploys().ownRedis(exited).redisEnded(3, -time.Second), do: startRedis},
+		"nobody else fails for it":  {s: serves().blamed().inProgress("r2", slipway.Deploying, "shared").instance("i2", "r2", planned, absent).ownRedis(exited).redisEnded(3, time.Second), do: start, of: "i2"},
+		"what serves is told of it": {s: serves().ownRedis(exited).redisEnded(3, time.Minute), do: blame, of: "r1"},
+		"once":                      {s: serves().blamed().ownRedis(exited).redisEnded(3, time.Minute), do: rest, rest: time.Minute},
+		"and not at each end":       {s: serves().ownRedis(exited).redisEnded(2, time.Second), do: rest, rest: time.Second},
+		"nor is it taken back before the Redis has come back for good": {
+			s: serves().blamed().ownRedis(running).redisEnded(3, 0).startedAgo("d", 20*time.Second), do: rest, rest: 40 * time.Second,
+		},
+		"but then it is":              {s: serves().blamed().ownRedis(running).redisEnded(3, 0).startedAgo("d", 2*time.Minute), do: absolve, of: "r1"},
 		"it sleeps with its agents":   {s: newScene().active("r1", "based").asleep().ownRedis(running), do: stopRedis},
 		"but not before them":         {s: serves().asleep().ownRedis(running), do: lull, of: "i1"},
 		"nor is it gone before them":  {s: serves().asleep().ownRedis(running).putOff("lull i1", time.Second), do: rest, rest: time.Second},
@@ -80,7 +87,7 @@ func TestNextOfRedis(t *testing.T) {
 			if c.do == rest && (c.rest == 0) != got.at.IsZero() || c.rest != 0 && !got.at.Equal(t0.Add(c.rest)) {
 				t.Errorf("rests until %v, want in %v", got.at, c.rest)
 			}
-			if c.do == fail && (got.failure.Code != "redis_failed" || got.failure.Hint == "") {
+			if (c.do == fail || c.do == blame) && (got.failure.Code != "redis_failed" || got.failure.Hint == "") {
 				t.Errorf("the failure is %+v", got.failure)
 			}
 		})

@@ -27,7 +27,9 @@ func nextOfServing(w world) step {
 		return step{do: giveWay, revision: w.Active, failure: servingFailure(w, i), why: "it does not settle"}
 	case failing && i.Crashes >= crashLoop && w.Active.Failure == nil:
 		return step{do: blame, revision: w.Active, failure: servingFailure(w, i), why: "restarts do not mend it"}
-	case !failing && w.Active.Failure != nil && w.well():
+	case w.redisFails() && w.Active.Failure == nil:
+		return step{do: blame, revision: w.Active, failure: redisFailure(slipway.PhaseServe, w.redis.Exit), why: "its Redis does not stay up"}
+	case !failing && !w.lacksRedis() && w.Active.Failure != nil && w.well():
 		return step{do: absolve, revision: w.Active, why: "it has settled"}
 	}
 	return step{do: rest, why: "nothing is to be said of what serves"}

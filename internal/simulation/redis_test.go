@@ -169,8 +169,8 @@ var pairedStories = map[string]story{
 
 func TestDeathAtEachCallBesideARedis(t *testing.T) { dieInEach(t, pairedStories, paired) }
 
-// A Redis that does not stay up ends what is being deployed, with its own words,
-// and nothing that serves.
+// A Redis that does not stay up ends what is being deployed, with its own words.
+// What serves goes on, and says what it lacks until that is back for good.
 func TestARedisThatDoesNotStayUp(t *testing.T) {
 	in(t, func(w *world) {
 		a := w.create("app")
@@ -185,11 +185,15 @@ func TestARedisThatDoesNotStayUp(t *testing.T) {
 			if err != nil || failed.Failure == nil || failed.Failure.Code != "redis_failed" || !strings.Contains(failed.Message, "its file is damaged") {
 				w.fault("the revision is %+v, %v", failed, err)
 			}
-			if d, _ := tx.Deployment(a.id); d.Health.State != slipway.Healthy {
-				w.fault("the agents are %+v", d.Health)
-			}
 		})
+		if h := w.health(a); h.State != slipway.Unhealthy || !strings.Contains(h.Reason, "The Redis of this deployment") {
+			w.fault("its health is %+v", h)
+		}
+		if !w.isServing(a)() {
+			w.fault("what served does not")
+		}
 		w.agents.spoil(false)
+		w.within(5*time.Minute, "its health", func() bool { return w.health(a).State == slipway.Healthy })
 		w.push(a, based)
 		w.settle()
 		if got := w.statuses(a); got != "DEPLOYED DEPLOY_FAILED DEPLOYED" {
