@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -31,19 +30,46 @@ func lockFolder(data string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock data folder: %w", err)
 	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		holder, _ := io.ReadAll(io.LimitReader(f, 20))
-		err = fmt.Errorf("%w: the server with pid %s runs on %s; stop it, or give this one another folder with --data", ErrInUse, strings.TrimSpace(string(holder)), data)
-		return nil, errors.Join(err, f.Close())
-	}
-	if err == nil {
+	if err = takeLock(f); err == nil {
 		err = errors.Join(f.Truncate(0), writeAt(f, strconv.Itoa(os.Getpid())+"\n"))
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, syscall.EWOULDBLOCK):
+		err = fmt.Errorf("%w: the server with pid %d runs on %s; stop it, or give this one another folder with --data", ErrInUse, holderOf(f), data)
+		return nil, errors.Join(err, f.Close())
+	case err != nil:
 		return nil, errors.Join(fmt.Errorf("lock data folder: %w", err), f.Close())
 	}
 	return f, nil
+}
+
+// bequest is how long a lock may outlive who took it: a child that was killed with
+// its server, just before it became another program, has it until it does.
+const bequest = 5 * time.Second
+
+// takeLock waits for a holder that does not live any more, and for no other.
+func takeLock(f *os.File) error {
+	for end := time.Now().Add(bequest); ; time.Sleep(10 * time.Millisecond) {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) || isAlive(holderOf(f)) || time.Now().After(end) {
+			return err
+		}
+	}
+}
+
+// holderOf is the pid that a lock names, 0 for none.
+func holderOf(f *os.File) int {
+	text := make([]byte, 20)
+	n, _ := f.ReadAt(text, 0)
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(text[:n])))
+	return pid
+}
+
+// isAlive is not said of what ended and was not waited for: that has no arguments
+// any more.
+func isAlive(pid int) bool {
+	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	return err == nil && len(line) > 0
 }
 
 func writeAt(f *os.File, text string) error {
