@@ -132,7 +132,7 @@ func TestAGivenPostgreSQL(t *testing.T) {
 	eventually(t, "it waits and says why", func() bool {
 		v, err := d.Deployment(t.Context(), d.id)
 		must(t, err)
-		return v.Status == "AWAITING_DATABASE" && strings.Contains(deref(v.Health.Reason), "can not be reached")
+		return v.Status == "AWAITING_DATABASE" && v.Health != nil && strings.Contains(deref(v.Health.Reason), "can not be reached")
 	})
 	must(t, postgres.Up())
 	d.serves()

@@ -86,6 +86,7 @@ type testCase struct {
 	name                                    string
 	processes, folder, state, limits, flood bool // what it needs of its world
 	standsBy, sockets                       bool
+	programs                                bool // not images
 	run                                     func(*place)
 }
 
@@ -94,6 +95,7 @@ func (w World) shows(c testCase) bool {
 	for needs, has := range map[*bool]bool{
 		&c.processes: w.Processes, &c.folder: w.Folder != nil, &c.state: w.State != nil,
 		&c.limits: w.Limits, &c.flood: w.Flood > 0, &c.standsBy: w.StandsBy, &c.sockets: w.Sockets,
+		&c.programs: w.Image == "",
 	} {
 		if *needs && !has {
 			return false
@@ -136,7 +138,7 @@ var cases = []testCase{
 	{name: "state is exported", state: true, run: exports},
 	{name: "no state to export", run: exportsNothing},
 	{name: "state outlives instances", processes: true, state: true, run: stateOutlives},
-	{name: "what is kept outlives attempts", processes: true, state: true, folder: true, run: keeps},
+	{name: "what is kept outlives attempts", programs: true, processes: true, state: true, folder: true, run: keeps},
 	{name: "neighbours and strangers are left alone", run: leftAlone},
 	{name: "List is complete", run: listIsComplete},
 	{name: "output has stable offsets", run: outputIsStable},
