@@ -18,6 +18,7 @@ import (
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/internal/address"
 	"github.com/slipwayhq/slipway/internal/postgrestest"
+	"github.com/slipwayhq/slipway/internal/redistest"
 )
 
 // What was sent to a server before it was told to stop is answered, though the
@@ -32,6 +33,50 @@ func TestAegraAnswersWhatWasSent(t *testing.T) {
 	t.Parallel()
 	b, a := pythonExample(t, slipway.AgentServerAegra)
 	begin(t, b, a, "", "POSTGRES_URI_CUSTOM="+postgrestest.Empty(t)).serves().answersWhatWasSent()
+}
+
+// With Redis a run may be another instance's, whose client waits here: it is waited
+// for. What waits in the queue is left to others.
+func TestAegraEndsBesideOthers(t *testing.T) {
+	t.Parallel()
+	b, a := pythonExample(t, slipway.AgentServerAegra)
+	database, queue := "POSTGRES_URI_CUSTOM="+postgrestest.Empty(t), "REDIS_URI_CUSTOM="+redistest.Start(t)
+	works := begin(t, b, a, "", database, queue, "WORKER_COUNT=1", "N_JOBS_PER_WORKER=1").serves()
+	asked := begin(t, b, a, "", database, queue, "WORKER_COUNT=0").serves()
+	third := begin(t, b, a, "", database, queue, "WORKER_COUNT=0").serves()
+
+	slow := run("slow", "x", object{"delay_ms": 4000}) // longer than answers get at the end
+	var sent []net.Conn
+	for _, path := range []string{"/runs/stream", "/runs/wait"} {
+		sent = append(sent, asked.send(path, slow))
+	}
+	thread := third.thread()
+	asked.cmd.Process.Signal(syscall.SIGTERM)
+	for n, conn := range sent {
+		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Errorf("answer %d: %v", n, err)
+			continue
+		}
+		if text, err := io.ReadAll(answer.Body); err != nil || !strings.Contains(string(text), "done: x") {
+			t.Errorf("answer %d: %d %s, %v", n, answer.StatusCode, text, err)
+		}
+	}
+	if code := asked.exit(); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+
+	begun := third.starts(thread, slow)
+	_, left := third.call("POST", "/threads/"+third.thread()+"/runs", slow)
+	if code := works.terminate(); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+	if status := third.status(thread, begun); status != "success" {
+		t.Errorf("the run that had begun is %s", status)
+	}
+	if status := third.status(fmt.Sprint(left["thread_id"]), fmt.Sprint(left["run_id"])); status != "pending" {
+		t.Errorf("the one that waits is %s", status)
+	}
 }
 
 func (g *agent) answersWhatWasSent() {

@@ -58,7 +58,8 @@ def start(began):
         control.serving()
 
     with step("graphs"):
-        return web.Life(asgi, socks, settings, lambda: server.drain(settings.drain), server.logging(), began, started=started).run()
+        life = web.Life(asgi, socks, settings, lambda: server.drain(settings.drain, life.app), server.logging(), began, started=started)
+        return life.run()
 
 
 if __name__ == "__main__":

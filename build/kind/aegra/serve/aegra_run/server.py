@@ -4,6 +4,7 @@ import asyncio
 import importlib.util
 import json
 import os
+import re
 
 from slipway_serve.failure import Mistake
 from slipway_serve.log import info, warn
@@ -61,15 +62,25 @@ def logging():
     return get_logging_config()
 
 
-async def drain(limit):
-    """Waits for the runs of this process. Those that a worker took by Redis are drained, and handed
-    on, by Aegra's own end; what is left at the limit it cancels."""
-    from aegra_api.core.active_runs import active_runs
+# What is answered as long as a run lasts.
+OF_A_RUN = re.compile(r"/runs/(stream|wait|[^/]+/(stream|join))$")
 
+
+async def drain(limit, answers):
+    """Takes no more runs, and waits for those of this process and for answers that end with a run. By
+    Redis that may be another process's, which may not even have begun it. What is left at the limit
+    Aegra's own end hands on to others, or cancels without Redis."""
+    from aegra_api.core.active_runs import active_runs
+    from aegra_api.services.executor import executor
+
+    executor._running = False  # its workers ask before each run; only its end would say it otherwise
     loop = asyncio.get_running_loop()
     until = loop.time() + limit
-    while any(not task.done() for task in active_runs.values()):
-        if loop.time() >= until:
-            warn("drain limit reached: cancelling runs", runs=[run for run, task in active_runs.items() if not task.done()])
+    while True:
+        runs = [run for run, task in active_runs.items() if not task.done()]
+        waiting = [path for path in answers.open.values() if OF_A_RUN.search(path)]
+        if not runs and not waiting:
             return
+        if loop.time() >= until:
+            return warn("drain limit reached: cancelling runs", runs=runs, answers=len(waiting))
         await asyncio.sleep(LOOK_AGAIN)

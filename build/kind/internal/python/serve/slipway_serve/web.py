@@ -20,11 +20,12 @@ LOOK_AGAIN = 0.01
 
 
 class Watched:
-    """The app, with what its start raised kept, and the requests counted that it was given."""
+    """The app, with what its start raised kept, and the requests counted that it was given. open has
+    the paths of those whose answers have not ended."""
 
     def __init__(self, app):
         self.app, self.raised = app, None
-        self.begun, self.unanswered = 0, set()
+        self.begun, self.unanswered, self.open = 0, set(), {}
 
     async def __call__(self, scope, receive, send):
         if scope["type"] == "http":
@@ -41,6 +42,7 @@ class Watched:
         self.begun += 1
         number = self.begun
         self.unanswered.add(number)
+        self.open[number] = scope["path"]
 
         async def told(message):
             self.unanswered.discard(number)
@@ -50,6 +52,7 @@ class Watched:
             await self.app(scope, receive, told)
         finally:
             self.unanswered.discard(number)
+            del self.open[number]
 
     async def take_in(self, seconds):
         """What was sent before the signal may not have been read where the machine has no time for us;
