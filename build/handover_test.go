@@ -79,6 +79,31 @@ func TestAegraEndsBesideOthers(t *testing.T) {
 	}
 }
 
+// With Redis a stream has all of its run, however soon that ends.
+func TestAegraStreamsToTheEnd(t *testing.T) {
+	t.Parallel()
+	b, a := pythonExample(t, slipway.AgentServerAegra)
+	g := begin(t, b, a, "", "POSTGRES_URI_CUSTOM="+postgrestest.Empty(t), "REDIS_URI_CUSTOM="+redistest.Start(t)).serves()
+	const clients, each = 32, 10
+	var all sync.WaitGroup
+	for range clients {
+		all.Go(func() {
+			for range each {
+				answer, err := http.ReadResponse(bufio.NewReader(g.send("/runs/stream", run("echo", "x", nil))), nil)
+				if err != nil {
+					t.Errorf("no answer: %v", err)
+					return
+				}
+				text, err := io.ReadAll(answer.Body)
+				if err != nil || !strings.Contains(string(text), "echo: x") || !strings.Contains(string(text), "event: end") {
+					t.Errorf("a stream is %d %s, %v", answer.StatusCode, text, err)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
 func (g *agent) answersWhatWasSent() {
 	g.Helper()
 	g.says(g.thread(), "echo", "warm")

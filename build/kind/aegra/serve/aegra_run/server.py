@@ -9,6 +9,8 @@ import re
 from slipway_serve.failure import Mistake
 from slipway_serve.log import info, warn
 
+from . import broker
+
 LOOK_AGAIN = 0.03
 
 
@@ -52,6 +54,7 @@ def load():
 
     from aegra_api.main import app
 
+    broker.mend()
     info("server loaded", package="aegra-api", version=version("aegra-api"))
     return app
 
