@@ -206,11 +206,11 @@ func TestAGivenPostgreSQL(t *testing.T) {
 		}
 		secrets = append(secrets, password)
 	}
-	seen := arguments()
-	if !strings.Contains(seen, name+"_keeper@") {
-		t.Error("no program was seen that dumps the database")
+	log := postgres.Log(t)
+	if !strings.Contains(log, "IN ACCESS SHARE MODE") {
+		t.Error("the database was not dumped, whose arguments were looked at")
 	}
-	for place, text := range map[string]string{"an answer": answers, "the receipt": string(receipt), "the server's log": string(said), "arguments": seen, "PostgreSQL's log": postgres.Log(t)} {
+	for place, text := range map[string]string{"an answer": answers, "the receipt": string(receipt), "the server's log": string(said), "arguments": arguments(), "PostgreSQL's log": log} {
 		for n, secret := range secrets {
 			if i := strings.Index(text, secret); i >= 0 {
 				t.Errorf("password %d is in %s: %.200q", n, place, text[max(0, i-100):])
