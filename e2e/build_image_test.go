@@ -38,6 +38,12 @@ func TestSourceBecomesImage(t *testing.T) {
 	if first.Artefact == nil || !strings.HasPrefix(deref(first.Artefact.Image), "sha256:") {
 		t.Errorf("it runs %+v", first.Artefact)
 	}
+	image, err := c.ImageInspect(t.Context(), deref(first.Artefact.Image))
+	must(t, err)
+	owner := image.Config.Labels["slipway.image.owner"] // others build on this engine too
+	if owner == "" {
+		t.Fatal("the image names no owner")
+	}
 	if got := d.asked("/ok"); !strings.Contains(got, "true") {
 		t.Errorf("got %s", got)
 	}
@@ -57,7 +63,7 @@ func TestSourceBecomesImage(t *testing.T) {
 	}
 	s.diesWhileDeleting(d.id)
 	eventually(t, "its images are gone", func() bool {
-		list, err := c.ImageList(t.Context(), dockerclient.ImageListOptions{Filters: make(dockerclient.Filters).Add("label", "slipway.image.owner")})
+		list, err := c.ImageList(t.Context(), dockerclient.ImageListOptions{Filters: make(dockerclient.Filters).Add("label", "slipway.image.owner="+owner)})
 		must(t, err)
 		return len(list.Items) == 0
 	})
