@@ -205,15 +205,29 @@ var portLocks []*os.File // never closed: the end of the process gives them back
 
 // FreePort finds a port that nobody holds, and that no other test was given
 // lately.
-func FreePort(t testing.TB) int {
+func FreePort(t testing.TB) int { return FreePorts(t, 1).First }
+
+// FreePorts finds so many in a row.
+func FreePorts(t testing.TB, count int) slipway.PortRange {
 	t.Helper()
 	for range portsInBlock {
-		if port := portBlock() + int(lastPort.Add(1)%portsInBlock); isFree(port) {
-			return port
+		last := int(lastPort.Add(int64(count)) % portsInBlock)
+		ports := slipway.PortRange{First: portBlock() + last - count + 1, Last: portBlock() + last}
+		if ports.First >= portBlock() && areFree(ports) {
+			return ports
 		}
 	}
-	t.Fatal("no free port")
-	return 0
+	t.Fatalf("no %d free ports in a row", count)
+	return slipway.PortRange{}
+}
+
+func areFree(ports slipway.PortRange) bool {
+	for port := ports.First; port <= ports.Last; port++ {
+		if !isFree(port) {
+			return false
+		}
+	}
+	return true
 }
 
 // isFree tries the port. No process is forked meanwhile: until it executes, it

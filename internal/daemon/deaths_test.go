@@ -139,14 +139,10 @@ type mortal struct {
 }
 
 func newMortal(t *testing.T, binary, program string, e *dockertest.Engine) *mortal {
-	first := drivertest.FreePort(t)
-	for range 7 {
-		drivertest.FreePort(t)
-	}
 	m := &mortal{
 		t: t, data: t.TempDir(), listen: fmt.Sprintf("127.0.0.1:%d", drivertest.FreePort(t)), binary: binary, program: program, engine: e,
 		said:  &bytes.Buffer{},
-		ports: slipway.PortRange{First: first, Last: first + 7},
+		ports: drivertest.FreePorts(t, 8),
 	}
 	t.Cleanup(func() {
 		if t.Failed() {

@@ -43,15 +43,10 @@ func TestFirstRevisionSpoilsItsState(t *testing.T) {
 	must(t, err)
 	s := spoiling{program: program, spoil: filepath.Join(t.TempDir(), "spoil")}
 	must(t, os.WriteFile(s.spoil, nil, 0o644))
-	first := drivertest.FreePort(t)
-	last := first
-	for range 7 {
-		last = drivertest.FreePort(t)
-	}
 	w := newWorldWith(t, func(c *daemon.Config) {
 		c.Kinds = []func(string, string) kind.Kind{func(string, string) kind.Kind { return s }}
 		c.OpenDriver = func(root string) (slipway.Driver, error) { return process.Open(root) }
-		c.Ports = slipway.PortRange{First: first, Last: last}
+		c.Ports = drivertest.FreePorts(t, 8)
 	})
 	id, object := w.create("app")
 	t.Cleanup(func() {
