@@ -172,20 +172,23 @@ func (m *mortal) births(name string) string {
 	return birth + " " + m.redisSays(name, "run_id")
 }
 
-// redis is that of an agent, as it knows it.
-func (m *mortal) redis(name string) *redis.Client {
-	m.t.Helper()
+// redis is that of an agent, as it knows it; false while it does not answer, as
+// the server dies.
+func (m *mortal) redis(name string) (*redis.Client, bool) {
 	_, uri := m.ask(name, http.MethodGet, "/value?name=REDIS_URI")
 	options, err := redis.ParseURL(uri)
 	if err != nil {
-		m.t.Fatalf("%s is told of the Redis %q: %v", name, uri, err)
+		return nil, false
 	}
 	options.MaxRetries = -1
-	return redis.NewClient(options)
+	return redis.NewClient(options), true
 }
 
 func (m *mortal) redisSays(name, what string) string {
-	c := m.redis(name)
+	c, ok := m.redis(name)
+	if !ok {
+		return ""
+	}
 	defer c.Close()
 	said, _ := c.Info(m.t.Context(), "server").Result()
 	for line := range strings.Lines(said) {
@@ -198,7 +201,10 @@ func (m *mortal) redisSays(name, what string) string {
 
 // remembers says whether the Redis of an agent has what write wrote.
 func (m *mortal) remembers(name string) bool {
-	c := m.redis(name)
+	c, ok := m.redis(name)
+	if !ok {
+		return false
+	}
 	defer c.Close()
 	return c.Get(m.t.Context(), "job").Val() == "written"
 }
@@ -412,7 +418,10 @@ func (m *mortal) write(id string) {
 	if status, text := m.ask(d.Name, http.MethodPost, "/write?path="+folder+"/threads"); status != http.StatusOK || folder == "" {
 		m.t.Fatalf("write into %q: %d %s", folder, status, text)
 	}
-	c := m.redis(d.Name)
+	c, ok := m.redis(d.Name)
+	if !ok {
+		m.t.Fatalf("%s is not told of a Redis", d.Name)
+	}
 	defer c.Close()
 	must(m.t, c.Set(m.t.Context(), "job", "written", 0).Err())
 }
