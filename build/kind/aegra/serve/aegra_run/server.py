@@ -76,13 +76,16 @@ async def drain(limit, answers):
     from aegra_api.core.active_runs import active_runs
     from aegra_api.services.executor import executor
 
-    executor._running = False  # its workers ask before each run; only its end would say it otherwise
+    # Its workers look at this before each run. One that asks Redis for one is waited for: cancelled, as
+    # by Aegra's own end, it may have been given one that nobody has then.
+    executor._running = False
     loop = asyncio.get_running_loop()
     until = loop.time() + limit
     while True:
         runs = [run for run, task in active_runs.items() if not task.done()]
         waiting = [path for path in answers.open.values() if OF_A_RUN.search(path)]
-        if not runs and not waiting:
+        asking = [worker for worker in getattr(executor, "_worker_tasks", ()) if not worker.done()]
+        if not runs and not waiting and not asking:
             return
         if loop.time() >= until:
             return warn("drain limit reached: cancelling runs", runs=runs, answers=len(waiting))
