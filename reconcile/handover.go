@@ -20,10 +20,11 @@ import (
 // for a moment without runs. Everything is served as usual, and a failure costs
 // nothing. holding: what writes waits at the gateway; the old one ends its runs
 // and yields: it has the state closed for good, and may run on for what it has to
-// tell others, such as traces. snapshotting: nobody has the state open. releasing:
-// the new one opens it, and is gated. The old one is cleared away after that. A failure until then leaves the state as it was; after
-// that, returning puts the snapshot in its place. Either way the old one comes
-// back as one does that was stopped for a revision that failed.
+// tell others, such as traces. snapshotting: nobody has the state open. A failure
+// until then leaves the state as it was. releasing: the new one opens it, and is
+// gated; the old one is cleared away after that. A failure then has the snapshot
+// put in its place, by returning. Either way the old one comes back as one does
+// that was stopped for a revision that failed.
 //
 // Each phase is written down before it begins, and each begins with what may be
 // repeated, so that whoever dies is followed by one who goes on. Only a hold is

@@ -122,7 +122,7 @@ func redisFailure(phase string, exit *slipway.Exit) *slipway.Failure {
 	return &slipway.Failure{
 		Phase: phase, Step: "database", Code: "redis_failed",
 		Message: fmt.Sprintf("The Redis of this deployment %s, again and again. %s", describe(exit), lastWords(exit)),
-		Hint:    "What it keeps may be more than it may hold (redis_memory_mb), or damaged; docs/databases.md tells where it lies.",
+		Hint:    "What it keeps may be more than it may hold (redis_memory_limit_mb), or damaged; docs/databases.md tells where it lies.",
 	}
 }
 
