@@ -69,7 +69,7 @@ func (p *plane) stop(d slipway.DeploymentID, l slipway.Lease) slipway.Assignment
 	return p.lost(l, slipway.ItemRoute, string(d))
 }
 
-// kept is a deployment that was deleted and is kept aside.
+// kept is a deployment that was deleted and is kept aside, and a lease of it.
 func (p *plane) kept(name string, o slipway.DeleteOptions) (slipway.DeploymentView, slipway.Lease) {
 	p.t.Helper()
 	d, l := p.served(name)
@@ -77,7 +77,7 @@ func (p *plane) kept(name string, o slipway.DeleteOptions) (slipway.DeploymentVi
 	if a := p.stop(d.ID, l); a.Deployment.Status != slipway.Kept {
 		p.t.Fatalf("it is %s", a.Deployment.Status)
 	}
-	return d, l
+	return d, p.acquire(d.ID) // the other one ended
 }
 
 // cleared reports that all is gone that was kept aside on a data plane.
