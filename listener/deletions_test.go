@@ -3,6 +3,7 @@ package listener_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"testing"
 	"testing/synctest"
@@ -76,6 +77,45 @@ func assigned(id slipway.DeploymentID, s slipway.DeploymentStatus) slipway.Assig
 	return slipway.Assignment{Deployment: slipway.Deployment{ID: id, Status: s}}
 }
 
+// Deletions are taken up a few at a time, and not one group right after the other.
+func TestDeletionsArePaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const many = 100
+		control := busy{deleted: make(chan slipway.Claim)}
+		for i := range many {
+			control.known = append(control.known, assigned(slipway.DeploymentID(fmt.Sprint(i)), slipway.AwaitingDelete))
+		}
+		work := crowded{room: make(chan struct{}), begun: make(chan slipway.DeploymentID, many), woken: make(chan slipway.DeploymentID, many)}
+		close(work.room) // there is always some
+		l := begin(t, control, work)
+		defer l.Stop()
+		begun := time.Now()
+		for range many {
+			<-work.woken
+		}
+		for range many {
+			control.deleted <- claimOf("deleted") // alone
+			<-work.begun
+		}
+		if took := time.Since(begun); took < 4*time.Second || took > 10*time.Second {
+			t.Errorf("%d and %d by themselves were taken up within %v", many, many, took)
+		}
+	})
+}
+
+// begin starts a listener.
+func begin(t *testing.T, control busy, work crowded) *listener.Listener {
+	t.Helper()
+	d := fake.Open(func(slipway.Workload) fake.Behaviour { return fake.Behaviour{} })
+	t.Cleanup(func() { d.Close() })
+	log := slog.New(slog.DiscardHandler)
+	l := listener.New(control, d, work, listener.NewOutputs(control, d, log, time.Now), listener.Config{Logger: log})
+	if err := l.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
 // Where there is no room for another deletion, what lives is taken up all the
 // same, both what comes due and what needed work at the start.
 func TestNothingWaitsForDeletions(t *testing.T) {
@@ -85,13 +125,7 @@ func TestNothingWaitsForDeletions(t *testing.T) {
 			known: []slipway.Assignment{assigned("dying", slipway.AwaitingDelete), assigned("adopted", slipway.Ready)},
 		}
 		work := crowded{room: make(chan struct{}), begun: make(chan slipway.DeploymentID, 9), woken: make(chan slipway.DeploymentID, 9)}
-		d := fake.Open(func(slipway.Workload) fake.Behaviour { return fake.Behaviour{} })
-		defer d.Close()
-		log := slog.New(slog.DiscardHandler)
-		l := listener.New(control, d, work, listener.NewOutputs(control, d, log, time.Now), listener.Config{Logger: log})
-		if err := l.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		l := begin(t, control, work)
 		defer l.Stop()
 		if id := <-work.woken; id != "adopted" {
 			t.Errorf("%s is woken first", id)

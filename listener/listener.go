@@ -17,8 +17,11 @@ import (
 const (
 	// pageOfAdoption is how many deployments are looked at together after a start.
 	pageOfAdoption = 200
-	// deletionsAtOnce is how many deletions are claimed together.
+	// deletionsAtOnce is how many deletions are taken up together, and
+	// deletionsEvery how often: that is as many as a small machine has time for
+	// beside what serves, and more than people and programs delete.
 	deletionsAtOnce = 4
+	deletionsEvery  = 50 * time.Millisecond
 )
 
 // Reconciler does the work.
@@ -179,12 +182,13 @@ func (l *Listener) claim(ctx context.Context) {
 // time. It waits for them, which nobody else does.
 func (l *Listener) delete(ctx context.Context, found []slipway.DeploymentID) {
 	for l.reconciler.Room(ctx) == nil {
-		if len(found) > 0 {
-			l.wake(ctx, found[0])
-			found = found[1:]
-			continue
+		if n := min(len(found), deletionsAtOnce); n > 0 {
+			l.wakeAll(ctx, found[:n])
+			found = found[n:]
+		} else {
+			l.work(ctx, deletionsAtOnce, l.sync.ClaimDeletions)
 		}
-		l.work(ctx, deletionsAtOnce, l.sync.ClaimDeletions)
+		sleep(ctx, deletionsEvery)
 	}
 }
 
