@@ -21,7 +21,7 @@ const (
 	// deletionsEvery how often: that is as many as a small machine has time for
 	// beside what serves, and more than people and programs delete.
 	deletionsAtOnce = 4
-	deletionsEvery  = 50 * time.Millisecond
+	deletionsEvery  = 40 * time.Millisecond
 )
 
 // Reconciler does the work.
@@ -181,6 +181,8 @@ func (l *Listener) claim(ctx context.Context) {
 // delete takes deletions up, first those that were found at the start, few at a
 // time. It waits for them, which nobody else does.
 func (l *Listener) delete(ctx context.Context, found []slipway.DeploymentID) {
+	pace := time.NewTicker(deletionsEvery)
+	defer pace.Stop()
 	for l.reconciler.Room(ctx) == nil {
 		if n := min(len(found), deletionsAtOnce); n > 0 {
 			l.wakeAll(ctx, found[:n])
@@ -188,7 +190,10 @@ func (l *Listener) delete(ctx context.Context, found []slipway.DeploymentID) {
 		} else {
 			l.work(ctx, deletionsAtOnce, l.sync.ClaimDeletions)
 		}
-		sleep(ctx, deletionsEvery)
+		select {
+		case <-pace.C:
+		case <-ctx.Done():
+		}
 	}
 }
 
