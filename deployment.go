@@ -114,6 +114,10 @@ func (d Deployment) Deleting() bool {
 	return d.Status == AwaitingDelete || d.Status == AwaitingFinalDelete || d.Status == Kept
 }
 
+// Cleared says of one that is being deleted that its data plane has nothing left
+// that is to go now.
+func (d Deployment) Cleared() bool { return d.Deleting() && d.Status != AwaitingDelete }
+
 // SourceConfig is what a client sets on a deployment and a revision does not
 // carry. "" and nil mean unset.
 type SourceConfig struct {

@@ -193,9 +193,9 @@ type Leases interface {
 	// holds its lease: who does sees by the generation that something changed.
 	Wake(d DeploymentID, at time.Time) error
 	// TakeDue takes up to limit leases of deployments that are due and free, those
-	// due the longest first; those that are being deleted after all others, and few
-	// of them at once.
+	// due the longest first. What is being deleted is TakeDueDeletions' to take.
 	TakeDue(owner string, now, until time.Time, limit int) ([]Lease, error)
+	TakeDueDeletions(owner string, now, until time.Time, limit int) ([]Lease, error)
 	// Take takes one lease, due or not; ErrLeased if somebody holds it.
 	Take(d DeploymentID, owner string, now, until time.Time) (Lease, error)
 	// EndLeases ends all leases of an owner; their deployments are due at once.
@@ -208,9 +208,10 @@ type Leases interface {
 	// Release ends a lease. If the generation is still seen, it becomes Observed
 	// and the deployment is due next (zero: not); else it is due at once.
 	Release(l Lease, seen int64, next time.Time) error
-	// NextDue is when the next deployment will be due and free, zero for never,
-	// 1970 for at once.
+	// NextDue is when TakeDue will find a deployment, zero for never, 1970 for at
+	// once; NextDueDeletion the same for TakeDueDeletions.
 	NextDue() (time.Time, error)
+	NextDueDeletion() (time.Time, error)
 }
 
 // Uploads of sources.

@@ -54,7 +54,9 @@ type Sync interface {
 	Attach(ctx context.Context, owner string) error
 	// Claim waits until deployments have work, takes the leases of up to max of
 	// them and returns them. It may return none when a transport's patience ends.
+	// What is being deleted is claimed by itself, so that nothing waits for it.
 	Claim(ctx context.Context, owner string, max int) ([]Claim, error)
+	ClaimDeletions(ctx context.Context, owner string, max int) ([]Claim, error)
 	// Acquire takes the lease of one deployment because the data plane saw
 	// something change there. ErrLeased: somebody works on it; ErrNoRow: gone.
 	Acquire(ctx context.Context, owner string, id DeploymentID) (Claim, error)
@@ -63,7 +65,7 @@ type Sync interface {
 	// is over, and ctx's error when ctx ends.
 	Keep(ctx context.Context, l Lease, seen int64) (int64, error)
 	// Report writes what happened, all of it or nothing, and returns how the
-	// deployment looks afterwards.
+	// deployment looks afterwards. Where it is Cleared, the lease ended with that.
 	Report(ctx context.Context, l Lease, events ...Event) (Assignment, error)
 	// Release ends the lease. Seen is the generation that was worked off; next
 	// is when the deployment needs another look, zero for when something changes.

@@ -129,6 +129,7 @@ func deleteMany(ctx context.Context, l *lab) ([]row, error) {
 		return nil, err
 	}
 	var rate numbers
+	var cost samples
 	var heard []heard
 	for range l.times(massRounds) {
 		all, err := listCrowd(ctx, l, s, many)
@@ -145,12 +146,13 @@ func deleteMany(ctx context.Context, l *lab) ([]row, error) {
 		if err != nil {
 			return nil, fmt.Errorf("delete %d: %w", many, err)
 		}
-		heard = append(heard, one)
+		heard, cost = append(heard, one), append(cost, one.cost()/many)
 		if err := s.checkReceipts(ctx, all); err != nil {
 			return nil, err
 		}
 	}
-	first := rates(fmt.Sprintf("%d deleted by %d requests: first DELETE to the last one gone", many, many/deletesInOne), rate)
+	first := rates(fmt.Sprintf("%d deleted by %d requests: first DELETE to the last one gone", many, many/deletesInOne), rate).
+		against("%s of the server's CPU each", millis(cost.median()))
 	return append([]row{first}, rowsOf(heard)...), nil
 }
 

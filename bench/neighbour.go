@@ -40,8 +40,20 @@ func moveIn(ctx context.Context, s *server) (*neighbour, error) {
 	return &neighbour{d, newCaller(s, "X-Api-Key", s.key)}, nil
 }
 
-// heard is what a neighbour had to wait for its answers.
-type heard struct{ quiet, busy samples }
+// heard is what a neighbour had to wait for its answers, and what the server used
+// in both.
+type heard struct{ quiet, busy burst }
+
+// cost is what the server used for what was done, without what the neighbour's
+// requests take.
+func (h heard) cost() time.Duration {
+	return h.busy.cpu - time.Duration(len(h.busy.times))*bursts{h.quiet}.each()
+}
+
+// ratio of what the slowest hundredth of the answers took.
+func (h heard) ratio() float64 {
+	return float64(h.busy.times.percentile(99)) / float64(h.quiet.times.percentile(99))
+}
 
 // hear asks the neighbour while something is done, and as often while nothing is:
 // before, and the rest afterwards.
@@ -61,17 +73,16 @@ func (n *neighbour) hear(ctx context.Context, do func() error) (h heard, err err
 		return h, errors.Join(err, failed)
 	}
 	time.Sleep(neighbourRest)
-	after, err := n.ask(ctx, plan{limit: max(neighbourLeast, len(h.busy)-neighbourLeast)})
-	h.quiet = append(h.quiet, after...)
+	after, err := n.ask(ctx, plan{limit: max(neighbourLeast, len(h.busy.times)-neighbourLeast)})
+	h.quiet.times, h.quiet.cpu = append(h.quiet.times, after.times...), h.quiet.cpu+after.cpu
 	return h, err
 }
 
-func (n *neighbour) ask(ctx context.Context, p plan) (samples, error) {
+func (n *neighbour) ask(ctx context.Context, p plan) (burst, error) {
 	p.gap = neighbourGap
-	b, err := send(ctx, n.server, p, func(int) error {
+	return send(ctx, n.server, p, func(int) error {
 		return n.caller.do(call{method: http.MethodGet, path: "/d/" + n.name + "/ok", want: http.StatusOK}, nil)
 	})
-	return b.times, err
 }
 
 // rowsOf sets what was heard beside what is heard while nothing happens, round by
@@ -80,9 +91,9 @@ func rowsOf(rounds []heard) []row {
 	var quiet, busy, quietP99, busyP99 samples
 	var worse numbers
 	for _, h := range rounds {
-		quiet, busy = append(quiet, h.quiet...), append(busy, h.busy...)
-		quietP99, busyP99 = append(quietP99, h.quiet.percentile(99)), append(busyP99, h.busy.percentile(99))
-		worse = append(worse, float64(h.busy.percentile(99))/float64(h.quiet.percentile(99)))
+		quiet, busy = append(quiet, h.quiet.times...), append(busy, h.busy.times...)
+		quietP99, busyP99 = append(quietP99, h.quiet.times.percentile(99)), append(busyP99, h.busy.times.percentile(99))
+		worse = append(worse, h.ratio())
 	}
 	return []row{
 		spread("a neighbour's answers before and after", quiet).against("p99 %s", millis(quietP99.median())),

@@ -14,13 +14,23 @@ import (
 	"github.com/slipwayhq/slipway"
 )
 
-// pageOfAdoption is how many deployments are looked at together after a start.
-const pageOfAdoption = 200
+const (
+	// pageOfAdoption is how many deployments are looked at together after a start.
+	pageOfAdoption = 200
+	// deletionsAtOnce is how many deletions are taken up together, and
+	// deletionsEvery how often: that is as many as a small machine has time for
+	// beside what serves, and more than people and programs delete.
+	deletionsAtOnce = 4
+	deletionsEvery  = 40 * time.Millisecond
+)
 
 // Reconciler does the work.
 type Reconciler interface {
 	Adopt(context.Context, slipway.Assignment) (work bool, err error)
+	// Work begins to work off a claim, and returns at once.
 	Work(context.Context, slipway.Claim)
+	// Room waits until there is some for more deletions.
+	Room(context.Context) error
 	Wake(context.Context, slipway.DeploymentID) error
 	Wait()
 }
@@ -99,7 +109,8 @@ func (l *Listener) Start(ctx context.Context) error {
 	l.started = true
 	exits := l.driver.Exits(l.life)
 	l.running.Go(func() { l.claim(l.life) })
-	l.running.Go(func() { l.wakeAll(l.life, wake) })
+	l.running.Go(func() { l.wakeAll(l.life, wake.living) })
+	l.running.Go(func() { l.delete(l.life, wake.deleted) })
 	l.running.Go(func() { l.watch(l.life, exits) })
 	l.running.Go(func() { l.outputs.run(l.life) })
 	if v := l.config.Vitals; v != nil {
@@ -125,22 +136,33 @@ func (l *Listener) Stop() {
 // Ready says whether routes to all that runs have been set.
 func (l *Listener) Ready() bool { return l.adopted.Load() }
 
+// unsettled are deployments that need work, as was seen at the start.
+type unsettled struct{ living, deleted []slipway.DeploymentID }
+
+func (u *unsettled) add(d slipway.Deployment) {
+	if d.Deleting() {
+		u.deleted = append(u.deleted, d.ID)
+	} else {
+		u.living = append(u.living, d.ID)
+	}
+}
+
 // adopt looks at every deployment and returns those that need work.
-func (l *Listener) adopt(ctx context.Context) (wake []slipway.DeploymentID, err error) {
+func (l *Listener) adopt(ctx context.Context) (wake unsettled, err error) {
 	var after slipway.DeploymentID
 	for {
 		page, err := l.sync.Assignments(ctx, after, pageOfAdoption)
 		if err != nil {
-			return nil, err
+			return wake, err
 		}
 		for _, a := range page {
 			after = a.Deployment.ID
-			switch work, err := l.reconciler.Adopt(ctx, a); {
-			case err != nil:
+			work, err := l.reconciler.Adopt(ctx, a)
+			if err != nil {
 				l.config.Logger.Warn("deployment not adopted, it is looked at again", slog.String("deployment", string(after)), slog.Any("error", err))
-				wake = append(wake, after)
-			case work:
-				wake = append(wake, after)
+			}
+			if work || err != nil {
+				wake.add(a.Deployment)
 			}
 		}
 		if len(page) < pageOfAdoption {
@@ -152,14 +174,38 @@ func (l *Listener) adopt(ctx context.Context) (wake []slipway.DeploymentID, err 
 // claim takes work as it comes due.
 func (l *Listener) claim(ctx context.Context) {
 	for ctx.Err() == nil {
-		claims, err := l.sync.Claim(ctx, l.config.Owner, max(l.config.Batch, 1))
-		if err != nil && ctx.Err() == nil {
-			l.config.Logger.Error("no work claimed, it is tried again", slog.Any("error", err))
-			sleep(ctx, time.Second)
+		l.work(ctx, max(l.config.Batch, 1), l.sync.Claim)
+	}
+}
+
+// delete takes deletions up, first those that were found at the start, few at a
+// time. It waits for them, which nobody else does.
+func (l *Listener) delete(ctx context.Context, found []slipway.DeploymentID) {
+	pace := time.NewTicker(deletionsEvery)
+	defer pace.Stop()
+	for l.reconciler.Room(ctx) == nil {
+		if n := min(len(found), deletionsAtOnce); n > 0 {
+			l.wakeAll(ctx, found[:n])
+			found = found[n:]
+		} else {
+			l.work(ctx, deletionsAtOnce, l.sync.ClaimDeletions)
 		}
-		for _, c := range claims {
-			l.reconciler.Work(ctx, c)
+		select {
+		case <-pace.C:
+		case <-ctx.Done():
 		}
+	}
+}
+
+// work claims once, and has what it gets worked off.
+func (l *Listener) work(ctx context.Context, limit int, claim func(context.Context, string, int) ([]slipway.Claim, error)) {
+	claims, err := claim(ctx, l.config.Owner, limit)
+	if err != nil && ctx.Err() == nil {
+		l.config.Logger.Error("no work claimed, it is tried again", slog.Any("error", err))
+		sleep(ctx, time.Second)
+	}
+	for _, c := range claims {
+		l.reconciler.Work(ctx, c)
 	}
 }
 

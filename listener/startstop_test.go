@@ -23,6 +23,11 @@ func (quiet) Claim(ctx context.Context, _ string, _ int) ([]slipway.Claim, error
 	return nil, ctx.Err()
 }
 
+func (quiet) ClaimDeletions(ctx context.Context, _ string, _ int) ([]slipway.Claim, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
 func (quiet) Assignments(ctx context.Context, _ slipway.DeploymentID, _ int) ([]slipway.Assignment, error) {
 	return nil, ctx.Err()
 }
@@ -31,6 +36,8 @@ func (quiet) Assignments(ctx context.Context, _ slipway.DeploymentID, _ int) ([]
 type still struct{ listener.Reconciler }
 
 func (still) Wait() {}
+
+func (still) Room(ctx context.Context) error { return ctx.Err() }
 
 func open(t *testing.T) *listener.Listener {
 	d := fake.Open(func(slipway.Workload) fake.Behaviour { return fake.Behaviour{} })

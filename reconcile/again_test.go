@@ -50,8 +50,8 @@ func claimed(term int64) slipway.Claim {
 	return slipway.Claim{Lease: slipway.Lease{Deployment: d.ID, Term: term}, Assignment: slipway.Assignment{Deployment: d}}
 }
 
-// Of many deletions that are claimed few wait for a turn: the next is not begun
-// before one has come to its own. What is not deleted does not wait.
+// Of many deletions few wait for a turn: there is no room for the next before one
+// has come to its own. To begin work waits for nothing.
 func TestFewDeletionsWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sync := &calls{released: make(chan error, 20)}
@@ -66,7 +66,7 @@ func TestFewDeletionsWait(t *testing.T) {
 		}
 		var begun atomic.Int64
 		go func() {
-			for n := range 10 {
+			for n := 0; n < 10 && r.Room(t.Context()) == nil; n++ {
 				c := claimed(int64(n))
 				c.Lease.Deployment = slipway.DeploymentID(fmt.Sprint(n))
 				c.Assignment.Deployment = slipway.Deployment{ID: c.Lease.Deployment, Status: slipway.AwaitingDelete, Deletion: slipway.Deletion{Purge: true}}
@@ -78,7 +78,15 @@ func TestFewDeletionsWait(t *testing.T) {
 		if n := begun.Load(); n != deletionsWaiting {
 			t.Errorf("%d are begun while none has a turn", n)
 		}
+		more := claimed(0)
+		more.Lease.Deployment, more.Assignment.Deployment.Status = "more", slipway.AwaitingDelete
 		r.Work(t.Context(), claimed(0)) // returns
+		r.Work(t.Context(), more)       // so does one more
+		impatient, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := r.Room(impatient); err == nil {
+			t.Error("there is room")
+		}
 		held.Give()
 		synctest.Wait()
 		if n := begun.Load(); n != 10 {

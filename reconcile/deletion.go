@@ -81,8 +81,11 @@ func (w *worker) removeItem(ctx context.Context, item slipway.Item) error {
 	switch {
 	case err != nil:
 		return w.stuck(ctx, item.Kind, item.Ref, err)
+	case shared && w.a.Deployment.Deleting():
+		w.a.Items = slices.DeleteFunc(slices.Clone(w.a.Items), func(i slipway.Item) bool { return i.Kind == item.Kind && i.Ref == item.Ref })
+		return nil // it is written already
 	case shared:
-		return w.report(ctx) // it is written already
+		return w.report(ctx)
 	}
 	return w.gone(ctx, item.Kind, item.Ref, slipway.ItemRemoved{Kind: item.Kind, Ref: item.Ref})
 }

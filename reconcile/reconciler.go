@@ -118,14 +118,25 @@ func New(s slipway.Sync, driver slipway.Driver, builder Builder, router slipway.
 	}
 }
 
-// deletionsWaiting is how many deletions wait for their first turn, at most.
+// deletionsWaiting is how many deletions wait for their first turn before no more
+// are to be claimed.
 const deletionsWaiting = 4
 
-// Work begins to work off a claim and returns at once, or as soon as few deletions
-// wait for their turn if it is one: more of them at once would only be in the way
-// of what serves. The worker ends, and gives the lease back, when there is nothing
-// to do or ctx ends. One that works on the deployment still, under a lease that ran
-// out, is ended before.
+// Room waits until few deletions wait for their first turn: more of them at once
+// would only be in the way of what serves.
+func (r *Reconciler) Room(ctx context.Context) error {
+	select {
+	case r.waiting <- struct{}{}:
+		<-r.waiting
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Work begins to work off a claim and returns at once. The worker ends, and gives
+// the lease back, when there is nothing to do or ctx ends. One that works on the
+// deployment still, under a lease that ran out, is ended before.
 func (r *Reconciler) Work(ctx context.Context, c slipway.Claim) {
 	own, end := context.WithCancel(ctx)
 	w := newWorker(r, c, end)
@@ -133,7 +144,7 @@ func (r *Reconciler) Work(ctx context.Context, c slipway.Claim) {
 		select {
 		case r.waiting <- struct{}{}:
 			w.waits = true
-		case <-ctx.Done():
+		default: // enough do
 		}
 	}
 	r.mu.Lock()
@@ -240,7 +251,7 @@ func (r *Reconciler) observe(ctx context.Context, a slipway.Assignment) (world, 
 			return w, fmt.Errorf("inspect instance %s: %w", i.ID, err)
 		}
 		w.seen[i.ID] = o
-		if o.Phase != slipway.PhaseRunning || i.State != slipway.InstanceServing {
+		if o.Phase != slipway.PhaseRunning || i.State != slipway.InstanceServing || a.Deployment.Deleting() {
 			continue
 		}
 		listens, err := r.driver.Listens(ctx, i.Deployment, i.ID)
@@ -248,7 +259,7 @@ func (r *Reconciler) observe(ctx context.Context, a slipway.Assignment) (world, 
 			return w, fmt.Errorf("look at the port of instance %s: %w", i.ID, err)
 		}
 		w.deaf[i.ID] = !listens
-		w.sick[i.ID] = r.config.Vitals.Sick(i.ID, i.Attempt)
+		w.sick[i.ID] = r.config.Vitals.Sick(i.Deployment, i.ID, i.Attempt)
 	}
 	return w, nil
 }

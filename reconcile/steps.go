@@ -348,7 +348,7 @@ func (w *worker) drain(ctx context.Context, s step) error {
 			w.log.Warn("requests did not end in time and are cut", slog.Duration("after", grace))
 		}
 	}
-	if i.State != slipway.InstanceStopping {
+	if i.State != slipway.InstanceStopping && !d.Deleting() { // of which everything is stopped anyway
 		i.State = slipway.InstanceStopping
 		if err := w.report(ctx, slipway.InstanceChanged{Instance: i}); err != nil {
 			return err

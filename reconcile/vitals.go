@@ -14,14 +14,14 @@ type Vitals interface {
 	Watch(d slipway.DeploymentID, serving []slipway.Served)
 	// Sick says why an attempt of an instance does not do its work, nil if it
 	// does as far as is known.
-	Sick(i slipway.InstanceID, attempt int) *slipway.Failure
+	Sick(d slipway.DeploymentID, i slipway.InstanceID, attempt int) *slipway.Failure
 }
 
 // unwatched is for a data plane without vitals.
 type unwatched struct{}
 
-func (unwatched) Watch(slipway.DeploymentID, []slipway.Served)  {}
-func (unwatched) Sick(slipway.InstanceID, int) *slipway.Failure { return nil }
+func (unwatched) Watch(slipway.DeploymentID, []slipway.Served)                        {}
+func (unwatched) Sick(slipway.DeploymentID, slipway.InstanceID, int) *slipway.Failure { return nil }
 
 // served lists what is to be looked after: instances of the active revision that
 // get requests. What starts has its gate; what hands over its state, sleeps or

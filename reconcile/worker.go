@@ -45,6 +45,7 @@ type worker struct {
 	turn     *turn.Turn      // while it works on a deletion
 	waits    bool            // it has a place among those that wait for their first
 	unsaid   []slipway.Event // of a deletion, see gone
+	over     bool            // the lease ended with a report
 	said     saying
 }
 
@@ -94,7 +95,7 @@ func (w *worker) run(ctx context.Context) {
 	w.takeOver()
 	for {
 		next, err := w.pass(ctx)
-		if ctx.Err() != nil || errors.Is(err, slipway.ErrLeaseLost) {
+		if ctx.Err() != nil || w.over || errors.Is(err, slipway.ErrLeaseLost) {
 			return // what was begun is found by the next pass, whoever makes it
 		}
 		if err != nil {
@@ -302,7 +303,7 @@ func (w *worker) report(ctx context.Context, events ...slipway.Event) error {
 		w.outdated()
 		return err
 	}
-	w.a = a
+	w.a, w.over = a, a.Deployment.Cleared()
 	return nil
 }
 

@@ -9,11 +9,35 @@ import (
 // board tells those who wait in this process that a deployment changed. It only
 // wakes: who is woken reads the rows, and who was not looks again in time.
 type board struct {
+	any       bell // rings with every post
+	deletions bell // for those who take up deletions
+	dying     bell // for those who finish and purge them
+
 	mu      sync.Mutex
-	any     chan struct{}
-	dying   chan struct{}
 	watches map[slipway.DeploymentID]*watch
 }
+
+// bell wakes all who wait for it to ring.
+type bell struct {
+	mu   sync.Mutex
+	next chan struct{}
+}
+
+func (b *bell) ring() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	close(b.next)
+	b.next = make(chan struct{})
+}
+
+// wait returns a channel that the next ring closes.
+func (b *bell) wait() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.next
+}
+
+func newBell() bell { return bell{next: make(chan struct{})} }
 
 // watch is what those who wait for one deployment share.
 type watch struct {
@@ -24,41 +48,18 @@ type watch struct {
 }
 
 func newBoard() *board {
-	return &board{any: make(chan struct{}), dying: make(chan struct{}), watches: map[slipway.DeploymentID]*watch{}}
+	return &board{any: newBell(), deletions: newBell(), dying: newBell(), watches: map[slipway.DeploymentID]*watch{}}
 }
 
 // Post wakes those who wait for the deployment, and those who wait for any.
 func (b *board) Post(id slipway.DeploymentID) {
+	b.any.ring()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	close(b.any)
-	b.any = make(chan struct{})
 	if w := b.watches[id]; w != nil {
 		close(w.changed)
 		w.changed = make(chan struct{})
 	}
-}
-
-// Any returns a channel that the next post closes.
-func (b *board) Any() <-chan struct{} {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.any
-}
-
-// PostDying wakes those who finish and purge deletions.
-func (b *board) PostDying() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	close(b.dying)
-	b.dying = make(chan struct{})
-}
-
-// Dying returns a channel that the next PostDying closes.
-func (b *board) Dying() <-chan struct{} {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.dying
 }
 
 // Watch begins to wait for one deployment; Leave ends it.

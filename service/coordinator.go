@@ -10,6 +10,10 @@ import (
 	"github.com/slipwayhq/slipway"
 )
 
+// gatherFor is how long deletions that come to their end one after the other are
+// waited for, to be finished together: each look for them costs as much as a few.
+const gatherFor = 50 * time.Millisecond
+
 // retryAfter is how long the coordinator waits after something went wrong.
 const retryAfter = 5 * time.Second
 
@@ -29,7 +33,7 @@ func (s *Service) Coordinate(ctx context.Context) {
 	defer s.keepRest(context.WithoutCancel(ctx))
 	var swept, released time.Time
 	for ctx.Err() == nil {
-		dying := s.board.Dying()
+		dying, begun := s.board.dying.wait(), time.Now()
 		wait, err := s.coordinate(ctx)
 		if now := s.now(); now.Sub(swept) >= sweepEvery {
 			swept, err = now, errors.Join(err, s.sweepReceipts(ctx), s.sweepDeletions(ctx), s.images.Sweep(ctx), s.sweepMeasurements(ctx))
@@ -41,13 +45,19 @@ func (s *Service) Coordinate(ctx context.Context) {
 			s.config.Logger.Error("coordinator", slog.Any("error", err))
 			wait = retryAfter
 		}
-		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 		case <-dying:
-		case <-timer.C:
+			pause(ctx, gatherFor-time.Since(begun))
+		case <-time.After(wait):
 		}
-		timer.Stop()
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
 	}
 }
 

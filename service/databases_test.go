@@ -195,6 +195,7 @@ func TestTheLoginGoesWithADelete(t *testing.T) {
 	}
 	_, err := p.Restore(t.Context(), p.who, d.ID, "")
 	must(t, err)
+	l = p.acquire(d.ID)
 	a = p.report(l, slipway.DatabaseWanted{})
 	if fresh := p.login(l); fresh.Number != 2 || fresh.Password == old.Password || a.Deployment.Status != slipway.Ready || a.Deployment.ProvidedAt.IsZero() {
 		t.Errorf("restored: login %d, %s, provided %v", fresh.Number, a.Deployment.Status, a.Deployment.ProvidedAt)

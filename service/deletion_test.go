@@ -69,7 +69,7 @@ func (p *plane) stop(d slipway.DeploymentID, l slipway.Lease) slipway.Assignment
 	return p.lost(l, slipway.ItemRoute, string(d))
 }
 
-// kept is a deployment that was deleted and is kept aside.
+// kept is a deployment that was deleted and is kept aside, and a lease of it.
 func (p *plane) kept(name string, o slipway.DeleteOptions) (slipway.DeploymentView, slipway.Lease) {
 	p.t.Helper()
 	d, l := p.served(name)
@@ -77,7 +77,7 @@ func (p *plane) kept(name string, o slipway.DeleteOptions) (slipway.DeploymentVi
 	if a := p.stop(d.ID, l); a.Deployment.Status != slipway.Kept {
 		p.t.Fatalf("it is %s", a.Deployment.Status)
 	}
-	return d, l
+	return d, p.acquire(d.ID) // the other one ended
 }
 
 // cleared reports that all is gone that was kept aside on a data plane.
@@ -618,5 +618,81 @@ func TestUploadInFlightAtItsDeletion(t *testing.T) {
 				t.Errorf("found: %+v, %v", unknown, err)
 			}
 		})
+	}
+}
+
+// unreceipted fails to write receipts, but for that of one deployment.
+type unreceipted struct {
+	slipway.Store
+	but    slipway.DeploymentID
+	broken atomic.Bool
+}
+
+type unreceiptedTx struct {
+	slipway.Tx
+	store *unreceipted
+}
+
+func (u *unreceipted) Update(ctx context.Context, fn func(slipway.Tx) error) error {
+	return u.Store.Update(ctx, func(tx slipway.Tx) error { return fn(unreceiptedTx{tx, u}) })
+}
+
+func (u unreceiptedTx) InsertDeletionReceipt(r slipway.DeletionReceipt) error {
+	if r.Deployment != u.store.but && u.store.broken.Load() {
+		return errors.New("the disk is broken")
+	}
+	return u.Tx.InsertDeletionReceipt(r)
+}
+
+// Nothing of a deployment is forgotten before its receipt is written, and no other
+// deletion waits for that.
+func TestAReceiptThatCanNotBeWritten(t *testing.T) {
+	p := newPlane(t)
+	d, l := p.served("app")
+	other, m := p.served("other")
+	for id, lease := range map[slipway.DeploymentID]slipway.Lease{d.ID: l, other.ID: m} {
+		must(t, p.Delete(t.Context(), p.who, id, slipway.DeleteOptions{}))
+		p.stop(id, lease)
+		p.cleared(id, lease)
+	}
+	store := &unreceipted{Store: p.store, but: other.ID}
+	store.broken.Store(true)
+	p.Service = service.New(store, p.blobs, p.images, nil, service.Config{Now: p.clock})
+	p.coordinate()
+	p.ended(other.ID)
+	if r := p.receipt(d.ID); r.State != slipway.DeletionPurging || len(r.Items) == 0 {
+		t.Errorf("without a receipt that is written: %+v", r)
+	}
+	bare := p.create("bare")
+	if err := p.Delete(t.Context(), p.who, bare.ID, slipway.DeleteOptions{}); err == nil {
+		t.Error("what has nothing but rows is deleted without a receipt")
+	}
+	if v, err := p.Get(t.Context(), p.who, bare.ID); err != nil || v.Deleting() {
+		t.Errorf("it is %s, %v", v.Status, err)
+	}
+	store.broken.Store(false)
+	must(t, p.Delete(t.Context(), p.who, bare.ID, slipway.DeleteOptions{})) // wakes the coordinator
+	p.ended(bare.ID)
+	p.ended(d.ID)
+}
+
+// The project of a restored deployment has its name unless that is another's in
+// its workspace; what others have elsewhere does not matter.
+func TestRestoreBesideAProjectOfItsName(t *testing.T) {
+	p := newPlane(t, keeping)
+	_, other, _ := p.principals()
+	d, _ := p.kept("app", slipway.DeleteOptions{TracingProject: true})
+	theirs := p.project(other, slipway.NewProject{Name: "app-2"})
+	own := p.project(p.who, slipway.NewProject{Name: "app-3"})
+	if _, err := p.Restore(t.Context(), p.who, d.ID, own.Name); slipway.CodeOf(err) != slipway.CodeConflict {
+		t.Errorf("restored with the name of another project: %v", err)
+	}
+	back, err := p.Restore(t.Context(), p.who, d.ID, theirs.Name)
+	must(t, err)
+	if back.Project != d.Project || back.Project == theirs.ID {
+		t.Errorf("its project is %s, it was %s, theirs is %s", back.Project, d.Project, theirs.ID)
+	}
+	if names := p.projects(other, slipway.ProjectFilter{}); !slices.Equal(names, []string{"app-2"}) {
+		t.Errorf("theirs are %q", names)
 	}
 }

@@ -98,9 +98,9 @@ func (s *Service) finishSome(ctx context.Context, dying []slipway.Deployment) (a
 }
 
 func (s *Service) finishTogether(ctx context.Context, dying []slipway.Deployment) (again time.Time, err error) {
-	steps, err := s.stepsOf(ctx, dying)
-	for _, d := range dying {
-		err = errors.Join(err, s.dropLogs(ctx, d.ID))
+	steps, long, err := s.stepsOf(ctx, dying)
+	for _, d := range long {
+		err = errors.Join(err, s.dropLogs(ctx, d))
 	}
 	if err != nil {
 		return time.Time{}, err
@@ -142,11 +142,16 @@ func hasSteps(d slipway.Deployment, i slipway.Item) bool {
 }
 
 // stepsOf lists the steps that are due: of each kind one, since one call removes
-// all of it.
-func (s *Service) stepsOf(ctx context.Context, dying []slipway.Deployment) (steps []clearing, err error) {
+// all of it; and those whose logs are long.
+func (s *Service) stepsOf(ctx context.Context, dying []slipway.Deployment) (steps []clearing, long []slipway.DeploymentID, err error) {
 	err = s.read(ctx, func(c *change) error {
-		steps = nil
+		steps, long = nil, nil
 		for _, d := range dying {
+			if n, err := c.CountLogs(d.ID, dropAtOnce+1); err != nil {
+				return fmt.Errorf("count log lines: %w", err)
+			} else if n > dropAtOnce {
+				long = append(long, d.ID)
+			}
 			items, err := c.ListItems(d.ID)
 			if err != nil {
 				return fmt.Errorf("read inventory: %w", err)
@@ -159,7 +164,7 @@ func (s *Service) stepsOf(ctx context.Context, dying []slipway.Deployment) (step
 		}
 		return nil
 	})
-	return steps, wrap("look for what is left to remove", err)
+	return steps, long, wrap("look for what is left to remove", err)
 }
 
 // clear removes what the control plane has of a kind, and looks again. Of what
@@ -201,19 +206,16 @@ func (s *Service) clearImages(ctx context.Context, d slipway.DeploymentID) error
 // dropLogs removes most of a long log, in transactions that keep nobody waiting.
 // The rest goes with the deployment's rows.
 func (s *Service) dropLogs(ctx context.Context, d slipway.DeploymentID) error {
-	for {
-		n := 0
-		err := s.read(ctx, func(c *change) (err error) {
-			n, err = c.CountLogs(d, dropAtOnce+1)
+	for n := dropAtOnce; n == dropAtOnce; {
+		err := s.store.Update(ctx, func(tx slipway.Tx) (err error) {
+			n, err = tx.DropLogs(d, dropAtOnce)
 			return err
 		})
-		if err != nil || n <= dropAtOnce {
-			return wrap("count log lines", err)
-		}
-		if err := s.store.Update(ctx, func(tx slipway.Tx) error { _, err := tx.DropLogs(d, dropAtOnce); return err }); err != nil {
+		if err != nil {
 			return fmt.Errorf("drop logs: %w", err)
 		}
 	}
+	return nil
 }
 
 // finish writes how the steps of a deletion went and, when nothing is left,

@@ -22,7 +22,7 @@ func (s *Service) Report(ctx context.Context, l slipway.Lease, events ...slipway
 		if err != nil {
 			return err
 		}
-		r := report{change: c, d: &d}
+		r := report{change: c, d: &d, lease: l}
 		for _, e := range events {
 			if err := r.take(e); err != nil {
 				return fmt.Errorf("%T: %w", e, err)
@@ -41,6 +41,7 @@ func (s *Service) Report(ctx context.Context, l slipway.Lease, events ...slipway
 type report struct {
 	*change
 	d     *slipway.Deployment
+	lease slipway.Lease
 	dirty bool // the deployment's row is to be written
 }
 
@@ -128,11 +129,15 @@ func (r *report) close() error {
 	if err := r.stopServing(r.d); err != nil {
 		return err
 	}
-	r.dirty = r.dirty || r.d.Status != was
-	if !r.dirty {
+	if r.dirty || r.d.Status != was {
+		if err := r.UpdateDeployment(r.d); err != nil {
+			return fmt.Errorf("write deployment: %w", err)
+		}
+	}
+	if !r.d.Cleared() {
 		return nil
 	}
-	return wrap("write deployment", r.UpdateDeployment(r.d))
+	return wrap("end lease", r.Release(r.lease, r.d.Generation, time.Time{}))
 }
 
 // revision moves a revision of the deployment and, when that ends it, lets the
@@ -334,7 +339,7 @@ func (s *Service) Disown(ctx context.Context, l slipway.Lease, kind slipway.Item
 		if err := c.CheckLease(l); err != nil {
 			return err
 		}
-		shared, err = c.disown(l.Deployment, kind, ref)
+		shared, err = c.disown(l, kind, ref)
 		return err
 	})
 	return shared, wrap("disown item", err)
@@ -342,13 +347,13 @@ func (s *Service) Disown(ctx context.Context, l slipway.Lease, kind slipway.Item
 
 // disown says whether an item is to stay: others have it, or the deployment
 // needs it after all.
-func (c *change) disown(id slipway.DeploymentID, kind slipway.ItemKind, ref string) (stays bool, err error) {
-	d, err := c.Deployment(id)
+func (c *change) disown(l slipway.Lease, kind slipway.ItemKind, ref string) (stays bool, err error) {
+	d, err := c.Deployment(l.Deployment)
 	if err != nil {
 		return false, err
 	}
 	if !d.Deleting() {
-		if needed, err := c.needs(id, kind, ref); err != nil || needed {
+		if needed, err := c.needs(d.ID, kind, ref); err != nil || needed {
 			return needed, err
 		}
 	}
@@ -356,9 +361,9 @@ func (c *change) disown(id slipway.DeploymentID, kind slipway.ItemKind, ref stri
 	if err != nil || owners <= 1 {
 		return false, err
 	}
-	if err := c.MarkShared(id, kind, ref, c.now); err != nil {
+	if err := c.MarkShared(d.ID, kind, ref, c.now); err != nil {
 		return false, err
 	}
-	r := report{change: c, d: &d}
+	r := report{change: c, d: &d, lease: l}
 	return true, r.close()
 }

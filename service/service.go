@@ -219,8 +219,11 @@ func (s *Service) change(ctx context.Context, fn func(*change) error) error {
 	for _, id := range done.told {
 		s.followers.Post(id)
 	}
+	if done.deletes {
+		s.board.deletions.ring()
+	}
 	if done.dying {
-		s.board.PostDying()
+		s.board.dying.ring()
 	}
 	return nil
 }
@@ -232,6 +235,7 @@ type change struct {
 	service  *Service
 	now      time.Time
 	changed  []slipway.DeploymentID
+	deletes  bool // a deployment that is being deleted may be due
 	dying    bool // a deployment is ready to be removed, or will be at a time
 	ended    []slipway.Revision
 	moved    []moved
@@ -264,6 +268,7 @@ func (c *change) want(d *slipway.Deployment) error {
 	if err := c.alter(d); err != nil {
 		return err
 	}
+	c.deletes = c.deletes || d.Deleting()
 	return c.Wake(d.ID, c.now)
 }
 

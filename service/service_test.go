@@ -17,6 +17,7 @@ import (
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/blob"
 	"github.com/slipwayhq/slipway/internal/enginetest"
+	"github.com/slipwayhq/slipway/internal/testsignal"
 	"github.com/slipwayhq/slipway/registry"
 	"github.com/slipwayhq/slipway/secret"
 	"github.com/slipwayhq/slipway/service"
@@ -637,18 +638,15 @@ func TestDeleteGoesByTheInventory(t *testing.T) {
 	if len(a.Items) != 0 || a.Deployment.Status != slipway.AwaitingFinalDelete {
 		t.Errorf("at the end: %+v", a)
 	}
-	for {
-		if _, err := p.Keep(ctx, l, a.Deployment.Generation); errors.Is(err, slipway.ErrLeaseLost) {
-			break
-		} else {
-			must(t, err)
-		}
+	if err := p.Release(ctx, l, a.Deployment.Generation, time.Time{}); !errors.Is(err, slipway.ErrLeaseLost) {
+		t.Errorf("the lease of what nobody has to do anything for: %v", err)
 	}
+	testsignal.Until(t, "404", func() bool {
+		_, err := p.Get(ctx, p.who, d.ID)
+		return slipway.CodeOf(err) == slipway.CodeNotFound
+	})
 	cancel()
 	<-done
-	if _, err := p.Get(ctx, p.who, d.ID); slipway.CodeOf(err) != slipway.CodeNotFound {
-		t.Errorf("afterwards: %v", err)
-	}
 	if left, err := os.ReadDir(filepath.Join(p.dir, "blobs", "uploads")); err != nil || len(left) != 0 {
 		t.Errorf("uploads left: %v, %v", left, err)
 	}

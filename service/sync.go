@@ -21,20 +21,39 @@ func (s *Service) Attach(ctx context.Context, owner string) error {
 	}))
 }
 
+// due is what is claimed by itself: how it is found and taken, and what tells
+// that there may be some.
+type due struct {
+	bell *bell
+	next func(slipway.Tx) (time.Time, error)
+	take func(tx slipway.Tx, owner string, now, until time.Time, limit int) ([]slipway.Lease, error)
+}
+
 // Claim implements slipway.Sync.
 func (s *Service) Claim(ctx context.Context, owner string, limit int) ([]slipway.Claim, error) {
+	claims, err := s.claim(ctx, due{&s.board.any, slipway.Tx.NextDue, slipway.Tx.TakeDue}, owner, limit)
+	return claims, wrap("claim work", err)
+}
+
+// ClaimDeletions implements slipway.Sync.
+func (s *Service) ClaimDeletions(ctx context.Context, owner string, limit int) ([]slipway.Claim, error) {
+	claims, err := s.claim(ctx, due{&s.board.deletions, slipway.Tx.NextDueDeletion, slipway.Tx.TakeDueDeletions}, owner, limit)
+	return claims, wrap("claim deletions", err)
+}
+
+func (s *Service) claim(ctx context.Context, what due, owner string, limit int) ([]slipway.Claim, error) {
 	for {
-		changed := s.board.Any()
-		claims, wait, err := s.claimDue(ctx, owner, limit)
+		rung := what.bell.wait()
+		claims, wait, err := s.claimDue(ctx, what, owner, limit)
 		if err != nil || len(claims) > 0 {
-			return claims, wrap("claim work", err)
+			return claims, err
 		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
 			return nil, ctx.Err()
-		case <-changed:
+		case <-rung:
 			timer.Stop()
 		case <-timer.C:
 		}
@@ -43,10 +62,10 @@ func (s *Service) Claim(ctx context.Context, owner string, limit int) ([]slipway
 
 // claimDue takes what is due now; if nothing is, it says how long to wait. It
 // writes only if there is something to take.
-func (s *Service) claimDue(ctx context.Context, owner string, limit int) (claims []slipway.Claim, wait time.Duration, err error) {
+func (s *Service) claimDue(ctx context.Context, what due, owner string, limit int) (claims []slipway.Claim, wait time.Duration, err error) {
 	var next time.Time
 	err = s.read(ctx, func(c *change) (err error) {
-		next, err = c.NextDue()
+		next, err = what.next(c.Tx)
 		return err
 	})
 	now := s.now()
@@ -61,7 +80,7 @@ func (s *Service) claimDue(ctx context.Context, owner string, limit int) (claims
 	err = s.store.Update(ctx, func(tx slipway.Tx) error {
 		claims = nil
 		now := s.now()
-		leases, err := tx.TakeDue(owner, now, now.Add(s.config.LeaseFor), limit)
+		leases, err := what.take(tx, owner, now, now.Add(s.config.LeaseFor), limit)
 		if err != nil {
 			return err
 		}
@@ -156,7 +175,7 @@ func (s *Service) renew(ctx context.Context, l slipway.Lease) error {
 // are woken.
 func (s *Service) Release(ctx context.Context, l slipway.Lease, seen int64, next time.Time) error {
 	err := s.change(ctx, func(c *change) error {
-		c.changed = append(c.changed, l.Deployment)
+		c.changed, c.deletes = append(c.changed, l.Deployment), true // for all that is known here
 		return c.Tx.Release(l, seen, next)
 	})
 	return wrap("release lease", err)

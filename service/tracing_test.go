@@ -255,6 +255,7 @@ func TestAProjectElsewhere(t *testing.T) {
 	must(t, err)
 	testsignal.Until(t, "the new name", func() bool { return tr.name(d.Project) == "renamed" })
 	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{TracingProject: true, Now: true}))
+	l = p.acquire(d.ID)
 	p.stop(d.ID, l)
 	p.cleared(d.ID, l)
 	p.ended(d.ID)

@@ -14,29 +14,29 @@ func (t Tx) Wake(d slipway.DeploymentID, at time.Time) error {
 	return hit(rows, err, "wake deployment", d)
 }
 
-// deletionsAtOnce is how many of what is being deleted are taken together: whoever
-// takes them is busy with each, and nobody waits for them.
-const deletionsAtOnce = 4
-
 func (t Tx) TakeDue(owner string, now, until time.Time, limit int) ([]slipway.Lease, error) {
 	due, err := t.q.ListDue(t.ctx, db.ListDueParams{Now: micros(now), MaxRows: int64(limit)})
 	if err != nil {
 		return nil, did(err, "list deployments due at", now)
 	}
-	leases := make([]slipway.Lease, 0, len(due))
-	deletions := 0
-	for _, d := range due {
-		if d.DeletedAt > 0 {
-			deletions++
-		}
-		if deletions > deletionsAtOnce {
-			break
-		}
-		l, err := t.Take(slipway.DeploymentID(d.ID), owner, now, until)
-		if err != nil {
+	return t.takeAll(due, owner, now, until)
+}
+
+func (t Tx) TakeDueDeletions(owner string, now, until time.Time, limit int) ([]slipway.Lease, error) {
+	due, err := t.q.ListDueDeletions(t.ctx, db.ListDueDeletionsParams{Now: micros(now), MaxRows: int64(limit)})
+	if err != nil {
+		return nil, did(err, "list deletions due at", now)
+	}
+	return t.takeAll(due, owner, now, until)
+}
+
+func (t Tx) takeAll(ids []string, owner string, now, until time.Time) ([]slipway.Lease, error) {
+	leases := make([]slipway.Lease, len(ids))
+	for i, id := range ids {
+		var err error
+		if leases[i], err = t.Take(slipway.DeploymentID(id), owner, now, until); err != nil {
 			return nil, err
 		}
-		leases = append(leases, l)
 	}
 	return leases, nil
 }
@@ -98,8 +98,11 @@ func held(rows int64, err error, what string, l slipway.Lease) error {
 	return did(err, what, l.Deployment)
 }
 
-func (t Tx) NextDue() (time.Time, error) {
-	at, err := t.q.NextDue(t.ctx)
+func (t Tx) NextDue() (time.Time, error) { return dueAt(t.q.NextDue(t.ctx)) }
+
+func (t Tx) NextDueDeletion() (time.Time, error) { return dueAt(t.q.NextDueDeletion(t.ctx)) }
+
+func dueAt(at int64, err error) (time.Time, error) {
 	if err != nil || at < 0 {
 		return time.Time{}, did(err, "next", "due")
 	}

@@ -127,13 +127,11 @@ func (w *watch) same(s slipway.Served) bool {
 
 // Sick says why an attempt of an instance does not do its work, nil if it does as
 // far as is known.
-func (v *Vitals) Sick(i slipway.InstanceID, attempt int) *slipway.Failure {
+func (v *Vitals) Sick(d slipway.DeploymentID, i slipway.InstanceID, attempt int) *slipway.Failure {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for _, instances := range v.watched {
-		if w := instances[i]; w != nil && w.Attempt == attempt {
-			return w.sick
-		}
+	if w := v.watched[d][i]; w != nil && w.Attempt == attempt {
+		return w.sick
 	}
 	return nil
 }

@@ -126,12 +126,12 @@ func TestWhatDoesNotAnswerIsSick(t *testing.T) {
 				defer w.end()
 				w.watch("i", 1)
 				time.Sleep(time.Hour)
-				if f := w.Sick("i", 1); f != nil || len(w.wakes()) > 0 {
+				if f := w.Sick("d-i", "i", 1); f != nil || len(w.wakes()) > 0 {
 					t.Fatalf("while it is well: %v, woken %v", f, w.wakes())
 				}
 				w.answers("i", c.answer)
 				time.Sleep(2 * time.Minute)
-				f := w.Sick("i", 1)
+				f := w.Sick("d-i", "i", 1)
 				if f == nil || f.Code != vitals.Unresponsive || !strings.Contains(f.Message, c.says) || f.Phase != slipway.PhaseServe {
 					t.Fatalf("sick of %+v", f)
 				}
@@ -141,13 +141,13 @@ func TestWhatDoesNotAnswerIsSick(t *testing.T) {
 				if n := w.counted("i"); n != w.countedAfter(time.Hour, "i") {
 					t.Error("what is known to be sick is looked at still")
 				}
-				if f := w.Sick("i", 2); f != nil {
+				if f := w.Sick("d-i", "i", 2); f != nil {
 					t.Errorf("its next attempt: %v", f)
 				}
 				w.answers("i", nil)
 				w.watch("i", 2)
 				time.Sleep(time.Hour)
-				if f := w.Sick("i", 2); f != nil || len(w.wakes()) != 1 {
+				if f := w.Sick("d-i", "i", 2); f != nil || len(w.wakes()) != 1 {
 					t.Errorf("after its restart: %v, woken %v", f, w.wakes())
 				}
 			})
@@ -182,7 +182,7 @@ func TestABusyServerIsNotSick(t *testing.T) {
 		})
 		w.watch("i", 1)
 		time.Sleep(24 * time.Hour)
-		if f := w.Sick("i", 1); f != nil {
+		if f := w.Sick("d-i", "i", 1); f != nil {
 			t.Errorf("sick of %v", f)
 		}
 	})
@@ -209,7 +209,7 @@ func TestASilenceBelowTheLimitIsNoSickness(t *testing.T) {
 			w.answers("i", nil)
 			time.Sleep(31 * time.Second)
 		}
-		if f := w.Sick("i", 1); f != nil {
+		if f := w.Sick("d-i", "i", 1); f != nil {
 			t.Errorf("sick of %v", f)
 		}
 	})
@@ -236,11 +236,11 @@ func TestWorkersThatStandStill(t *testing.T) {
 				w.watch("i", 1)
 				w.works("i", c.runs)
 				time.Sleep(30 * time.Second)
-				if f := w.Sick("i", 1); f != nil {
+				if f := w.Sick("d-i", "i", 1); f != nil {
 					t.Fatalf("at first sight: %v", f)
 				}
 				time.Sleep(time.Hour)
-				f := w.Sick("i", 1)
+				f := w.Sick("d-i", "i", 1)
 				if (f != nil) != c.sick {
 					t.Fatalf("sick of %v", f)
 				}
@@ -262,7 +262,7 @@ func TestARunInBetween(t *testing.T) {
 			w.works("i", slipway.Runs{Pending: 3, Oldest: time.Hour, Running: n % 2, Workers: 1})
 			time.Sleep(2 * time.Minute)
 		}
-		if f := w.Sick("i", 1); f != nil {
+		if f := w.Sick("d-i", "i", 1); f != nil {
 			t.Errorf("sick of %v", f)
 		}
 	})
@@ -319,8 +319,8 @@ func TestACrowdThatIsSilentIsLeftAlone(t *testing.T) {
 			w.answers(i, nil)
 		}
 		time.Sleep(5 * time.Minute)
-		if w.Sick("a", 1) == nil || len(w.wakes()) != 1 {
-			t.Errorf("the one that is silent still: %v, woken %v", w.Sick("a", 1), w.wakes())
+		if w.Sick("d-a", "a", 1) == nil || len(w.wakes()) != 1 {
+			t.Errorf("the one that is silent still: %v, woken %v", w.Sick("d-a", "a", 1), w.wakes())
 		}
 	})
 }

@@ -119,6 +119,12 @@ func (c *control) Claim(ctx context.Context, owner string, limit int) ([]slipway
 	})
 }
 
+func (c *control) ClaimDeletions(ctx context.Context, owner string, limit int) ([]slipway.Claim, error) {
+	return ask(ctx, c, func(ctx context.Context, s *service.Service) ([]slipway.Claim, error) {
+		return s.ClaimDeletions(ctx, owner, limit)
+	})
+}
+
 func (c *control) Acquire(ctx context.Context, owner string, id slipway.DeploymentID) (slipway.Claim, error) {
 	return ask(ctx, c, func(ctx context.Context, s *service.Service) (slipway.Claim, error) { return s.Acquire(ctx, owner, id) })
 }

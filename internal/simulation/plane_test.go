@@ -234,14 +234,22 @@ func (m mortalSync) Attach(ctx context.Context, owner string) error {
 }
 
 func (m mortalSync) Claim(ctx context.Context, owner string, limit int) ([]slipway.Claim, error) {
+	return m.claimed("Claim", func() ([]slipway.Claim, error) { return m.control.Claim(ctx, owner, limit) })
+}
+
+func (m mortalSync) ClaimDeletions(ctx context.Context, owner string, limit int) ([]slipway.Claim, error) {
+	return m.claimed("ClaimDeletions", func() ([]slipway.Claim, error) { return m.control.ClaimDeletions(ctx, owner, limit) })
+}
+
+func (m mortalSync) claimed(name string, claim func() ([]slipway.Claim, error)) ([]slipway.Claim, error) {
 	if m.p.isDead() {
 		return nil, errDead
 	}
-	claims, err := m.control.Claim(ctx, owner, limit)
+	claims, err := claim()
 	if err != nil {
 		return nil, err
 	}
-	return live(m.p, "Claim", func() ([]slipway.Claim, error) { return claims, nil })
+	return live(m.p, name, func() ([]slipway.Claim, error) { return claims, nil })
 }
 
 func (m mortalSync) Acquire(ctx context.Context, owner string, id slipway.DeploymentID) (slipway.Claim, error) {

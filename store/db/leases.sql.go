@@ -44,14 +44,14 @@ func (q *Queries) GetLease(ctx context.Context, id string) (GetLeaseRow, error) 
 }
 
 const listDue = `-- name: ListDue :many
-SELECT due.id, due.deleted_at FROM (
-    SELECT d.id, d.next_at AS at, d.deleted_at FROM deployments d
-    WHERE d.lease_until = 0 AND d.next_at IS NOT NULL AND d.next_at <= CAST($1 AS bigint) AND d.listener_id = ''
+SELECT due.id FROM (
+    SELECT d.id, d.next_at AS at FROM deployments d
+    WHERE d.lease_until = 0 AND d.next_at IS NOT NULL AND d.next_at <= CAST($1 AS bigint) AND d.listener_id = '' AND d.deleted_at = 0
     UNION ALL
-    SELECT l.id, l.lease_until AS at, l.deleted_at FROM deployments l
-    WHERE l.lease_until > 0 AND l.lease_until <= CAST($1 AS bigint) AND l.listener_id = ''
+    SELECT l.id, l.lease_until AS at FROM deployments l
+    WHERE l.lease_until > 0 AND l.lease_until <= CAST($1 AS bigint) AND l.listener_id = '' AND l.deleted_at = 0
 ) AS due
-ORDER BY CASE WHEN due.deleted_at > 0 THEN 1 ELSE 0 END, due.at, due.id LIMIT CAST($2 AS bigint)
+ORDER BY due.at, due.id LIMIT CAST($2 AS bigint)
 `
 
 type ListDueParams struct {
@@ -59,26 +59,61 @@ type ListDueParams struct {
 	MaxRows int64
 }
 
-type ListDueRow struct {
-	ID        string
-	DeletedAt int64
-}
-
 // What is due and free: nobody holds it and its time has come, or its holder
-// has let it run out. What is being deleted has time. What a listener runs is not for the data plane here.
-func (q *Queries) ListDue(ctx context.Context, arg ListDueParams) ([]ListDueRow, error) {
+// has let it run out. What a listener runs is not for the data plane here.
+func (q *Queries) ListDue(ctx context.Context, arg ListDueParams) ([]string, error) {
 	rows, err := q.db.QueryContext(ctx, listDue, arg.Now, arg.MaxRows)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []ListDueRow
+	var items []string
 	for rows.Next() {
-		var i ListDueRow
-		if err := rows.Scan(&i.ID, &i.DeletedAt); err != nil {
+		var id string
+		if err := rows.Scan(&id); err != nil {
 			return nil, err
 		}
-		items = append(items, i)
+		items = append(items, id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listDueDeletions = `-- name: ListDueDeletions :many
+SELECT due.id FROM (
+    SELECT d.id, d.next_at AS at FROM deployments d
+    WHERE d.lease_until = 0 AND d.next_at IS NOT NULL AND d.next_at <= CAST($1 AS bigint) AND d.listener_id = '' AND d.deleted_at > 0
+    UNION ALL
+    SELECT l.id, l.lease_until AS at FROM deployments l
+    WHERE l.lease_until > 0 AND l.lease_until <= CAST($1 AS bigint) AND l.listener_id = '' AND l.deleted_at > 0
+) AS due
+ORDER BY due.at, due.id LIMIT CAST($2 AS bigint)
+`
+
+type ListDueDeletionsParams struct {
+	Now     int64
+	MaxRows int64
+}
+
+// The same of what is being deleted.
+func (q *Queries) ListDueDeletions(ctx context.Context, arg ListDueDeletionsParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, listDueDeletions, arg.Now, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
@@ -92,15 +127,31 @@ func (q *Queries) ListDue(ctx context.Context, arg ListDueParams) ([]ListDueRow,
 const nextDue = `-- name: NextDue :one
 SELECT CAST(COALESCE(MIN(due.at), -1) AS bigint) AS at FROM (
     SELECT MIN(d.next_at) AS at FROM deployments d
-    WHERE d.lease_until = 0 AND d.next_at IS NOT NULL AND d.listener_id = ''
+    WHERE d.lease_until = 0 AND d.next_at IS NOT NULL AND d.listener_id = '' AND d.deleted_at = 0
     UNION ALL
-    SELECT MIN(l.lease_until) AS at FROM deployments l WHERE l.lease_until > 0 AND l.listener_id = ''
+    SELECT MIN(l.lease_until) AS at FROM deployments l WHERE l.lease_until > 0 AND l.listener_id = '' AND l.deleted_at = 0
 ) AS due
 `
 
 // -1 for never.
 func (q *Queries) NextDue(ctx context.Context) (int64, error) {
 	row := q.db.QueryRowContext(ctx, nextDue)
+	var at int64
+	err := row.Scan(&at)
+	return at, err
+}
+
+const nextDueDeletion = `-- name: NextDueDeletion :one
+SELECT CAST(COALESCE(MIN(due.at), -1) AS bigint) AS at FROM (
+    SELECT MIN(d.next_at) AS at FROM deployments d
+    WHERE d.lease_until = 0 AND d.next_at IS NOT NULL AND d.listener_id = '' AND d.deleted_at > 0
+    UNION ALL
+    SELECT MIN(l.lease_until) AS at FROM deployments l WHERE l.lease_until > 0 AND l.listener_id = '' AND l.deleted_at > 0
+) AS due
+`
+
+func (q *Queries) NextDueDeletion(ctx context.Context) (int64, error) {
+	row := q.db.QueryRowContext(ctx, nextDueDeletion)
 	var at int64
 	err := row.Scan(&at)
 	return at, err

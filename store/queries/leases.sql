@@ -8,16 +8,27 @@ END
 WHERE id = sqlc.arg(id);
 
 -- What is due and free: nobody holds it and its time has come, or its holder
--- has let it run out. What is being deleted has time. What a listener runs is not for the data plane here.
+-- has let it run out. What a listener runs is not for the data plane here.
 -- name: ListDue :many
-SELECT due.id, due.deleted_at FROM (
-    SELECT d.id, d.next_at AS at, d.deleted_at FROM deployments d
-    WHERE d.lease_until = 0 AND d.next_at IS NOT NULL AND d.next_at <= CAST(sqlc.arg(now) AS bigint) AND d.listener_id = ''
+SELECT due.id FROM (
+    SELECT d.id, d.next_at AS at FROM deployments d
+    WHERE d.lease_until = 0 AND d.next_at IS NOT NULL AND d.next_at <= CAST(sqlc.arg(now) AS bigint) AND d.listener_id = '' AND d.deleted_at = 0
     UNION ALL
-    SELECT l.id, l.lease_until AS at, l.deleted_at FROM deployments l
-    WHERE l.lease_until > 0 AND l.lease_until <= CAST(sqlc.arg(now) AS bigint) AND l.listener_id = ''
+    SELECT l.id, l.lease_until AS at FROM deployments l
+    WHERE l.lease_until > 0 AND l.lease_until <= CAST(sqlc.arg(now) AS bigint) AND l.listener_id = '' AND l.deleted_at = 0
 ) AS due
-ORDER BY CASE WHEN due.deleted_at > 0 THEN 1 ELSE 0 END, due.at, due.id LIMIT CAST(sqlc.arg(max_rows) AS bigint);
+ORDER BY due.at, due.id LIMIT CAST(sqlc.arg(max_rows) AS bigint);
+
+-- The same of what is being deleted.
+-- name: ListDueDeletions :many
+SELECT due.id FROM (
+    SELECT d.id, d.next_at AS at FROM deployments d
+    WHERE d.lease_until = 0 AND d.next_at IS NOT NULL AND d.next_at <= CAST(sqlc.arg(now) AS bigint) AND d.listener_id = '' AND d.deleted_at > 0
+    UNION ALL
+    SELECT l.id, l.lease_until AS at FROM deployments l
+    WHERE l.lease_until > 0 AND l.lease_until <= CAST(sqlc.arg(now) AS bigint) AND l.listener_id = '' AND l.deleted_at > 0
+) AS due
+ORDER BY due.at, due.id LIMIT CAST(sqlc.arg(max_rows) AS bigint);
 
 -- What had made it due is the new holder's to see.
 -- name: TakeLease :one
@@ -47,9 +58,17 @@ WHERE id = sqlc.arg(id) AND lease_owner = sqlc.arg(owner) AND lease_term = sqlc.
 -- name: NextDue :one
 SELECT CAST(COALESCE(MIN(due.at), -1) AS bigint) AS at FROM (
     SELECT MIN(d.next_at) AS at FROM deployments d
-    WHERE d.lease_until = 0 AND d.next_at IS NOT NULL AND d.listener_id = ''
+    WHERE d.lease_until = 0 AND d.next_at IS NOT NULL AND d.listener_id = '' AND d.deleted_at = 0
     UNION ALL
-    SELECT MIN(l.lease_until) AS at FROM deployments l WHERE l.lease_until > 0 AND l.listener_id = ''
+    SELECT MIN(l.lease_until) AS at FROM deployments l WHERE l.lease_until > 0 AND l.listener_id = '' AND l.deleted_at = 0
+) AS due;
+
+-- name: NextDueDeletion :one
+SELECT CAST(COALESCE(MIN(due.at), -1) AS bigint) AS at FROM (
+    SELECT MIN(d.next_at) AS at FROM deployments d
+    WHERE d.lease_until = 0 AND d.next_at IS NOT NULL AND d.listener_id = '' AND d.deleted_at > 0
+    UNION ALL
+    SELECT MIN(l.lease_until) AS at FROM deployments l WHERE l.lease_until > 0 AND l.listener_id = '' AND l.deleted_at > 0
 ) AS due;
 
 -- A holder that has started anew gives back what it held.

@@ -93,6 +93,10 @@ func TestPlans(t *testing.T) {
 			func(tx slipway.Tx) error { _, err := tx.NextDue(); return err },
 			"INDEX deployments_due", 0,
 		},
+		"next deletion": {
+			func(tx slipway.Tx) error { _, err := tx.NextDueDeletion(); return err },
+			"INDEX deployments_due_deletions", 0,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := &explained{DB: pool, t: t}

@@ -140,37 +140,30 @@ func testLeaseRelease(t *testing.T, w *world) {
 	}
 }
 
-// What is being deleted is taken after everything else that is due, and few of it
-// at once; all of it is, in the end.
-func testDeletionsAreTakenLast(t *testing.T, w *world) {
-	const many = 20
-	deleted := map[slipway.DeploymentID]bool{}
-	for i := range many {
-		d := w.deployment(fmt.Sprint("deleted", i), 0)
-		d.Status, d.Deletion = slipway.AwaitingDelete, slipway.Deletion{At: at(1), Purge: true}
-		w.update(func(tx slipway.Tx) error { return tx.UpdateDeployment(&d) })
-		w.wake(d.ID, 1)
-		deleted[d.ID] = true
+// What is being deleted is taken by itself, and is in the way of nothing else.
+func testDeletionsAreTakenByThemselves(t *testing.T, w *world) {
+	deleted, wanted := w.deployment("deleted", 0), w.deployment("wanted", 0)
+	deleted.Status, deleted.Deletion = slipway.AwaitingDelete, slipway.Deletion{At: at(1), Purge: true}
+	w.update(func(tx slipway.Tx) error { return tx.UpdateDeployment(&deleted) })
+	takeDeletions := func(now, until float64) (leases []slipway.Lease) {
+		w.update(func(tx slipway.Tx) (err error) {
+			leases, err = tx.TakeDueDeletions("x", at(now), at(until), 9)
+			return err
+		})
+		return leases
 	}
-	wanted := w.deployment("wanted", 0)
-	w.wake(wanted.ID, 2)
-	first := w.takeDue("a", 3, 100, 1)
-	if len(first) != 1 || first[0].Deployment != wanted.ID {
-		t.Errorf("the first is %+v, want %s", first, wanted.ID)
-	}
-	rounds := 0
-	for leases := w.takeDue("a", 3, 100, 2*many); len(leases) > 0; leases = w.takeDue("a", 3, 100, 2*many) {
-		rounds++
-		for _, l := range leases {
-			if !deleted[l.Deployment] {
-				t.Errorf("taken twice: %s", l.Deployment)
-			}
-			delete(deleted, l.Deployment)
-		}
-	}
-	if len(deleted) > 0 || rounds < many/10 {
-		t.Errorf("%d are left after %d rounds", len(deleted), rounds)
-	}
+	equal(t, "next deletion, before", read(w, slipway.Tx.NextDueDeletion).IsZero(), true)
+	w.wake(deleted.ID, 2)
+	w.wake(wanted.ID, 3)
+	equal(t, "next due", read(w, slipway.Tx.NextDue), at(3))
+	equal(t, "next deletion", read(w, slipway.Tx.NextDueDeletion), at(2))
+	equal(t, "taken", w.takeDue("x", 4, 10, 9), []slipway.Lease{{Deployment: wanted.ID, Owner: "x", Term: 1, Until: at(10)}})
+	equal(t, "deletions before their time", takeDeletions(1.9, 20), []slipway.Lease{})
+	equal(t, "deletions", takeDeletions(4, 20), []slipway.Lease{{Deployment: deleted.ID, Owner: "x", Term: 1, Until: at(20)}})
+	equal(t, "when the lease of what lives runs out", read(w, slipway.Tx.NextDue), at(10))
+	equal(t, "when that of a deletion does", read(w, slipway.Tx.NextDueDeletion), at(20))
+	equal(t, "expired", w.takeDue("x", 30, 40, 9), []slipway.Lease{{Deployment: wanted.ID, Owner: "x", Term: 2, Until: at(40)}})
+	equal(t, "expired deletions", takeDeletions(30, 40), []slipway.Lease{{Deployment: deleted.ID, Owner: "x", Term: 2, Until: at(40)}})
 }
 
 // Many race for the same leases, one by one and in lots: each has one taker.

@@ -61,7 +61,7 @@ func Run(t *testing.T, open func(t *testing.T) slipway.Store) {
 		"LeaseDue":           testLeaseDue,
 		"LeaseRelease":       testLeaseRelease,
 		"LeaseRace":          testLeaseRace,
-		"DeletionsAreLast":   testDeletionsAreTakenLast,
+		"DeletionsAreApart":  testDeletionsAreTakenByThemselves,
 		"LeaseModel":         testLeaseModel,
 		"LogOrder":           testLogOrder,
 		"LogFilters":         testLogFilters,
