@@ -83,6 +83,8 @@ type Running struct {
 	Handover *Handover  // in progress, nil for none
 	Snapshot string     // of the state before its last hand-over, "" for none
 	Outdated string     // a snapshot that is to be removed
+
+	Restore *SnapshotRestore // the last, nil for none
 }
 
 // Handover is how far the state of a deployment has come from one instance to

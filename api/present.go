@@ -12,7 +12,8 @@ func presentDeployment(d slipway.DeploymentView) wire.Deployment {
 		Status: string(d.Status), Health: presentHealth(d.Health), Scale: presentScale(d), Secrets: presentVariables(d), SecretReferences: presentRefs(d.Refs),
 		LatestRevisionID: orNull(string(d.Deployment.Latest)), ActiveRevisionID: orNull(string(d.Active)),
 		TracerSessionID: orNull(string(d.Project)), URL: orNull(d.URL), DeletionProtection: d.Protected,
-		CreatedAt: wire.NewTime(d.CreatedAt), UpdatedAt: wire.NewTime(d.UpdatedAt),
+		SnapshotRestore: presentSnapshotRestore(d.Running.Restore),
+		CreatedAt:       wire.NewTime(d.CreatedAt), UpdatedAt: wire.NewTime(d.UpdatedAt),
 	}
 	if d.Newest != nil {
 		out.LatestRevisionStatus = orNull(string(d.Newest.Status))

@@ -40,13 +40,6 @@ type Outputs interface {
 	Finish(ctx context.Context, i slipway.InstanceID)
 }
 
-// FinalSnapshots keep the last state of a deployment.
-type FinalSnapshots interface {
-	// Keep writes the state, unless that was done in this deletion, and returns
-	// where it lies; "" if there is none.
-	Keep(ctx context.Context, d slipway.Deployment) (path string, err error)
-}
-
 // Config is what a data plane decides.
 type Config struct {
 	Meter  Meter  // nil for none

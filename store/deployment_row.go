@@ -142,6 +142,8 @@ type runningRecord struct {
 	Handover *slipway.Handover  `json:"handover,omitempty"`
 	Snapshot string             `json:"snapshot,omitempty"`
 	Outdated string             `json:"outdated,omitempty"`
+
+	Restore *slipway.SnapshotRestore `json:"restore,omitempty"`
 }
 
 // encodeRunning leaves the column empty for what has nothing to say, as rows
