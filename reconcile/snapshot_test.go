@@ -161,7 +161,7 @@ func TestRefill(t *testing.T) {
 			s := newScene().active("r1", c.kind).restoring(replacing)
 			s.RedisPort = c.redis
 			w := newWorker(&Reconciler{
-				sync: ledger{events: &events}, driver: disk{deeds: did}, kinds: s.kinds,
+				sync: ledger{events: &events}, outputs: deaf{}, driver: disk{deeds: did}, kinds: s.kinds,
 				config: Config{Final: cabinet{}, Databases: base{deeds: did}, Logger: slog.New(slog.DiscardHandler)},
 			}, slipway.Claim{Assignment: s.Assignment}, func() {})
 			err := w.refillFromSnapshot(t.Context())

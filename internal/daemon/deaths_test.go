@@ -568,8 +568,22 @@ func TestARedisComesBack(t *testing.T) {
 	if agent, _, _ := strings.Cut(m.births("app"), " "); !strings.HasPrefix(births, agent+" ") {
 		t.Errorf("the agent was started again")
 	}
+	testsignal.Until(t, "its log to tell of each start", func() bool { return m.logged(id, "Ready to accept connections") == 3 })
 	m.forget(id)
 	m.nothingIsLeft()
+}
+
+// logged counts the lines with a text in the log of a deployment's agents.
+func (m *mortal) logged(id, text string) (n int) {
+	d, err := m.client.Deployment(m.t.Context(), id)
+	must(m.t, err)
+	for line, err := range m.client.DeployLogs(m.t.Context(), id, *d.LatestRevisionID, client.LogOptions{}) {
+		must(m.t, err)
+		if strings.Contains(line.Message, text) {
+			n++
+		}
+	}
+	return n
 }
 
 // serveUntilDeath is the server.
