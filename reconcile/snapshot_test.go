@@ -120,8 +120,11 @@ type disk struct {
 func (d disk) Import(context.Context, slipway.DeploymentID, string, bool, io.Reader) error {
 	return d.do("import state")
 }
+
 func (d disk) Restore(context.Context, slipway.DeploymentID, string) error { return d.do("restore") }
+
 func (d disk) Discard(context.Context, slipway.DeploymentID, string) error { return d.do("discard") }
+
 func (d disk) Delete(context.Context, slipway.DeploymentID, slipway.InstanceID) error {
 	return d.do("empty Redis")
 }
