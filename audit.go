@@ -35,4 +35,5 @@ const (
 	AuditProtected        AuditAction = "deployment.protected"
 	AuditUnprotected      AuditAction = "deployment.unprotected"
 	AuditPasswordRotated  AuditAction = "database.password_rotated"
+	AuditSnapshotRestored AuditAction = "snapshot.restored" // its data takes the place of the deployment's
 )

@@ -53,6 +53,7 @@ type DatabaseRequest struct {
 type DatabaseUsage struct {
 	Bytes       int64
 	Connections int
+	Full        bool // it takes no changes, for holding more than it may
 }
 
 // Databases keeps a PostgreSQL database for each deployment that needs one, on a

@@ -83,6 +83,22 @@ type Running struct {
 	Handover *Handover  // in progress, nil for none
 	Snapshot string     // of the state before its last hand-over, "" for none
 	Outdated string     // a snapshot that is to be removed
+
+	Restore *SnapshotRestore // the last, nil for none
+
+	FullSince time.Time // its database takes no changes; zero for that it does
+}
+
+// Full is what is to be run once the database is known to take no changes, or to
+// take them.
+func (r Running) Full(full bool, at time.Time) Running {
+	switch {
+	case !full:
+		r.FullSince = time.Time{}
+	case r.FullSince.IsZero():
+		r.FullSince = at
+	}
+	return r
 }
 
 // Handover is how far the state of a deployment has come from one instance to
@@ -152,6 +168,18 @@ type Health struct {
 	State  HealthState
 	Reason string
 	Since  time.Time
+}
+
+// databaseFull is what people are told.
+const databaseFull = "Its database holds more than it may and takes no changes: agents read, and what writes fails. " +
+	"Delete what is not needed and VACUUM FULL, or start the server with a larger --agent-database-size."
+
+// HealthNow is how what serves does, with its database.
+func (d Deployment) HealthNow() Health {
+	if d.Running.FullSince.IsZero() || d.Health.State != Healthy {
+		return d.Health
+	}
+	return Health{State: Unhealthy, Reason: databaseFull, Since: d.Running.FullSince}
 }
 
 // HealthState is "" before anything has served.

@@ -144,6 +144,9 @@ type Driver interface {
 	Snapshot(ctx context.Context, d DeploymentID, name string) error
 	// Restore puts a snapshot in the place of the state. The snapshot stays.
 	Restore(ctx context.Context, d DeploymentID, name string) error
+	// Import makes a snapshot of a state that Export wrote, of an instance that was
+	// a container or not. One that is there already is left alone.
+	Import(ctx context.Context, d DeploymentID, name string, contained bool, r io.Reader) error
 	// Discard removes a snapshot.
 	Discard(ctx context.Context, d DeploymentID, name string) error
 	// Export writes the state of a deployment, of which no instance has it open,

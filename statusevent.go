@@ -35,7 +35,7 @@ type DeploymentState struct {
 
 // State returns what events tell of the deployment.
 func (d Deployment) State() DeploymentState {
-	return DeploymentState{Status: d.Status, Latest: d.Latest, Active: d.Active, Health: d.Health}
+	return DeploymentState{Status: d.Status, Latest: d.Latest, Active: d.Active, Health: d.HealthNow()}
 }
 
 // RevisionState is what events tell of a revision.

@@ -191,6 +191,12 @@ type (
 	HandoverMoved struct{ Handover *Handover }
 	// SnapshotGone says that a snapshot of the state is gone.
 	SnapshotGone struct{ Name string }
+	// RestoreMoved says how far a snapshot's data has come into the deployment, or
+	// why it has not come further.
+	RestoreMoved struct {
+		Phase  RestorePhase
+		Reason string
+	}
 	// HealthChanged says how the active revision does.
 	HealthChanged struct{ Health Health }
 	// ServingFailed says that the active revision fails, and that restarts do not
@@ -252,6 +258,7 @@ func (GatePassed) event()        {}
 func (RevisionFailed) event()    {}
 func (HandoverMoved) event()     {}
 func (SnapshotGone) event()      {}
+func (RestoreMoved) event()      {}
 func (HealthChanged) event()     {}
 func (ServingFailed) event()     {}
 func (ServingRecovered) event()  {}

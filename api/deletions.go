@@ -17,6 +17,8 @@ type Deletions interface {
 	DeletionReceipts(ctx context.Context, who slipway.Principal, name string, limit, offset int) ([]slipway.DeletionReceipt, error)
 	ListDeleted(ctx context.Context, who slipway.Principal, limit, offset int) ([]slipway.DeletionReceipt, error)
 	Restore(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, name string) (slipway.DeploymentView, error)
+	// RestoreSnapshot has data come from one that was deleted.
+	RestoreSnapshot(ctx context.Context, who slipway.Principal, id, from slipway.DeploymentID, replace bool) (slipway.DeploymentView, error)
 	Purge(context.Context, slipway.Principal, slipway.DeploymentID) error
 	Leftovers(slipway.Principal) ([]slipway.Leftover, error)
 }

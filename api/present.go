@@ -9,10 +9,11 @@ func presentDeployment(d slipway.DeploymentView) wire.Deployment {
 	out := wire.Deployment{
 		ID: string(d.ID), TenantID: string(d.Workspace), Name: d.Name, DisplayName: orNull(d.DisplayName),
 		Source: string(d.Source), SourceConfig: presentSource(d), SourceRevisionConfig: presentRevisionConfig(d.RevisionConfig),
-		Status: string(d.Status), Health: presentHealth(d.Health), Scale: presentScale(d), Secrets: presentVariables(d), SecretReferences: presentRefs(d.Refs),
+		Status: string(d.Status), Health: presentHealth(d.HealthNow()), Scale: presentScale(d), Secrets: presentVariables(d), SecretReferences: presentRefs(d.Refs),
 		LatestRevisionID: orNull(string(d.Deployment.Latest)), ActiveRevisionID: orNull(string(d.Active)),
 		TracerSessionID: orNull(string(d.Project)), URL: orNull(d.URL), DeletionProtection: d.Protected,
-		CreatedAt: wire.NewTime(d.CreatedAt), UpdatedAt: wire.NewTime(d.UpdatedAt),
+		SnapshotRestore: presentSnapshotRestore(d.Running.Restore),
+		CreatedAt:       wire.NewTime(d.CreatedAt), UpdatedAt: wire.NewTime(d.UpdatedAt),
 	}
 	if d.Newest != nil {
 		out.LatestRevisionStatus = orNull(string(d.Newest.Status))

@@ -122,6 +122,10 @@ func (c *control) RotatePassword(context.Context, slipway.Principal, slipway.Dep
 	return view, c.err
 }
 
+func (c *control) RestoreSnapshot(context.Context, slipway.Principal, slipway.DeploymentID, slipway.DeploymentID, bool) (slipway.DeploymentView, error) {
+	return view, c.err
+}
+
 func (c *control) Interrupt(context.Context, slipway.Principal, slipway.DeploymentID, slipway.RevisionID) error {
 	return c.err
 }
@@ -263,6 +267,7 @@ var operations = []request{
 	{"GET", "/v2/deployments/" + someID + "/revisions/" + otherID, "", slipway.ScopeRead, 200},
 	{"POST", "/v2/deployments/" + someID + "/revisions/" + otherID + "/redeploy", "", slipway.ScopeDeploy, 200},
 	{"POST", "/v2/deployments/" + someID + "/database-password", "", slipway.ScopeDeploy, 200},
+	{"POST", "/v2/deployments/" + someID + "/snapshot-restore", `{"from":"` + otherID + `"}`, slipway.ScopeDeploy, 200},
 	{"POST", "/v2/deployments/" + someID + "/revisions/" + otherID + "/interruption", "", slipway.ScopeDeploy, 204},
 	{"POST", "/v2/deployments/" + someID + "/revisions/" + otherID + "/interrupt", "", slipway.ScopeDeploy, 204},
 	{"POST", "/v1/projects/" + someID + "/revisions/" + otherID + "/build_logs", `{}`, slipway.ScopeRead, 200},

@@ -79,6 +79,10 @@ func TestRequests(t *testing.T) {
 			_, err := c.RotateDatabasePassword(ctx, "d")
 			return err
 		}},
+		{"restore a snapshot", `{}`, `POST /v2/deployments/d/snapshot-restore {"from":"e","replace":true}`, func(c *client.Client) error {
+			_, err := c.RestoreSnapshot(ctx, "d", "e", true)
+			return err
+		}},
 		{"interrupt", ``, `POST /v2/deployments/d/revisions/r/interruption `, func(c *client.Client) error { return c.Interrupt(ctx, "d", "r") }},
 		{"upload url", `{}`, `POST /v2/deployments/d/upload-url `, func(c *client.Client) error {
 			_, err := c.UploadURL(ctx, "d")

@@ -196,16 +196,16 @@ func TestQuota(t *testing.T) {
 		full  bool
 		takes string // an error's state, "" for none
 	}{{with(0), false, ""}, {small, true, "25006"}, {small, true, "25006"}, {with(1 << 40), false, ""}, {small, true, "25006"}, {with(0), false, ""}} {
-		u, full, err := step.by.Enforce(t.Context(), r.Deployment)
-		if err != nil || full != step.full || u.Bytes < 1<<20 {
-			t.Fatalf("%+v, full %t, %v; want %t", u, full, err, step.full)
+		u, err := step.by.Enforce(t.Context(), r.Deployment)
+		if err != nil || u.Full != step.full || u.Bytes < 1<<20 {
+			t.Fatalf("%+v, %v; want full %t", u, err, step.full)
 		}
 		err = do("CREATE TABLE IF NOT EXISTS t (n int)")
 		if e, refused := errors.AsType[*pgconn.PgError](err); refused != (step.takes != "") || refused && e.Code != step.takes {
-			t.Errorf("full %t, and a change: %v", full, err)
+			t.Errorf("full %t, and a change: %v", u.Full, err)
 		}
 		if err := do("SELECT 1"); err != nil {
-			t.Errorf("full %t, and a look: %v", full, err)
+			t.Errorf("full %t, and a look: %v", u.Full, err)
 		}
 	}
 }

@@ -44,29 +44,28 @@ func (p *Postgres) there(ctx context.Context, d slipway.DeploymentID, do func(*s
 
 func (s *session) usage(ctx context.Context, d slipway.DeploymentID) (u slipway.DatabaseUsage, err error) {
 	const query = "SELECT pg_database_size($1), (SELECT count(*) FROM pg_stat_activity WHERE datname = $1)"
-	err = s.QueryRowContext(ctx, query, ownerName(d)).Scan(&u.Bytes, &u.Connections)
+	if err = s.QueryRowContext(ctx, query, ownerName(d)).Scan(&u.Bytes, &u.Connections); err == nil {
+		u.Full, err = s.held(ctx, d)
+	}
 	return u, err
 }
 
 // Enforce measures a database and holds it to the quota: one that is over it takes
 // no changes until it is a tenth below, by deletions that have been vacuumed or by
 // a larger quota. What is connected when that changes is cut, and comes again.
-// Full says that it takes none. It is to be called now and then.
-func (p *Postgres) Enforce(ctx context.Context, d slipway.DeploymentID) (u slipway.DatabaseUsage, full bool, err error) {
+// It is to be called now and then.
+func (p *Postgres) Enforce(ctx context.Context, d slipway.DeploymentID) (u slipway.DatabaseUsage, err error) {
 	err = p.there(ctx, d, func(s *session) error {
 		if u, err = s.usage(ctx, d); err != nil {
 			return err
 		}
-		if full, err = s.held(ctx, d); err != nil {
-			return err
-		}
-		if want := over(u.Bytes, p.config.Quota, full); want != full {
-			full = want
+		if want := over(u.Bytes, p.config.Quota, u.Full); want != u.Full {
+			u.Full = want
 			return s.hold(ctx, d, want)
 		}
 		return nil
 	})
-	return u, full, err
+	return u, err
 }
 
 // over decides with some slack, so that a database at the limit does not go back

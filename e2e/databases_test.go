@@ -80,8 +80,25 @@ func TestAegraOnADatabaseOfItsOwn(t *testing.T) {
 	if len(snapshots) != 1 {
 		t.Fatalf("final snapshots: %q", snapshots)
 	}
-	if out, err := exec.Command("tar", "-tzf", snapshots[0]).CombinedOutput(); err != nil || string(out) != "database.dump\n" {
+	if out, err := exec.Command("tar", "-tzf", snapshots[0]).CombinedOutput(); err != nil || string(out) != "snapshot.json\ndatabase.dump\n" {
 		t.Errorf("in the final snapshot: %s, %v", out, err)
+	}
+
+	if created, err = s.CreateDeployment(t.Context(), wire.DeploymentCreateRequest{
+		Name: echoPy.name, Source: "internal_source", SourceConfig: wire.SourceConfigRequest{AgentServer: new("aegra")},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	heir := s.made(created)
+	l.deploys(s, dir, echoPy.name, "--remote")
+	l.converse(heir, echoPy.assistant, "of its own")
+	s.says(t, []string{"Restoring the snapshot of " + d.id, "serves at"}, "snapshot", "restore", echoPy.name, "--force")
+	if back := l.converse(heir, echoPy.assistant, "inherited", first.Thread); back.Thread != first.Thread || len(back.Answers) != 8 {
+		t.Errorf("after the snapshot was restored the thread holds %q", back.Answers)
+	}
+	s.says(t, []string{"nothing is left of it"}, "delete", heir.id, "--now", "--force")
+	if has := servers.of(heir.id); has != "no database, 0 logins, no Redis" {
+		t.Errorf("the heir, deleted for good: %s", has)
 	}
 }
 

@@ -181,6 +181,19 @@ func TestAGivenPostgreSQL(t *testing.T) {
 	}
 	postgres.is("nothing")
 
+	heir := s.image("visited", ref)
+	heir.serves()
+	if got := heir.visits(); got != "1" {
+		t.Errorf("%s visits of a new one of the name", got)
+	}
+	s.says(t, []string{d.id, final}, "snapshot", "list", "visited")
+	s.says(t, []string{"Restoring the snapshot of " + d.id, "done", "serves at"}, "snapshot", "restore", "visited", "--force")
+	if got := heir.visits(); got != "5" {
+		t.Errorf("%s visits after the snapshot was restored", got)
+	}
+	heir.purge()
+	postgres.is("nothing")
+
 	dropped := s.image("dropped", ref)
 	dropped.serves()
 	must(t, postgres.Exec("postgres", "DROP DATABASE slipway_"+strings.ReplaceAll(dropped.id, "-", "")+" WITH (FORCE)"))

@@ -66,11 +66,12 @@ func NewOutputs(s slipway.Sync, driver slipway.Driver, logger *slog.Logger, now 
 // Lost counts the bytes that were printed and found gone before they were read.
 func (o *Outputs) Lost() uint64 { return o.lost.Load() }
 
-// Follow begins to read what an instance prints; again does nothing.
+// Follow begins to read what an instance prints; again does nothing, unless its
+// lines are of another revision from now on. Where it goes on the store knows.
 func (o *Outputs) Follow(i slipway.Instance) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.follows[i.ID] == nil {
+	if f := o.follows[i.ID]; f == nil || f.instance.Revision != i.Revision {
 		o.follows[i.ID] = &follow{instance: i, last: o.now()}
 	}
 }

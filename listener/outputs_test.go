@@ -164,6 +164,22 @@ func TestLinesArriveWhole(t *testing.T) {
 	})
 }
 
+// What runs for several revisions, one after the other, says so of its lines.
+func TestLinesOfAnotherRevision(t *testing.T) {
+	printing(t, func(p *printer) {
+		p.Printf("one\n")
+		p.wants("one\n")
+		p.in.Revision = "r2"
+		p.outputs.Follow(p.in)
+		p.outputs.Follow(p.in)
+		p.Printf("two\n")
+		p.wants("one\ntwo\n")
+		if a, b := p.journal.lines[0].Revision, p.journal.lines[1].Revision; a != "r" || b != "r2" {
+			t.Errorf("lines of %s and %s", a, b)
+		}
+	})
+}
+
 func TestNothingIsLostOrRepeatedByARestart(t *testing.T) {
 	printing(t, func(p *printer) {
 		var want strings.Builder

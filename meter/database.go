@@ -14,9 +14,9 @@ const databaseEvery = time.Minute
 
 // Databases measures databases and holds them to what they may have.
 type Databases interface {
-	// Enforce measures one, and says whether it takes no changes for being too
-	// large.
-	Enforce(ctx context.Context, d slipway.DeploymentID) (u slipway.DatabaseUsage, full bool, err error)
+	// Enforce measures one. One that is too large takes no changes from then on,
+	// until it is not.
+	Enforce(ctx context.Context, d slipway.DeploymentID) (slipway.DatabaseUsage, error)
 }
 
 // database measures that of a deployment, if it has one and it is time. The next
@@ -32,13 +32,13 @@ func (m *Meter) database(ctx context.Context, w *deployment) {
 	w.measured, w.usage = now, nil
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
-	u, full, err := m.config.Databases.Enforce(ctx, w.id)
+	u, err := m.config.Databases.Enforce(ctx, w.id)
 	if err != nil {
 		return // whoever needs it says so
 	}
-	if full != w.full {
+	if u.Full != w.full {
 		m.config.Logger.Warn("database is larger than it may be, or is not any more", slog.String("deployment", string(w.id)),
-			slog.Bool("takes_changes", !full), slog.Int64("bytes", u.Bytes))
+			slog.Bool("takes_changes", !u.Full), slog.Int64("bytes", u.Bytes))
 	}
-	w.usage, w.full = &u, full
+	w.usage, w.full = &u, u.Full
 }

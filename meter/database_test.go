@@ -18,16 +18,15 @@ import (
 type server struct {
 	mu    sync.Mutex
 	usage slipway.DatabaseUsage
-	full  bool
 	err   error
 	asked int
 }
 
-func (s *server) Enforce(context.Context, slipway.DeploymentID) (slipway.DatabaseUsage, bool, error) {
+func (s *server) Enforce(context.Context, slipway.DeploymentID) (slipway.DatabaseUsage, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked++
-	return s.usage, s.full, s.err
+	return s.usage, s.err
 }
 
 func (s *server) set(fn func()) {
@@ -53,7 +52,7 @@ func TestDatabase(t *testing.T) {
 			if s.asked < 9 || s.asked > 11 {
 				t.Errorf("asked %d times in ten minutes", s.asked)
 			}
-			s.full, s.usage.Bytes = true, 9
+			s.usage.Full, s.usage.Bytes = true, 9
 		})
 		time.Sleep(5 * time.Minute)
 		measured := func(want *slipway.DatabaseUsage) {
@@ -71,7 +70,7 @@ func TestDatabase(t *testing.T) {
 				t.Errorf("the sample tells %+v, want %+v", s.Database, want)
 			}
 		}
-		measured(&slipway.DatabaseUsage{Bytes: 9, Connections: 2})
+		measured(&slipway.DatabaseUsage{Bytes: 9, Connections: 2, Full: true})
 		s.set(func() { s.err = errors.New("it does not answer") })
 		time.Sleep(5 * time.Minute)
 		synctest.Wait()
@@ -79,7 +78,7 @@ func TestDatabase(t *testing.T) {
 		s.set(func() { s.err = nil })
 		time.Sleep(5 * time.Minute)
 		synctest.Wait()
-		measured(&slipway.DatabaseUsage{Bytes: 9, Connections: 2})
+		measured(&slipway.DatabaseUsage{Bytes: 9, Connections: 2, Full: true})
 		if n := strings.Count(log.String(), "larger than it may be"); n != 1 {
 			t.Errorf("said %d times that it is full:\n%s", n, log)
 		}

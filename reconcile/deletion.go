@@ -126,7 +126,7 @@ func (w *worker) keepState(ctx context.Context) error {
 	if w.config.Final == nil || !d.Deletion.Purge || d.Deletion.Snapshot != "" {
 		return nil
 	}
-	path, err := w.config.Final.Keep(ctx, d)
+	path, err := w.config.Final.Keep(ctx, d, w.a.Active)
 	if path == "" || err != nil {
 		return err
 	}

@@ -44,6 +44,9 @@ const (
 	free     verb = "free"     // let the instance that stands by open the state
 	restore  verb = "restore"  // put the state back
 	discard  verb = "discard"  // remove an outdated snapshot
+
+	inspect verb = "inspect" // look at a final snapshot that is to be restored
+	refill  verb = "refill"  // put it in the place of the data
 )
 
 // step is what comes next, and why.
@@ -82,6 +85,9 @@ func next(w world) step {
 	if w.Deployment.Deleting() {
 		return nextOfDeletion(w)
 	}
+	if w.replaces() {
+		return replaceData(w)
+	}
 	steps := []step{nextOfServing(w), nextOfDatabase(w), nextOfRedis(w), nextOfBuild(w)}
 	switch others := w.others(); {
 	case w.handoverBroken():
@@ -93,7 +99,7 @@ func next(w world) step {
 	default:
 		steps = append([]step{keepServing(w)}, append(steps, rollOut(w), clearAway(w, others))...)
 	}
-	return soonest(w, append(append(steps, discardOutdated(w)), giveUp(w)...)...)
+	return soonest(w, append(append(steps, discardOutdated(w), nextOfSnapshot(w)), giveUp(w)...)...)
 }
 
 // giveUp removes what the deployment was found not to need any more.
@@ -169,6 +175,8 @@ func nextOfBuild(w world) step {
 	switch {
 	case r == nil || r.Status == slipway.Deploying:
 		return step{do: rest, why: "nothing is to be built"}
+	case r.Status == slipway.AwaitingDeploy && !r.Fetches() && w.Deployment.Running.Restore.Replacing():
+		return step{do: rest, why: "the data that it is to work with is being replaced"}
 	case r.Status == slipway.AwaitingDeploy && !r.Fetches():
 		return step{do: deploy, revision: r, why: "the artefact is there"}
 	case b == nil, b.revision != r.ID && b.done:

@@ -34,17 +34,11 @@ type Builder interface {
 
 // Outputs carries what instances print to the control plane.
 type Outputs interface {
-	// Follow begins to read what an instance prints; again does nothing.
+	// Follow begins to read what an instance prints, and names the revision that its
+	// lines are of.
 	Follow(slipway.Instance)
 	// Finish reads what is left and forgets the instance.
 	Finish(ctx context.Context, i slipway.InstanceID)
-}
-
-// FinalSnapshots keep the last state of a deployment.
-type FinalSnapshots interface {
-	// Keep writes the state, unless that was done in this deletion, and returns
-	// where it lies; "" if there is none.
-	Keep(ctx context.Context, d slipway.Deployment) (path string, err error)
 }
 
 // Config is what a data plane decides.
@@ -242,6 +236,9 @@ func (r *Reconciler) observe(ctx context.Context, a slipway.Assignment) (world, 
 		var err error
 		if w.redis, err = r.driver.Inspect(ctx, d, d.Redis()); err != nil {
 			return w, fmt.Errorf("inspect Redis: %w", err)
+		}
+		if w.redis.Phase == slipway.PhaseRunning {
+			r.followRedis(a)
 		}
 	}
 	for _, i := range a.Instances {

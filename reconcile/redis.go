@@ -146,7 +146,16 @@ func (w *worker) startRedis(ctx context.Context) error {
 		return w.redisNotStarted(ctx, err)
 	}
 	w.started[d.Redis()] = w.config.Now()
+	w.followRedis(w.a)
 	return nil
+}
+
+// followRedis has what a deployment's own Redis prints be read, while it runs: it is
+// told with what the agents print that it runs for.
+func (r *Reconciler) followRedis(a slipway.Assignment) {
+	if of := cmp.Or(a.InProgress, a.Active); of != nil {
+		r.outputs.Follow(slipway.Instance{ID: a.Deployment.ID.Redis(), Deployment: a.Deployment.ID, Revision: of.ID})
+	}
 }
 
 // redisNotStarted moves a server from the port of a stranger as long as no agent
@@ -215,7 +224,11 @@ func (w *worker) mayRunRedis() bool {
 // endRedis ends the deployment's own Redis. What it keeps stays.
 func (w *worker) endRedis(ctx context.Context) error {
 	d := w.a.Deployment.ID
-	return w.driver.Stop(ctx, d, d.Redis(), graceOfUnproved)
+	if err := w.driver.Stop(ctx, d, d.Redis(), graceOfUnproved); err != nil {
+		return err
+	}
+	w.outputs.Finish(ctx, d.Redis())
+	return nil
 }
 
 // removeRedis removes it with what it keeps.
@@ -248,13 +261,17 @@ func (w *worker) keptByRedis(ctx context.Context, things []slipway.Thing) ([]sli
 }
 
 // noteRedis takes in how the deployment's own Redis was seen.
-func (w *worker) noteRedis(seen *world) {
+func (w *worker) noteRedis(ctx context.Context, seen *world) {
 	o := seen.redis
 	w.redisAnew(seen.toGate())
 	if _, known := w.started[o.Instance]; o.Phase == slipway.PhaseRunning && !known {
 		w.started[o.Instance] = seen.now
 	}
-	if w.redisEnded(o) && seen.redisWanted() {
+	ended := w.redisEnded(o)
+	if ended {
+		w.outputs.Finish(ctx, o.Instance)
+	}
+	if ended && seen.redisWanted() {
 		w.log.Warn("the Redis of the deployment has ended, it is started again", slog.Int("in_a_row", w.memory.redis.inARow), slog.String("reason", o.Exit.Reason))
 	}
 	seen.redisEnds = w.memory.redis

@@ -237,7 +237,7 @@ func TestOwnRedisIsReached(t *testing.T) {
 	} {
 		driver := &room{}
 		w := &worker{
-			Reconciler: &Reconciler{sync: knows{}, driver: driver, config: Config{OwnRedis: c.redis}}, memory: newMemory(),
+			Reconciler: &Reconciler{sync: knows{}, driver: driver, outputs: deaf{}, config: Config{OwnRedis: c.redis}}, memory: newMemory(),
 			a: slipway.Assignment{Deployment: slipway.Deployment{ID: "d"}, RedisPort: 1}, log: slog.New(slog.DiscardHandler),
 		}
 		for n, want := range c.tries {

@@ -18,6 +18,9 @@ func routeFor(w world) (slipway.Route, bool) {
 	if w.holds() {
 		return w.routeOfHandover(r), true
 	}
+	if w.replaces() {
+		return r, true
+	}
 	if w.asleep() {
 		r.State = slipway.RouteAsleep
 		return r, true

@@ -73,6 +73,10 @@ func (w *worker) take(ctx context.Context, s step) error {
 		return w.putBack(ctx, s)
 	case discard:
 		return w.discard(ctx)
+	case inspect:
+		return w.inspectSnapshot(ctx)
+	case refill:
+		return w.refillFromSnapshot(ctx)
 	case removeItem:
 		return w.removeItem(ctx, s.item)
 	case lookAgain:

@@ -319,7 +319,7 @@ func (w *worker) look(ctx context.Context) (world, error) {
 	if err != nil {
 		return world{}, err
 	}
-	w.noteRedis(&seen)
+	w.noteRedis(ctx, &seen)
 	for id, o := range seen.seen {
 		if _, known := w.started[id]; o.Phase == slipway.PhaseRunning && !known {
 			w.started[id] = seen.now

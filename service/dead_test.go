@@ -95,11 +95,15 @@ func (p *plane) attempts(d slipway.DeploymentID, l slipway.Lease, r slipway.Revi
 		return func() error { _, err := p.Report(ctx, l, e); return err }
 	}
 	return map[string]func() error{
-		"patch":        func() error { _, err := p.Patch(ctx, p.who, d, slipway.Change{TarballPath: &object}); return err },
-		"protect":      func() error { _, err := p.Patch(ctx, p.who, d, slipway.Change{Protected: new(true)}); return err },
-		"revise":       func() error { _, err := p.Revise(ctx, p.who, d, slipway.Change{}); return err },
-		"redeploy":     func() error { _, err := p.Redeploy(ctx, p.who, d, r); return err },
-		"rotate":       func() error { _, err := p.RotatePassword(ctx, p.who, d); return err },
+		"patch":    func() error { _, err := p.Patch(ctx, p.who, d, slipway.Change{TarballPath: &object}); return err },
+		"protect":  func() error { _, err := p.Patch(ctx, p.who, d, slipway.Change{Protected: new(true)}); return err },
+		"revise":   func() error { _, err := p.Revise(ctx, p.who, d, slipway.Change{}); return err },
+		"redeploy": func() error { _, err := p.Redeploy(ctx, p.who, d, r); return err },
+		"rotate":   func() error { _, err := p.RotatePassword(ctx, p.who, d); return err },
+		"restore into": func() error {
+			_, err := p.RestoreSnapshot(ctx, p.who, d, slipway.NewID[slipway.DeploymentID](p.clock()), true)
+			return err
+		},
 		"interrupt":    func() error { return p.Interrupt(ctx, p.who, d, r) },
 		"new upload":   func() error { _, err := p.NewUpload(ctx, p.who, d); return err },
 		"upload":       func() error { return p.ReceiveUpload(ctx, u, strings.NewReader("late")) },

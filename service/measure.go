@@ -31,7 +31,7 @@ func (s *Service) Measured(ctx context.Context, _ string, samples []slipway.Samp
 		s.unkept.add(sample)
 	}
 	kept := wrap("keep measurements", s.keepMeasured(ctx, s.unkept.due(s.now())))
-	return errors.Join(kept, s.scale(ctx, samples))
+	return errors.Join(kept, s.scale(ctx, samples), s.noteFull(ctx, samples))
 }
 
 // unkept holds what was measured and has not been written.

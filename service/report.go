@@ -90,6 +90,9 @@ func (r *report) take(e slipway.Event) error {
 	case slipway.SnapshotGone:
 		r.d.Running, r.dirty = r.d.Running.Discarded(e.Name), true
 		return nil
+	case slipway.RestoreMoved:
+		r.d.Running, r.dirty = r.d.Running.RestoreMoved(e.Phase, e.Reason, r.now), true
+		return nil
 	case slipway.HealthChanged:
 		return r.health(e.Health)
 	case slipway.ServingFailed:

@@ -65,7 +65,7 @@ func (c *change) load(m slipway.Sample) (load, error) {
 		return load{sample: m}, nil
 	case err != nil:
 		return load{}, fmt.Errorf("read deployment: %w", err)
-	case d.Deleting() || d.Active == "" || d.Running.Asleep || d.Running.Handover != nil || d.Health.State != slipway.Healthy:
+	case d.Deleting() || d.Active == "" || d.Running.Asleep || d.Running.Handover != nil || d.Running.Restore.Pending() || d.Health.State != slipway.Healthy:
 		return load{sample: m}, nil
 	}
 	open, err := c.OpenRevisions(d.ID)

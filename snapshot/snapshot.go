@@ -2,11 +2,11 @@
 // good, in a folder that lies elsewhere: on another disk, or on what is backed up.
 //
 // A snapshot is a tar archive, compressed, with owners and modes, in which the
-// state lies below state/, and the dump of the database that was made for the
-// deployment in database.dump; tar --numeric-owner -xzf unpacks it, and pg_restore
-// reads the dump. It is whole and on
-// the disk, or not there under its name. It holds what the deployment held: only
-// the server's user may read it, and nothing here ever removes one.
+// state lies below state/, the dump of the database that was made for the deployment
+// in database.dump, and what it is of in snapshot.json; tar --numeric-owner -xzf
+// unpacks it, and pg_restore reads the dump. It is whole and on the disk, or not
+// there under its name. It holds what the deployment held: only the server's user
+// may read it, and nothing here ever removes one.
 package snapshot
 
 import (
@@ -53,9 +53,9 @@ func Open(path string, state, database Exporter) (*Folder, error) {
 }
 
 // Keep writes the state of a deployment that is being purged, and returns where
-// it lies; "" if there is nothing. Again, for the same deletion, it finds it
-// there.
-func (f *Folder) Keep(ctx context.Context, d slipway.Deployment) (path string, err error) {
+// it lies; "" if there is nothing. It worked with it by a revision last, nil for
+// none. Again, for the same deletion, it finds it there.
+func (f *Folder) Keep(ctx context.Context, d slipway.Deployment, last *slipway.Revision) (path string, err error) {
 	path = filepath.Join(f.path, fmt.Sprintf("%s-%s-%s.tar.gz", d.Name, d.ID, d.Deletion.At.UTC().Format("20060102T150405Z")))
 	if filepath.Dir(path) != f.path {
 		return "", fmt.Errorf("final snapshot: the name %q is none of a file", d.Name)
@@ -63,7 +63,7 @@ func (f *Folder) Keep(ctx context.Context, d slipway.Deployment) (path string, e
 	if _, err := os.Lstat(path); err == nil {
 		return path, nil
 	}
-	err = f.write(ctx, path, d)
+	err = f.write(ctx, path, d, last)
 	if errors.Is(err, slipway.ErrNoState) {
 		return "", nil
 	}
@@ -74,14 +74,14 @@ func (f *Folder) Keep(ctx context.Context, d slipway.Deployment) (path string, e
 }
 
 // write writes aside first.
-func (f *Folder) write(ctx context.Context, path string, d slipway.Deployment) error {
+func (f *Folder) write(ctx context.Context, path string, d slipway.Deployment, last *slipway.Revision) error {
 	aside := filepath.Join(f.path, "."+filepath.Base(path)+".partial")
 	file, err := os.OpenFile(aside, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
 	packed := gzip.NewWriter(file)
-	err = f.export(ctx, d, packed)
+	err = f.export(ctx, d, last, packed)
 	if err == nil {
 		err = errors.Join(packed.Close(), file.Sync())
 	}
@@ -94,10 +94,13 @@ func (f *Folder) write(ctx context.Context, path string, d slipway.Deployment) e
 	return durable.Sync(f.path)
 }
 
-// export writes the dump, and then the state: an archive that lacks its end goes on
-// with what follows.
-func (f *Folder) export(ctx context.Context, d slipway.Deployment, w io.Writer) error {
+// export writes what it is of, the dump, and then the state: an archive that lacks
+// its end goes on with what follows.
+func (f *Folder) export(ctx context.Context, d slipway.Deployment, last *slipway.Revision, w io.Writer) error {
 	archive := tar.NewWriter(w)
+	if err := label(archive, d, last); err != nil {
+		return err
+	}
 	dumped, err := f.dump(ctx, d, archive)
 	if err != nil {
 		return fmt.Errorf("database: %w", err)
@@ -131,7 +134,7 @@ func (f *Folder) dump(ctx context.Context, d slipway.Deployment, archive *tar.Wr
 		_, err = file.Seek(0, io.SeekStart)
 	}
 	if err == nil {
-		err = archive.WriteHeader(&tar.Header{Name: "database.dump", Mode: 0o600, Size: size, ModTime: d.Deletion.At})
+		err = archive.WriteHeader(&tar.Header{Name: databaseEntry, Mode: 0o600, Size: size, ModTime: d.Deletion.At})
 	}
 	if err == nil {
 		_, err = io.Copy(archive, file)

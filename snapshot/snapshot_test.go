@@ -47,6 +47,9 @@ func deleted() slipway.Deployment {
 	}
 }
 
+// served is what worked with it last.
+var served = &slipway.Revision{Artefact: slipway.Artefact{Kind: "plain"}}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -62,8 +65,10 @@ func read(t *testing.T, path string) string {
 	packed, err := gzip.NewReader(file)
 	must(t, err)
 	archive := tar.NewReader(packed)
-	_, err = archive.Next()
-	must(t, err)
+	for range 2 { // what it is of comes first
+		_, err = archive.Next()
+		must(t, err)
+	}
 	content, err := io.ReadAll(archive)
 	must(t, err)
 	return string(content)
@@ -87,7 +92,7 @@ func TestKeep(t *testing.T) {
 	must(t, err)
 	d := deleted()
 	for range 2 {
-		path, err := f.Keep(t.Context(), d)
+		path, err := f.Keep(t.Context(), d, served)
 		must(t, err)
 		if want := filepath.Join(dir, "my_app-"+string(d.ID)+"-20261101T113000Z.tar.gz"); path != want || read(t, path) != "kept" {
 			t.Errorf("kept %q at %s, want %s", read(t, path), path, want)
@@ -103,7 +108,7 @@ func TestKeep(t *testing.T) {
 	}
 	d.Deletion.At = d.Deletion.At.Add(time.Hour)
 	s.content = "later"
-	path, err := f.Keep(t.Context(), d)
+	path, err := f.Keep(t.Context(), d, served)
 	must(t, err)
 	if all := names(t, dir); read(t, path) != "later" || len(all) != 2 {
 		t.Errorf("there is %v", all)
@@ -116,7 +121,7 @@ func TestHalfDone(t *testing.T) {
 	s := &state{content: "half", err: errors.New("the engine does not answer")}
 	f, err := snapshot.Open(dir, s, nil)
 	must(t, err)
-	if _, err := f.Keep(t.Context(), deleted()); !errors.Is(err, s.err) {
+	if _, err := f.Keep(t.Context(), deleted(), served); !errors.Is(err, s.err) {
 		t.Errorf("Keep = %v", err)
 	}
 	if left := names(t, dir); len(left) > 0 {
@@ -125,7 +130,7 @@ func TestHalfDone(t *testing.T) {
 	aside := ".my_app-0198a000-0000-7000-8000-000000000001-20261101T113000Z.tar.gz.partial"
 	must(t, os.WriteFile(filepath.Join(dir, aside), []byte(strings.Repeat("of who died", 1000)), 0o600))
 	s.content, s.err = "whole", nil
-	path, err := f.Keep(t.Context(), deleted())
+	path, err := f.Keep(t.Context(), deleted(), served)
 	must(t, err)
 	if all := names(t, dir); read(t, path) != "whole" || len(all) != 1 {
 		t.Errorf("there is %v", all)
@@ -136,12 +141,12 @@ func TestNothingToKeep(t *testing.T) {
 	dir := t.TempDir()
 	f, err := snapshot.Open(dir, &state{err: slipway.ErrNoState}, nil)
 	must(t, err)
-	if path, err := f.Keep(t.Context(), deleted()); path != "" || err != nil || len(names(t, dir)) > 0 {
+	if path, err := f.Keep(t.Context(), deleted(), served); path != "" || err != nil || len(names(t, dir)) > 0 {
 		t.Errorf("Keep = %q, %v; there is %v", path, err, names(t, dir))
 	}
 	d := deleted()
 	d.Name = "../elsewhere"
-	if path, err := f.Keep(t.Context(), d); err == nil {
+	if path, err := f.Keep(t.Context(), d, served); err == nil {
 		t.Errorf("kept at %s", path)
 	}
 }
@@ -165,14 +170,14 @@ func TestFullDisk(t *testing.T) {
 	s := &state{content: noise(256 << 10)}
 	f, err := snapshot.Open(dir, s, nil)
 	must(t, err)
-	if _, err := f.Keep(t.Context(), deleted()); err == nil || !strings.Contains(err.Error(), "no space left") || !strings.Contains(err.Error(), dir) {
+	if _, err := f.Keep(t.Context(), deleted(), served); err == nil || !strings.Contains(err.Error(), "no space left") || !strings.Contains(err.Error(), dir) {
 		t.Errorf("Keep = %v", err)
 	}
 	if left := names(t, dir); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
 	must(t, unix.Mount("", dir, "", unix.MS_REMOUNT, "size=1m"))
-	path, err := f.Keep(t.Context(), deleted())
+	path, err := f.Keep(t.Context(), deleted(), served)
 	must(t, err)
 	if read(t, path) != s.content {
 		t.Error("it is not what was exported")
@@ -204,7 +209,7 @@ func TestUnpacked(t *testing.T) {
 	}
 	f, err := snapshot.Open(dir, driver, nil)
 	must(t, err)
-	path, err := f.Keep(t.Context(), d)
+	path, err := f.Keep(t.Context(), d, served)
 	must(t, err)
 	must(t, driver.Purge(t.Context(), d.ID))
 	text, err := exec.Command("tar", "--numeric-owner", "-xpzf", path, "-C", into).CombinedOutput()
@@ -230,10 +235,10 @@ func TestDatabase(t *testing.T) {
 		provided bool
 		want     string
 	}{
-		"both":           {&state{content: "kept"}, &state{content: "dump"}, true, "database.dump state/threads"},
-		"no state":       {dumper{&state{err: slipway.ErrNoState}}, &state{content: "dump"}, true, "database.dump"},
-		"dropped":        {&state{content: "kept"}, &state{err: slipway.ErrDatabaseGone}, true, "state/threads"},
-		"never provided": {&state{content: "kept"}, &state{err: errors.New("asked")}, false, "state/threads"},
+		"both":           {&state{content: "kept"}, &state{content: "dump"}, true, "snapshot.json database.dump state/threads"},
+		"no state":       {dumper{&state{err: slipway.ErrNoState}}, &state{content: "dump"}, true, "snapshot.json database.dump"},
+		"dropped":        {&state{content: "kept"}, &state{err: slipway.ErrDatabaseGone}, true, "snapshot.json state/threads"},
+		"never provided": {&state{content: "kept"}, &state{err: errors.New("asked")}, false, "snapshot.json state/threads"},
 		"neither":        {dumper{&state{err: slipway.ErrNoState}}, &state{err: slipway.ErrDatabaseGone}, true, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -244,7 +249,7 @@ func TestDatabase(t *testing.T) {
 			if c.provided {
 				d.ProvidedAt = d.Deletion.At
 			}
-			path, err := f.Keep(t.Context(), d)
+			path, err := f.Keep(t.Context(), d, served)
 			must(t, err)
 			got := ""
 			if path != "" {
@@ -267,7 +272,7 @@ func TestDatabaseDown(t *testing.T) {
 	must(t, err)
 	d := deleted()
 	d.ProvidedAt = d.Deletion.At
-	if path, err := f.Keep(t.Context(), d); path != "" || !errors.Is(err, down) || len(names(t, dir)) > 0 {
+	if path, err := f.Keep(t.Context(), d, served); path != "" || !errors.Is(err, down) || len(names(t, dir)) > 0 {
 		t.Errorf("Keep = %q, %v; there is %v", path, err, names(t, dir))
 	}
 }

@@ -142,6 +142,10 @@ type runningRecord struct {
 	Handover *slipway.Handover  `json:"handover,omitempty"`
 	Snapshot string             `json:"snapshot,omitempty"`
 	Outdated string             `json:"outdated,omitempty"`
+
+	Restore *slipway.SnapshotRestore `json:"restore,omitempty"`
+
+	FullSince time.Time `json:"full_since,omitzero"`
 }
 
 // encodeRunning leaves the column empty for what has nothing to say, as rows
@@ -150,7 +154,7 @@ func encodeRunning(r slipway.Running) string {
 	if r == (slipway.Running{}) {
 		return ""
 	}
-	r.Since = moment(micros(r.Since)) // like all other times
+	r.Since, r.FullSince = moment(micros(r.Since)), moment(micros(r.FullSince)) // like all other times
 	return encode(runningRecord(r))
 }
 

@@ -67,6 +67,13 @@ func extensionCases() []Case {
 			t.post("/v2/deployments/"+nobody+"/database-password", nil).is(http.StatusNotFound)
 			t.post(d.path()+"/database-password", nil, as(t.key("read").text("key"))).is(http.StatusForbidden)
 		}),
+		choice("ext", "a snapshot is restored of what was deleted, where something runs", func(t *T) {
+			d := t.create(nil)
+			t.post(d.path()+"/snapshot-restore", object{"from": nobody}).is(http.StatusNotFound).says()
+			t.post(d.path()+"/snapshot-restore", object{}).is(http.StatusUnprocessableEntity)
+			t.post(d.path()+"/snapshot-restore", object{"from": nobody}, as(t.key("read").text("key"))).is(http.StatusForbidden)
+			d.get().has("snapshot_restore", nil)
+		}),
 		choice("ext", "a workspace can be made, renamed and deleted", workspaces),
 		choice("ext", "a key is shown once, and works until it is revoked", keyLife),
 		choice("ext", "a key does what its scopes allow", keyScopes),

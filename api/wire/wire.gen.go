@@ -319,7 +319,10 @@ type Deployment struct {
 
 	// Secrets Every name once, the values masked.
 	Secrets []Secret `json:"secrets"`
-	Source  string   `json:"source"`
+
+	// SnapshotRestore The last restore of a final snapshot into it; null if there was none.
+	SnapshotRestore *SnapshotRestore `json:"snapshot_restore"`
+	Source          string           `json:"source"`
 
 	// SourceConfig Settings of a deployment that outlive its revisions, as they are read back.
 	SourceConfig SourceConfig `json:"source_config"`
@@ -1030,6 +1033,28 @@ type SecretReference struct {
 	SecretName string `json:"secret_name"`
 }
 
+// SnapshotRestore How far a final snapshot has come into a deployment.
+type SnapshotRestore struct {
+	// From Id of the deleted deployment whose snapshot it is.
+	From string `json:"from"`
+
+	// Reason Why it failed or is not done yet, in words for people.
+	Reason *string `json:"reason"`
+	Since  Time    `json:"since"`
+
+	// State While it is replacing, nothing serves and requests wait. What failed has changed nothing.
+	State string `json:"state"`
+}
+
+// SnapshotRestoreRequest defines model for SnapshotRestoreRequest.
+type SnapshotRestoreRequest struct {
+	// From Id of the deleted deployment whose snapshot it is.
+	From string `json:"from"`
+
+	// Replace The data that the deployment has goes for good.
+	Replace *bool `json:"replace,omitempty"`
+}
+
 // SourceConfig Settings of a deployment that outlive its revisions, as they are read back.
 type SourceConfig struct {
 	// Access Who may ask the agent; null is whoever has a key of its workspace.
@@ -1482,6 +1507,12 @@ type RedeployRevisionParams struct {
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
+// RestoreSnapshotParams defines parameters for RestoreSnapshot.
+type RestoreSnapshotParams struct {
+	// IdempotencyKey Any text of 1 to 255 visible ASCII characters, best a random one; else 400. The same request (method, path, query and body) sent again with it within 24 hours takes effect once: the answer has the same status and the same resource, as it is by then. 409 if that has been deleted since, if what was answered can not be shown again (a token), or if the key came with another request. A request that was refused is not remembered. A key belongs to its workspace.
+	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
+}
+
 // CreateUploadURLParams defines parameters for CreateUploadURL.
 type CreateUploadURLParams struct {
 	// IdempotencyKey Any text of 1 to 255 visible ASCII characters, best a random one; else 400. The same request (method, path, query and body) sent again with it within 24 hours takes effect once: the answer has the same status and the same resource, as it is by then. 409 if that has been deleted since, if what was answered can not be shown again (a token), or if the key came with another request. A request that was refused is not remembered. A key belongs to its workspace.
@@ -1538,6 +1569,9 @@ type RestoreDeploymentJSONRequestBody = DeploymentRestoreRequest
 
 // CreateRevisionJSONRequestBody defines body for CreateRevision for application/json ContentType.
 type CreateRevisionJSONRequestBody = RevisionCreateRequest
+
+// RestoreSnapshotJSONRequestBody defines body for RestoreSnapshot for application/json ContentType.
+type RestoreSnapshotJSONRequestBody = SnapshotRestoreRequest
 
 // CreateListenerJSONRequestBody defines body for CreateListener for application/json ContentType.
 type CreateListenerJSONRequestBody = ListenerCreateRequest
@@ -1725,6 +1759,9 @@ type ServerInterface interface {
 	// RedeployRevision Deploy an earlier revision again
 	// (POST /v2/deployments/{deployment_id}/revisions/{revision_id}/redeploy)
 	RedeployRevision(w http.ResponseWriter, r *http.Request, deploymentID string, revisionID string, params RedeployRevisionParams)
+	// RestoreSnapshot Restore a final snapshot
+	// (POST /v2/deployments/{deployment_id}/snapshot-restore)
+	RestoreSnapshot(w http.ResponseWriter, r *http.Request, deploymentID string, params RestoreSnapshotParams)
 	// CreateUploadURL Get an address to upload source to
 	// (POST /v2/deployments/{deployment_id}/upload-url)
 	CreateUploadURL(w http.ResponseWriter, r *http.Request, deploymentID string, params CreateUploadURLParams)
@@ -3794,6 +3831,56 @@ func (siw *ServerInterfaceWrapper) RedeployRevision(w http.ResponseWriter, r *ht
 	handler.ServeHTTP(w, r)
 }
 
+// RestoreSnapshot operation middleware
+func (siw *ServerInterfaceWrapper) RestoreSnapshot(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "deployment_id" -------------
+	var deploymentID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "deployment_id", r.PathValue("deployment_id"), &deploymentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "deployment_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RestoreSnapshotParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RestoreSnapshot(w, r, deploymentID, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // CreateUploadURL operation middleware
 func (siw *ServerInterfaceWrapper) CreateUploadURL(w http.ResponseWriter, r *http.Request) {
 
@@ -4191,6 +4278,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v2/deployments/{deployment_id}/revisions/{revision_id}/interruption", wrapper.InterruptRevision)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/deployments/{deployment_id}/revisions/{revision_id}/logs", wrapper.ListRevisionLogs)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v2/deployments/{deployment_id}/revisions/{revision_id}/redeploy", wrapper.RedeployRevision)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v2/deployments/{deployment_id}/snapshot-restore", wrapper.RestoreSnapshot)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v2/deployments/{deployment_id}/upload-url", wrapper.CreateUploadURL)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/listeners", wrapper.ListListeners)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v2/listeners", wrapper.CreateListener)
@@ -5134,6 +5222,40 @@ func (response RedeployRevision200JSONResponse) VisitRedeployRevisionResponse(w 
 	return err
 }
 
+type RestoreSnapshotRequestObject struct {
+	DeploymentID string `json:"deployment_id"`
+	Params       RestoreSnapshotParams
+	Body         *RestoreSnapshotJSONRequestBody
+}
+
+type RestoreSnapshotResponseObject interface {
+	VisitRestoreSnapshotResponse(w http.ResponseWriter) error
+}
+
+type RestoreSnapshot200ResponseHeaders struct {
+	ETag *string
+}
+
+type RestoreSnapshot200JSONResponse struct {
+	Body    Deployment
+	Headers RestoreSnapshot200ResponseHeaders
+}
+
+func (response RestoreSnapshot200JSONResponse) VisitRestoreSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateUploadURLRequestObject struct {
 	DeploymentID string `json:"deployment_id"`
 	Params       CreateUploadURLParams
@@ -5382,6 +5504,9 @@ type StrictServerInterface interface {
 	// RedeployRevision Deploy an earlier revision again
 	// (POST /v2/deployments/{deployment_id}/revisions/{revision_id}/redeploy)
 	RedeployRevision(ctx context.Context, request RedeployRevisionRequestObject) (RedeployRevisionResponseObject, error)
+	// RestoreSnapshot Restore a final snapshot
+	// (POST /v2/deployments/{deployment_id}/snapshot-restore)
+	RestoreSnapshot(ctx context.Context, request RestoreSnapshotRequestObject) (RestoreSnapshotResponseObject, error)
 	// CreateUploadURL Get an address to upload source to
 	// (POST /v2/deployments/{deployment_id}/upload-url)
 	CreateUploadURL(ctx context.Context, request CreateUploadURLRequestObject) (CreateUploadURLResponseObject, error)
@@ -6513,6 +6638,40 @@ func (sh *strictHandler) RedeployRevision(w http.ResponseWriter, r *http.Request
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(RedeployRevisionResponseObject); ok {
 		if err := validResponse.VisitRedeployRevisionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RestoreSnapshot operation middleware
+func (sh *strictHandler) RestoreSnapshot(w http.ResponseWriter, r *http.Request, deploymentID string, params RestoreSnapshotParams) {
+	var request RestoreSnapshotRequestObject
+
+	request.DeploymentID = deploymentID
+	request.Params = params
+
+	var body RestoreSnapshotJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RestoreSnapshot(ctx, request.(RestoreSnapshotRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RestoreSnapshot")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RestoreSnapshotResponseObject); ok {
+		if err := validResponse.VisitRestoreSnapshotResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -63,7 +63,7 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(
 		newServerCommand(), newAdminCommand(), newDemoCommand(),
 		newDeployCommand(), newListCommand(), newStatusCommand(), newRevisionsCommand(), newLogsCommand(), newTracesCommand(), newMetricsCommand(),
-		newRedeployCommand(), newRollbackCommand(), newRotateCommand(), newDeleteCommand(), newRestoreCommand(), newPurgeCommand(), newReceiptCommand(), newProtectCommand(),
+		newRedeployCommand(), newRollbackCommand(), newRotateCommand(), newDeleteCommand(), newRestoreCommand(), newPurgeCommand(), newReceiptCommand(), newSnapshotCommand(), newProtectCommand(),
 		newListenersCommand(), newLeftoversCommand(), newConformanceCommand(), newDoctorCommand(), newVersionCommand(),
 	)
 	return root

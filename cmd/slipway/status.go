@@ -67,6 +67,9 @@ func describe(d wire.Deployment, newest *wire.Revision) [][]string {
 	if d.Scale != nil {
 		rows = append(rows, []string{"replicas", describeScale(*d.Scale)})
 	}
+	if r := d.SnapshotRestore; r != nil {
+		rows = append(rows, []string{"snapshot", "of " + r.From + ", " + r.State + " " + clock(r.Since) + " UTC" + after(": ", plain(value(r.Reason)))})
+	}
 	if d.DeletionProtection {
 		rows = append(rows, []string{"protected", "its deletion is refused; to lift that: slipway protect " + d.Name + " --off"})
 	}

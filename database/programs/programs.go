@@ -115,11 +115,8 @@ func (f Finder) Find(ctx context.Context, w Wanted) (Programs, error) {
 		return *installed, nil
 	}
 	home, bin, err := f.Bring(ctx)
-	if final, ok := errors.AsType[*slipway.Failure](err); ok { // of a build; here it is tried again
-		err = fmt.Errorf("PostgreSQL is not installed here, and can not be brought: %s %s", final.Message, final.Hint)
-	}
 	if err != nil {
-		return Programs{}, err
+		return Programs{}, NotBrought("PostgreSQL is not installed here, and", err)
 	}
 	p, ok := try(ctx, bin, w.Names)
 	if !ok {
@@ -178,7 +175,7 @@ func usual(ctx context.Context) []string {
 			}
 		}
 	}
-	if said := ask(ctx, "pg_config", "--bindir"); filepath.IsAbs(said) {
+	if said := Ask(ctx, "pg_config", "--bindir"); filepath.IsAbs(said) {
 		folders = append(folders, said)
 	}
 	return folders
@@ -194,7 +191,7 @@ func try(ctx context.Context, bin string, names []string) (Programs, bool) {
 		if real, err := filepath.EvalSymlinks(path); err != nil || filepath.Base(real) != name {
 			return p, false
 		}
-		said := version.FindStringSubmatch(ask(ctx, path, "--version"))
+		said := version.FindStringSubmatch(Ask(ctx, path, "--version"))
 		if said == nil || p.Version != "" && said[1] != p.Version {
 			return p, false
 		}
@@ -207,8 +204,17 @@ func try(ctx context.Context, bin string, names []string) (Programs, bool) {
 // askFor is how long a candidate may take to answer.
 const askFor = 10 * time.Second
 
-// ask returns what a program says, "" if it does not end well.
-func ask(ctx context.Context, path string, args ...string) string {
+// NotBrought has what can not be brought be tried again: what is final for a build
+// is not so for a server.
+func NotBrought(what string, err error) error {
+	if final, ok := errors.AsType[*slipway.Failure](err); ok {
+		return fmt.Errorf("%s can not be brought: %s %s", what, final.Message, final.Hint)
+	}
+	return err
+}
+
+// Ask returns what a program says, "" if it does not end well.
+func Ask(ctx context.Context, path string, args ...string) string {
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...)

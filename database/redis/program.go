@@ -2,17 +2,15 @@ package redis
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/database/programs"
 )
 
 // Program is a Redis or Valkey server.
@@ -67,11 +65,8 @@ func (f Finder) Find(ctx context.Context) (Program, error) {
 		return *installed, nil
 	}
 	home, path, err := f.Bring(ctx)
-	if final, ok := errors.AsType[*slipway.Failure](err); ok { // of a build; here it is tried again
-		err = fmt.Errorf("no Redis is installed here, and Valkey can not be brought: %s %s", final.Message, final.Hint)
-	}
 	if err != nil {
-		return Program{}, err
+		return Program{}, programs.NotBrought("no Redis is installed here, and Valkey", err)
 	}
 	p, major := try(ctx, path)
 	if p.Home = home; major < oldest {
@@ -106,18 +101,10 @@ func usual() (paths []string) {
 
 var version = regexp.MustCompile(`^((?:Redis|Valkey) server) v=((\d+)[.\w]*)`)
 
-// askFor is how long a program may take to answer.
-const askFor = 10 * time.Second
-
 // try runs what may be a program; 0 if it is none.
 func try(ctx context.Context, path string) (p Program, major int) {
-	ctx, cancel := context.WithTimeout(ctx, askFor)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, path, "--version")
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"}
-	out, err := cmd.Output()
-	said := version.FindStringSubmatch(string(out))
-	if err != nil || said == nil {
+	said := version.FindStringSubmatch(programs.Ask(ctx, path, "--version"))
+	if said == nil {
 		return p, 0
 	}
 	major, _ = strconv.Atoi(said[3])

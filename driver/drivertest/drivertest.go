@@ -137,6 +137,7 @@ var cases = []testCase{
 	{name: "what remains of bad ids", run: remainsOfBadIDs},
 	{name: "state is exported", state: true, run: exports},
 	{name: "no state to export", run: exportsNothing},
+	{name: "an exported state is imported", state: true, run: imports},
 	{name: "state outlives instances", processes: true, state: true, run: stateOutlives},
 	{name: "what is kept outlives attempts", programs: true, processes: true, state: true, folder: true, run: keeps},
 	{name: "neighbours and strangers are left alone", run: leftAlone},

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"testing/iotest"
 
 	"github.com/slipwayhq/slipway"
 )
@@ -84,5 +85,46 @@ func exportsNothing(p *place) {
 	nothing()
 	if p.driver.Export(p.Context(), "..", io.Discard) == nil {
 		p.Error("exported what has a bad name")
+	}
+}
+
+// imports has a state come into another deployment, in the place of what that has,
+// and of what a former try left.
+func imports(p *place) {
+	from, at := p.stateOf(map[string]string{"threads": "kept", "deep/er/runs": "two"})
+	p.try(os.Symlink("threads", at("link")))
+	var archive bytes.Buffer
+	p.try(p.driver.Export(p.Context(), from, &archive))
+	d, at := p.stateOf(map[string]string{"threads": "own", "added": "own"})
+	whole := archive.Bytes()
+	torn := io.MultiReader(bytes.NewReader(whole[:600]), iotest.ErrReader(io.ErrUnexpectedEOF))
+	if p.driver.Import(p.Context(), d, "from", false, torn) == nil {
+		p.Error("a torn archive was imported")
+	}
+	for range 2 { // it is there
+		p.try(p.driver.Import(p.Context(), d, "from", false, bytes.NewReader(whole)))
+	}
+	if text := p.read(at("threads")); text != "own" {
+		p.Errorf("before it is restored: %q", text)
+	}
+	p.reopen()
+	p.restore(d, "from")
+	if text := p.read(at("threads")) + p.read(at("link")) + p.read(at("deep/er/runs")); text != "keptkepttwo" {
+		p.Errorf("restored: %q", text)
+	}
+	if _, err := os.Lstat(at("added")); err == nil {
+		p.Error("what it had is left")
+	}
+	if info, err := os.Stat(at("threads")); err != nil || info.Mode().Perm() != 0o640 {
+		p.Errorf("permissions of the file: %v, %v", info, err)
+	}
+	p.try(p.driver.Discard(p.Context(), d, "from"))
+	w := p.workload()
+	w.Deployment, w.Stateful = d, true
+	p.serve(w) // whoever is its user now
+	p.stop(w, 0)
+	p.try(p.delete(w))
+	if p.driver.Import(p.Context(), d, "../state", false, bytes.NewReader(whole)) == nil {
+		p.Error("imported under a bad name")
 	}
 }

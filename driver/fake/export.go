@@ -27,3 +27,22 @@ func (d *Driver) Export(ctx context.Context, id slipway.DeploymentID, w io.Write
 	}
 	return errors.Join(err, archive.Close())
 }
+
+// Import keeps what Export wrote as a snapshot.
+func (d *Driver) Import(ctx context.Context, id slipway.DeploymentID, name string, _ bool, r io.Reader) error {
+	archive := tar.NewReader(r)
+	_, err := archive.Next()
+	if err = errors.Join(err, ctx.Err()); err != nil {
+		return err
+	}
+	content, err := io.ReadAll(archive)
+	if err != nil {
+		return err
+	}
+	d.world.mu.Lock()
+	defer d.world.mu.Unlock()
+	if key := (snapshot{id, name}); d.world.snapshots[key] == nil {
+		d.world.snapshots[key] = content
+	}
+	return nil
+}

@@ -45,6 +45,7 @@ import (
 // deletionStory is something that may be done to a deployment.
 type deletionStory struct {
 	aside bool // it was deleted before, and is kept aside
+	heir  bool // it has no data of its own, and there is a snapshot of another's
 	act   func(*mortal, context.Context, string) error
 	end   func(*mortal, string) bool // what was begun has come to its end
 }
@@ -75,6 +76,14 @@ var deletionStories = map[string]deletionStory{
 		},
 		end: (*mortal).servesItsState,
 	},
+	"restore of a snapshot": {
+		heir: true,
+		act: func(m *mortal, ctx context.Context, id string) error {
+			_, err := m.client.RestoreSnapshot(ctx, id, m.old, true)
+			return err
+		},
+		end: (*mortal).servesTheSnapshot,
+	},
 }
 
 func TestDeathAtEachStepOfADeletion(t *testing.T) {
@@ -102,6 +111,9 @@ func TestDeathAtEachStepOfADeletion(t *testing.T) {
 
 // diesAtEachStep goes through a story until a server outlives it.
 func (m *mortal) diesAtEachStep(s deletionStory) {
+	if s.heir {
+		m.keepOld()
+	}
 	for n, outlived := 1, false; !outlived; n++ {
 		outlived = true
 		for _, when := range []string{"before", "after"} {
@@ -136,6 +148,8 @@ type mortal struct {
 	number    int
 	neighbour string // its birth, and that of its Redis
 	before    []string
+	final     string // folder of final snapshots; "" for none
+	old       string // of which there is one
 }
 
 func newMortal(t *testing.T, binary, program string, e *dockertest.Engine) *mortal {
@@ -226,7 +240,7 @@ func mortalBinary(t *testing.T) string {
 // start starts a server that dies as told: "3 before".
 func (m *mortal) start(death string) {
 	m.child = exec.Command(m.binary, "-test.run=^TestDeathAtEachStepOfADeletion$")
-	m.child.Env = append(os.Environ(), "SLIPWAY_TEST_DATA="+m.data, "SLIPWAY_TEST_LISTEN="+m.listen, "SLIPWAY_TEST_DEATH="+death,
+	m.child.Env = append(os.Environ(), "SLIPWAY_TEST_DATA="+m.data, "SLIPWAY_TEST_LISTEN="+m.listen, "SLIPWAY_TEST_DEATH="+death, "SLIPWAY_TEST_FINAL="+m.final,
 		"SLIPWAY_TEST_PROGRAM="+m.program, "PATH="+filepath.Dir(redistest.Program(m.t))+":"+os.Getenv("PATH"), fmt.Sprintf("SLIPWAY_TEST_PORTS=%d %d", m.ports.First, m.ports.Last))
 	if m.engine != nil {
 		m.child.Env = append(m.child.Env, "SLIPWAY_TEST_ENGINE="+m.engine.Host())
@@ -266,7 +280,9 @@ func (m *mortal) dies(n int, when string, s deletionStory) bool {
 	m.number++
 	m.before = m.files()
 	id := m.deploy(fmt.Sprint("app-", m.number))
-	m.write(id)
+	if !s.heir {
+		m.write(id)
+	}
 	if s.aside {
 		must(m.t, m.delete(m.t.Context(), id, client.DeleteOptions{}))
 		testsignal.Until(m.t, "it to be kept aside", func() bool { return m.isKept(id) })
@@ -435,6 +451,26 @@ func (m *mortal) servesItsState(id string) bool {
 	return status == http.StatusOK && text == "written" && m.remembers(d.Name)
 }
 
+// keepOld leaves the snapshot of what is there no more.
+func (m *mortal) keepOld() {
+	m.final = m.t.TempDir()
+	m.kill()
+	m.start("")
+	m.old = m.deploy("old")
+	m.write(m.old)
+	must(m.t, m.delete(m.t.Context(), m.old, client.DeleteOptions{Now: true}))
+	testsignal.Until(m.t, "its end", func() bool { return m.isDone(m.old) })
+}
+
+func (m *mortal) servesTheSnapshot(id string) bool {
+	d, err := m.client.Deployment(m.t.Context(), id)
+	if err != nil || d.SnapshotRestore == nil || d.SnapshotRestore.State != string(slipway.RestoreDone) {
+		return false
+	}
+	status, text := m.ask(d.Name, http.MethodGet, "/read?path="+filepath.Join(m.data, "deployments", id, "state", "threads"))
+	return status == http.StatusOK && text == "written"
+}
+
 func (m *mortal) ask(name, method, path string) (int, string) {
 	w := world{t: m.t, key: m.key}
 	return w.at(method, "http://"+m.listen+"/d/"+name+path)
@@ -532,8 +568,22 @@ func TestARedisComesBack(t *testing.T) {
 	if agent, _, _ := strings.Cut(m.births("app"), " "); !strings.HasPrefix(births, agent+" ") {
 		t.Errorf("the agent was started again")
 	}
+	testsignal.Until(t, "its log to tell of each start", func() bool { return m.logged(id, "Ready to accept connections") == 3 })
 	m.forget(id)
 	m.nothingIsLeft()
+}
+
+// logged counts the lines with a text in the log of a deployment's agents.
+func (m *mortal) logged(id, text string) (n int) {
+	d, err := m.client.Deployment(m.t.Context(), id)
+	must(m.t, err)
+	for line, err := range m.client.DeployLogs(m.t.Context(), id, *d.LatestRevisionID, client.LogOptions{}) {
+		must(m.t, err)
+		if strings.Contains(line.Message, text) {
+			n++
+		}
+	}
+	return n
 }
 
 // serveUntilDeath is the server.
@@ -552,7 +602,7 @@ func serveUntilDeath(t *testing.T) {
 		}},
 		Around: func(s slipway.Store) slipway.Store { return newDoomed(s, data, os.Getenv("SLIPWAY_TEST_DEATH")) },
 	}
-	config.Service.Undo = time.Hour
+	config.Service.Undo, config.Final = time.Hour, os.Getenv("SLIPWAY_TEST_FINAL")
 	_, err = daemon.Start(context.Background(), config)
 	must(t, err)
 	<-terms

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,8 +25,9 @@ type servers struct {
 
 // base is what a deployment has in PostgreSQL.
 type base struct {
-	there  bool
-	logins map[int]string
+	there   bool
+	content string
+	logins  map[int]string
 }
 
 const redisNumbers = 40
@@ -113,8 +113,6 @@ func (s *servers) mayRetire(d slipway.DeploymentID, number int) {
 func (s *servers) Usage(context.Context, slipway.DeploymentID) (slipway.DatabaseUsage, error) {
 	return slipway.DatabaseUsage{}, nil
 }
-func (s *servers) Export(context.Context, slipway.DeploymentID, io.Writer) error { return nil }
-func (s *servers) Import(context.Context, slipway.DeploymentID, io.Reader) error { return nil }
 
 func (s *servers) Purge(_ context.Context, d slipway.DeploymentID) error {
 	leave, err := s.enter("postgres")

@@ -14,8 +14,9 @@ import (
 type story struct {
 	before func(*world, *app) // what happened already
 	change func(*world, *app)
-	want   string // statuses of the revisions at the end, "" for gone
-	left   int    // instances at the end, 0 for one; none is -1
+	want   string             // statuses of the revisions at the end, "" for gone
+	left   int                // instances at the end, 0 for one; none is -1
+	check  func(*world, *app) // of the end; nil for nothing
 }
 
 const (
@@ -282,6 +283,9 @@ func (w *world) tell(s story, k int, after bool) []string {
 	}
 	if instances := w.instances(a); s.want != "" && len(instances) != max(0, cmp.Or(s.left, 1)) {
 		w.fault("%d instances are left, want %d", len(instances), s.left)
+	}
+	if s.check != nil {
+		s.check(w, a)
 	}
 	w.clear()
 	if w.faulty() {

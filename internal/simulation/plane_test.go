@@ -57,7 +57,7 @@ func (w *world) startPlane(doom int, after bool) *plane {
 	health := vitals.New(mortalRouter{p.router, p}, driver, vitals.Config{Logger: w.log})
 	r := reconcile.New(sync, driver, mortalBuilder{w.builder, p}, mortalRouter{p.router, p}, outputs, reconcile.Config{
 		Owner: owner, Ports: ports, Builds: 2, Settle: settle, Quiet: 3 * time.Second, Vitals: health, Logger: w.log, Now: time.Now,
-		Databases: mortalDatabases{w.servers, p}, Redis: w.sharedRedis(p), OwnRedis: own{w, p},
+		Databases: mortalDatabases{w.servers, p}, Redis: w.sharedRedis(p), OwnRedis: own{w, p}, Final: w.finalSnapshots(p),
 	})
 	p.workers = r
 	p.listener = listener.New(sync, driver, r, outputs, listener.Config{Owner: owner, Batch: 10, Vitals: health, Logger: w.log})
@@ -399,6 +399,10 @@ func (m mortalDriver) Snapshot(ctx context.Context, d slipway.DeploymentID, name
 
 func (m mortalDriver) Restore(ctx context.Context, d slipway.DeploymentID, name string) error {
 	return m.alone("Restore", d, func() error { return m.checked.Restore(ctx, d, name) })
+}
+
+func (m mortalDriver) Import(ctx context.Context, d slipway.DeploymentID, name string, contained bool, r io.Reader) error {
+	return m.alone("Import", d, func() error { return m.checked.Import(ctx, d, name, contained, r) })
 }
 
 func (m mortalDriver) Discard(ctx context.Context, d slipway.DeploymentID, name string) error {

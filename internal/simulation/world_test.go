@@ -20,6 +20,7 @@ import (
 	"github.com/slipwayhq/slipway/internal/sqlitetest"
 	"github.com/slipwayhq/slipway/registry"
 	"github.com/slipwayhq/slipway/secret"
+	"github.com/slipwayhq/slipway/snapshot"
 	"github.com/slipwayhq/slipway/store/sqlite"
 )
 
@@ -56,7 +57,9 @@ type world struct {
 	failed map[string]bool // what fails at the moment
 	apps   map[slipway.DeploymentID]*app
 	nonces int
-	paired bool // each deployment that needs a Redis has one of its own
+	final  *snapshot.Folder // of last states; nil for none
+	kept   keptLast         // there
+	paired bool             // each deployment that needs a Redis has one of its own
 
 	heldOver int // deployments whose old instance lived through the death of who held
 }

@@ -26,7 +26,7 @@ func fullSample(n int) slipway.Sample {
 		Deployment: "d", At: at(float64(15 * n)), Over: 15 * time.Second, Replicas: n + 1, UsageKnown: true, CPU: float64(n) + 0.125,
 		Memory: int64(n+1) << 27, Restarts: n + 1, Requests: uint64(n) + 10, Errors: uint64(n) + 2, InFlight: n + 3, Waiting: n + 4,
 		LastUse: at(1), RunsKnown: true, Pending: n + 5, Running: n + 6,
-		Database: &slipway.DatabaseUsage{Bytes: int64(n+7) << 20, Connections: n + 8},
+		Database: &slipway.DatabaseUsage{Bytes: int64(n+7) << 20, Connections: n + 8, Full: true},
 	}
 	for i := range s.Latency {
 		s.Latency[i] = uint64(n + i + 1)
