@@ -356,7 +356,7 @@ const turnOfEvents = () => new Promise((resolve) => setImmediate(resolve));
 // ---- start ----
 
 test("serves a TypeScript app that does not list the server", async () => {
-  const launcher = await serve();
+  const launcher = await serve({ LANGGRAPH_SCHEMA_RESOLVE_TIMEOUT_MS: "600000" }); // the server's own would do for a quiet machine
   assert.deepEqual((await launcher.call("GET", "/ok")).body, { ok: true });
   const { body } = await launcher.call("POST", "/assistants/search", {});
   assert.deepEqual(body.map((assistant) => assistant.graph_id).sort(), ["approve", "custom", "echo", "memory", "slow"]);
