@@ -109,12 +109,16 @@ func warm(t *testing.T) string {
 	return cache
 }
 
+// patientMisses is for a machine that lets nobody answer for a while: an agent is
+// then started again only where a test asks for that.
+const patientMisses = "100"
+
 func serverOn(t *testing.T, data string, args ...string) *server {
 	t.Helper()
 	s := &server{t: t, data: data, args: args, log: filepath.Join(t.TempDir(), "server.log")}
 	address := freeAddress(t)
 	s.url = "http://" + address
-	s.args = append([]string{"server", "--data", data, "--listen", address, "--debug"}, args...)
+	s.args = append([]string{"server", "--data", data, "--listen", address, "--debug", "--health-misses", patientMisses}, args...)
 	t.Cleanup(func() {
 		s.stop()
 		killAgents(data)

@@ -38,7 +38,7 @@ const life = { phase: "loading", signal: undefined, state: undefined, stop: unde
 async function load() {
   const settings = await step("settings", () => readSettings(process.env));
   const { server, app } = await loadApp(settings, loadServer);
-  if (settings.standsBy) await server.rehearse();
+  if (settings.standsBy) await server.rehearse(app, settings);
   life.phase = "loaded";
   return { settings, server, app };
 }

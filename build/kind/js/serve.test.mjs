@@ -195,11 +195,35 @@ test("stands by with state and port closed until it is released", async () => {
   assert.equal(await first.terminate(), 0);
   assert.equal(typeof (await control({ do: "release" })).state, "string");
   await launcher.says("slipway: serving");
-  assert.doesNotMatch(launcher.output, /no rehearsal/);
   assert.deepEqual(await control({ do: "state" }), { state: "serving" });
   assert.equal((await launcher.call("GET", "/threads/8a0b1c9e-0000-4000-8000-000000000001")).status, 200);
   assert.deepEqual(await control({ do: "release" }), { state: "serving" });
   assert.equal(await launcher.terminate(), 0);
+});
+
+test("rehearses while it stands by, of which nothing is seen afterwards", async () => {
+  const stateDir = folder("state");
+  const appDir = app({
+    "langgraph.json": '{"graphs":{"hello":"./graph.js:hello"},"auth":{"path":"./auth.js:auth"}}',
+    "auth.js": `
+      import { Auth } from "@langchain/langgraph-sdk/auth";
+      export const auth = new Auth().authenticate(async (request) => (console.log("app: asked " + new URL(request.url).pathname), "somebody"));
+    `,
+  });
+  const { launcher, control } = await standBy({ appDir, stateDir });
+  assert.doesNotMatch(launcher.output + launcher.errors, /no rehearsal|rehearsal|app: asked|Starting \d+ workers|<-- |--> /);
+  assert.deepEqual([readdirSync(stateDir), existsSync(join(appDir, ".langgraph_api"))], [[], false]);
+  await control({ do: "release" });
+  await launcher.says("slipway: serving");
+  assert.match(launcher.output, /Starting 10 workers/);
+  const { body } = await launcher.call("POST", "/assistants/search", {});
+  assert.deepEqual(body.map((assistant) => assistant.graph_id), ["hello"]);
+  assert.deepEqual((await launcher.call("POST", "/threads/search", {})).body, []);
+  await assert.rejects(launcher.call("POST", "/runs/wait", { assistant_id: "slipway-rehearsal", ...says("hi") }), /No assista/);
+  assert.equal(lastOf(await launcher.call("POST", "/runs/wait", { assistant_id: "hello", ...says("hi") })), "hello");
+  assert.equal(await launcher.terminate(), 0, launcher.errors);
+  const { runs, threads, assistants, assistant_versions } = records(stateDir);
+  assert.deepEqual([runs, threads, Object.keys(assistants).length, assistant_versions.length], [{}, {}, 1, 1]);
 });
 
 test("what it does while it stands by is not traced, and what it does afterwards is", async () => {
@@ -262,8 +286,8 @@ async function stillOperations() {
   const { tellAtOnce } = await import(pathToFileURL(join(serverDir, "serve/queue.mjs")).href);
   const table = { runs: {}, threads: {}, assistants: { echo: { assistant_id: "echo", graph_id: "echo", metadata: {}, config: {} } }, retry_counter: {} };
   const { runs } = new FileSystemOps({ with: async (work) => work(table), withGenerator: (work) => work(table, { schedulePersist() {} }) });
-  tellAtOnce(runs, StreamManager);
-  return { runs, put: (id, options) => runs.put(id, "echo", { config: {} }, { ifNotExists: "create", ...options }) };
+  const rest = tellAtOnce(runs, StreamManager);
+  return { runs, rest, put: (id, options) => runs.put(id, "echo", { config: {} }, { ifNotExists: "create", ...options }) };
 }
 
 test("a worker learns of a run at once, and a reader of its end", { timeout: 30_000 }, async () => {
@@ -293,6 +317,23 @@ test("a worker learns of a run at once, and a reader of its end", { timeout: 30_
   }
 });
 
+test("a worker that is to rest looks for no more runs, and does not end", { timeout: 30_000 }, async () => {
+  mock.timers.enable({ apis: ["setTimeout", "Date"] });
+  try {
+    const { runs, put, rest } = await stillOperations();
+    const workers = [runs.next(), runs.next()].map((queue) => queue.next());
+    await turnOfEvents();
+    rest();
+    await put("run", { threadId: "thread" });
+    mock.timers.tick(2_000);
+    await turnOfEvents();
+    const nobody = new Promise((resolve) => setImmediate(resolve, "nobody"));
+    assert.equal(await Promise.race([...workers, nobody]), "nobody");
+  } finally {
+    mock.timers.reset();
+  }
+});
+
 test("a run that is due later is looked for", { timeout: 30_000 }, async () => {
   mock.timers.enable({ apis: ["setTimeout", "Date"] });
   try {
@@ -315,7 +356,7 @@ const turnOfEvents = () => new Promise((resolve) => setImmediate(resolve));
 // ---- start ----
 
 test("serves a TypeScript app that does not list the server", async () => {
-  const launcher = await serve();
+  const launcher = await serve({ LANGGRAPH_SCHEMA_RESOLVE_TIMEOUT_MS: "600000" }); // the server's own would do for a quiet machine
   assert.deepEqual((await launcher.call("GET", "/ok")).body, { ok: true });
   const { body } = await launcher.call("POST", "/assistants/search", {});
   assert.deepEqual(body.map((assistant) => assistant.graph_id).sort(), ["approve", "custom", "echo", "memory", "slow"]);

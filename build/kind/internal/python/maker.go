@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/slipwayhq/slipway/build/appconfig"
 	"github.com/slipwayhq/slipway/build/internal/command"
@@ -53,18 +54,22 @@ type Maker struct {
 	shelf  *shelf.Shelf
 
 	confinement *command.Confinement
+	fingerprint func() string
 }
 
 // New keeps what is shared below the folder cache and makes it below tmp, on the
 // same file system.
 func New(server Server, cache, tmp string, tools *toolchain.Toolchains, confinement *command.Confinement) *Maker {
+	known := parseLock(server.Lock)
 	return &Maker{
-		server: server, known: parseLock(server.Lock), cache: cache, tmp: tmp, tools: tools, shelf: shelf.New(tmp), confinement: confinement,
+		server: server, known: known, cache: cache, tmp: tmp, tools: tools, shelf: shelf.New(tmp), confinement: confinement,
+		// each deploy asks for it, and the lock is long
+		fingerprint: sync.OnceValue(func() string { return Format + " " + known.digest()[:16] }),
 	}
 }
 
 // Fingerprint changes when the same app would be given another environment.
-func (m *Maker) Fingerprint() string { return Format + " " + m.known.digest()[:16] }
+func (m *Maker) Fingerprint() string { return m.fingerprint() }
 
 // ownFolder of an app is ours.
 const ownFolder = ".slipway"

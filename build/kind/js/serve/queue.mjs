@@ -5,10 +5,14 @@
 const LOOK_AGAIN = 1_000; // ms at most, as the server's workers do by themselves
 const DUE_AFTER = 2; // ms: a worker takes no run of the current millisecond
 
-/** runs: the server's operations on runs. streams: where their events are published. */
+/**
+ * runs: the server's operations on runs. streams: where their events are published. Returns what has the workers
+ * rest for good, as soon as they have no run.
+ */
 export function tellAtOnce(runs, streams) {
   const { next, put } = runs;
   const idle = new Set();
+  let isOver = false;
 
   const wake = () => idle.values().next().value?.();
   const untilWoken = () =>
@@ -24,7 +28,7 @@ export function tellAtOnce(runs, streams) {
 
   /** What a worker takes its runs from. It never ends; who has run one looks for the next before it waits. */
   runs.next = async function* () {
-    while (true) {
+    while (!isOver) {
       let found = false;
       for await (const turn of next.call(runs)) {
         found = true;
@@ -33,12 +37,18 @@ export function tellAtOnce(runs, streams) {
       }
       if (!found) await untilWoken();
     }
+    await new Promise(() => {}); // to end would have the worker come again
   };
 
   runs.put = async (...all) => {
     const made = await put.apply(runs, all);
     setTimeout(wake, DUE_AFTER);
     return made;
+  };
+
+  return () => {
+    isOver = true;
+    for (const go of [...idle]) go();
   };
 }
 

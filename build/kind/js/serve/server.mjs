@@ -56,13 +56,15 @@ export async function loadServer(location, entry) {
   const { startServer, StartServerSchema } = await part("server.mjs");
   const persistence = await part("storage/persist.mjs");
   const { FileSystemOps, StreamManager } = await part("storage/ops.mjs");
+  const { GRAPHS } = await part("graph/load.mjs");
+  const { logger } = await part("logging.mjs");
   checkParts(location, persistence, FileSystemOps, startServer);
   (await import("tsx/esm/api")).register();
   const { checkLangGraphSemver } = await part("semver/index.mjs");
   await checkLangGraphSemver(); // startServer begins with it: what it has tsx compile is then there
   info("server loaded", { package: PACKAGE, version: location.version, of: location.isApps ? "the app" : "Slipway" });
   const [core, langgraph] = SHARED.map((name) => packageFrom(entry, name));
-  return new Server({ startServer, StartServerSchema, ...persistence, FileSystemOps, StreamManager, core, langgraph });
+  return new Server({ startServer, StartServerSchema, ...persistence, FileSystemOps, StreamManager, GRAPHS, logger, core, langgraph });
 }
 
 /** One copy of the framework for both sides, as in an app that lists the server: theirs, if it fits. */
@@ -120,17 +122,18 @@ class Server {
     throw new Mistake(parsed.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; "));
   }
 
-  /** The table of runs and threads, ours to sweep and to watch, and the operations on it. */
+  /** The table of runs and threads, ours to sweep and to watch, the operations on it, and what ends its workers' work. */
   async openRecords() {
     const table = await new this.Persistence(".langgraphjs_ops.json", EMPTY_RECORDS).initialize();
     const ops = new this.#parts.FileSystemOps(table);
-    tellAtOnce(ops.runs, this.#parts.StreamManager);
-    return { ops, records: table.data };
+    const rest = tellAtOnce(ops.runs, this.#parts.StreamManager);
+    return { ops, records: table.data, rest };
   }
 
-  /** For the first run to be as quick as others. It is nobody's, and so it is not traced. */
-  async rehearse() {
-    await untraced(() => rehearse(this.#parts.langgraph));
+  /** For the start and the first run to be as quick as others. It is nobody's, and so it is not traced. */
+  async rehearse(options, { control }) {
+    const parts = { ...this.#parts, openRecords: () => this.openRecords() };
+    await untraced(() => rehearse(parts, options, dirname(control)));
   }
 
   /** Traces are sent in the background; only the app's own copy of the core knows which are left. */
