@@ -2,10 +2,12 @@ package image_test
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,12 +15,18 @@ import (
 	"testing"
 
 	"github.com/moby/moby/api/pkg/stdcopy"
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/build/image"
 	"github.com/slipwayhq/slipway/build/kind/aegra"
 	"github.com/slipwayhq/slipway/build/kind/js"
 	"github.com/slipwayhq/slipway/build/kind/langgraphpy"
 	"github.com/slipwayhq/slipway/internal/address/addresstest"
+	"github.com/slipwayhq/slipway/internal/basetest"
+	"github.com/slipwayhq/slipway/internal/postgrestest"
+	"github.com/slipwayhq/slipway/internal/testsignal"
 )
 
 // What is asked in a container is passed on to the control socket, one answer a
@@ -101,8 +109,23 @@ func written(t *testing.T, files map[string][]byte) (dir string) {
 	return dir
 }
 
-// expectTells asks the agent in the one container of an image, as its label says.
+// expectTells asks an agent that serves how it stands.
 func expectTells(t *testing.T, c *client.Client, image string) {
+	t.Helper()
+	if got := told(t, c, image); got.State != "serving" || got.Pending == nil || got.Running == nil || got.Workers == 0 {
+		t.Errorf("it tells %+v", got)
+	}
+}
+
+// tells is what an agent says of its state, and of its runs.
+type tells struct {
+	State, Error     string
+	Pending, Running *int
+	Workers          int
+}
+
+// told asks the agent in the one container of an image, as its label says.
+func told(t *testing.T, c *client.Client, image string) (all tells) {
 	t.Helper()
 	list, err := c.ContainerList(t.Context(), client.ContainerListOptions{Filters: make(client.Filters).Add("ancestor", image)})
 	must(t, err)
@@ -122,15 +145,52 @@ func expectTells(t *testing.T, c *client.Client, image string) {
 	var said, wrong strings.Builder
 	_, err = stdcopy.StdCopy(&said, &wrong, to.Reader)
 	must(t, err)
-	state, runs, _ := strings.Cut(said.String(), "\n")
-	var told struct {
-		State            string
-		Pending, Running *int
-		Workers          int
+	for line := range strings.Lines(said.String()) {
+		if line = strings.TrimSpace(line); line != "" && json.Unmarshal([]byte(line), &all) != nil {
+			t.Logf("told %s", line) // by the engine: it may have ended
+		}
 	}
-	must(t, json.Unmarshal([]byte(state), &told))
-	must(t, json.Unmarshal([]byte(runs), &told))
-	if told.State != "serving" || told.Pending == nil || told.Running == nil || told.Workers == 0 {
-		t.Errorf("it tells %s, and what went wrong is %q", said.String(), wrong.String())
+	if wrong.Len() > 0 {
+		t.Errorf("who asks says %s", &wrong)
+	}
+	return all
+}
+
+// Aegra in a container tells of its runs as it does as a process.
+func TestAegraTells(t *testing.T) {
+	const base = "plain-for-aegra:3.12"
+	b, c := open(t, true, image.Bases{Python: base})
+	basetest.PlainPython(t, c, base)
+	a := app(t, "3", map[string]string{
+		"langgraph.json": `{"python_version": "3.12", "dependencies": ["langgraph", "."], "graphs": {"echo": "./echo.py:graph"}}`,
+		"echo.py":        strings.ReplaceAll(echoPython, "from words import loud", "loud = str.upper"),
+	})
+	a.Server = slipway.AgentServerAegra
+	made, _ := build(t, b, a)
+	database, err := url.Parse(postgrestest.Empty(t))
+	must(t, err)
+	socket := database.Query().Get("host") // the folder that it is in
+	began, err := c.ContainerCreate(t.Context(), client.ContainerCreateOptions{
+		Config:     &container.Config{Image: made.Image, Env: []string{"POSTGRES_URI_CUSTOM=" + database.String()}},
+		HostConfig: &container.HostConfig{Binds: []string{socket + ":" + socket}, CapDrop: []string{"ALL"}},
+	})
+	must(t, err)
+	t.Cleanup(func() {
+		_, _ = c.ContainerRemove(context.Background(), began.ID, client.ContainerRemoveOptions{Force: true})
+	})
+	_, err = c.ContainerStart(t.Context(), began.ID, client.ContainerStartOptions{})
+	must(t, err)
+	var got tells
+	testsignal.Eventually(t, "Aegra to serve", func() bool {
+		seen, err := c.ContainerInspect(t.Context(), began.ID, client.ContainerInspectOptions{})
+		must(t, err)
+		if !seen.Container.State.Running {
+			t.Fatalf("it has ended:\n%s", printed(t, c, began.ID))
+		}
+		got = told(t, c, made.Image)
+		return got.State == "serving"
+	})
+	if got.Pending == nil || *got.Pending != 0 || got.Running == nil || *got.Running != 0 || got.Error != "" {
+		t.Errorf("it tells %+v", got)
 	}
 }
