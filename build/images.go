@@ -15,7 +15,8 @@ import (
 // Agent servers in their production form have it in databases.
 var imageAgents = []slipway.AgentKind{
 	{Name: image.Kind, Probe: "/ok", Start: 2 * time.Minute, Drain: 30 * time.Second},
-	{Name: image.StateKind, Probe: "/ok", Exclusive: true, StartFailure: 1, Start: 2 * time.Minute, Drain: 30 * time.Second},
+	{Name: image.StateKind, Probe: "/ok", Exclusive: true, StandsBy: true, StartFailure: 1, Start: 2 * time.Minute, Drain: 30 * time.Second},
+	{Name: image.AloneKind, Probe: "/ok", Exclusive: true, StartFailure: 1, Start: 2 * time.Minute, Drain: 30 * time.Second},
 	{Name: image.AegraKind, Probe: "/health", Start: 3 * time.Minute, Drain: 30 * time.Second, Needs: slipway.Needs{Postgres: true, Redis: true}},
 	{Name: image.ServerKind, Probe: "/ok", Start: 2 * time.Minute, Drain: 30 * time.Second, Needs: slipway.Needs{Postgres: true, Redis: true}},
 }

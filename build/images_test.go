@@ -44,7 +44,7 @@ func TestBuildImage(t *testing.T) {
 	if !strings.Contains(log.String(), "RUN echo") || strings.Contains(log.String(), "canary") {
 		t.Errorf("the log shows what is confidential, or nothing:\n%s", &log)
 	}
-	if kinds := images.Kinds(); a.Digest != ref || a.Kind != image.ServerKind || kinds[a.Kind].Probe != "/ok" || kinds[a.Kind].Exclusive || !kinds[image.StateKind].Exclusive {
+	if kinds := images.Kinds(); a.Digest != ref || a.Kind != image.ServerKind || kinds[a.Kind].Probe != "/ok" || kinds[a.Kind].Exclusive || !kinds[image.StateKind].StandsBy || !kinds[image.AloneKind].Exclusive || kinds[image.AloneKind].StandsBy {
 		t.Errorf("artefact %+v", a)
 	}
 	if launch, err := images.Launch(t.Context(), a); err != nil || len(launch.Args) != 0 {

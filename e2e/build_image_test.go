@@ -74,17 +74,39 @@ func TestSourceBecomesImage(t *testing.T) {
 func (d *deployment) handsOverImages() {
 	d.t.Helper()
 	thread := d.talk()
-	clients := d.patientLoad(8)
-	before := clients.seen()
-	d.deploy(pack(d.t, echo, map[string]string{"README.md": "another revision"}))
-	thread.goesOn("another revision")
-	eventually(d.t, "runs end after the rollout", func() bool { return clients.seen() > before })
+	clients := d.load(8)
+	for _, name := range []string{"another revision", "a third revision"} {
+		before, from := clients.seen(), fileSize(d.t, d.server.log)
+		d.deploy(pack(d.t, echo, map[string]string{"README.md": name}))
+		d.stoodBy(from)
+		thread.goesOn(name)
+		eventually(d.t, "runs end after the rollout", func() bool { return clients.seen() > before })
+	}
+	clients.end()
+	clients = d.patientLoad(8)
 	end := d.await(d.push(pack(d.t, echo, map[string]string{"src/graph.ts": ruinsState + "\n" + d.graph()})))
 	if end.Status != "DEPLOY_FAILED" || !strings.Contains(deref(end.StatusMessage), "hand-over test") {
 		d.t.Errorf("what ruins its state: %s %s", end.Status, deref(end.StatusMessage))
 	}
 	thread.goesOn("what ruined it")
 	clients.end()
+}
+
+// stoodBy expects, of the last rollout, that the new container was started and had
+// loaded before requests were held for it, and that none was started meanwhile.
+func (d *deployment) stoodBy(from int64) {
+	d.t.Helper()
+	log, err := os.ReadFile(d.server.log)
+	must(d.t, err)
+	rest := string(log[from:])
+	for _, step := range []string{"step=start ", `step=move why="it has loaded"`, "step=yield ", "step=snapshot ", "step=free ", "status=DEPLOYED"} {
+		before, after, found := strings.Cut(rest, step)
+		if !found || step != "step=start " && strings.Contains(before, "step=start ") {
+			d.t.Errorf("in the rollout, %q is not where it belongs:\n%s", step, log[from:])
+			return
+		}
+		rest = after
+	}
 }
 
 // graph is the source of the app's graphs.
@@ -95,12 +117,9 @@ func (d *deployment) graph() string {
 	return string(text)
 }
 
-const (
+var (
 	// leavesATrace writes into the state, and ends.
-	leavesATrace = `import { writeFileSync as leave } from "node:fs";
-leave((globalThis as any).process.env.SLIPWAY_STATE_DIR + "/trace", "");
-throw new Error("hand-over test: it fails");
-`
+	leavesATrace = onceOwned(`write(states + "/trace", "");`) + "\n"
 	// findsNoTrace ends where that has been.
 	findsNoTrace = `import { existsSync as left } from "node:fs";
 if (left((globalThis as any).process.env.SLIPWAY_STATE_DIR + "/trace")) throw new Error("what failed has left a trace");

@@ -212,15 +212,22 @@ func TestHandOver(t *testing.T) {
 }
 
 // ruinsState writes into the state as soon as it owns it, and ends.
-const ruinsState = `import { existsSync as there, readdirSync as list, writeFileSync as write } from "node:fs";
-const states = (globalThis as any).process.env.SLIPWAY_STATE_DIR, own = String((globalThis as any).process.pid);
+var ruinsState = onceOwned(`for (const name of list(states + "/.langgraph_api")) write(states + "/.langgraph_api/" + name, "ruined");`)
+
+// onceOwned does something with the state as soon as it owns it, and ends. Its claim
+// is told by when the process began: in containers all have one number.
+func onceOwned(do string) string {
+	return `import { existsSync as there, readdirSync as list, readFileSync as read, writeFileSync as write } from "node:fs";
+const { env, pid, reallyExit } = (globalThis as any).process;
+const states = env.SLIPWAY_STATE_DIR, own = "-" + pid + "-" + read("/proc/self/stat", "latin1").split(") ").pop()!.split(" ")[19];
 setInterval(() => {
   const lock = states + "/launcher.lock";
-  if (!there(lock) || !list(lock).some((name: string) => name.split("-")[1] === own)) return;
-  for (const name of list(states + "/.langgraph_api")) write(states + "/.langgraph_api/" + name, "ruined");
+  if (!there(lock) || !list(lock).some((name: string) => name.endsWith(own))) return;
+  ` + do + `
   console.error("hand-over test: it can not open the state");
-  (globalThis as any).process.reallyExit(1);
+  reallyExit(1);
 }, 1).unref();`
+}
 
 // The server may be killed in each phase of a hand-over: the next one goes on,
 // and nothing is lost.

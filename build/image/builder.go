@@ -20,9 +20,12 @@ import (
 // Kinds of artefacts that are images: those of servers that say /ok when they
 // serve, those that a server of ours serves and that keep what it knows in files,
 // those that Aegra serves, and those of LangGraph's server in its production form.
+// Of those with files, earlier versions made such as can not stand by; they are
+// run as long as revisions have them.
 const (
 	Kind       = "image"
-	StateKind  = "image-state"
+	StateKind  = "image-standby"
+	AloneKind  = "image-state"
 	AegraKind  = "image-aegra"
 	ServerKind = "image-server"
 )

@@ -6,3 +6,7 @@ const (
 	labelOwner = "slipway.image.owner"
 	labelKey   = "slipway.image.key"
 )
+
+// labelControl is one that a driver does go by: argv of a program in the image that
+// passes on what its agent is asked, from its standard input to the control socket.
+const labelControl = "slipway.control"

@@ -42,7 +42,7 @@ func (w *writer) node() error {
 	w.workdir(w.config.Dir())
 	w.buildNode()
 	if !w.base.serves {
-		w.start(`"node", "` + serverDir + `/serve.mjs"`)
+		w.start(`"node", "`+serverDir+`/serve.mjs"`, `"node", "`+serverDir+`/serve/ask.mjs"`)
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ func (w *writer) python() error {
 	}
 	w.workdir(w.config.Dir())
 	if !w.base.serves {
-		w.start(`"python3", "-s", "-P", "`+serverDir+`/serve.py"`, "PYTHONUNBUFFERED=1")
+		w.start(`"python3", "-s", "-P", "`+serverDir+`/serve.py"`, `"python3", "-I", "-S", "`+serverDir+`/slipway_serve/ask.py"`, "PYTHONUNBUFFERED=1")
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // format is raised when images are made differently from the same.
-const format = "1"
+const format = "2"
 
 // Places in an image.
 const (
@@ -19,6 +19,7 @@ const (
 	oursDir   = "/deps/slipway"
 	serverDir = "/opt/slipway"
 	stateDir  = "/var/lib/slipway"
+	ownDir    = "/run/slipway" // what is each container's own
 	// port that every agent in an image listens on, unless PORT says another.
 	port = "8000"
 )
@@ -135,15 +136,17 @@ func (w *writer) copy(name, from, to string) { w.add(name, "COPY "+from+"/ "+to+
 // workdir is validated before.
 func (w *writer) workdir(dir string) { w.add(stepFinish, "WORKDIR "+path.Join(appDir, dir)) }
 
-// start has an image start our server by a command, where its base brings none.
-func (w *writer) start(command string, more ...string) {
-	w.run(stepFinish, "mkdir -p "+stateDir)
+// start has an image start our server by a command, where its base brings none,
+// and says by which it is asked (labelControl).
+func (w *writer) start(command, asked string, more ...string) {
+	w.run(stepFinish, "mkdir -p "+stateDir+" "+ownDir)
 	for _, variable := range append(more,
-		"HOST=0.0.0.0", "PORT="+port, "SLIPWAY_STATE_DIR="+stateDir,
+		"HOST=0.0.0.0", "PORT="+port, "SLIPWAY_STATE_DIR="+stateDir, "SLIPWAY_CONTROL="+ownDir+"/control.sock",
 		appVariable+"="+appDir, "SLIPWAY_CONFIG="+w.config.Path,
 	) {
 		w.add(stepFinish, "ENV "+variable)
 	}
+	w.add(stepFinish, "LABEL "+labelControl+"='["+asked+"]'")
 	w.add(stepFinish, "EXPOSE "+port)
 	w.add(stepFinish, "CMD ["+command+"]")
 }

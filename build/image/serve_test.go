@@ -51,6 +51,9 @@ func TestServesPython(t *testing.T) {
 			if got := ask(t, run(t, c, made.Image), `{"assistant_id": "echo", "input": {"text": "hello"}}`); got != `{"text":"HELLO"}` {
 				t.Errorf("got %s", got)
 			}
+			if strings.HasPrefix(base, "plain") {
+				expectTells(t, c, made.Image)
+			}
 
 			// A line of code changes, and nothing is installed again.
 			begin := time.Now()
@@ -111,6 +114,7 @@ func TestServesNode(t *testing.T) {
 	if !strings.Contains(got, "hello") {
 		t.Errorf("got %s", got)
 	}
+	expectTells(t, c, made.Image)
 }
 
 // run returns the address of a container's agent, once it serves.

@@ -53,6 +53,9 @@ type look struct {
 	secrets    []string // to be masked in what is quoted
 	memory     int64    // bytes that it may use, 0 for any
 	disk       int64    // bytes that it may keep, 0 for any
+	control    []string // argv of what its agent is asked by, none if it can not be asked
+	stoodBy    bool     // it was started to stand by
+	volume     string   // the volume that it has its state in, "" for none
 	state      *container.State
 }
 
@@ -80,6 +83,9 @@ func (in *instance) remember(l *look) {
 	defer in.mu.Unlock()
 	if in.seen = nil; l.running() {
 		in.seen = l
+	} else if in.line != nil {
+		in.line.Close()
+		in.line = nil
 	}
 }
 
@@ -97,6 +103,12 @@ func newLook(c container.InspectResponse) *look {
 		id: c.ID, deployment: slipway.DeploymentID(labels[labelDeployment]), instance: slipway.InstanceID(labels[labelInstance]),
 		attempt: attempt, port: labels[labelPort], stopSignal: c.Config.StopSignal,
 		secrets: secrets(c.Config), state: c.State, disk: diskLimit(labels[labelDisk]),
+		control: controlOf(labels), stoodBy: slices.Contains(c.Config.Env, varStandBy),
+	}
+	for _, m := range c.Mounts {
+		if m.Destination == stateDir {
+			l.volume = m.Name
+		}
 	}
 	if c.HostConfig != nil {
 		l.memory = c.HostConfig.Memory
@@ -197,6 +209,9 @@ func environment(w slipway.Workload) []string {
 	var env []string
 	for _, v := range slices.Concat(w.Env, ours) { // the last of a name counts
 		env = append(env, v.Name+"="+v.Value)
+	}
+	if w.StandBy {
+		env = append(env, varStandBy)
 	}
 	return env
 }

@@ -45,6 +45,14 @@
 // rename; a death before leaves the old one, and volumes that are not the
 // deployment's go with the containers that had them.
 //
+// # Asking an agent
+//
+// An image may say by a label which program in it passes on what its agent is asked
+// (driver/internal/control): we have the engine run that in the container, and speak
+// to it as long as it lives. So an agent can stand by, tell that it has yielded and
+// tell of its runs, wherever the engine is; and what was started by one server is
+// asked by the next. Of an image without it nothing is told, and none stands by.
+//
 // # Output
 //
 // The engine keeps what a container prints, bounded. A follower copies it into

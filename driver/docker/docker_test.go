@@ -25,13 +25,20 @@ const standin = "github.com/slipwayhq/slipway/driver/drivertest/standin"
 
 func TestSuite(t *testing.T) {
 	e := dockertest.Shared(t)
-	image := e.Image(t, "standin", standin)
+	image := toldStandin(t, e)
 	broken := e.Import(t, "broken", map[string][]byte{"program": nil}, `ENTRYPOINT ["/nonexistent/agent"]`)
 	drivertest.Run(t, func(t *testing.T) drivertest.World {
 		w := world(t, e)
 		w.Image, w.BrokenImage, w.Flood = image, broken, flood(t)
 		return w
 	})
+}
+
+// toldStandin is the image of a stand-in that can be asked how it stands, as those
+// are that are built.
+func toldStandin(t *testing.T, e *dockertest.Engine) string {
+	return e.Import(t, "standin-told", map[string][]byte{"program": dockertest.Program(t, standin)},
+		`ENTRYPOINT ["/program"]`, `LABEL slipway.control='["/program","-ask"]'`, "ENV SLIPWAY_CONTROL=/control.sock")
 }
 
 // flood is more than may be left of it several times over; the engine and the
@@ -59,6 +66,7 @@ func world(t *testing.T, e *dockertest.Engine) drivertest.World {
 		Agent:     func(flags ...string) []string { return flags },
 		Processes: true,
 		Limits:    true,
+		StandsBy:  true,
 		Folder: func(id slipway.DeploymentID, i slipway.InstanceID) string {
 			return filepath.Join(root, string(id), string(i))
 		},

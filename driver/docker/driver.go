@@ -66,6 +66,9 @@ func Open(c Config) (*Driver, error) {
 func (d *Driver) Close() error {
 	d.mu.Lock()
 	d.close()
+	for _, in := range d.instances {
+		in.hangUp()
+	}
 	d.mu.Unlock()
 	d.running.Wait()
 	d.exits.Wait()
@@ -94,6 +97,9 @@ type instance struct {
 	follower *follower
 	drained  string // the ended container whose output is here, whole
 	seen     *look  // the container that ran when it was last looked at
+	line     *line  // kept for who asks its agent next
+	opened   string // the container that is known not to stand by any more
+	yielded  string // the container that is known to have its state closed for good
 
 	overDisk, whyOverDisk string // the container that we ended for what it kept on the disk
 }
@@ -149,6 +155,7 @@ func (d *Driver) known(id slipway.DeploymentID, i slipway.InstanceID) *instance 
 }
 
 func (d *Driver) drop(in *instance) {
+	in.hangUp()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.instances[in.id] == in {

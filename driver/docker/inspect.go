@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/driver/internal/control"
 	"github.com/slipwayhq/slipway/driver/internal/reason"
 )
 
@@ -24,7 +25,12 @@ func (d *Driver) Inspect(ctx context.Context, id slipway.DeploymentID, i slipway
 	if err != nil {
 		return slipway.Observed{}, err
 	}
-	return d.observe(ctx, in, l)
+	o, err := d.observe(ctx, in, l)
+	if err == nil && o.Phase == slipway.PhaseRunning {
+		standing := d.standing(ctx, in, l)
+		o.StandsBy, o.Yielded = standing == control.StandingBy, standing == control.Yielded
+	}
+	return o, err
 }
 
 func absent(id slipway.DeploymentID, i slipway.InstanceID) slipway.Observed {

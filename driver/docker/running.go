@@ -12,35 +12,29 @@ import (
 	"github.com/slipwayhq/slipway"
 )
 
-// Release has nothing to do: no instance stands by.
-func (d *Driver) Release(context.Context, slipway.DeploymentID, slipway.InstanceID) error { return nil }
-
-// Yield stops the container: none says that it has its state closed before it ends.
-func (d *Driver) Yield(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID, grace time.Duration) error {
-	return d.Stop(ctx, id, i, grace)
-}
-
-// Runs are not told: an image's server is asked by who knows its kind.
-func (d *Driver) Runs(context.Context, slipway.DeploymentID, slipway.InstanceID) (slipway.Runs, error) {
-	return slipway.Runs{}, slipway.ErrUntold
+// current finds a running instance with its container, as that was last looked at;
+// nil if it has none that runs.
+func (d *Driver) current(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID) (*instance, *look, error) {
+	in, err := d.find(id, i)
+	if in == nil || err != nil {
+		return nil, nil, err
+	}
+	l := in.lastSeen()
+	if l == nil {
+		if l, err = d.inspect(ctx, in); err != nil || !l.running() {
+			return nil, nil, err
+		}
+	}
+	return in, l, nil
 }
 
 // Usage measures a running instance, by one reading of the engine's.
 func (d *Driver) Usage(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID) (slipway.Usage, error) {
-	in, err := d.find(id, i)
+	_, l, err := d.current(ctx, id, i)
 	if err != nil {
 		return slipway.Usage{}, err
 	}
-	if in == nil {
-		return slipway.Usage{}, slipway.ErrUntold
-	}
-	l := in.lastSeen()
 	if l == nil {
-		if l, err = d.inspect(ctx, in); err != nil {
-			return slipway.Usage{}, err
-		}
-	}
-	if !l.running() {
 		return slipway.Usage{}, slipway.ErrUntold
 	}
 	read, err := d.Engine.ContainerStats(ctx, l.id, client.ContainerStatsOptions{})

@@ -18,6 +18,7 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/driver/internal/control"
 	"github.com/slipwayhq/slipway/driver/internal/ids"
 	"github.com/slipwayhq/slipway/internal/durable"
 )
@@ -95,7 +96,9 @@ func (d *Driver) mounts(w slipway.Workload) []mount.Mount {
 }
 
 // Snapshot copies the state of a deployment to a file. Of one that keeps no state
-// here it is written down that it does not.
+// here it is written down that it does not. It refuses while an instance may have
+// the state open. One that stands by lends it to the engine's copying, which is
+// sooner done than to make a container for that.
 func (d *Driver) Snapshot(ctx context.Context, id slipway.DeploymentID, name string) error {
 	kept, err := d.checkSnapshot(id, name)
 	if err != nil {
@@ -108,18 +111,52 @@ func (d *Driver) Snapshot(ctx context.Context, id slipway.DeploymentID, name str
 	if !kept {
 		return explainState("copy the state", d.snapshotNothing(id, name))
 	}
-	if err := d.keepState(ctx, id); err != nil {
+	lender, err := d.checkClosed(ctx, id)
+	if err != nil {
 		return err
 	}
-	err = d.withVolume(ctx, id, d.volume(id), func(container string) error {
+	copyFrom := func(container string) error {
 		copied, err := d.Engine.CopyFromContainer(ctx, container, client.CopyFromContainerOptions{SourcePath: stateDir + "/."})
 		if err != nil {
 			return err
 		}
 		defer copied.Content.Close()
 		return write(path, copied.Content)
-	})
-	return explainState("copy the state", err)
+	}
+	if lender != "" {
+		return explainState("copy the state", d.Engine.Explain(copyFrom(lender)))
+	}
+	if err := d.keepState(ctx, id); err != nil {
+		return err
+	}
+	return explainState("copy the state", d.withVolume(ctx, id, d.volume(id), copyFrom))
+}
+
+// checkClosed says which instance may have the state of a deployment open. If there
+// are none, it returns a container that stands by and has the state's volume, ""
+// if there is none.
+func (d *Driver) checkClosed(ctx context.Context, id slipway.DeploymentID) (lender string, err error) {
+	running, err := d.Engine.ContainerList(ctx, client.ContainerListOptions{Filters: d.oursOf(id)})
+	if err != nil {
+		return "", fmt.Errorf("list containers: %w", d.Engine.Explain(err))
+	}
+	for _, c := range running.Items {
+		in := d.known(id, slipway.InstanceID(c.Labels[labelInstance]))
+		l, err := d.inspect(ctx, in)
+		if err != nil {
+			return "", err
+		}
+		if !l.running() || l.volume == "" {
+			continue
+		}
+		switch standing := d.standing(ctx, in, l); {
+		case standing == "":
+			return "", fmt.Errorf("docker: instance %s may have the state open: stop it first", in.id)
+		case standing == control.StandingBy && l.volume == d.volume(id):
+			lender = l.id
+		}
+	}
+	return lender, nil
 }
 
 // snapshotNothing is for a deployment without state. Without an engine it can
@@ -139,6 +176,9 @@ func (d *Driver) snapshotNothing(id slipway.DeploymentID, name string) error {
 func (d *Driver) Restore(ctx context.Context, id slipway.DeploymentID, name string) error {
 	kept, err := d.checkSnapshot(id, name)
 	if !kept || err != nil {
+		return err
+	}
+	if _, err := d.checkClosed(ctx, id); err != nil {
 		return err
 	}
 	volume := "slipway-" + string(id) + "-" + slipway.NewID[string](time.Now())

@@ -46,10 +46,25 @@ func (d *Driver) Stop(ctx context.Context, id slipway.DeploymentID, i slipway.In
 	}
 }
 
-// asked is term.json: who was asked to end, and when.
+const termFile = "term.json"
+
+// asked is what it holds: who was asked to end, and when.
 type asked struct {
 	Container string    `json:"container"`
 	At        time.Time `json:"at"`
+}
+
+// isAsked says whether a container was asked to end.
+func (in *instance) isAsked(l *look) bool {
+	_, ok := in.askedAt(l)
+	return ok
+}
+
+// askedAt is when a container was asked to end.
+func (in *instance) askedAt(l *look) (time.Time, bool) {
+	var before asked
+	text, err := os.ReadFile(filepath.Join(in.folder, termFile))
+	return before.At, err == nil && json.Unmarshal(text, &before) == nil && before.Container == l.id
 }
 
 // term asks a container to end, unless that was done before, and returns what is
@@ -60,10 +75,9 @@ func (d *Driver) term(ctx context.Context, in *instance, l *look, grace time.Dur
 		return 0, err
 	}
 	defer in.turn.leave()
-	path := filepath.Join(in.folder, "term.json")
-	var before asked
-	if text, err := os.ReadFile(path); err == nil && json.Unmarshal(text, &before) == nil && before.Container == l.id {
-		return min(grace, time.Until(before.At.Add(grace))), nil
+	path := filepath.Join(in.folder, termFile)
+	if at, ok := in.askedAt(l); ok {
+		return min(grace, time.Until(at.Add(grace))), nil
 	}
 	now := asked{Container: l.id, At: time.Now()}
 	text, err := json.Marshal(now)

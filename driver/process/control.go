@@ -3,101 +3,59 @@ package process
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
 	"time"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/driver/internal/control"
 	"github.com/slipwayhq/slipway/internal/address"
 )
 
-// An agent may listen on a socket in its folder and tell there how it stands.
-// Each request is a connection of its own: one line of JSON either way. Nothing
-// is lost with us: who comes next asks again.
-//
-//	{"do": "state"}    {"state": "standing by"}
-//	{"do": "release"}  {"state": "starting"}
-//	{"do": "runs"}     {"pending": 1, "running": 2, "oldest_ms": 30, "workers": 10, "shared": false}
-//	{"do": "yielded"}  {"state": "yielded"}, once it has its state closed for good
-//	anything else      {"error": "…"}
-//
-// Who can reach the folder can reach the socket, and nobody else.
+// An agent may listen on a socket in its folder. Each request is a connection of
+// its own. Who can reach the folder can reach the socket, and nobody else.
 const (
 	controlFile = "control.sock"
 	// controlPatience is how long an answer may take.
 	controlPatience = 5 * time.Second
-	// longestAnswer bounds what an agent may answer.
-	longestAnswer = 64 << 10
 )
-
-// What an agent calls itself while it has no state open: as long as it waits to be
-// released, and once it only has to tidy up before it ends.
-const (
-	standingBy = "standing by"
-	yielded    = "yielded"
-)
-
-// errNoControl means that nobody listens: it has not loaded, or never will.
-var errNoControl = errors.New("process: the agent has no control socket")
 
 func (in *instance) control() string { return filepath.Join(in.tmp(), controlFile) }
 
-type controlAnswer struct {
-	State    string `json:"state"`
-	Error    string `json:"error"`
-	Pending  int    `json:"pending"`
-	Running  int    `json:"running"`
-	OldestMS int64  `json:"oldest_ms"`
-	Workers  int    `json:"workers"`
-	Shared   bool   `json:"shared"`
-}
-
 // ask has one conversation with an agent.
-func (in *instance) ask(ctx context.Context, do string) (controlAnswer, error) {
+func (in *instance) ask(ctx context.Context, do string) (control.Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, controlPatience)
 	defer cancel()
 	return in.await(ctx, do)
 }
 
 // await has one for which the agent may take as long as ctx lasts.
-func (in *instance) await(ctx context.Context, do string) (controlAnswer, error) {
-	var a controlAnswer
+func (in *instance) await(ctx context.Context, do string) (control.Answer, error) {
 	conn, err := address.DialSocket(ctx, in.control())
 	if err != nil {
-		return a, orNoControl(err)
+		return control.Answer{}, orNobody(err)
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
-	if _, err := fmt.Fprintf(conn, "{\"do\": %q}\n", do); err != nil {
-		return a, fmt.Errorf("process: ask %s for %s: %w", in.id, do, err)
-	}
-	line, err := bufio.NewReader(io.LimitReader(conn, longestAnswer)).ReadBytes('\n')
-	if err == nil {
-		err = json.Unmarshal(line, &a)
-	}
-	if err == nil && a.Error != "" {
-		err = errors.New(a.Error)
-	}
+	a, err := control.Ask(conn, bufio.NewReader(conn), do)
 	if err != nil {
-		err = fmt.Errorf("process: the answer of %s to %s: %w", in.id, do, err)
+		err = fmt.Errorf("process: instance %s: %w", in.id, err)
 	}
 	return a, err
 }
 
-// orNoControl tells that nobody listens from what is wrong.
-func orNoControl(err error) error {
+// orNobody tells that nobody listens from what is wrong.
+func orNobody(err error) error {
 	if nobodyListens(err) {
-		return errNoControl
+		return control.ErrNobody
 	}
 	return err
 }
 
-// standing is what the instance calls itself, as far as that matters: standingBy,
-// yielded, or "" while it may have its state open. What can not change any more is
-// not asked again of the attempt.
+// standing is what the instance calls itself, as far as that matters: that it
+// stands by, has yielded, or "" while it may have its state open. What can not
+// change any more is not asked again of the attempt.
 func (in *instance) standing(ctx context.Context) string {
 	in.mu.Lock()
 	r, closed, open := in.run, in.yielded == in.run, in.opened == in.run && in.state.TermAt.IsZero()
@@ -106,9 +64,9 @@ func (in *instance) standing(ctx context.Context) string {
 	case r == nil || open:
 		return ""
 	case closed:
-		return yielded
+		return control.Yielded
 	}
-	a, err := in.ask(ctx, "state")
+	a, err := in.ask(ctx, control.State)
 	if err != nil {
 		return "" // it has not loaded, or does not say
 	}
@@ -120,8 +78,8 @@ func (in *instance) learn(r *run, state string) string {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	switch state {
-	case standingBy:
-	case yielded:
+	case control.StandingBy:
+	case control.Yielded:
 		in.yielded = r
 	default:
 		in.opened, state = r, ""
@@ -136,7 +94,7 @@ func (d *Driver) Release(ctx context.Context, id slipway.DeploymentID, i slipway
 	if in == nil || err != nil || in.current() == nil {
 		return errors.Join(err, ctx.Err())
 	}
-	if _, err := in.ask(ctx, "release"); !errors.Is(err, errNoControl) {
+	if _, err := in.ask(ctx, control.Release); !errors.Is(err, control.ErrNobody) {
 		return err
 	}
 	return nil
@@ -151,12 +109,9 @@ func (d *Driver) Runs(ctx context.Context, id slipway.DeploymentID, i slipway.In
 	if in == nil || in.current() == nil {
 		return slipway.Runs{}, slipway.ErrUntold
 	}
-	a, err := in.ask(ctx, "runs")
-	if errors.Is(err, errNoControl) {
+	a, err := in.ask(ctx, control.Runs)
+	if errors.Is(err, control.ErrNobody) {
 		return slipway.Runs{}, slipway.ErrUntold
 	}
-	return slipway.Runs{
-		Pending: a.Pending, Running: a.Running, Workers: a.Workers, Shared: a.Shared,
-		Oldest: time.Duration(a.OldestMS) * time.Millisecond,
-	}, err
+	return a.Runs(), err
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/driver/internal/control"
 	"github.com/slipwayhq/slipway/driver/internal/journal"
 )
 
@@ -22,7 +23,7 @@ func (d *Driver) Inspect(ctx context.Context, id slipway.DeploymentID, i slipway
 	o := in.observed()
 	if o.Phase == slipway.PhaseRunning {
 		standing := in.standing(ctx)
-		o.StandsBy, o.Yielded = standing == standingBy, standing == yielded
+		o.StandsBy, o.Yielded = standing == control.StandingBy, standing == control.Yielded
 	}
 	return o, nil
 }

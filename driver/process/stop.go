@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/driver/internal/control"
 )
 
 // Yield sends SIGTERM as Stop does, and returns as soon as the agent says that its
@@ -31,8 +32,8 @@ func (d *Driver) Yield(ctx context.Context, id slipway.DeploymentID, i slipway.I
 func (d *Driver) yields(ctx context.Context, in *instance, r *run, grace time.Duration) bool {
 	draining, cancel := context.WithTimeout(ctx, d.term(in, r, grace))
 	defer cancel()
-	a, err := in.await(draining, yielded)
-	return err == nil && in.learn(r, a.State) == yielded
+	a, err := in.await(draining, control.Yielded)
+	return err == nil && in.learn(r, a.State) == control.Yielded
 }
 
 // Stop sends SIGTERM to the main process, once in the life of an attempt, and

@@ -26,6 +26,7 @@ import (
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/api/wire"
+	"github.com/slipwayhq/slipway/build/image"
 	"github.com/slipwayhq/slipway/build/kind"
 	"github.com/slipwayhq/slipway/client"
 	"github.com/slipwayhq/slipway/driver/drivertest"
@@ -138,6 +139,7 @@ type mortal struct {
 	binary    string             // its own
 	program   string             // of its agents
 	engine    *dockertest.Engine // agents are containers in it; nil for processes
+	base      string             // of images that are made in it
 	images    *dockertest.Registry
 	client    *client.Client
 	key       string
@@ -157,6 +159,7 @@ func newMortal(t *testing.T, binary, program string, e *dockertest.Engine) *mort
 		t: t, data: t.TempDir(), listen: fmt.Sprintf("127.0.0.1:%d", drivertest.FreePort(t)), binary: binary, program: program, engine: e,
 		said:  &bytes.Buffer{},
 		ports: drivertest.FreePorts(t, 8),
+		base:  "node-of-deaths:1",
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -243,7 +246,7 @@ func (m *mortal) start(death string) {
 	m.child.Env = append(os.Environ(), "SLIPWAY_TEST_DATA="+m.data, "SLIPWAY_TEST_LISTEN="+m.listen, "SLIPWAY_TEST_DEATH="+death, "SLIPWAY_TEST_FINAL="+m.final,
 		"SLIPWAY_TEST_PROGRAM="+m.program, "PATH="+filepath.Dir(redistest.Program(m.t))+":"+os.Getenv("PATH"), fmt.Sprintf("SLIPWAY_TEST_PORTS=%d %d", m.ports.First, m.ports.Last))
 	if m.engine != nil {
-		m.child.Env = append(m.child.Env, "SLIPWAY_TEST_ENGINE="+m.engine.Host())
+		m.child.Env = append(m.child.Env, "SLIPWAY_TEST_ENGINE="+m.engine.Host(), "SLIPWAY_TEST_BASE="+m.base)
 	}
 	m.child.Stdout, m.child.Stderr = m.said, m.said
 	must(m.t, m.child.Start())
@@ -601,6 +604,9 @@ func serveUntilDeath(t *testing.T) {
 			return keeper{standin{program: os.Getenv("SLIPWAY_TEST_PROGRAM")}}
 		}},
 		Around: func(s slipway.Store) slipway.Store { return newDoomed(s, data, os.Getenv("SLIPWAY_TEST_DEATH")) },
+	}
+	if config.DockerHost != "" {
+		config.Images = &image.Bases{Node: os.Getenv("SLIPWAY_TEST_BASE")}
 	}
 	config.Service.Undo, config.Final = time.Hour, os.Getenv("SLIPWAY_TEST_FINAL")
 	_, err = daemon.Start(context.Background(), config)

@@ -85,6 +85,10 @@ var stories = map[string]story{
 	"ruined, one at a time":           {before: pushed(state), change: pushed("kind=state build=ok agent=" + ruins), want: "DEPLOYED DEPLOY_FAILED"},
 	"hand-over to an image":           {before: pushed(stands), change: pushed(state + " as=image"), want: "DEPLOYED DEPLOYED"},
 	"hand-over from an image":         {before: pushed(state + " as=image"), change: pushed(stands), want: "DEPLOYED DEPLOYED"},
+	"hand-over between images":        {before: pushed(stands + " as=image"), change: pushed(stands + " as=image"), want: "DEPLOYED DEPLOYED"},
+	"hand-over to a later image":      {before: pushed(state + " as=image"), change: pushed(stands + " as=image"), want: "DEPLOYED DEPLOYED"},
+	"hand-over to an earlier image":   {before: pushed(stands + " as=image"), change: pushed(state + " as=image"), want: "DEPLOYED DEPLOYED"},
+	"ruined, between images":          {before: pushed(stands + " as=image"), change: pushed(standsBad + ruins + " as=image"), want: "DEPLOYED DEPLOY_FAILED"},
 	"ruined, the first image":         {before: pushed(stands), change: pushed("kind=state build=ok as=image agent=" + ruins), want: "DEPLOYED DEPLOY_FAILED"},
 	"ruined, after an image":          {before: pushed(state + " as=image"), change: pushed(standsBad + ruins), want: "DEPLOYED DEPLOY_FAILED"},
 	"a second hand-over": {before: func(w *world, a *app) {

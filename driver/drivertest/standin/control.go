@@ -8,7 +8,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/slipwayhq/slipway/internal/address/addresstest"
 )
@@ -106,8 +109,33 @@ func (c *control) runs(more int) {
 	c.running += more
 }
 
-// openState writes to the state, if it is given one.
-func openState() error {
+// ask passes on lines of the standard input to the control socket of a stand-in,
+// each by a connection of its own, and prints the answers: empty ones if there are
+// none. In images it is what the driver asks.
+func ask() {
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		fmt.Println(askFor(lines.Text()))
+	}
+}
+
+func askFor(line string) string {
+	name, err := addresstest.Short(os.Getenv("SLIPWAY_CONTROL"))
+	if err != nil {
+		return ""
+	}
+	conn, err := net.Dial("unix", name)
+	if err != nil {
+		return ""
+	}
+	defer conn.Close()
+	fmt.Fprintln(conn, line)
+	answer, _ := bufio.NewReader(conn).ReadString('\n')
+	return strings.TrimSpace(answer)
+}
+
+// openState writes to the state, if it is given one, and has it open until it is
+// closed: it gives up where another has.
+func (a *agent) openState() error {
 	dir := os.Getenv("SLIPWAY_STATE_DIR")
 	if dir == "" {
 		return nil
@@ -116,6 +144,10 @@ func openState() error {
 	if err != nil {
 		return err
 	}
+	a.state.Store(f)
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return fmt.Errorf("another has the state open: %w", err)
+	}
 	_, err = fmt.Fprintln(f, birth)
-	return errors.Join(err, f.Close())
+	return err
 }

@@ -40,6 +40,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -54,7 +55,9 @@ type options struct {
 	mute        bool
 	deaf        bool
 	linger      bool
+	lingerFor   time.Duration
 	child       bool
+	ask         bool
 	port        string
 	spare       int
 }
@@ -68,10 +71,16 @@ func main() {
 	flag.BoolVar(&o.mute, "mute", false, "never listen")
 	flag.BoolVar(&o.deaf, "deaf", os.Getenv("STANDIN_DEAF") != "", "go on after SIGTERM")
 	flag.BoolVar(&o.linger, "linger", false, "once drained, say that it has yielded, and go on")
+	flag.DurationVar(&o.lingerFor, "linger-for", 0, "with -linger: so long, and then end")
 	flag.StringVar(&o.port, "port", os.Getenv("PORT"), "listen on this port")
 	flag.IntVar(&o.spare, "spare-threads", 0, "have so many threads ready, so that a bound on them stops children only")
 	flag.BoolVar(&o.child, "child", false, "be a forked child: only exist, and be deaf")
+	flag.BoolVar(&o.ask, "ask", false, "pass on what the stand-in beside it is asked, line by line")
 	flag.Parse()
+	if o.ask {
+		ask()
+		return
+	}
 	os.Exit(run(o))
 }
 
@@ -106,7 +115,7 @@ func run(o options) int {
 		case <-terms:
 			fmt.Println("SIGTERM")
 			if !o.deaf {
-				return a.drain(server, o.linger)
+				return a.drain(server, o)
 			}
 		}
 	}
@@ -130,7 +139,7 @@ func makeThreads(n int) {
 
 // start serves once it may; a mute agent never does.
 func (a *agent) start(server *http.Server, o options) error {
-	if err := errors.Join(a.control.run(), openState()); err != nil || o.mute {
+	if err := errors.Join(a.control.run(), a.openState()); err != nil || o.mute {
 		return err
 	}
 	a.control.become("serving")
@@ -165,17 +174,22 @@ type agent struct {
 	stopping chan struct{}
 	once     sync.Once
 	control  *control
+	state    atomic.Pointer[os.File] // while it is open
 }
 
-func (a *agent) drain(server *http.Server, linger bool) int {
+func (a *agent) drain(server *http.Server, o options) int {
 	a.once.Do(func() { close(a.stopping) })
 	if err := server.Shutdown(context.Background()); err != nil {
 		return 1
 	}
 	fmt.Println("drained")
-	if linger {
+	if o.linger {
+		_ = a.state.Load().Close()
 		a.control.yield()
-		select {}
+		if o.lingerFor == 0 {
+			select {}
+		}
+		time.Sleep(o.lingerFor)
 	}
 	return 0
 }
