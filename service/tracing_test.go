@@ -19,7 +19,6 @@ type traces struct {
 	runs  map[slipway.ProjectID]int
 	names map[slipway.ProjectID]string // that were made
 	down  bool
-	calls int
 }
 
 var errDown = errors.New("traces are down")
@@ -27,7 +26,6 @@ var errDown = errors.New("traces are down")
 func (tr *traces) DeleteProject(_ context.Context, id slipway.ProjectID) (int, error) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
-	tr.calls++
 	if tr.down {
 		return tr.runs[id], errDown
 	}
@@ -39,7 +37,6 @@ func (tr *traces) DeleteProject(_ context.Context, id slipway.ProjectID) (int, e
 func (tr *traces) make(_ context.Context, p slipway.TracingProject) error {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
-	tr.calls++
 	if tr.down {
 		return errDown
 	}
@@ -50,7 +47,7 @@ func (tr *traces) make(_ context.Context, p slipway.TracingProject) error {
 func (tr *traces) turn(down bool) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
-	tr.down, tr.calls = down, 0
+	tr.down = down
 }
 
 func (tr *traces) left(id slipway.ProjectID) int {
@@ -63,12 +60,6 @@ func (tr *traces) name(id slipway.ProjectID) string {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	return tr.names[id]
-}
-
-func (tr *traces) tried() bool {
-	tr.mu.Lock()
-	defer tr.mu.Unlock()
-	return tr.calls > 0
 }
 
 func newTracingPlane(t *testing.T, edit ...func(*plane, *service.Config)) (*plane, *traces) {
@@ -86,6 +77,17 @@ func (p *plane) rowOf(id slipway.ProjectID) (project slipway.TracingProject, err
 		return err
 	})
 	return project, err
+}
+
+// triedInVain waits until a try is known to have failed: one that is under way
+// would be put off by the clock as it is when it ends.
+func (p *plane) triedInVain(id slipway.ProjectID) {
+	p.t.Helper()
+	testsignal.Until(p.t, "a try in vain", func() bool {
+		row, err := p.rowOf(id)
+		must(p.t, err)
+		return row.Attempts > 0
+	})
 }
 
 func (p *plane) isGone(id slipway.ProjectID) bool {
@@ -211,12 +213,9 @@ func TestAProjectThatIsDeletedByItself(t *testing.T) {
 	tr.turn(true)
 	p.coordinate()
 	must(t, p.DeleteProject(t.Context(), other, mine.ID))
-	testsignal.Until(t, "a try in vain", func() bool {
-		row, err := p.rowOf(mine.ID)
-		must(t, err)
-		return row.Attempts > 0
-	})
+	p.triedInVain(mine.ID)
 	must(t, p.DeleteProject(t.Context(), other, theirs.ID))
+	p.triedInVain(theirs.ID)
 	err := p.DeleteWorkspace(t.Context(), home, other.Workspace)
 	wantError(t, "before the runs are gone", err, slipway.CodeConflict, "it has traces that are being removed, of projects that were deleted: 2.")
 	tr.turn(false)
@@ -240,7 +239,7 @@ func TestAProjectElsewhere(t *testing.T) {
 	p.coordinate()
 	d, l := p.served("app")
 	must(t, p.Release(t.Context(), l, 0, time.Time{}))
-	testsignal.Until(t, "a try in vain", tr.tried)
+	p.triedInVain(d.Project)
 	tr.turn(false)
 	p.pass(time.Hour)
 	testsignal.Until(t, "the project", func() bool { return tr.name(d.Project) == "app" })
