@@ -696,3 +696,53 @@ func TestRestoreBesideAProjectOfItsName(t *testing.T) {
 		t.Errorf("theirs are %q", names)
 	}
 }
+
+// looked tells of each look at the store that has ended.
+type looked struct {
+	slipway.Store
+	looks chan struct{}
+}
+
+func (l looked) View(ctx context.Context, fn func(slipway.Tx) error) error {
+	err := l.Store.View(ctx, fn)
+	select {
+	case l.looks <- struct{}{}:
+	default:
+	}
+	return err
+}
+
+// Who waits for deletions is told of each that comes due, and nobody else gets it.
+func TestDeletionsAreClaimedByThemselves(t *testing.T) {
+	p := newPlane(t)
+	d, l := p.served("app")
+	must(t, p.Release(t.Context(), l, p.report(l).Deployment.Generation, time.Time{}))
+	claim := func(due func()) slipway.Claim {
+		looks, claims := make(chan struct{}), make(chan []slipway.Claim, 1)
+		s := looked{p.store, looks}
+		p.reopen(s)
+		go func() {
+			got, err := p.ClaimDeletions(t.Context(), "test", 9)
+			if err != nil {
+				t.Error(err)
+			}
+			claims <- got
+		}()
+		testsignal.Receive(t, "a look that finds none", looks)
+		due()
+		got := testsignal.Receive(t, "the claim", claims)
+		if len(got) != 1 || got[0].Lease.Deployment != d.ID {
+			t.Fatalf("claimed: %+v", got)
+		}
+		return got[0]
+	}
+	first := claim(func() { must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{})) })
+	seen := first.Assignment.Deployment.Generation
+	claim(func() { must(t, p.Release(t.Context(), first.Lease, seen, p.clock())) })
+	must(t, p.store.View(t.Context(), func(tx slipway.Tx) error {
+		if due, err := tx.NextDue(); err != nil || !due.IsZero() {
+			t.Errorf("it is due with what lives at %v, %v", due, err)
+		}
+		return nil
+	}))
+}

@@ -46,7 +46,11 @@ func (d *Driver) Stop(ctx context.Context, id slipway.DeploymentID, i slipway.In
 	}
 }
 
-const termFile = "term.json"
+const (
+	termFile = "term.json"
+	// askWithin is how long an engine may take to pass a signal on.
+	askWithin = 10 * time.Second
+)
 
 // asked is what it holds: who was asked to end, and when.
 type asked struct {
@@ -90,7 +94,10 @@ func (d *Driver) term(ctx context.Context, in *instance, l *look, grace time.Dur
 	if err != nil { // a full disk must not keep an agent alive
 		d.Logger.Warn("a stop could not be written down", "instance", in.id, "error", err)
 	}
-	_, err = d.Engine.ContainerKill(ctx, l.id, client.ContainerKillOptions{Signal: cmp.Or(l.stopSignal, "SIGTERM")})
+	// What is written down is done, whoever does not wait for it any more.
+	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), askWithin)
+	defer cancel()
+	_, err = d.Engine.ContainerKill(sending, l.id, client.ContainerKillOptions{Signal: cmp.Or(l.stopSignal, "SIGTERM")})
 	return grace, d.unlessEnded("ask container to end", err)
 }
 
