@@ -47,6 +47,9 @@ type Router interface {
 	// deployment is no longer served at, and, while it hands over, none that
 	// writes or makes a run anywhere; or until ctx ends.
 	Drained(ctx context.Context, d DeploymentID) error
+	// Answered waits until each request in progress has the head of its answer:
+	// what is left are streams and what is being sent. Or until ctx ends.
+	Answered(ctx context.Context, d DeploymentID) error
 	// Traffic counts what came for a deployment.
 	Traffic(DeploymentID) Traffic
 	// Probe asks an instance for a path through the public chain, as an

@@ -27,6 +27,7 @@ type entry struct {
 	changed  chan struct{}        // closed at the next change of the route
 	busy     map[string]int       // requests in progress by address, none of them 0
 	writing  int                  // those of them that write
+	silent   int                  // those of them that have no head of an answer yet
 	turn     int                  // whose turn it is among the least busy
 	troubles map[string]time.Time // addresses that fail, and until when they are taken last
 	wakeAt   time.Time            // when to ask again for the deployment to be woken
@@ -43,6 +44,7 @@ type stay struct {
 	intent  intent
 	keys    slipway.WorkspaceID // whose keys the agent there is shown, "" for none
 	asleep  bool                // there is no place before the deployment is woken
+	heard   bool                // the head of its answer has come
 	changed <-chan struct{}     // closed when the route is another
 }
 
@@ -69,6 +71,7 @@ func (e *entry) enter(t target, avoid []string) (s stay, ok bool, err error) {
 		s.keys = e.route.Workspace
 	}
 	e.busy[s.address]++
+	e.silent++
 	if i == writes {
 		e.writing++
 	}
@@ -120,10 +123,28 @@ func (e *entry) shuns(address string) bool {
 	return !until.IsZero() && time.Now().Before(until)
 }
 
+// hear notes that the head of a request's answer has come.
+func (e *entry) hear(s *stay) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s.heard = true
+	e.lessSilent()
+}
+
+// lessSilent counts one less. The caller holds the lock.
+func (e *entry) lessSilent() {
+	if e.silent--; e.silent == 0 {
+		e.tellEnd()
+	}
+}
+
 // leave counts a request out.
 func (e *entry) leave(s stay) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if !s.heard {
+		e.lessSilent()
+	}
 	if s.intent == writes {
 		if e.writing--; e.writing == 0 {
 			e.tellEnd()
@@ -177,8 +198,8 @@ func (e *entry) tellEnd() {
 	}
 }
 
-// nextEnd returns a channel that is closed when idle or drained may have become
-// true. Take it first, then ask.
+// nextEnd returns a channel that is closed when idle, drained or answered may have
+// become true. Take it first, then ask.
 func (e *entry) nextEnd() <-chan struct{} {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -193,6 +214,13 @@ func (e *entry) idle() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return len(e.busy) == 0
+}
+
+// answered says whether each request in progress has the head of its answer.
+func (e *entry) answered() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.silent == 0
 }
 
 // inProgress returns how many requests are.

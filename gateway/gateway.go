@@ -118,6 +118,12 @@ func (g *Gateway) Drained(ctx context.Context, d slipway.DeploymentID) error {
 	return g.table.await(ctx, d, (*entry).drained)
 }
 
+// Answered waits until each request in progress, at any address, has the head of
+// its answer, or ctx ends. One that has none may not have been read by its agent.
+func (g *Gateway) Answered(ctx context.Context, d slipway.DeploymentID) error {
+	return g.table.await(ctx, d, (*entry).answered)
+}
+
 // Close drops the idle connections to agents.
 func (g *Gateway) Close() {
 	g.end()

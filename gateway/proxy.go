@@ -69,7 +69,9 @@ func (g *Gateway) received(res *http.Response) error {
 		return errUpgrade
 	}
 	stripSetCookies(res.Header)
-	if p := passageFrom(res.Request.Context()); p.entry.recover(p.stay.address) {
+	p := passageFrom(res.Request.Context())
+	p.entry.hear(&p.stay)
+	if p.entry.recover(p.stay.address) {
 		g.config.Logger.Info("agent answers again", "deployment", p.entry.id(), "address", p.stay.address)
 	}
 	return nil

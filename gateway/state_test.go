@@ -268,6 +268,42 @@ func TestNewRequestsGoToTheNewAddress(t *testing.T) {
 	}
 }
 
+// A request is answered once the head of its answer has come, and so is one that
+// has ended without.
+func TestAnswered(t *testing.T) {
+	began, head, end := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	w := serving(t, gateway.Config{}, func(w http.ResponseWriter, r *http.Request) {
+		began <- struct{}{}
+		<-head
+		if r.URL.Path == "/broken" {
+			panic(http.ErrAbortHandler)
+		}
+		w.WriteHeader(200)
+		http.NewResponseController(w).Flush()
+		<-end
+	})
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, path := range []string{"/stream", "/broken"} {
+		ended := make(chan answered, 1)
+		go func() { ended <- w.send("POST", "/d/app"+path, nil) }()
+		<-began
+		if w.Answered(gone, id) == nil {
+			t.Errorf("%s: Answered missed one that waits", path)
+		}
+		head <- struct{}{}
+		wait(t, w.Answered)
+		if path == "/stream" {
+			if w.Idle(gone, id) == nil {
+				t.Error("a stream is in progress")
+			}
+			close(end)
+		}
+		<-ended
+		wait(t, w.Answered)
+	}
+}
+
 func TestIdleAndDrained(t *testing.T) {
 	began, end := make(chan struct{}), make(chan struct{})
 	w := serving(t, gateway.Config{}, func(w http.ResponseWriter, r *http.Request) {

@@ -334,16 +334,20 @@ func (w *worker) letRunsEnd(ctx context.Context, i slipway.InstanceID, limit tim
 const (
 	// letEndAgain is how often runs are counted that are about to end.
 	letEndAgain = 5 * time.Millisecond
-	// streamsEnd is how long answers may take once no run is busy: those that
-	// go on then wait for runs that can not come.
+	// streamsEnd is how long answers that have begun may take once no run is
+	// busy: those that go on then wait for runs that can not come.
 	streamsEnd = 500 * time.Millisecond
 )
 
 // letAnswersEnd waits, bounded, until requests that have begun have ended. A run
-// that was on its way when the hold began is among them.
+// that was on its way when the hold began is among them: an instance that is slow
+// to read what it is sent does not tell of it before.
 func (w *worker) letAnswersEnd(ctx context.Context, i slipway.InstanceID, limit time.Duration) error {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	if err := w.router.Answered(limited, w.a.Deployment.ID); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("wait for answers: %w", err)
+	}
 	for limited.Err() == nil {
 		first, end := context.WithTimeout(limited, streamsEnd)
 		err := w.router.Drained(first, w.a.Deployment.ID)

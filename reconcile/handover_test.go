@@ -1,7 +1,10 @@
 package reconcile
 
 import (
+	"context"
+	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/slipwayhq/slipway"
@@ -252,5 +255,64 @@ func TestTakingKeysComesWithTheRevision(t *testing.T) {
 				t.Errorf("%q: the new one takes keys: %t, its route says %t", phase, !takes, r.TakesKeys)
 			}
 		}
+	}
+}
+
+// crowd is a gateway whose requests have their answers begun, and ended, so long
+// after they are waited for.
+type crowd struct {
+	slipway.Router
+	answered, drained time.Duration
+}
+
+func (c crowd) Answered(ctx context.Context, _ slipway.DeploymentID) error {
+	return within(ctx, c.answered)
+}
+
+func (c crowd) Drained(ctx context.Context, _ slipway.DeploymentID) error {
+	return within(ctx, c.drained)
+}
+
+func within(ctx context.Context, d time.Duration) error {
+	if d == 0 {
+		return nil
+	}
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// resting is a driver whose instances tell of no runs.
+type resting struct{ slipway.Driver }
+
+func (resting) Runs(context.Context, slipway.DeploymentID, slipway.InstanceID) (slipway.Runs, error) {
+	return slipway.Runs{}, nil
+}
+
+// An instance that tells of no run may not have read what it was sent; streams of
+// one that has none are not waited for.
+func TestAnswersAreWaitedFor(t *testing.T) {
+	for name, c := range map[string]struct {
+		crowd crowd
+		took  time.Duration
+	}{
+		"nothing is in progress":      {crowd{}, 0},
+		"a request was not read yet":  {crowd{answered: 4 * time.Second, drained: 0}, 4 * time.Second},
+		"a stream waits for nothing":  {crowd{drained: time.Hour}, streamsEnd},
+		"an answer comes to its end":  {crowd{drained: streamsEnd / 2}, streamsEnd / 2},
+		"a request is never answered": {crowd{answered: time.Hour, drained: time.Hour}, 10 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &worker{Reconciler: &Reconciler{router: c.crowd, driver: resting{}}, log: slog.New(slog.DiscardHandler)}
+				began := time.Now()
+				if err := w.letAnswersEnd(t.Context(), "i", 10*time.Second); err != nil || time.Since(began) != c.took {
+					t.Errorf("%v after %v, want %v", err, time.Since(began), c.took)
+				}
+			})
+		})
 	}
 }

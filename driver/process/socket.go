@@ -17,6 +17,9 @@ func (in *instance) listensOnSocket(ctx context.Context, r *run) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, controlPatience)
 	defer cancel()
 	conn, err := address.DialSocket(ctx, in.socket())
+	if errors.Is(err, syscall.EAGAIN) {
+		return true, nil // so many wait there to be let in; who it is tells the next look
+	}
 	if nobodyListens(err) || errors.Is(err, address.ErrStranger) {
 		return false, nil
 	}

@@ -451,6 +451,10 @@ type mortalRouter struct {
 	p *plane
 }
 
+func (m mortalRouter) Answered(ctx context.Context, d slipway.DeploymentID) error {
+	return do(m.p, "Answered", func() error { return m.router.Answered(ctx, d) })
+}
+
 func (m mortalRouter) Drained(ctx context.Context, d slipway.DeploymentID) error {
 	return do(m.p, "Drained", func() error { return m.router.Drained(ctx, d) })
 }

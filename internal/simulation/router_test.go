@@ -53,6 +53,9 @@ func (r *router) adopted(d slipway.DeploymentID) slipway.RouteState {
 	return r.first[d]
 }
 
+// Answered takes no time.
+func (r *router) Answered(ctx context.Context, _ slipway.DeploymentID) error { return ctx.Err() }
+
 // Drained takes two seconds, or as long as it is given while the world's
 // requests do not end.
 func (r *router) Drained(ctx context.Context, _ slipway.DeploymentID) error {
