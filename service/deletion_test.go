@@ -718,7 +718,7 @@ func TestDeletionsAreClaimedByThemselves(t *testing.T) {
 	d, l := p.served("app")
 	must(t, p.Release(t.Context(), l, p.report(l).Deployment.Generation, time.Time{}))
 	claim := func(due func()) slipway.Claim {
-		looks, claims := make(chan struct{}), make(chan []slipway.Claim, 1)
+		looks, claims := make(chan struct{}, 1), make(chan []slipway.Claim, 1)
 		s := looked{p.store, looks}
 		p.reopen(s)
 		go func() {
