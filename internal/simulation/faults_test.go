@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"sync"
@@ -449,5 +450,54 @@ func TestRequestsWaitWhileARevisionBecomesTheActiveOne(t *testing.T) {
 		if passed != 2 {
 			w.fault("%d gates passed", passed)
 		}
+	})
+}
+
+// What is given up once an hour falls into one look, and what is swept every ten
+// minutes into the next: neither is taken for work that has no end.
+func TestWhatComesByTheClockIsNoWork(t *testing.T) {
+	in(t, func(w *world) {
+		began := time.Now()
+		sleepUntil := func(d time.Duration) { time.Sleep(time.Until(began.Add(d))) }
+		for _, end := range []time.Duration{9*time.Minute + 30*time.Second, 15 * time.Minute} {
+			a := w.create("early")
+			sleepUntil(end)
+			w.delete(a) // the coordinator wakes, and counts its minutes from then
+			w.settle()
+		}
+		a := w.create("app")
+		w.push(a, good)
+		w.settle()
+		w.push(a, "kind=plain build=fail")
+		w.settle()
+		sleepUntil(58*time.Minute + 25*time.Second)
+		from := time.Now()
+		w.checkIdle()
+		if n := time.Since(from) / look; n != 3 {
+			w.fault("it was idle in look %d, want the third: the two before are to be disturbed", n)
+		}
+	})
+}
+
+// What is written in each look is found, though it is only once.
+func TestWhatWritesWithoutEndIsFound(t *testing.T) {
+	in(t, func(w *world) {
+		done := make(chan struct{})
+		var writer sync.WaitGroup
+		writer.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				case <-time.After(look - time.Second):
+					_ = w.store.Update(context.Background(), func(slipway.Tx) error { return nil })
+				}
+			}
+		})
+		if w.writesWhileIdle() == 0 {
+			w.fault("what writes once in each look is not found")
+		}
+		close(done)
+		writer.Wait()
 	})
 }

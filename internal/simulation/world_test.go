@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -249,12 +250,16 @@ type watched struct {
 	w      *world
 	writes atomic.Int64
 	full   atomic.Int64 // updates that fail from now on
+	traced atomic.Bool  // the diary has who makes each update
 }
 
 var errFull = errors.New("database or disk is full")
 
 func (s *watched) Update(ctx context.Context, fn func(slipway.Tx) error) error {
 	s.writes.Add(1)
+	if s.traced.Load() {
+		s.w.said.Write(debug.Stack())
+	}
 	if s.full.Add(-1) >= 0 {
 		return errFull
 	}
@@ -503,7 +508,11 @@ func (w *world) settle() {
 	w.t.Helper()
 	deadline := time.Now().Add(patience)
 	for wait := 10 * time.Millisecond; !w.staysSettled(); wait = min(2*wait, 30*time.Second) {
-		if time.Now().After(deadline) || w.faulty() {
+		if w.faulty() { // it is told already, and what follows from it is not to hide it
+			w.said.Write([]byte(w.describe()))
+			return
+		}
+		if time.Now().After(deadline) {
 			w.check()
 			w.fault("the world does not settle:\n%s", w.describe())
 			return
@@ -749,20 +758,36 @@ func (w *world) checkOwners() {
 	})
 }
 
-// checkIdle: nothing is written while nothing happens. What comes once an hour
-// may fall into a look, and not into the next.
+// look is how long it is looked whether anything is written.
+const look = 2 * time.Minute
+
+// looks is how often it is looked whether anything is written: once more than
+// what comes by the clock may fall into. That is what the coordinator gives up
+// once an hour, what it sweeps every ten minutes, and a purge.
+const looks = 4
+
+// checkIdle: nothing is written while nothing happens.
 func (w *world) checkIdle() {
-	time.Sleep(5 * time.Second) // for what agents printed to arrive
-	if w.writesIn(2*time.Minute) == 0 {
-		return
-	}
-	if n := w.writesIn(2 * time.Minute); n > 0 {
+	if n := w.writesWhileIdle(); n > 0 {
 		w.fault("%d writes while idle", n)
 	}
 }
 
+// writesWhileIdle is zero once there was a look in which nothing is written.
+func (w *world) writesWhileIdle() (n int64) {
+	time.Sleep(5 * time.Second) // for what agents printed to arrive
+	for range looks {
+		if n = w.writesIn(look); n == 0 {
+			break
+		}
+	}
+	return n
+}
+
 func (w *world) writesIn(d time.Duration) int64 {
 	before := w.store.writes.Load()
+	w.store.traced.Store(true)
+	defer w.store.traced.Store(false)
 	time.Sleep(d)
 	synctest.Wait()
 	return w.store.writes.Load() - before
@@ -775,6 +800,9 @@ func (w *world) clear() {
 		w.delete(a)
 	}
 	w.settle()
+	if w.faulty() {
+		return
+	}
 	w.view(func(tx slipway.Tx) {
 		for _, a := range w.known() {
 			if d, err := tx.Deployment(a.id); err == nil {
