@@ -46,7 +46,10 @@ var lives = map[string]func(context.Context, *process.Driver, slipway.Workload) 
 	"stopped": stopped,
 	"spared": func(ctx context.Context, d *process.Driver, w slipway.Workload) error {
 		<-standsBy
-		return stopped(ctx, d, w)
+		_, err := d.Apply(ctx, w)
+		err = errors.Join(err, serving(w))
+		<-standsBy // the next, which comes by itself: not at a time when the instance is being removed
+		return errors.Join(err, d.Stop(ctx, w.Deployment, w.Instance, time.Minute), remove(ctx, d, w))
 	},
 	"killed": func(ctx context.Context, d *process.Driver, w slipway.Workload) error {
 		_, err := d.Apply(ctx, w)
@@ -83,8 +86,8 @@ func stopped(ctx context.Context, d *process.Driver, w slipway.Workload) error {
 	return errors.Join(err, serving(w), d.Stop(ctx, w.Deployment, w.Instance, time.Minute), remove(ctx, d, w))
 }
 
-// standsBy is closed in a server when a child stands by for its first start.
-var standsBy = make(chan struct{})
+// standsBy tells in a server of each child that stands by for a start.
+var standsBy = make(chan struct{}, 100)
 
 func remove(ctx context.Context, d *process.Driver, w slipway.Workload) error {
 	return errors.Join(d.Delete(ctx, w.Deployment, w.Instance), d.Purge(ctx, w.Deployment))
@@ -98,7 +101,6 @@ func serve(file string) {
 		err = json.Unmarshal(config, &s)
 	}
 	var mu sync.Mutex
-	spare := sync.OnceFunc(func() { close(standsBy) })
 	d, err2 := process.Open(s.Root, process.OnStep(func(step string) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -109,7 +111,7 @@ func serve(file string) {
 			select {}
 		}
 		if step == process.StepSpare {
-			spare()
+			standsBy <- struct{}{}
 		}
 	}))
 	if err = errors.Join(err, err2); err == nil {

@@ -338,6 +338,9 @@ func (d *door) strangers(t *testing.T, o operation) {
 		d.expect(t, r, http.StatusForbidden, http.StatusNotFound)
 	case strings.HasSuffix(o.path, "/v1/leftovers"): // the whole installation's
 		d.expect(t, r, http.StatusForbidden)
+	case strings.HasSuffix(o.path, "/snapshot-restore"):
+		r.body = []byte(`{"from": "` + d.mine["deployment_id"] + `"}`)
+		d.expect(t, r, http.StatusNotFound)
 	case len(o.params) > 0:
 		r.path += "?type=build" // of logs, which want one
 		d.expect(t, r, http.StatusNotFound)

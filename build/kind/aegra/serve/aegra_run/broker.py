@@ -54,9 +54,11 @@ async def listen(broker):
         while True:
             said = await channel.get_message(timeout=SILENCE)
             if said is None:
-                if broker.is_finished():
-                    return
-                continue
+                if not broker.is_finished():
+                    continue
+                for event, payload in await broker.replay(None):  # the end too, though it was not heard yet
+                    yield event, payload
+                return
             message = json.loads(said["data"])
             payload = read(message["payload"])
             yield message["event_id"], payload
