@@ -36,7 +36,7 @@ test-fast: ## run what needs no network and no agent server, in under a minute
 	go test -short $$(go list ./... | grep -v /e2e)
 
 .PHONY: simulate
-simulate: ## let the control loop die at every call and meet many fates; an hour, not in CI
+simulate: prepare ## let the control loop die at every call and meet many fates; an hour, not in CI
 	SLIPWAY_SIMULATE=thorough CGO_ENABLED=1 go test -race -gcflags='modernc.org/sqlite/lib=-race=false' -timeout 120m ./internal/simulation
 	SLIPWAY_SIMULATE=thorough go test ./internal/daemon -run 'TestDeathAtEachStepOfAHandOver$$' -count=1 -v -timeout 20m
 
