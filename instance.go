@@ -85,6 +85,7 @@ type Runs struct {
 	Oldest           time.Duration // how long the oldest pending one has waited
 	Workers          int           // how many can run at once, 0 if that is not known
 	Shared           bool          // those that are pending wait for any instance of the deployment
+	Whole            bool          // they are those of all instances, which share a database
 }
 
 // Phase is what a driver sees of an instance.

@@ -172,25 +172,26 @@ func (i *instance) since(attempt int, used time.Duration) time.Duration {
 }
 
 // runs asks those that serve for their runs. They are told if each tells. What
-// waits in a queue that they share each tells of.
+// waits in a queue that they share each tells of, and a server that counts in a
+// database that they share tells of all.
 func (m *Meter) runs(ctx context.Context, w *deployment, serving []*instance) (all slipway.Runs, told bool) {
 	told = true
-	shared := 0
+	var shared slipway.Runs
 	for _, i := range serving {
 		r, err := m.runsOf(ctx, w.observed(i), i)
 		if err != nil {
 			told = false
 			continue
 		}
-		all.Running += r.Running
-		if r.Shared {
-			shared = max(shared, r.Pending)
-		} else {
-			all.Pending += r.Pending
+		if r.Shared || r.Whole {
+			shared.Pending, r.Pending = max(shared.Pending, r.Pending), 0
 		}
+		if r.Whole {
+			shared.Running, r.Running = max(shared.Running, r.Running), 0
+		}
+		all.Pending, all.Running = all.Pending+r.Pending, all.Running+r.Running
 	}
-	all.Pending += shared
-	return all, told
+	return slipway.Runs{Pending: all.Pending + shared.Pending, Running: all.Running + shared.Running}, told
 }
 
 func (m *Meter) runsOf(ctx context.Context, o slipway.Observed, i *instance) (slipway.Runs, error) {

@@ -188,6 +188,14 @@ func TestSharedQueue(t *testing.T) {
 		if s := one(t, p.samples(app)); !s.RunsKnown || s.Pending != 8 || s.Running != 3 {
 			t.Errorf("measured: %+v", s)
 		}
+		p.set(func() {
+			p.runs["i"] = slipway.Runs{Pending: 7, Running: 3, Whole: true}
+			p.runs["j"] = slipway.Runs{Pending: 8, Running: 2, Whole: true}
+		})
+		interval()
+		if s := one(t, p.samples(app)); s.Pending != 9 || s.Running != 3 {
+			t.Errorf("measured of what counts in one database: %+v", s)
+		}
 	})
 }
 

@@ -41,7 +41,8 @@ func (m *Meter) askServer(ctx context.Context, at string) (slipway.Runs, error) 
 }
 
 // runsIn reads the JSON that langgraph-api 0.16 gives. The same server may leave
-// out the workers, but not the queue.
+// out the workers, but not the queue. That it counts in its database: where there
+// are several servers, in the one that they share.
 func runsIn(raw []byte) (slipway.Runs, error) {
 	var said struct {
 		Queue *struct {
@@ -57,7 +58,7 @@ func runsIn(raw []byte) (slipway.Runs, error) {
 	if q := said.Queue; err != nil || q == nil || q.Pending == nil || q.Running == nil {
 		return slipway.Runs{}, slipway.ErrUntold
 	}
-	r := slipway.Runs{Pending: max(0, *said.Queue.Pending), Running: max(0, *said.Queue.Running), Workers: max(0, said.Workers.Max)}
+	r := slipway.Runs{Pending: max(0, *said.Queue.Pending), Running: max(0, *said.Queue.Running), Workers: max(0, said.Workers.Max), Whole: true}
 	if said.Queue.Oldest != nil {
 		r.Oldest = time.Duration(*said.Queue.Oldest * float64(time.Second))
 	}

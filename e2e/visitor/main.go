@@ -5,9 +5,14 @@
 //	GET  /visits        adds a row to a table of its own, and counts them
 //	GET  /value?name=   one variable
 //	GET  /reach         the status that LANGSMITH_ENDPOINT answers it with
+//	GET  /birth         what tells it from every other
+//	POST /queue?length= has so many runs wait, for all that share its database
+//	GET  /metrics       how many those are, as LangGraph's server says it
 package main
 
 import (
+	"context"
+	"crypto/rand"
 	"database/sql"
 	"fmt"
 	"log"
@@ -22,21 +27,59 @@ func main() {
 	if err != nil {
 		log.Fatal("POSTGRES_URI can not be read") // what the driver says may quote it
 	}
+	birth, db := rand.Text(), database{pool}
 	http.HandleFunc("GET /ok", answer(func(r *http.Request) (string, error) { return "ok", pool.PingContext(r.Context()) }))
 	http.HandleFunc("GET /visits", answer(func(r *http.Request) (string, error) {
-		if _, err := pool.ExecContext(r.Context(), "CREATE TABLE IF NOT EXISTS visits (at timestamptz DEFAULT now())"); err != nil {
+		if err := db.add(r.Context(), "visits", "1"); err != nil {
 			return "", err
 		}
-		if _, err := pool.ExecContext(r.Context(), "INSERT INTO visits DEFAULT VALUES"); err != nil {
-			return "", err
-		}
-		var n int
-		err := pool.QueryRowContext(r.Context(), "SELECT count(*) FROM visits").Scan(&n)
-		return fmt.Sprint(n), err
+		return db.count(r.Context(), "visits")
 	}))
 	http.HandleFunc("GET /value", answer(func(r *http.Request) (string, error) { return os.Getenv(r.FormValue("name")), nil }))
 	http.HandleFunc("GET /reach", answer(reach))
+	http.HandleFunc("GET /birth", answer(func(*http.Request) (string, error) { return birth, nil }))
+	http.HandleFunc("POST /queue", answer(func(r *http.Request) (string, error) {
+		if err := db.empty(r.Context(), "queue"); err != nil {
+			return "", err
+		}
+		return "", db.add(r.Context(), "queue", r.FormValue("length"))
+	}))
+	http.HandleFunc("GET /metrics", answer(func(r *http.Request) (string, error) {
+		n, err := db.count(r.Context(), "queue")
+		return fmt.Sprintf(`{"queue": {"n_pending": %s, "n_running": 0}}`, n), err
+	}))
 	log.Fatal(http.ListenAndServe(":"+os.Getenv("PORT"), nil))
+}
+
+// database has tables that are made when they are first used.
+type database struct{ *sql.DB }
+
+func (d database) make(ctx context.Context, table string) error {
+	_, err := d.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS "+table+" (at timestamptz DEFAULT now())")
+	return err
+}
+
+func (d database) add(ctx context.Context, table, rows string) error {
+	err := d.make(ctx, table)
+	if err == nil {
+		_, err = d.ExecContext(ctx, "INSERT INTO "+table+" SELECT now() FROM generate_series(1, $1::text::int)", rows)
+	}
+	return err
+}
+
+func (d database) empty(ctx context.Context, table string) error {
+	err := d.make(ctx, table)
+	if err == nil {
+		_, err = d.ExecContext(ctx, "DELETE FROM "+table)
+	}
+	return err
+}
+
+func (d database) count(ctx context.Context, table string) (n string, err error) {
+	if err = d.make(ctx, table); err == nil {
+		err = d.QueryRowContext(ctx, "SELECT count(*)::text FROM "+table).Scan(&n)
+	}
+	return n, err
 }
 
 func answer(ask func(*http.Request) (string, error)) http.HandlerFunc {
