@@ -9,13 +9,17 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 
+	dockerclient "github.com/moby/moby/client"
+
 	"github.com/slipwayhq/slipway/api/wire"
 	"github.com/slipwayhq/slipway/client"
+	"github.com/slipwayhq/slipway/internal/dockertest"
 	"github.com/slipwayhq/slipway/internal/postgrestest"
 )
 
@@ -165,4 +169,116 @@ func (d *deployment) fallsAsleep() {
 		v, err := d.Deployment(d.t.Context(), d.id)
 		return err == nil && v.Scale.Asleep && v.Health.State == "asleep" && v.Scale.Replicas == 0 && len(mains(d.data)) == 0
 	})
+}
+
+// Containers on one PostgreSQL are as many as their runs ask for, of which each
+// tells, go on when one of them is killed, and are none while nobody asks: also
+// where the server starts again. Who asks then is held, and wakes them once.
+func TestContainersScaleAndSleep(t *testing.T) {
+	t.Parallel()
+	e, registry := dockertest.Shared(t), dockertest.NewRegistry(t)
+	s := onEngine(t, e, "--measure-every", "100ms", "--scale-up-after", "1s", "--scale-down-after", "1s", "--sleep-after", "3s")
+	created, err := s.CreateDeployment(t.Context(), wire.DeploymentCreateRequest{
+		Name: "visited", Source: "external_docker", Secrets: []wire.Secret{},
+		SourceConfig:         wire.SourceConfigRequest{DeploymentType: new("serverless"), ResourceSpec: &wire.ResourceSpecInput{MaxScale: new(5)}},
+		SourceRevisionConfig: wire.SourceRevisionConfigRequest{ImageURI: new(visitor(t, registry))},
+	})
+	must(t, err)
+	d := s.made(created)
+	d.serves()
+	visits := 0
+	visit := func() {
+		t.Helper()
+		if visits++; d.visits() != strconv.Itoa(visits) {
+			t.Errorf("visit %d is not counted", visits)
+		}
+	}
+	visit()
+
+	d.queues(11)
+	d.replicas(e, 2)
+	d.queues(21)
+	d.replicas(e, 3)
+	visit()
+	_, err = e.Client(t).ContainerKill(t.Context(), d.containers(e)[0], dockerclient.ContainerKillOptions{Signal: "SIGKILL"})
+	must(t, err)
+	for range 6 {
+		visit()
+	}
+	d.replicas(e, 3)
+	d.queues(1)
+	d.replicas(e, 1)
+	if added := d.added(); !slices.Equal(added, []string{"2", "3", "1"}) {
+		t.Errorf("there were to be %s replicas, one after the other", added)
+	}
+
+	d.queues(0)
+	asleep := func() {
+		t.Helper()
+		eventually(t, "it falls asleep", func() bool {
+			v, err := s.Deployment(t.Context(), d.id)
+			return err == nil && v.Scale.Asleep && v.Health.State == "asleep" && v.Scale.Replicas == 0 && len(d.containers(e)) == 0
+		})
+	}
+	asleep()
+	s.kill()
+	s.start()
+	d.Client = s.Client
+	asleep()
+	before, err := s.Deployment(t.Context(), d.id)
+	must(t, err)
+	var asking sync.WaitGroup
+	for range 4 {
+		asking.Go(func() {
+			if status, body, err := d.get("/visits"); err != nil || status != http.StatusOK {
+				t.Errorf("while it wakes: %d %s %v", status, body, err)
+			}
+		})
+	}
+	asking.Wait()
+	if v, err := s.Deployment(t.Context(), d.id); err != nil || v.Scale.Woken != before.Scale.Woken+1 {
+		t.Errorf("woken once, it is %+v, was %+v, %v", v.Scale, before.Scale, err)
+	}
+	visits += 4
+	visit()
+	asleep()
+	d.removed(e)
+}
+
+// queues has so many runs wait.
+func (d *deployment) queues(n int) {
+	d.t.Helper()
+	status, body, err := d.post(d.t.Context(), fmt.Sprint("/queue?length=", n), nil)
+	if err != nil || status != http.StatusOK {
+		d.t.Fatalf("queue: %d %s %v", status, body, err)
+	}
+}
+
+// replicas waits until so many containers serve, and each of them answers.
+func (d *deployment) replicas(e *dockertest.Engine, n int) {
+	d.t.Helper()
+	eventually(d.t, fmt.Sprint(n, " replicas serve"), func() bool {
+		v, err := d.Deployment(d.t.Context(), d.id)
+		must(d.t, err)
+		births := map[string]bool{}
+		for range n {
+			_, birth, _ := d.get("/birth")
+			births[birth] = true
+		}
+		return v.Scale.Replicas == n && v.Scale.Wanted == n && v.Health.State == "healthy" && len(d.containers(e)) == n && len(births) == n
+	})
+}
+
+// added is how many replicas there were to be, as the server's log has it.
+func (d *deployment) added() (all []string) {
+	log, err := os.ReadFile(d.log)
+	must(d.t, err)
+	for line := range strings.Lines(string(log)) {
+		_, rest, scaled := strings.Cut(line, "deployment scaled")
+		_, rest, _ = strings.Cut(rest, " replicas=")
+		if n, rest, _ := strings.Cut(rest, " "); scaled && strings.HasPrefix(rest, "asleep=false") {
+			all = append(all, n)
+		}
+	}
+	return all
 }
