@@ -192,6 +192,7 @@ func (g *OutputGap) Error() string {
 // AgentKind describes how one kind of Agent Server is run, once it is built.
 type AgentKind struct {
 	Name  string
+	Data  string // names its data, where that of several kinds is the same; "" is of this one alone
 	Probe string // path that answers 200 when it serves
 	// Exclusive kinds own a state folder: two instances never have it open at once.
 	Exclusive bool

@@ -62,13 +62,14 @@ type SnapshotContents struct {
 
 // Fits says why the data of a snapshot is none for what a revision runs, which
 // needs so much that is made here; nil if it is.
-func (c SnapshotContents) Fits(r Revision, exclusive bool, needs Needs) *Failure {
+func (c SnapshotContents) Fits(r Revision, kinds map[string]AgentKind, needs Needs) *Failure {
+	exclusive := kinds[r.Artefact.Kind].Exclusive
 	refuse := func(message, hint string) *Failure {
 		return &Failure{Phase: PhaseServe, Step: "snapshot", Code: "snapshot_unfit", Message: message, Hint: hint}
 	}
 	const deploy = "Restore it into a deployment of the source that it was kept of."
 	switch contained := r.Artefact.Image != ""; {
-	case c.Kind != r.Artefact.Kind:
+	case c.Kind != r.Artefact.Kind && !sameData(kinds[c.Kind], kinds[r.Artefact.Kind]):
 		return refuse("The snapshot is of another kind of agent ("+c.Kind+") than the deployment runs ("+r.Artefact.Kind+").", deploy)
 	case exclusive && c.State && c.Contained != contained:
 		return refuse("Of the snapshot's agent and the deployment's, one is a container and the other is not.", "Deploy it as it ran when the snapshot was kept.")
@@ -81,3 +82,5 @@ func (c SnapshotContents) Fits(r Revision, exclusive bool, needs Needs) *Failure
 	}
 	return nil
 }
+
+func sameData(a, b AgentKind) bool { return a.Data != "" && a.Data == b.Data }

@@ -12,11 +12,12 @@ import (
 
 // imageAgents run what is in images. But for those with a server of ours that
 // keeps files, they have no state of their own where they run, so two may at once.
-// Agent servers in their production form have it in databases.
+// Agent servers in their production form have it in databases. The files are the same
+// whether their server can stand by or is of an earlier version.
 var imageAgents = []slipway.AgentKind{
 	{Name: image.Kind, Probe: "/ok", Start: 2 * time.Minute, Drain: 30 * time.Second},
-	{Name: image.StateKind, Probe: "/ok", Exclusive: true, StandsBy: true, StartFailure: 1, Start: 2 * time.Minute, Drain: 30 * time.Second},
-	{Name: image.AloneKind, Probe: "/ok", Exclusive: true, StartFailure: 1, Start: 2 * time.Minute, Drain: 30 * time.Second},
+	{Name: image.StateKind, Data: image.StateKind, Probe: "/ok", Exclusive: true, StandsBy: true, StartFailure: 1, Start: 2 * time.Minute, Drain: 30 * time.Second},
+	{Name: image.AloneKind, Data: image.StateKind, Probe: "/ok", Exclusive: true, StartFailure: 1, Start: 2 * time.Minute, Drain: 30 * time.Second},
 	{Name: image.AegraKind, Probe: "/health", Start: 3 * time.Minute, Drain: 30 * time.Second, Needs: slipway.Needs{Postgres: true, Redis: true}},
 	{Name: image.ServerKind, Probe: "/ok", Start: 2 * time.Minute, Drain: 30 * time.Second, Needs: slipway.Needs{Postgres: true, Redis: true}},
 }

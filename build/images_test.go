@@ -47,6 +47,9 @@ func TestBuildImage(t *testing.T) {
 	if kinds := images.Kinds(); a.Digest != ref || a.Kind != image.ServerKind || kinds[a.Kind].Probe != "/ok" || kinds[a.Kind].Exclusive || !kinds[image.StateKind].StandsBy || !kinds[image.AloneKind].Exclusive || kinds[image.AloneKind].StandsBy {
 		t.Errorf("artefact %+v", a)
 	}
+	if kinds := images.Kinds(); kinds[image.StateKind].Data == "" || kinds[image.StateKind].Data != kinds[image.AloneKind].Data {
+		t.Error("what an earlier version's images kept is not taken for the same")
+	}
 	if launch, err := images.Launch(t.Context(), a); err != nil || len(launch.Args) != 0 {
 		t.Errorf("launch %+v, %v", launch, err)
 	}

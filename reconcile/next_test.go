@@ -11,6 +11,8 @@ import (
 var (
 	t0        = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	exclusive = slipway.AgentKind{Name: "exclusive", Probe: "/ok", Exclusive: true, StartFailure: 1, Start: time.Minute, Drain: 30 * time.Second}
+	earlier   = slipway.AgentKind{Name: "earlier", Data: "files", Exclusive: true}
+	later     = slipway.AgentKind{Name: "later", Data: "files", Exclusive: true, StandsBy: true}
 	based     = slipway.AgentKind{Name: "based", Probe: "/ok", Start: time.Minute, Drain: 30 * time.Second, Needs: slipway.Needs{Postgres: true, Redis: true}}
 	shared    = slipway.AgentKind{Name: "shared", Probe: "/ok", Start: time.Minute, Drain: 30 * time.Second}
 )
@@ -21,7 +23,7 @@ type scene struct{ world }
 func newScene() *scene {
 	return &scene{world{
 		Assignment: slipway.Assignment{Deployment: slipway.Deployment{ID: "d", Status: slipway.Ready, Slug: "app"}},
-		kinds:      map[string]slipway.AgentKind{"exclusive": exclusive, "shared": shared, "based": based},
+		kinds:      map[string]slipway.AgentKind{"exclusive": exclusive, "shared": shared, "based": based, "earlier": earlier, "later": later},
 		seen:       map[slipway.InstanceID]slipway.Observed{}, started: map[slipway.InstanceID]time.Time{},
 		deaf: map[slipway.InstanceID]bool{}, now: t0,
 	}}

@@ -78,8 +78,8 @@ var errNoFolder = errors.New("this server keeps no final snapshots: start it wit
 // known to be replaced with it would be left behind.
 func (w *worker) fits(c slipway.SnapshotContents) error {
 	r := w.a.Active
-	kind := w.kinds[r.Artefact.Kind]
-	if f := c.Fits(*r, kind.Exclusive, kind.Needs.Without(w.a.Brings[r.ID])); f != nil {
+	needs := w.kinds[r.Artefact.Kind].Needs.Without(w.a.Brings[r.ID])
+	if f := c.Fits(*r, w.kinds, needs); f != nil {
 		return f
 	}
 	return nil
