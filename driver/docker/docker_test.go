@@ -70,6 +70,16 @@ func world(t *testing.T, e *dockertest.Engine) drivertest.World {
 		Folder: func(id slipway.DeploymentID, i slipway.InstanceID) string {
 			return filepath.Join(root, string(id), string(i))
 		},
+		Unsent: func(t testing.TB, w slipway.Workload) {
+			c, err := e.Client(t).ContainerInspect(t.Context(), "slipway-"+string(w.Instance), client.ContainerInspectOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			note := fmt.Sprintf(`{"container": %q, "at": %q, "unsent": true}`, c.Container.ID, time.Now().Add(-time.Hour).Format(time.RFC3339))
+			if err := os.WriteFile(filepath.Join(root, string(w.Deployment), string(w.Instance), "term.json"), []byte(note), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		},
 		EngineLog: func(t testing.TB, w slipway.Workload) string {
 			c, err := e.Client(t).ContainerInspect(t.Context(), "slipway-"+string(w.Instance), client.ContainerInspectOptions{})
 			if err != nil {

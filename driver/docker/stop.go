@@ -56,49 +56,61 @@ const (
 type asked struct {
 	Container string    `json:"container"`
 	At        time.Time `json:"at"`
+	Unsent    bool      `json:"unsent,omitempty"` // it may not have been: that is not known yet
 }
 
-// isAsked says whether a container was asked to end.
-func (in *instance) isAsked(l *look) bool {
-	_, ok := in.askedAt(l)
-	return ok
-}
+// isAsked says whether a container was asked to end, or may have been.
+func (in *instance) isAsked(l *look) bool { return in.asked(l).Container != "" }
 
-// askedAt is when a container was asked to end.
-func (in *instance) askedAt(l *look) (time.Time, bool) {
-	var before asked
+// asked is when a container was asked to end, zero if it was not.
+func (in *instance) asked(l *look) (a asked) {
 	text, err := os.ReadFile(filepath.Join(in.folder, termFile))
-	return before.At, err == nil && json.Unmarshal(text, &before) == nil && before.Container == l.id
+	if err != nil || json.Unmarshal(text, &a) != nil || a.Container != l.id {
+		return asked{}
+	}
+	return a
 }
 
-// term asks a container to end, unless that was done before, and returns what is
-// left of its grace. That it is done is written down first: a second signal
-// would cut the draining short.
+// term asks a container to end, unless it is known to have been asked, and returns
+// what is left of its grace. That it is asked is written down first, and then that it
+// was: a second signal may cut the draining short, so it is sent only where the server
+// died as it sent the first, or the engine did not say that it passed it on. Then the
+// grace begins anew.
 func (d *Driver) term(ctx context.Context, in *instance, l *look, grace time.Duration) (time.Duration, error) {
 	if err := in.turn.take(ctx); err != nil {
 		return 0, err
 	}
 	defer in.turn.leave()
-	path := filepath.Join(in.folder, termFile)
-	if at, ok := in.askedAt(l); ok {
-		return min(grace, time.Until(at.Add(grace))), nil
+	if a := in.asked(l); a.Container != "" && !a.Unsent {
+		return min(grace, time.Until(a.At.Add(grace))), nil
 	}
-	now := asked{Container: l.id, At: time.Now()}
-	text, err := json.Marshal(now)
+	now := asked{Container: l.id, At: time.Now(), Unsent: true}
+	d.noteAsked(in, now)
+	// What is written down is done, whoever does not wait for it any more.
+	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), askWithin)
+	defer cancel()
+	_, err := d.Engine.ContainerKill(sending, l.id, client.ContainerKillOptions{Signal: cmp.Or(l.stopSignal, "SIGTERM")})
+	if err = d.unlessEnded("ask container to end", err); err == nil {
+		now.Unsent = false
+		d.noteAsked(in, now)
+	}
+	return grace, err
+}
+
+// noteAsked writes down that a container is asked to end. A full disk must not keep
+// it alive.
+func (d *Driver) noteAsked(in *instance, a asked) {
+	path := filepath.Join(in.folder, termFile)
+	text, err := json.Marshal(a)
 	if err == nil {
 		err = os.WriteFile(path+".next", text, 0o600)
 	}
 	if err == nil {
 		err = os.Rename(path+".next", path)
 	}
-	if err != nil { // a full disk must not keep an agent alive
+	if err != nil {
 		d.Logger.Warn("a stop could not be written down", "instance", in.id, "error", err)
 	}
-	// What is written down is done, whoever does not wait for it any more.
-	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), askWithin)
-	defer cancel()
-	_, err = d.Engine.ContainerKill(sending, l.id, client.ContainerKillOptions{Signal: cmp.Or(l.stopSignal, "SIGTERM")})
-	return grace, d.unlessEnded("ask container to end", err)
 }
 
 // unlessEnded passes over that a container ended or went before something was

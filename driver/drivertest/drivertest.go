@@ -60,6 +60,10 @@ type World struct {
 	// State returns where a deployment's state lies on this machine; nil if
 	// nowhere.
 	State func(slipway.DeploymentID) string
+	// Unsent leaves an instance as a server does that died while it asked it to end,
+	// an hour ago: it is written down that it asks, and not that it has; nil where
+	// nothing is written down.
+	Unsent func(t testing.TB, w slipway.Workload)
 	// Strangers makes things that are none of this installation's and look like
 	// those of a workload, which is not there yet, and returns how to see that
 	// they are as they were; nil where there can be none.
@@ -85,7 +89,7 @@ func Run(t *testing.T, world func(t *testing.T) World) {
 type testCase struct {
 	name                                    string
 	processes, folder, state, limits, flood bool // what it needs of its world
-	standsBy, sockets                       bool
+	standsBy, sockets, unsent               bool
 	programs                                bool // not images
 	run                                     func(*place)
 }
@@ -94,7 +98,7 @@ type testCase struct {
 func (w World) shows(c testCase) bool {
 	for needs, has := range map[*bool]bool{
 		&c.processes: w.Processes, &c.folder: w.Folder != nil, &c.state: w.State != nil,
-		&c.limits: w.Limits, &c.flood: w.Flood > 0, &c.standsBy: w.StandsBy, &c.sockets: w.Sockets,
+		&c.limits: w.Limits, &c.flood: w.Flood > 0, &c.standsBy: w.StandsBy, &c.sockets: w.Sockets, &c.unsent: w.Unsent != nil,
 		&c.programs: w.Image == "",
 	} {
 		if *needs && !has {
@@ -129,6 +133,7 @@ var cases = []testCase{
 	{name: "Stop is idempotent", run: stopIsIdempotent},
 	{name: "Stop ends with its context", run: stopEndsWithContext},
 	{name: "SIGTERM is sent once", processes: true, run: termOnce},
+	{name: "a stop whose server died before its SIGTERM", unsent: true, run: unsentStop},
 	{name: "Delete", run: deletes},
 	{name: "Delete leaves no folder", folder: true, run: deleteLeavesNothing},
 	{name: "Purge", state: true, run: purges},

@@ -263,6 +263,20 @@ func termOnce(p *place) {
 	}
 }
 
+// unsentStop has an hour pass between two servers: the agent has its time to drain
+// all the same.
+func unsentStop(p *place) {
+	w := p.workload()
+	p.serve(w)
+	p.close()
+	p.world.Unsent(p, w)
+	p.open()
+	p.stop(w, time.Minute)
+	if o := p.exited(w); o.Exit.Code != 0 || o.Exit.Signal != "" {
+		p.Errorf("it was ended unasked: %+v", o.Exit)
+	}
+}
+
 // leftAlone has a neighbour in the same deployment, one in another, and a
 // process that is none of ours.
 func leftAlone(p *place) {

@@ -99,15 +99,28 @@ func (f *fixture) whileClosed(do func()) {
 // edit changes a state as it is written down.
 func (f *fixture) edit(change func(state map[string]any)) {
 	f.Helper()
-	path := filepath.Join(f.folder(), "state.json")
+	edit(f, f.folder(), change)
+}
+
+// edit changes what is written down of an instance.
+func edit(t testing.TB, folder string, change func(state map[string]any)) {
+	t.Helper()
+	path := filepath.Join(folder, "state.json")
 	text, err := os.ReadFile(path)
-	f.try(err)
 	var state map[string]any
-	f.try(json.Unmarshal(text, &state))
+	if err == nil {
+		err = json.Unmarshal(text, &state)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	change(state)
-	text, err = json.Marshal(state)
-	f.try(err)
-	f.try(os.WriteFile(path, text, 0o600))
+	if text, err = json.Marshal(state); err == nil {
+		err = os.WriteFile(path, text, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestOrphanWithoutFolder(t *testing.T) {

@@ -8,8 +8,8 @@
 //   - A process is ours only by proof: boot, pid and start time as recorded, or
 //     a marker that it got from us (SLIPWAY_FOLDER in its variables, or the
 //     instance's log as its standard output). Nothing else is ever signalled.
-//   - SIGTERM is sent at most once to an attempt, by Yield or Stop. After its
-//     grace, or when its main process ends by itself, everything else of it gets
+//   - SIGTERM is sent once to an attempt, by Yield or Stop, and again only where the
+//     server died as it sent it. After its grace, or when its main process ends by itself, everything else of it gets
 //     SIGKILL. What has yielded has its state closed for good, and may run on
 //     until then.
 //   - No variable of ours reaches an agent, and no value of an agent's reaches
@@ -52,9 +52,10 @@
 //     One that puts up its walls, and was not told all of them, ends: its attempt
 //     is reported as one that nobody saw end, and the next one starts it. A spare
 //     gets the lock with its policy, and keeps it until the agent has a marker;
-//   - between the record of a stop and its SIGTERM: the agent never hears of it
-//     and is killed when the grace ends. The other order would let a second
-//     SIGTERM cut a drain short;
+//   - between the record of a stop and the next, that its SIGTERM was sent: the
+//     agent may have heard of it or not. Who stops it next asks it again, and its
+//     grace begins anew. Agent servers of ours pass over a second SIGTERM; one that
+//     did not drain would lose what it has begun;
 //   - while an exit is being swept or recorded: Open finds the process gone,
 //     ends what is left of it, and says that the exit code is unknown.
 //

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/driver/drivertest"
@@ -79,6 +80,9 @@ func walls(t testing.TB, data string) process.Walls {
 }
 
 func world(root string, options ...process.Option) drivertest.World {
+	folder := func(d slipway.DeploymentID, i slipway.InstanceID) string {
+		return filepath.Join(root, string(d), "instances", string(i))
+	}
 	return drivertest.World{
 		Open: func(t testing.TB) (slipway.Driver, func()) {
 			d := open(t, root, options...)
@@ -89,8 +93,11 @@ func world(root string, options ...process.Option) drivertest.World {
 		Flood:     2 << 30,
 		Limits:    cgroup.Open("test").Holds(),
 		StandsBy:  true,
-		Folder: func(d slipway.DeploymentID, i slipway.InstanceID) string {
-			return filepath.Join(root, string(d), "instances", string(i))
+		Folder:    folder,
+		Unsent: func(t testing.TB, w slipway.Workload) {
+			edit(t, folder(w.Deployment, w.Instance), func(s map[string]any) {
+				s["term_at"], s["term_unsent"] = time.Now().Add(-time.Hour), true
+			})
 		},
 		State:     func(d slipway.DeploymentID) string { return filepath.Join(root, string(d), "state") },
 		Strangers: strangers(root, options...),

@@ -348,7 +348,7 @@ func leavesNothing(t *testing.T, d *process.Driver, root string, w slipway.Workl
 		t.Errorf("Stop: %v", err)
 	}
 	text, _ := d.Output(t.Context(), w.Deployment, w.Instance, 0, 1<<20)
-	if n := strings.Count(string(text), "SIGTERM"); n > 1 {
+	if n := strings.Count(string(text), "SIGTERM"); n > 2 { // the second from the next server, where the first died over its own
 		t.Errorf("%d SIGTERMs", n)
 	}
 	if leaders, children := agents(t, w); len(leaders)+len(children) > 0 {

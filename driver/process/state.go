@@ -36,7 +36,8 @@ type state struct {
 	// MemoryMB and DiskMB are limits of the attempt.
 	MemoryMB int       `json:"memory_mb,omitempty"`
 	DiskMB   int       `json:"disk_mb,omitempty"`
-	TermAt   time.Time `json:"term_at,omitzero"`
+	TermAt   time.Time `json:"term_at,omitzero"`      // when it was asked to end
+	Unsent   bool      `json:"term_unsent,omitempty"` // it may not have been: that is not known yet
 	Exit     *exit     `json:"exit,omitempty"`
 }
 

@@ -103,28 +103,34 @@ func (d *Driver) await(ctx context.Context, r *run) error {
 	}
 }
 
-// term asks an attempt to drain, unless it was asked before, and returns what
-// is left of its grace.
+// term asks an attempt to drain, unless it is known to have been asked, and returns
+// what is left of its grace.
 func (d *Driver) term(in *instance, r *run, grace time.Duration) time.Duration {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.run != r {
 		return 0 // it has just ended
 	}
-	if !in.state.TermAt.IsZero() {
+	if !in.state.TermAt.IsZero() && !in.state.Unsent {
 		return min(grace, time.Until(in.state.TermAt.Add(grace)))
 	}
-	s := in.state
-	s.TermAt = time.Now()
-	if err := in.recordLocked(s, d.at); err != nil {
-		// A full disk must not keep an agent alive.
-		slog.Warn("a stop could not be written down", "instance", in.id, "error", err)
-		in.state = s
-	}
+	in.noteTerm(time.Now(), true, d.at)
 	d.at(StepStopRecorded)
 	r.askToEnd()
 	d.at(StepStopSignalled)
+	in.noteTerm(in.state.TermAt, false, d.at)
 	return grace
+}
+
+// noteTerm writes down that an attempt is asked to end. A full disk must not keep it
+// alive. The lock is held.
+func (in *instance) noteTerm(asked time.Time, unsent bool, at func(string)) {
+	s := in.state
+	s.TermAt, s.Unsent = asked, unsent
+	if err := in.recordLocked(s, at); err != nil {
+		slog.Warn("a stop could not be written down", "instance", in.id, "error", err)
+		in.state = s
+	}
 }
 
 // askToEnd lets a halted process go on, or it could not drain. Whether it is
