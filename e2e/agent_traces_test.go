@@ -114,8 +114,8 @@ func TestAnAgentsLastTraces(t *testing.T) {
 	eventually(t, "its trace is whole", func() bool { return s.tracedToTheEnd(project) == 1 })
 }
 
-// beginsRun starts a run that takes so many ms.
-func (d *deployment) beginsRun(ms int) {
+// beginsRun starts a run that takes so many ms, on a thread of its own.
+func (d *deployment) beginsRun(ms int) (thread string) {
 	d.t.Helper()
 	thread, err := client.NewAgent(d.url, d.key).CreateThread(d.t.Context())
 	must(d.t, err)
@@ -125,6 +125,7 @@ func (d *deployment) beginsRun(ms int) {
 	if err != nil || status != http.StatusOK {
 		d.t.Fatalf("begin a run: %d %s, %v", status, body, err)
 	}
+	return thread
 }
 
 // Agents can trace to another installation, here a second server: their projects

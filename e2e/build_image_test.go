@@ -7,18 +7,20 @@ import (
 
 	dockerclient "github.com/moby/moby/client"
 
+	"github.com/slipwayhq/slipway/api/wire"
 	"github.com/slipwayhq/slipway/internal/basetest"
 	"github.com/slipwayhq/slipway/internal/dockertest"
 )
 
 // What is uploaded becomes an image, in the place of a bundle, serves from it, is
-// built once, hands its state over to the next, and is gone with its deployment.
+// built once, hands its state over to the next, whenever the server dies, and is
+// gone with its deployment.
 func TestSourceBecomesImage(t *testing.T) {
 	t.Parallel()
 	e := dockertest.Shared(t)
 	c := e.Client(t)
 	basetest.Node(t, c, "node-of-e2e:20")
-	s := newServer(t, "--docker-host", e.Host())
+	s := newServer(t, "--docker-host", e.Host(), "--handover-wait", "1s")
 	t.Cleanup(func() { s.removeContainers(e) })
 	d := s.create("echo")
 	d.deploy(pack(t, echo, nil))
@@ -55,6 +57,7 @@ func TestSourceBecomesImage(t *testing.T) {
 		t.Errorf("log of the same again:\n%s", log)
 	}
 	d.handsOverImages()
+	d.handsOverThoughTheServerDies(e, again)
 	broken := d.await(d.push(pack(t, "../examples/echo-js", map[string]string{
 		"package.json": `{"dependencies": {"@langchain/langgraph": "99.0.0"}}`, "package-lock.json": "",
 	})))
@@ -90,6 +93,39 @@ func (d *deployment) handsOverImages() {
 	}
 	thread.goesOn("what ruined it")
 	clients.end()
+}
+
+// handsOverThoughTheServerDies has the server killed in phases of a hand-over
+// between containers: the next one ends it, nothing that a thread was told is lost,
+// and neither is a run that had begun.
+func (d *deployment) handsOverThoughTheServerDies(e *dockertest.Engine, r wire.Revision) {
+	d.t.Helper()
+	thread := d.talk()
+	for _, step := range []string{"step=yield", "step=snapshot", "step=free"} {
+		from, busy := fileSize(d.t, d.log), ""
+		v, err := d.Redeploy(d.t.Context(), d.id, r.ID)
+		must(d.t, err)
+		comesTo := func(step string) bool {
+			log, err := os.ReadFile(d.log)
+			must(d.t, err)
+			return strings.Contains(string(log[from:]), step)
+		}
+		eventually(d.t, "the new container is started", func() bool { return comesTo("step=start ") })
+		if step == "step=yield" {
+			busy = d.beginsRun(8_000)
+		}
+		eventually(d.t, "the server comes to "+step, func() bool { return comesTo(step) || comesTo("status=DEPLOYED") })
+		d.kill()
+		d.start()
+		if end := d.serves(); end.ID != *v.LatestRevisionID {
+			d.t.Errorf("killed at %s: revision %s serves", step, end.ID)
+		}
+		thread.goesOn("a death at " + step)
+		if busy != "" && !strings.Contains(d.asked("/threads/"+busy+"/state"), "done: work") {
+			d.t.Errorf("killed at %s: the run that had begun is lost", step)
+		}
+		eventually(d.t, "one container is left", func() bool { return len(d.containers(e)) == 1 })
+	}
 }
 
 // stoodBy expects, of the last rollout, that the new container was started and had
