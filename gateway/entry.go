@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 	"sync"
@@ -28,6 +29,7 @@ type entry struct {
 	busy     map[string]int       // requests in progress by address, none of them 0
 	writing  int                  // those of them that write
 	silent   int                  // those of them that have no head of an answer yet
+	heard    map[string]time.Time // when an answer last began, by address
 	turn     int                  // whose turn it is among the least busy
 	troubles map[string]time.Time // addresses that fail, and until when they are taken last
 	wakeAt   time.Time            // when to ask again for the deployment to be woken
@@ -35,7 +37,7 @@ type entry struct {
 }
 
 func newEntry() *entry {
-	return &entry{gone: true, changed: make(chan struct{}), busy: map[string]int{}}
+	return &entry{gone: true, changed: make(chan struct{}), busy: map[string]int{}, heard: map[string]time.Time{}}
 }
 
 // stay is a request's place at an address.
@@ -128,7 +130,15 @@ func (e *entry) hear(s *stay) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s.heard = true
+	e.heard[s.address] = time.Now()
 	e.lessSilent()
+}
+
+// lastHeard is when an answer from an address last began, zero for never.
+func (e *entry) lastHeard(address string) time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.heard[address]
 }
 
 // lessSilent counts one less. The caller holds the lock.
@@ -168,6 +178,7 @@ func (e *entry) set(r slipway.Route) (old string) {
 	} else {
 		e.troubles, e.wakeAt = nil, time.Time{}
 		e.troubled.Store(false)
+		maps.DeleteFunc(e.heard, func(a string, _ time.Time) bool { return !slices.Contains(r.Addresses, a) })
 	}
 	e.route, e.gone = r, false
 	e.tellChange()

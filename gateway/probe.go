@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/slipwayhq/slipway"
 )
@@ -47,6 +48,16 @@ func (g *Gateway) Probe(ctx context.Context, r slipway.Route, path string) (int,
 		return 0, p.err
 	}
 	return w.status, nil
+}
+
+// Heard is when the instance of a route last began to answer a client, zero if it is
+// not known to have. Probes do not count.
+func (g *Gateway) Heard(r slipway.Route) time.Time {
+	known, ok := g.table.ids.Load(string(r.Deployment))
+	if !ok {
+		return time.Time{}
+	}
+	return known.(*entry).lastHeard(r.Addresses[0])
 }
 
 // statusWriter remembers the status and lets the body fall.

@@ -85,6 +85,33 @@ func TestTrafficIsCounted(t *testing.T) {
 	}
 }
 
+// An instance is heard by an answer that began, to a client's request.
+func TestWhoAnsweredIsHeard(t *testing.T) {
+	w := newWorld(t, gateway.Config{})
+	w.SetReady()
+	a, b, mute := agentAt(t, say("a")), agentAt(t, say("b")), rawAgent(t, func(net.Conn, *bufio.Reader) {})
+	heard := func(at string) bool { return !w.Heard(route(at)).IsZero() }
+	if heard(a) {
+		t.Error("of an unknown deployment one is heard")
+	}
+	w.Route(route(a))
+	if _, err := w.Probe(t.Context(), route(a), "/ok"); err != nil || heard(a) {
+		t.Errorf("it is heard by a probe, %v", err)
+	}
+	began := time.Now()
+	w.get("/d/app/x").want(t, 200, "a")
+	if at := w.Heard(route(a)); at.Before(began) || heard(b) {
+		t.Errorf("a is heard at %v, after %v; b is: %t", at, began, heard(b))
+	}
+	w.Route(route(mute))
+	if heard(a) {
+		t.Error("what has gone is remembered")
+	}
+	if w.get("/d/app/x").want(t, 502, ""); heard(mute) {
+		t.Error("who hangs up is heard")
+	}
+}
+
 // A client that leaves is no error of the deployment's.
 func TestClientsThatLeaveAreNoErrors(t *testing.T) {
 	began := make(chan struct{})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/slipwayhq/slipway"
 )
@@ -16,15 +17,18 @@ const (
 )
 
 // alive asks an instance for its kind's probe; it is sick once it has missed
-// enough answers in a row.
+// enough answers in a row. One that is late with us alone, and has begun to answer
+// somebody else meanwhile, is busy.
 func (v *Vitals) alive(ctx context.Context, w *watch) *slipway.Failure {
+	began := time.Now()
 	limited, cancel := context.WithTimeout(ctx, v.config.Timeout)
 	defer cancel()
 	status, err := v.prober.Probe(limited, w.Route, w.Probe)
 	if ctx.Err() != nil {
 		return nil
 	}
-	if err == nil && status == http.StatusOK {
+	busy := err != nil && limited.Err() != nil && v.prober.Heard(w.Route).After(began)
+	if busy || err == nil && status == http.StatusOK {
 		w.misses = 0
 		v.crowd.well(w)
 		return nil

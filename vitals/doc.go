@@ -20,8 +20,9 @@
 // [Config].Timeout, and sickness needs [Config].Misses of them in a row with
 // [Config].Every from one to the next: with the defaults an event loop that is
 // blocked for ten seconds, even often, misses none or one, and only one that is
-// silent for 50 seconds on end is sick. Whoever waits for it has given up by
-// then, and a restart is the lesser harm. If most of what is watched misses at
-// the same time, the machine is at fault, or we are: what is missed then does not
-// count, since to start everything again would make it worse.
+// silent for 50 seconds on end is sick. Whoever waits for it has given up by then,
+// and a restart is the lesser harm. Who has so much to do that the probe is late, and
+// begins to answer others meanwhile, has not missed it. If most of what is watched
+// misses at the same time, the machine is at fault, or we are: what is missed then
+// does not count, since to start everything again would make it worse.
 package vitals

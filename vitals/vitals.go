@@ -11,9 +11,13 @@ import (
 	"github.com/slipwayhq/slipway/internal/beat"
 )
 
-// Prober asks an instance for a path through the gateway, and returns the status.
+// Prober is the gateway as it is used here.
 type Prober interface {
+	// Probe asks an instance for a path through it, and returns the status.
 	Probe(ctx context.Context, r slipway.Route, path string) (int, error)
+	// Heard is when an instance last began to answer a client, zero if that is not
+	// known.
+	Heard(r slipway.Route) time.Time
 }
 
 // Teller asks an instance for its runs; slipway.ErrUntold if it can not say.

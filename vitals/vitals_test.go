@@ -27,6 +27,7 @@ type ward struct {
 	answer map[slipway.InstanceID]func(context.Context) (int, error)
 	runs   map[slipway.InstanceID]slipway.Runs
 	looks  map[slipway.InstanceID][]time.Time
+	heard  time.Time // of any of them, by somebody else
 	woken  []slipway.DeploymentID
 	end    func()
 }
@@ -65,6 +66,19 @@ func (w *ward) Probe(ctx context.Context, r slipway.Route, path string) (int, er
 		return http.StatusOK, nil
 	}
 	return answer(ctx)
+}
+
+func (w *ward) Heard(slipway.Route) time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.heard
+}
+
+// hears has somebody else be answered at a time.
+func (w *ward) hears(at time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.heard = at
 }
 
 func (w *ward) Runs(_ context.Context, _ slipway.DeploymentID, i slipway.InstanceID) (slipway.Runs, error) {
@@ -186,6 +200,38 @@ func TestABusyServerIsNotSick(t *testing.T) {
 			t.Errorf("sick of %v", f)
 		}
 	})
+}
+
+// Who is late with its probe, and answers others meanwhile, is busy. That it did so
+// before counts for nothing, and neither does it where the probe is answered, or
+// refused, at once.
+func TestWhoAnswersOthersIsNotSick(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer func(context.Context) (int, error)
+		heard  time.Duration // after the probe began
+		sick   bool
+	}{
+		"others meanwhile": {silent, time.Second, false},
+		"others before":    {silent, -time.Second, true},
+		"it refuses":       {func(context.Context) (int, error) { return 0, errors.New("refused") }, time.Second, true},
+		"it is broken":     {func(context.Context) (int, error) { return 500, nil }, time.Second, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := admit(t, vitals.Config{})
+				defer w.end()
+				w.answers("i", func(ctx context.Context) (int, error) {
+					w.hears(time.Now().Add(c.heard))
+					return c.answer(ctx)
+				})
+				w.watch("i", 1)
+				time.Sleep(time.Hour)
+				if f := w.Sick("d-i", "i", 1); (f != nil) != c.sick {
+					t.Errorf("sick of %v", f)
+				}
+			})
+		})
+	}
 }
 
 // However long it is silent below the limit, at whatever moment it begins.

@@ -69,6 +69,9 @@ func (r *router) Drained(ctx context.Context, _ slipway.DeploymentID) error {
 // Traffic is none.
 func (r *router) Traffic(slipway.DeploymentID) slipway.Traffic { return slipway.Traffic{} }
 
+// Heard is never.
+func (r *router) Heard(slipway.Route) time.Time { return time.Time{} }
+
 func (r *router) Probe(ctx context.Context, route slipway.Route, _ string) (int, error) {
 	if r.w.agents.silent(route.Addresses[0]) {
 		<-ctx.Done()
