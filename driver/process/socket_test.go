@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/driver/process"
 	"github.com/slipwayhq/slipway/internal/address"
@@ -159,6 +161,32 @@ func TestListensByWorkerOnSocket(t *testing.T) {
 	f, _ := startOnSocket(t, "/bin/sh", "-c", "setsid "+standin+" & wait")
 	if !f.listens() {
 		t.Error("its worker does not count")
+	}
+}
+
+// TestListensThoughNobodyIsLetIn: where so many wait to be let in that there is no
+// room for one more, somebody listens. An agent that is busy is seen so.
+func TestListensThoughNobodyIsLetIn(t *testing.T) {
+	f := &fixture{T: t, root: t.TempDir(), w: workload(t, "-shut")}
+	f.w.Socket = true
+	f.d = open(t, f.root)
+	t.Cleanup(f.clear)
+	name, err := addresstest.Short(strings.TrimPrefix(f.apply().Address, "unix:"))
+	f.try(err)
+	var full error
+	testsignal.Until(t, "that there is no room", func() bool {
+		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+		f.try(err)
+		t.Cleanup(func() { unix.Close(fd) })
+		full = unix.Connect(fd, &unix.SockaddrUnix{Name: name})
+		return errors.Is(full, unix.EAGAIN)
+	})
+	if !f.listens() {
+		t.Error("it is taken not to listen")
+	}
+	f.stop(0)
+	if f.listens() {
+		t.Error("it listens, and is gone")
 	}
 }
 

@@ -114,18 +114,21 @@ const longestPause = 50 * time.Millisecond
 // port: of a socket the kernel says so instead.
 func connect(ctx context.Context, name string) (*net.UnixConn, error) {
 	var d net.Dialer
+	var full error
 	for pause := time.Millisecond; ; pause = min(2*pause, longestPause) {
 		c, err := d.DialContext(ctx, "unix", name)
-		if err == nil {
+		switch {
+		case err == nil:
 			return c.(*net.UnixConn), nil
-		}
-		if !errors.Is(err, syscall.EAGAIN) {
+		case ctx.Err() != nil: // perhaps before this try began
+			return nil, errors.Join(full, err)
+		case !errors.Is(err, syscall.EAGAIN):
 			return nil, err
 		}
+		full = err
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return nil, errors.Join(err, ctx.Err())
 		}
 	}
 }

@@ -53,6 +53,7 @@ type options struct {
 	exitAfter   time.Duration
 	listenAfter time.Duration
 	mute        bool
+	shut        bool
 	deaf        bool
 	linger      bool
 	lingerFor   time.Duration
@@ -69,6 +70,7 @@ func main() {
 	flag.DurationVar(&o.exitAfter, "exit-after", 0, "with -exit: serve this long before")
 	flag.DurationVar(&o.listenAfter, "listen-after", 0, "wait this long before listening")
 	flag.BoolVar(&o.mute, "mute", false, "never listen")
+	flag.BoolVar(&o.shut, "shut", false, "listen on the socket with room for one, and let nobody in")
 	flag.BoolVar(&o.deaf, "deaf", os.Getenv("STANDIN_DEAF") != "", "go on after SIGTERM")
 	flag.BoolVar(&o.linger, "linger", false, "once drained, say that it has yielded, and go on")
 	flag.DurationVar(&o.lingerFor, "linger-for", 0, "with -linger: so long, and then end")
@@ -143,6 +145,9 @@ func (a *agent) start(server *http.Server, o options) error {
 		return err
 	}
 	a.control.become("serving")
+	if o.shut {
+		return shut()
+	}
 	return serve(server, o.port)
 }
 

@@ -14,8 +14,26 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/slipwayhq/slipway/internal/address/addresstest"
 )
+
+// shut listens, and lets nobody in: who connects waits there, one at most.
+func shut() error {
+	name, err := addresstest.Short(os.Getenv("SLIPWAY_SOCKET"))
+	if err != nil {
+		return err
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err == nil {
+		err = unix.Bind(fd, &unix.SockaddrUnix{Name: name})
+	}
+	if err == nil {
+		err = unix.Listen(fd, 0)
+	}
+	return err
+}
 
 func read(w http.ResponseWriter, r *http.Request) {
 	path := r.FormValue("path")
