@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway/api/wire"
+	"github.com/slipwayhq/slipway/internal/basetest"
+	"github.com/slipwayhq/slipway/internal/dockertest"
 	"github.com/slipwayhq/slipway/internal/postgrestest"
 )
 
@@ -17,6 +19,7 @@ var (
 	rolloutCount   = fromEnvironment("SLIPWAY_ROLLOUTS", 3)
 	rolloutClients = fromEnvironment("SLIPWAY_ROLLOUT_CLIENTS", 16)
 	rolloutSeconds = fromEnvironment("SLIPWAY_ROLLOUT_SECONDS", 0) // over which they are spread
+	rolloutImages  = fromEnvironment("SLIPWAY_ROLLOUT_IMAGES", 0)  // of images too, unless 0
 )
 
 func fromEnvironment(name string, fallback int) int {
@@ -28,7 +31,8 @@ func fromEnvironment(name string, fallback int) int {
 
 // Revision after revision is rolled out while clients start runs in a closed
 // loop: none fails, and no stream is cut, of either kind: one that hands over its
-// state, and one that has none and runs side by side.
+// state, and one that has none and runs side by side; `make test-rollout` has images
+// of the first too, which take long to build.
 func TestRollout(t *testing.T) {
 	t.Parallel()
 	t.Run("state", func(t *testing.T) {
@@ -50,6 +54,21 @@ func TestRollout(t *testing.T) {
 			return pack(t, "../examples/echo-py", map[string]string{"README.md": fmt.Sprint("revision ", n)})
 		})
 	})
+	if rolloutImages == 0 {
+		return
+	}
+	e := dockertest.Shared(t)
+	basetest.Node(t, e.Client(t), "node-of-rollouts:20")
+	basetest.PlainPython(t, e.Client(t), "python-of-rollouts:3.12")
+	for name, dir := range map[string]string{"node": echo, "python": echoPy.dir} {
+		t.Run("image, "+name, func(t *testing.T) {
+			s := onEngine(t, e, "--handover-wait", "1s", "--rate-limit", "0", "--source-builds", "image",
+				"--base-image-node", "node-of-rollouts:20", "--base-image-python", "python-of-rollouts:3.12")
+			rollOut(t, s.create("rolled-out"), func(n int) []byte {
+				return pack(t, dir, map[string]string{"README.md": fmt.Sprint("revision ", n)})
+			})
+		})
+	}
 }
 
 func rollOut(t *testing.T, d *deployment, app func(n int) []byte) {
