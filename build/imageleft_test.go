@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
 	"github.com/slipwayhq/slipway"
@@ -25,9 +26,9 @@ import (
 )
 
 // A base that was fetched goes once nothing of ours stands on it, and was not used
-// for long; an image of ours without a name goes when it is old. What somebody else
-// has stays: a base that they named, or pulled by its digest, and images without a
-// name that are not ours.
+// for long; an image of ours without a name goes when it is old and has no container.
+// What somebody else has stays: a base that they named, or pulled by its digest, and
+// images without a name that are not ours.
 func TestImagesThatAreLeft(t *testing.T) {
 	t.Parallel()
 	e, registry := dockertest.Shared(t), dockertest.NewRegistry(t)
@@ -66,7 +67,13 @@ func TestImagesThatAreLeft(t *testing.T) {
 	// after the builds, each of which clears up
 	sum := sha256.Sum256([]byte(t.Name()))
 	owned := map[string]string{"slipway.image.owner": hex.EncodeToString(sum[:6])}
-	old, young := load(t, c, owned, 25*time.Hour), load(t, c, owned, time.Hour)
+	old, used, young := load(t, c, owned, 25*time.Hour), load(t, c, owned, 26*time.Hour), load(t, c, owned, time.Hour)
+	made, err := c.ContainerCreate(t.Context(), client.ContainerCreateOptions{Image: used, Config: &container.Config{Cmd: []string{"/none"}}})
+	must(t, err)
+	t.Cleanup(func() {
+		_, err := c.ContainerRemove(context.Background(), made.ID, client.ContainerRemoveOptions{})
+		must(t, err)
+	})
 	stranger, nobodys := load(t, c, map[string]string{"slipway.image.owner": "another"}, 25*time.Hour), load(t, c, nil, 25*time.Hour)
 
 	remain := func(want ...string) {
@@ -94,14 +101,14 @@ func TestImagesThatAreLeft(t *testing.T) {
 	remain(append([]string{nameless}, keys...)...)
 	age(t, filepath.Join(dir, "fetched", "bases"))
 	remain(append([]string{nameless}, keys...)...) // the bases are stood on
-	remove("base "+ours, "nameless "+young, "nameless "+stranger)
+	remove("base "+ours, "nameless "+used, "nameless "+young, "nameless "+stranger)
 	remove(keys...)
 	remain(nameless, "base "+ours, "base "+local)
 	remove(nameless, "base "+ours, "base "+local)
 	remain()
 	for name, want := range map[string]bool{
 		oursPinned: false, old: false,
-		theirsPinned: true, local: true, young: true, stranger: true, nobodys: true,
+		theirsPinned: true, local: true, used: true, young: true, stranger: true, nobodys: true,
 	} {
 		if has, err := c.Has(t.Context(), name); has != want || err != nil {
 			t.Errorf("%s is there: %v, %v", name, has, err)
