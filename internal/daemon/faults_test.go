@@ -65,6 +65,12 @@ var processFaults = map[string]deletionFault{
 		must(m.t, syscall.Kill(number, syscall.SIGKILL))
 		return nil
 	}},
+	"its folder went while there was no server, and it runs": {cause: func(m *mortal, id string) func() {
+		m.kill()
+		must(m.t, os.RemoveAll(filepath.Dir(m.folder(id))))
+		m.start("")
+		return nil
+	}},
 	"its folder is gone, and it runs": {cause: func(m *mortal, id string) func() {
 		must(m.t, os.RemoveAll(filepath.Dir(m.folder(id))))
 		return nil
@@ -126,11 +132,12 @@ func TestFaultsOfADeletion(t *testing.T) {
 }
 
 func (m *mortal) meet(faults map[string]deletionFault) {
+	whole := m.t
 	for name, f := range faults {
-		m.t.Run(name, func(t *testing.T) {
-			one := *m
-			one.t = t
-			one.meets(f)
+		whole.Run(name, func(t *testing.T) {
+			m.t = t
+			defer func() { m.t = whole }()
+			m.meets(f)
 		})
 	}
 	m.nothingIsLeft()
@@ -174,6 +181,7 @@ func (m *mortal) meets(f deletionFault) {
 	}
 	plan, err := m.client.DeletionPlan(m.t.Context(), id, client.DeleteOptions{Now: true})
 	must(m.t, err)
+	_, pid := m.ask("app", http.MethodGet, "/pid")
 	var mend func()
 	if f.cause != nil {
 		mend = f.cause(m, id)
@@ -191,6 +199,9 @@ func (m *mortal) meets(f deletionFault) {
 	testsignal.Until(m.t, "the end", func() bool { return m.isDone(id) })
 	m.forget(id)
 	m.keeps(id, plan)
+	if said, _ := os.ReadFile("/proc/" + pid + "/cmdline"); m.engine == nil && len(said) > 0 {
+		m.t.Errorf("process %s runs still: %q", pid, said)
+	}
 	m.neighbourIsWell()
 }
 
