@@ -99,10 +99,13 @@ func TestImagesThatAreLeft(t *testing.T) {
 	}
 	nameless := "nameless " + old
 	remain(append([]string{nameless}, keys...)...)
+	remove(keys[0])
+	remain(nameless, keys[1], keys[2]) // its base was used just now
+	remove("base " + ours)
 	age(t, filepath.Join(dir, "fetched", "bases"))
-	remain(append([]string{nameless}, keys...)...) // the bases are stood on
-	remove("base "+ours, "nameless "+used, "nameless "+young, "nameless "+stranger)
-	remove(keys...)
+	remain(nameless, keys[1], keys[2], "base "+ours) // the others are stood on
+	remove("base "+local, "nameless "+used, "nameless "+young, "nameless "+stranger)
+	remove(keys[1:]...)
 	remain(nameless, "base "+ours, "base "+local)
 	remove(nameless, "base "+ours, "base "+local)
 	remain()
