@@ -51,6 +51,9 @@ func (b *Builder) removeImage(ctx context.Context, ref string, shared func() (bo
 	if needed, err := shared(); needed || err != nil || b.engine == nil {
 		return false, err
 	}
+	if image.IsLeft(ref) {
+		return true, b.images.RemoveLeft(ctx, ref)
+	}
 	if isKey(ref) {
 		return true, b.images.Remove(ctx, ref)
 	}

@@ -31,7 +31,7 @@ func (b *Builder) openImages(o Options) error {
 	if o.Engine == nil {
 		return nil
 	}
-	options := image.Options{Engine: o.Engine, Owner: o.Owner}
+	options := image.Options{Engine: o.Engine, Owner: o.Owner, Fetched: b.engine.Pulls.Below("bases")}
 	if o.Images != nil {
 		options.Bases = *o.Images
 	}

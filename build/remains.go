@@ -20,9 +20,9 @@ import (
 const halfMade = "half-made:"
 
 // Remains lists what builds have left: bundles, images that were made here, and
-// folders that a build did not clear away, which it had no reason to keep for so
-// long; images that were fetched, by what was written down of it before. What
-// deployments share has no deployment.
+// folders and images that a build did not clear away, which it had no reason to
+// keep for so long; images that were fetched, also to build on them, by what was
+// written down of it before. What deployments share has no deployment.
 func (b *Builder) Remains(ctx context.Context) ([]slipway.Thing, error) {
 	var things []slipway.Thing
 	digests, err := b.List()
@@ -40,8 +40,9 @@ func (b *Builder) Remains(ctx context.Context) ([]slipway.Thing, error) {
 		return things, err
 	}
 	made, err1 := b.images.Remains(ctx)
-	fetched, err2 := b.fetched(ctx)
-	return slices.Concat(things, made, fetched), errors.Join(err1, err2)
+	left, err2 := b.images.Left(ctx)
+	fetched, err3 := b.fetched(ctx)
+	return slices.Concat(things, made, left, fetched), errors.Join(err1, err2, err3)
 }
 
 // fetched lists what was fetched and is held still. That nothing is held of what

@@ -96,7 +96,7 @@ func TestAegraOnADatabaseOfItsOwn(t *testing.T) {
 	if back := l.converse(heir, echoPy.assistant, "inherited", first.Thread); back.Thread != first.Thread || len(back.Answers) != 8 {
 		t.Errorf("after the snapshot was restored the thread holds %q", back.Answers)
 	}
-	s.says(t, []string{"nothing is left of it"}, "delete", heir.id, "--now", "--force")
+	s.diesWhileDeleting(heir.id)
 	if has := servers.of(heir.id); has != "no database, 0 logins, no Redis" {
 		t.Errorf("the heir, deleted for good: %s", has)
 	}

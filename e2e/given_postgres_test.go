@@ -191,7 +191,7 @@ func TestAGivenPostgreSQL(t *testing.T) {
 	if got := heir.visits(); got != "5" {
 		t.Errorf("%s visits after the snapshot was restored", got)
 	}
-	heir.purge()
+	s.diesWhileDeleting(heir.id)
 	postgres.is("nothing")
 
 	dropped := s.image("dropped", ref)

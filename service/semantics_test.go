@@ -391,6 +391,12 @@ func TestADeploymentThatMadeNothingVanishes(t *testing.T) {
 	if _, err := p.Get(t.Context(), p.who, kept.ID); slipway.CodeOf(err) != slipway.CodeNotFound {
 		t.Errorf("it is still there: %v", err)
 	}
+	waiting := p.create("waiting")
+	p.upload(waiting.ID, "source")
+	must(t, p.Delete(t.Context(), p.who, waiting.ID, slipway.DeleteOptions{}))
+	if d, err := p.Get(t.Context(), p.who, waiting.ID); err != nil || !d.Deleting() {
+		t.Errorf("one with an upload: %s, %v", d.Status, err)
+	}
 	p.coordinate() // traces are looked for
 	p.ended(gone.ID)
 	if again := p.create("kept"); again.Project != kept.Project {
@@ -398,12 +404,6 @@ func TestADeploymentThatMadeNothingVanishes(t *testing.T) {
 	}
 	if again := p.create("gone"); again.Project == gone.Project {
 		t.Error("a tracing project came back that was to be deleted")
-	}
-	waiting := p.create("waiting")
-	p.upload(waiting.ID, "source")
-	must(t, p.Delete(t.Context(), p.who, waiting.ID, slipway.DeleteOptions{}))
-	if d, err := p.Get(t.Context(), p.who, waiting.ID); err != nil || !d.Deleting() {
-		t.Errorf("one with an upload: %s, %v", d.Status, err)
 	}
 }
 

@@ -47,6 +47,9 @@ type Options struct {
 	// engine.
 	Owner string
 	Bases Bases
+	// Fetched remembers which bases were fetched. Without it those that nobody
+	// tagged can not be told from ours.
+	Fetched engine.Pulls
 }
 
 // Builder makes images in one engine.
@@ -66,7 +69,7 @@ type Builder struct {
 func New(o Options) *Builder {
 	sum := sha256.Sum256([]byte(o.Owner))
 	b := &Builder{Options: o, installation: hex.EncodeToString(sum[:6]), held: map[string]engine.Image{}}
-	b.bases = &engine.Engine{Client: o.Engine.Client, Owner: b.installation + " bases"}
+	b.bases = &engine.Engine{Client: o.Engine.Client, Owner: b.installation + " bases", Pulls: o.Fetched}
 	return b
 }
 
@@ -96,9 +99,9 @@ func (b *Builder) Fingerprint() string {
 // Build makes the image of an app, unless it is there.
 func (b *Builder) Build(ctx context.Context, a App, log io.Writer) (slipway.Artefact, error) {
 	b.sweepAfter(ctx) // an earlier server's, and what was in use when it failed
+	defer b.sweepAfter(ctx)
 	made, err := b.build(ctx, a, log)
 	if err != nil {
-		b.sweepAfter(ctx)
 		return slipway.Artefact{}, err
 	}
 	return made, nil

@@ -334,7 +334,13 @@ func TestCancel(t *testing.T) {
 		seconds := map[bool]string{true: "98761", false: "98762"}[kit]
 		ctx, cancel := context.WithCancel(t.Context())
 		var begin time.Time
-		log := until{line: "\nbegun\n", do: func() { begin = time.Now(); cancel() }}
+		log := until{line: "\nbegun\n", do: func() {
+			if err := b.RemoveLeft(t.Context(), "base "+shellBase); err == nil || !strings.Contains(err.Error(), "a build is on") {
+				t.Errorf("a base is removed while something is built: %v", err)
+			}
+			begin = time.Now()
+			cancel()
+		}}
 		_, err := b.Build(ctx, script(t, "e", "echo begun; sleep "+seconds), &log)
 		if !errors.Is(err, context.Canceled) {
 			t.Fatalf("got %v; log:\n%s", err, log.log.String())

@@ -65,8 +65,8 @@ func namesOf(tags []string) []string {
 
 // Sweep removes what has none of our names: what builds left that failed or
 // died, and images that still ran when they were removed; the names that bases
-// were given, and bases that their references do not name any more. It does nothing while a build is on, whose work it could not
-// tell from theirs.
+// were given, and bases that their references do not name any more. It does
+// nothing while a build is on, whose work it could not tell from theirs.
 func (b *Builder) Sweep(ctx context.Context) error {
 	if !b.builds.TryLock() {
 		return nil
@@ -127,8 +127,7 @@ func (b *Builder) remove(ctx context.Context, name string) error {
 	return b.Engine.Explain(fmt.Errorf("remove image %s: %w", name, err))
 }
 
-// sweepAfter cleans up behind builds that made nothing, though the context may
-// have ended.
+// sweepAfter cleans up behind builds, though the context may have ended.
 func (b *Builder) sweepAfter(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepWithin)
 	defer cancel()

@@ -108,12 +108,15 @@ func (d *Driver) checkNothing(ctx context.Context, id slipway.DeploymentID) erro
 }
 
 // forget removes what a deployment without instances has: its network, its state
-// and its folder.
+// with what lent it, and its folder.
 func (d *Driver) forget(ctx context.Context, id slipway.DeploymentID) error {
 	if err := d.disconnect(ctx, id); err != nil {
 		return err
 	}
 	if err := d.removeKeeper(ctx, keeper(id)); err != nil {
+		return err
+	}
+	if err := d.removeEmptyImages(ctx, id); err != nil {
 		return err
 	}
 	if err := d.removeVolumes(ctx, id, ""); err != nil {

@@ -61,7 +61,7 @@ func (d *Driver) ifReached(ctx context.Context, ask func(context.Context) error)
 func (d *Driver) inEngine(ctx context.Context, id slipway.DeploymentID) ([]slipway.Thing, error) {
 	var things []slipway.Thing
 	for _, list := range []func(context.Context, slipway.DeploymentID) ([]slipway.Thing, error){
-		d.remainingContainers, d.remainingKeepers, d.remainingNetworks, d.remainingVolumes,
+		d.remainingContainers, d.remainingKeepers, d.remainingEmptyImages, d.remainingNetworks, d.remainingVolumes,
 	} {
 		found, err := list(ctx, id)
 		if err != nil {
@@ -109,6 +109,15 @@ func (d *Driver) remainingKeepers(ctx context.Context, id slipway.DeploymentID) 
 		if id == "" || id == of {
 			things = append(things, stateThing(of, "container "+name, time.Unix(c.Created, 0).UTC()))
 		}
+	}
+	return things, err
+}
+
+// remainingEmptyImages are those from which a death kept such containers.
+func (d *Driver) remainingEmptyImages(ctx context.Context, id slipway.DeploymentID) (things []slipway.Thing, err error) {
+	found, err := d.emptyImages(ctx, id)
+	for _, i := range found {
+		things = append(things, stateThing(slipway.DeploymentID(i.Labels[labelEmptyOf]), "image "+i.ID, time.Unix(i.Created, 0).UTC()))
 	}
 	return things, err
 }

@@ -2,6 +2,8 @@ package docker_test
 
 import (
 	"context"
+	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,8 +16,11 @@ import (
 	"github.com/moby/moby/client"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/driver/docker"
 	"github.com/slipwayhq/slipway/driver/drivertest"
 	"github.com/slipwayhq/slipway/internal/dockertest"
+	"github.com/slipwayhq/slipway/internal/engine"
+	"github.com/slipwayhq/slipway/internal/testsignal"
 )
 
 // stranger is what somebody else has in an engine under a name that resembles
@@ -256,4 +261,49 @@ func TestPurgeWithStrangerInNetwork(t *testing.T) {
 	}
 	remove()
 	f.try(f.d.Purge(t.Context(), f.w.Deployment))
+}
+
+// A death after the empty image of a keeper was made, and before its container was,
+// leaves the image: it is told of, and goes with its deployment alone.
+func TestEmptyImageThatIsLeft(t *testing.T) {
+	e := dockertest.Shared(t)
+	f, other := newStateful(t), newStateful(t)
+	for _, f := range []*fixture{f, other} {
+		f.try(f.d.Stop(t.Context(), f.w.Deployment, f.w.Instance, 0))
+		f.diesWithEmptyImage(e)
+		testsignal.Until(t, "its empty image to be told of", func() bool { return strings.Contains(f.whats(), "image sha256:") })
+	}
+	f.try(f.d.Purge(t.Context(), f.w.Deployment))
+	if told := f.whats(); told != "" {
+		t.Errorf("left:\n%s", told)
+	}
+	other.wantAll("image sha256:", "volume ")
+	things, err := other.d.Remains(t.Context(), "")
+	if other.try(err); !slices.ContainsFunc(things, func(t slipway.Thing) bool {
+		return t.Deployment == other.w.Deployment && strings.HasPrefix(t.What, "image sha256:")
+	}) {
+		t.Errorf("nobody's look tells of it: %+v", things)
+	}
+	other.try(other.d.Purge(t.Context(), other.w.Deployment))
+}
+
+// diesWithEmptyImage ends a copy of the state as soon as the engine has answered
+// that it made the image.
+func (f *fixture) diesWithEmptyImage(e *dockertest.Engine) {
+	f.Helper()
+	ctx, die := context.WithCancel(f.Context())
+	defer die()
+	c, err := client.New(client.WithHost(e.Host()), client.WithHTTPResponseHook(func(r *http.Response) {
+		if strings.HasSuffix(r.Request.URL.Path, "/images/create") {
+			die()
+		}
+	}))
+	f.try(err)
+	defer c.Close()
+	d, err := docker.Open(docker.Config{Engine: &engine.Engine{Client: c}, Owner: f.owner, Root: f.root, Logger: slog.New(slog.DiscardHandler)})
+	f.try(err)
+	defer d.Close()
+	if d.Snapshot(ctx, f.w.Deployment, "one") == nil {
+		f.Fatal("it did not die")
+	}
 }

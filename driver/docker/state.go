@@ -286,7 +286,7 @@ func (d *Driver) withVolume(ctx context.Context, id slipway.DeploymentID, volume
 	if err := d.removeKeeper(ctx, name); err != nil { // a death's
 		return err
 	}
-	image, err := d.emptyImage(ctx)
+	image, err := d.emptyImage(ctx, id)
 	if err != nil {
 		return err
 	}

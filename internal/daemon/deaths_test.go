@@ -150,8 +150,9 @@ type mortal struct {
 	number    int
 	neighbour string // its birth, and that of its Redis
 	before    []string
-	final     string // folder of final snapshots; "" for none
-	old       string // of which there is one
+	foreign   []string // folders in that of data that are somebody's
+	final     string   // folder of final snapshots; "" for none
+	old       string   // of which there is one
 }
 
 func newMortal(t *testing.T, binary, program string, e *dockertest.Engine) *mortal {
@@ -175,9 +176,24 @@ func newMortal(t *testing.T, binary, program string, e *dockertest.Engine) *mort
 	must(t, err)
 	m.key = strings.TrimSpace(string(raw))
 	m.client = client.New("http://"+m.listen, m.key)
-	m.deploy("neighbour")
+	m.write(m.deploy("neighbour"))
 	m.neighbour = m.births("neighbour")
 	return m
+}
+
+// neighbourIsWell sees that it is the same that was started, and has what it had.
+func (m *mortal) neighbourIsWell() {
+	m.t.Helper()
+	if births := m.births("neighbour"); births != m.neighbour {
+		m.t.Errorf("the neighbour was started again, or is gone: %q, it was %q", births, m.neighbour)
+	}
+	if m.engine != nil {
+		return
+	}
+	_, folder := m.ask("neighbour", http.MethodGet, "/value?name=SLIPWAY_STATE_DIR")
+	if _, text := m.ask("neighbour", http.MethodGet, "/read?path="+folder+"/threads"); text != "written" || !m.remembers("neighbour") {
+		m.t.Errorf("the neighbour's state holds %q, its Redis remembers: %t", text, m.remembers("neighbour"))
+	}
 }
 
 // births tell whether an agent, or its Redis, was started anew.
@@ -283,6 +299,7 @@ func (m *mortal) dies(n int, when string, s deletionStory) bool {
 	m.number++
 	m.before = m.files()
 	id := m.deploy(fmt.Sprint("app-", m.number))
+	defer m.strangers(id)()
 	if !s.heir {
 		m.write(id)
 	}
@@ -310,9 +327,7 @@ func (m *mortal) dies(n int, when string, s deletionStory) bool {
 	_ = s.act(m, m.t.Context(), id) // as a client does who got no answer
 	testsignal.Until(m.t, fmt.Sprintf("the end after a death %s commit %d", when, n), func() bool { return s.end(m, id) })
 	m.forget(id)
-	if births := m.births("neighbour"); births != m.neighbour {
-		m.t.Errorf("the neighbour was started again, or is gone: %q, it was %q", births, m.neighbour)
-	}
+	m.neighbourIsWell()
 	return died
 }
 
@@ -369,6 +384,9 @@ func (m *mortal) nothingIsLeft() {
 // files are the paths in the folder of data, but for what belongs to the store.
 func (m *mortal) files() (paths []string) {
 	must(m.t, filepath.WalkDir(m.data, func(path string, _ fs.DirEntry, err error) error {
+		if slices.Contains(m.foreign, path) {
+			return fs.SkipDir
+		}
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -399,7 +417,7 @@ func (m *mortal) deploy(name string) (id string) {
 func (m *mortal) deployImage(name string) string {
 	m.images.Publish(m.t, name, "1", dockertest.Program(m.t, "github.com/slipwayhq/slipway/driver/drivertest/standin"), "-print="+name)
 	d, err := m.client.CreateDeployment(m.t.Context(), wire.DeploymentCreateRequest{
-		Name: name, Source: "external_docker",
+		Name: name, Source: "external_docker", Secrets: m.secrets,
 		SourceRevisionConfig: wire.SourceRevisionConfigRequest{ImageURI: new(m.images.Host + "/" + name + ":1")},
 	})
 	must(m.t, err)

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -64,6 +65,12 @@ var processFaults = map[string]deletionFault{
 		must(m.t, syscall.Kill(number, syscall.SIGKILL))
 		return nil
 	}},
+	"its folder went while there was no server, and it runs": {cause: func(m *mortal, id string) func() {
+		m.kill()
+		must(m.t, os.RemoveAll(filepath.Dir(m.folder(id))))
+		m.start("")
+		return nil
+	}},
 	"its folder is gone, and it runs": {cause: func(m *mortal, id string) func() {
 		must(m.t, os.RemoveAll(filepath.Dir(m.folder(id))))
 		return nil
@@ -74,6 +81,20 @@ var containerFaults = map[string]deletionFault{
 	"the engine is down": {shown: "docker.sock", cause: func(m *mortal, _ string) func() {
 		m.engine.Down()
 		return func() { must(m.t, m.engine.Up()) }
+	}},
+	"it does not end when it is asked to": {deaf: true},
+	"somebody's container is in its network": {shown: "network slipway-", cause: func(m *mortal, id string) func() {
+		c, ctx := m.engine.Client(m.t), m.t.Context()
+		made, err := c.ContainerCreate(ctx, dockerclient.ContainerCreateOptions{Image: m.neighboursImage()})
+		must(m.t, err)
+		_, err = c.NetworkConnect(ctx, "slipway-"+id, dockerclient.NetworkConnectOptions{Container: made.ID})
+		must(m.t, err)
+		_, err = c.ContainerStart(ctx, made.ID, dockerclient.ContainerStartOptions{})
+		must(m.t, err)
+		return func() {
+			_, err := c.ContainerRemove(ctx, made.ID, dockerclient.ContainerRemoveOptions{Force: true})
+			must(m.t, err)
+		}
 	}},
 	"its container is gone": {cause: func(m *mortal, id string) func() {
 		c, ctx := m.engine.Client(m.t), m.t.Context()
@@ -111,11 +132,12 @@ func TestFaultsOfADeletion(t *testing.T) {
 }
 
 func (m *mortal) meet(faults map[string]deletionFault) {
+	whole := m.t
 	for name, f := range faults {
-		m.t.Run(name, func(t *testing.T) {
-			one := *m
-			one.t = t
-			one.meets(f)
+		whole.Run(name, func(t *testing.T) {
+			m.t = t
+			defer func() { m.t = whole }()
+			m.meets(f)
 		})
 	}
 	m.nothingIsLeft()
@@ -153,6 +175,13 @@ func (m *mortal) meets(f deletionFault) {
 	}
 	id := m.deploy("app")
 	m.write(id)
+	defer m.strangers(id)()
+	if m.engine != nil {
+		defer m.strangerInEngine(id)()
+	}
+	plan, err := m.client.DeletionPlan(m.t.Context(), id, client.DeleteOptions{Now: true})
+	must(m.t, err)
+	_, pid := m.ask("app", http.MethodGet, "/pid")
 	var mend func()
 	if f.cause != nil {
 		mend = f.cause(m, id)
@@ -169,8 +198,33 @@ func (m *mortal) meets(f deletionFault) {
 	}
 	testsignal.Until(m.t, "the end", func() bool { return m.isDone(id) })
 	m.forget(id)
-	if births := m.births("neighbour"); births != m.neighbour {
-		m.t.Errorf("the neighbour was started again, or is gone: %q, it was %q", births, m.neighbour)
+	m.keeps(id, plan)
+	if said, _ := os.ReadFile("/proc/" + pid + "/cmdline"); m.engine == nil && len(said) > 0 {
+		m.t.Errorf("process %s runs still: %q", pid, said)
+	}
+	m.neighbourIsWell()
+}
+
+// keeps compares the receipt with what was planned: it has all of that, in order,
+// and more only if that was found on the way. What it proves forget has seen.
+func (m *mortal) keeps(id string, plan wire.DeletionPlan) {
+	m.t.Helper()
+	receipt, err := m.client.Deletion(m.t.Context(), id)
+	must(m.t, err)
+	var planned, removed []string
+	for _, i := range plan.Remove {
+		planned = append(planned, i.Kind+" "+i.Ref)
+	}
+	for _, i := range receipt.Items {
+		if what := i.Kind + " " + i.Ref; slices.Contains(planned, what) || i.Attempts == 0 {
+			removed = append(removed, what)
+		}
+	}
+	if len(planned) < 5 || !slices.Equal(planned, removed) {
+		m.t.Errorf("planned were\n%s\nand removed\n%s", strings.Join(planned, "\n"), strings.Join(removed, "\n"))
+	}
+	if len(plan.Keep) != 1 || len(receipt.Keep) != 1 || plan.Keep[0].Kind != "tracing_project" || receipt.Keep[0].Ref != plan.Keep[0].Ref {
+		m.t.Errorf("to be kept was %+v, and is %+v", plan.Keep, receipt.Keep)
 	}
 }
 

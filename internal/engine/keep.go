@@ -100,7 +100,7 @@ func (e *Engine) untagged(ctx context.Context, ref string) (images []string, err
 		case err != nil:
 			return nil, err
 		}
-		users, err := e.users(ctx, found.ID)
+		users, err := e.Users(ctx, found.ID)
 		if err != nil {
 			return nil, err
 		}
@@ -111,8 +111,8 @@ func (e *Engine) untagged(ctx context.Context, ref string) (images []string, err
 	return images, nil
 }
 
-// users lists the containers on an image, whether or not they run.
-func (e *Engine) users(ctx context.Context, image string) ([]container.Summary, error) {
+// Users lists the containers on an image, whether or not they run.
+func (e *Engine) Users(ctx context.Context, image string) ([]container.Summary, error) {
 	found, err := e.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: make(client.Filters).Add("ancestor", image)})
 	return found.Items, err
 }
@@ -180,7 +180,7 @@ func (e *Engine) lastOfSomebody(ctx context.Context, tag string) error {
 	if err != nil || len(found.RepoTags) > 1 {
 		return err
 	}
-	users, err := e.users(ctx, found.ID)
+	users, err := e.Users(ctx, found.ID)
 	if err != nil || len(users) == 0 {
 		return err
 	}

@@ -22,6 +22,9 @@ import (
 // that is not written down, and has no tag of ours, is somebody else's.
 type Pulls string
 
+// Below is a folder of its own in this one, for what is fetched for something else.
+func (p Pulls) Below(name string) Pulls { return Pulls(filepath.Join(string(p), name)) }
+
 // Pull is what was fetched by a reference.
 type Pull struct {
 	Reference string
