@@ -19,16 +19,20 @@ build: ## build bin/slipway, a static binary
 demo: build ## start a server, deploy a real agent and talk to it
 	bin/slipway demo
 
+# Races are not looked for inside of SQLite, its C library and its memory, which
+# are C that was translated, and of compress/flate: there that takes most of the
+# time of all tests, and what calls them is looked at. Only in what is without
+# generic code that others use: its instances are shared with other packages, and
+# one of sync.Map that is not watched makes every use of it look like a race.
+unwatched := modernc.org/sqlite/lib modernc.org/libc modernc.org/memory compress/flate
+race      := -race $(unwatched:%=-gcflags=%=-race=false)
+
 # The longest first, so that none is left alone at the end, and four at once, as
 # they mostly wait for other programs. make check vets. A program that looks for
-# races waits a second for more of them when it ends, and tests start many. They
-# are not looked for inside of SQLite, which is C that was translated: there that
-# takes most of the time of all tests, and what calls it is looked at. Only in
-# what is without generic code: its instances are shared with other packages,
-# and one of sync.Map that is not watched makes every use of it look like a race.
+# races waits a second for more of them when it ends, and tests start many.
 .PHONY: test
 test: prepare build ## run all tests with the real agent server, and the demo once
-	CGO_ENABLED=1 GORACE='atexit_sleep_ms=50' go test -race -gcflags='modernc.org/sqlite/lib=-race=false' -vet=off -p 4 -timeout 35m ./e2e ./build/... ./driver/process ./internal/daemon ./...
+	CGO_ENABLED=1 GORACE='atexit_sleep_ms=50' go test $(race) -vet=off -p 4 -timeout 35m ./e2e ./build/... ./driver/process ./internal/daemon ./...
 	bin/slipway demo --once
 
 .PHONY: test-fast
@@ -37,7 +41,7 @@ test-fast: ## run what needs no network and no agent server, in under a minute
 
 .PHONY: simulate
 simulate: prepare ## let the control loop die at every call and meet many fates; an hour, not in CI
-	SLIPWAY_SIMULATE=thorough CGO_ENABLED=1 go test -race -gcflags='modernc.org/sqlite/lib=-race=false' -timeout 120m ./internal/simulation
+	SLIPWAY_SIMULATE=thorough CGO_ENABLED=1 go test $(race) -timeout 120m ./internal/simulation
 	SLIPWAY_SIMULATE=thorough go test ./internal/daemon -run 'TestDeathAtEachStepOfAHandOver$$' -count=1 -v -timeout 20m
 
 .PHONY: test-rollout

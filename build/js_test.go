@@ -253,10 +253,10 @@ func linkCache(t *testing.T, dir string, more ...string) {
 // processesIn lists processes that work in a folder.
 func processesIn(t *testing.T, dir string) (found []string) {
 	t.Helper()
-	folders, _ := filepath.Glob("/proc/[0-9]*/cwd")
-	for _, folder := range folders {
-		if where, err := os.Readlink(folder); err == nil && strings.HasPrefix(where, dir) {
-			found = append(found, folder)
+	processes, _ := filepath.Glob("/proc/[0-9]*")
+	for _, process := range processes {
+		if where, err := os.Readlink(process + "/cwd"); err == nil && strings.HasPrefix(where, dir) {
+			found = append(found, process)
 		}
 	}
 	return found

@@ -40,10 +40,10 @@ func (d *deployment) build(token string) wire.Revision {
 
 // sleepers lists processes that sleep for a number of seconds that begins so.
 func sleepers(token string) (found []string) {
-	commands, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, path := range commands {
-		if args, err := os.ReadFile(path); err == nil && bytes.HasPrefix(args, []byte("sleep\x00"+token)) {
-			found = append(found, path)
+	processes, _ := filepath.Glob("/proc/[0-9]*")
+	for _, process := range processes {
+		if args, err := os.ReadFile(process + "/cmdline"); err == nil && bytes.HasPrefix(args, []byte("sleep\x00"+token)) {
+			found = append(found, process)
 		}
 	}
 	return found

@@ -380,12 +380,12 @@ func untilNoContainer(t *testing.T, c *client.Client) {
 // running says whether any process has such a command line.
 func running(t *testing.T, line string) bool {
 	t.Helper()
-	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	processes, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range lines {
-		if content, _ := os.ReadFile(file); strings.Contains(string(content), line) {
+	for _, process := range processes {
+		if content, _ := os.ReadFile(process + "/cmdline"); strings.Contains(string(content), line) {
 			return true
 		}
 	}

@@ -106,13 +106,13 @@ func TestAskedAnew(t *testing.T) {
 func (f *fixture) asking() (pids []int) {
 	f.Helper()
 	id := f.container().ID
-	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	all, err := filepath.Glob("/proc/[0-9]*")
 	f.try(err)
-	for _, path := range all {
-		argv, _ := os.ReadFile(path)
-		groups, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "cgroup"))
+	for _, process := range all {
+		argv, _ := os.ReadFile(process + "/cmdline")
+		groups, _ := os.ReadFile(process + "/cgroup")
 		if string(argv) == "/program\x00-ask\x00" && strings.Contains(string(groups), id) {
-			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+			pid, err := strconv.Atoi(filepath.Base(process))
 			f.try(err)
 			pids = append(pids, pid)
 		}

@@ -155,13 +155,13 @@ func outside(t testing.TB, e *dockertest.Engine, w slipway.Workload, pid string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := filepath.Glob("/proc/[0-9]*/status")
+	all, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range all {
-		status, _ := os.ReadFile(path)
-		groups, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "cgroup"))
+	for _, process := range all {
+		status, _ := os.ReadFile(process + "/status")
+		groups, _ := os.ReadFile(process + "/cgroup")
 		_, numbers, _ := strings.Cut(string(status), "\nNSpid:")
 		numbers, _, _ = strings.Cut(numbers, "\n")
 		if f := strings.Fields(numbers); len(f) == 2 && f[1] == pid && strings.Contains(string(groups), c.Container.ID) {

@@ -32,10 +32,20 @@ func (d *Driver) Listens(ctx context.Context, id slipway.DeploymentID, i slipway
 	return listening(l), nil
 }
 
+// listening asks the kernel, or reads its tables where that may not be asked.
 func listening(l *look) bool {
+	if listens, err := askSockets(l.state.Pid, portInside.Num()); err == nil {
+		return listens
+	}
+	return readSockets(l.state.Pid, portInside.Num())
+}
+
+// readSockets looks for a socket that listens in the tables of a process's
+// network. To read them the kernel goes through all connections of the machine.
+func readSockets(pid int, port uint16) bool {
 	for _, table := range []string{"tcp", "tcp6"} {
-		sockets, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", l.state.Pid, table))
-		if err == nil && listed(string(sockets), portInside.Num()) {
+		sockets, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", pid, table))
+		if err == nil && listed(string(sockets), port) {
 			return true
 		}
 	}
