@@ -56,6 +56,12 @@ type DatabaseUsage struct {
 	Full        bool // it takes no changes, for holding more than it may
 }
 
+// RedisUsage is what a Redis of a deployment's own uses.
+type RedisUsage struct {
+	CPU    float64 // cores
+	Memory int64   // bytes
+}
+
 // Databases keeps a PostgreSQL database for each deployment that needs one, on a
 // server that they share. A deployment reaches no database but its own. Every
 // call is idempotent and may be repeated after the caller died inside it. A

@@ -404,7 +404,7 @@ type DeploymentLogsPage struct {
 	NextCursor string `json:"next_cursor"`
 }
 
-// DeploymentMetrics What was measured of a deployment, in columns: element n of each array is of the step that begins at timestamps[n]. cpu is in cores and memory in bytes, of all instances together; replicas are instances that serve; in_flight are requests at an agent, held those that wait for one; pending_runs and running_runs are null where the Agent Server does not tell; database_size is in bytes and, as database_connections, null where no database was made for the deployment.
+// DeploymentMetrics What was measured of a deployment, in columns: element n of each array is of the step that begins at timestamps[n]. cpu is in cores and memory in bytes, of all instances together; replicas are instances that serve; in_flight are requests at an agent, held those that wait for one; pending_runs and running_runs are null where the Agent Server does not tell; database_size is in bytes and, as database_connections, null where no database was made for the deployment; redis_cpu and redis_memory are those of its own Redis, and null where it has none.
 type DeploymentMetrics struct {
 	// CPU A quantity, for each step: the least, the mean over time and the most.
 	CPU MetricLevel `json:"cpu"`
@@ -433,6 +433,12 @@ type DeploymentMetrics struct {
 
 	// PendingRuns A quantity, for each step: the least, the mean over time and the most.
 	PendingRuns MetricLevel `json:"pending_runs"`
+
+	// RedisCPU A quantity, for each step: the least, the mean over time and the most.
+	RedisCPU MetricLevel `json:"redis_cpu"`
+
+	// RedisMemory A quantity, for each step: the least, the mean over time and the most.
+	RedisMemory MetricLevel `json:"redis_memory"`
 
 	// Replicas A quantity, for each step: the least, the mean over time and the most.
 	Replicas MetricLevel `json:"replicas"`
