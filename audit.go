@@ -21,19 +21,20 @@ const LocalSubject = "local"
 type AuditAction string
 
 const (
-	AuditSecretsRead      AuditAction = "secrets.read" // values were shown in clear
-	AuditKeyCreated       AuditAction = "key.created"
-	AuditKeyRevoked       AuditAction = "key.revoked"
-	AuditWorkspaceCreated AuditAction = "workspace.created"
-	AuditWorkspaceDeleted AuditAction = "workspace.deleted"
-	AuditOpened           AuditAction = "deployment.opened" // everybody may ask its agent
-	AuditClosed           AuditAction = "deployment.closed" // only keys of its workspace may, again
-	AuditDeleted          AuditAction = "deployment.deleted"
-	AuditForced           AuditAction = "deployment.forced" // it is gone for clients before its end
-	AuditRestored         AuditAction = "deployment.restored"
-	AuditPurged           AuditAction = "deployment.purged" // what was kept aside goes before its time
-	AuditProtected        AuditAction = "deployment.protected"
-	AuditUnprotected      AuditAction = "deployment.unprotected"
-	AuditPasswordRotated  AuditAction = "database.password_rotated"
-	AuditSnapshotRestored AuditAction = "snapshot.restored" // its data takes the place of the deployment's
+	AuditSecretsRead       AuditAction = "secrets.read" // values were shown in clear
+	AuditKeyCreated        AuditAction = "key.created"
+	AuditKeyRevoked        AuditAction = "key.revoked"
+	AuditWorkspaceCreated  AuditAction = "workspace.created"
+	AuditWorkspaceDeleted  AuditAction = "workspace.deleted"
+	AuditOpened            AuditAction = "deployment.opened" // everybody may ask its agent
+	AuditClosed            AuditAction = "deployment.closed" // only keys of its workspace may, again
+	AuditDeleted           AuditAction = "deployment.deleted"
+	AuditForced            AuditAction = "deployment.forced" // it is gone for clients before its end
+	AuditRestored          AuditAction = "deployment.restored"
+	AuditPurged            AuditAction = "deployment.purged" // what was kept aside goes before its time
+	AuditProtected         AuditAction = "deployment.protected"
+	AuditUnprotected       AuditAction = "deployment.unprotected"
+	AuditPasswordRotated   AuditAction = "database.password_rotated"
+	AuditSnapshotRestored  AuditAction = "snapshot.restored"  // its data takes the place of the deployment's
+	AuditSnapshotCancelled AuditAction = "snapshot.cancelled" // it does not
 )

@@ -56,6 +56,12 @@ type DatabaseUsage struct {
 	Full        bool // it takes no changes, for holding more than it may
 }
 
+// RedisUsage is what a Redis of a deployment's own uses.
+type RedisUsage struct {
+	CPU    float64 // cores
+	Memory int64   // bytes
+}
+
 // Databases keeps a PostgreSQL database for each deployment that needs one, on a
 // server that they share. A deployment reaches no database but its own. Every
 // call is idempotent and may be repeated after the caller died inside it. A
@@ -74,8 +80,9 @@ type Databases interface {
 	Usage(ctx context.Context, d DeploymentID) (DatabaseUsage, error)
 	// Export writes a dump of the database; ErrDatabaseGone if there is none.
 	Export(ctx context.Context, d DeploymentID, w io.Writer) error
-	// Import puts a dump that Export wrote in the place of what is in the database.
-	Import(ctx context.Context, d DeploymentID, r io.Reader) error
+	// Import puts a dump that Export wrote in the place of what is in the database,
+	// once it was read and replace agrees; if that fails nothing was changed.
+	Import(ctx context.Context, d DeploymentID, r io.Reader, replace func(context.Context) error) error
 	// Purge removes the database and every login. It returns when it has looked
 	// again.
 	Purge(ctx context.Context, d DeploymentID) error

@@ -43,6 +43,7 @@ type Sample struct {
 	Pending    int
 	Running    int
 	Database   *DatabaseUsage // as it was measured last; nil where there is none, or its server does not tell
+	Redis      *RedisUsage    // of its own; nil where there is none, or the driver does not tell
 }
 
 // Reading is how the meter of one deployment stands: what it is now, and what has
@@ -52,6 +53,7 @@ type Reading struct {
 	Sample     Sample // the last one; zero before the first
 	Traffic    Traffic
 	CPU        time.Duration // used by all instances together
+	RedisCPU   time.Duration // used by its own Redis
 	Restarts   uint64
 }
 

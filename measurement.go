@@ -29,6 +29,7 @@ type Measurement struct {
 	InUse   time.Duration // of which CPU and Memory are known
 	Told    time.Duration // of which Pending and Running are known
 	Sized   time.Duration // of which Size and Connections are known
+	Beside  time.Duration // of which RedisCPU and RedisMemory are known
 
 	CPU      Level // thousandths of a core
 	Memory   Level // MiB
@@ -41,6 +42,9 @@ type Measurement struct {
 	Size        Level // of the database, MiB
 	Connections Level // to it
 
+	RedisCPU    Level // of its own Redis, thousandths of a core
+	RedisMemory Level // MiB
+
 	Restarts uint64
 	Requests uint64
 	Errors   uint64
@@ -48,9 +52,9 @@ type Measurement struct {
 }
 
 // Measurement is a sample as it is kept, in the slot of the finest resolution
-// that it was taken in. CPU is rounded to 5 thousandths of a core memory and
-// databases to MiB, and time to a tenth of a second: an idle agent then looks the same from
-// one sample to the next.
+// that it was taken in. CPU is rounded to 5 thousandths of a core, memory and
+// databases to MiB, and time to a tenth of a second: an idle agent then looks the
+// same from one sample to the next.
 func (s Sample) Measurement() Measurement {
 	m := Measurement{
 		At: s.At.Truncate(Resolutions[0].Step), Covered: s.Over.Round(100 * time.Millisecond),
@@ -59,7 +63,7 @@ func (s Sample) Measurement() Measurement {
 	m.Replicas, m.InFlight, m.Waiting = steady(natural(s.Replicas), m.Covered), steady(natural(s.InFlight), m.Covered), steady(natural(s.Waiting), m.Covered)
 	if s.UsageKnown {
 		m.InUse = m.Covered
-		m.CPU = steady(uint64(math.Round(max(0, s.CPU)*200))*5, m.Covered)
+		m.CPU = steady(millicores(s.CPU), m.Covered)
 		m.Memory = steady(mebibytes(s.Memory), m.Covered)
 	}
 	if s.RunsKnown {
@@ -70,8 +74,14 @@ func (s Sample) Measurement() Measurement {
 		m.Sized = m.Covered
 		m.Size, m.Connections = steady(mebibytes(u.Bytes), m.Covered), steady(natural(u.Connections), m.Covered)
 	}
+	if u := s.Redis; u != nil {
+		m.Beside = m.Covered
+		m.RedisCPU, m.RedisMemory = steady(millicores(u.CPU), m.Covered), steady(mebibytes(u.Memory), m.Covered)
+	}
 	return m
 }
+
+func millicores(cores float64) uint64 { return uint64(math.Round(max(0, cores)*200)) * 5 }
 
 func mebibytes(n int64) uint64 { return uint64(max(0, n)+1<<19) >> 20 }
 
@@ -94,6 +104,7 @@ func (m Measurement) Add(o Measurement) Measurement {
 		InUse:       m.InUse + o.InUse,
 		Told:        m.Told + o.Told,
 		Sized:       m.Sized + o.Sized,
+		Beside:      m.Beside + o.Beside,
 		CPU:         m.CPU.add(m.InUse, o.CPU, o.InUse),
 		Memory:      m.Memory.add(m.InUse, o.Memory, o.InUse),
 		Replicas:    m.Replicas.add(m.Covered, o.Replicas, o.Covered),
@@ -103,6 +114,8 @@ func (m Measurement) Add(o Measurement) Measurement {
 		Running:     m.Running.add(m.Told, o.Running, o.Told),
 		Size:        m.Size.add(m.Sized, o.Size, o.Sized),
 		Connections: m.Connections.add(m.Sized, o.Connections, o.Sized),
+		RedisCPU:    m.RedisCPU.add(m.Beside, o.RedisCPU, o.Beside),
+		RedisMemory: m.RedisMemory.add(m.Beside, o.RedisMemory, o.Beside),
 		Restarts:    m.Restarts + o.Restarts,
 		Requests:    m.Requests + o.Requests,
 		Errors:      m.Errors + o.Errors,

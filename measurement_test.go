@@ -29,6 +29,9 @@ func samples(t *rapid.T) []slipway.Sample {
 		if rapid.Bool().Draw(t, "database") {
 			s.Database = &slipway.DatabaseUsage{Bytes: rapid.Int64Range(-1, 1<<40).Draw(t, "bytes"), Connections: rapid.IntRange(0, 100).Draw(t, "connections")}
 		}
+		if rapid.Bool().Draw(t, "redis") {
+			s.Redis = &slipway.RedisUsage{CPU: rapid.Float64Range(-1, 4).Draw(t, "its cpu"), Memory: rapid.Int64Range(-1, 1<<34).Draw(t, "its memory")}
+		}
 		for i := range s.Latency {
 			s.Latency[i] = rapid.Uint64Range(0, 100).Draw(t, "latency")
 		}
@@ -89,6 +92,7 @@ func TestMeasurementOfASample(t *testing.T) {
 		At: measuredFrom.Add(29 * time.Second), Over: 14998 * time.Millisecond, UsageKnown: true,
 		CPU: 0.0031, Memory: 157<<20 - 1000, Replicas: 1, Pending: 7,
 		Database: &slipway.DatabaseUsage{Bytes: 7<<20 + 1000, Connections: 2},
+		Redis:    &slipway.RedisUsage{CPU: 0.0124, Memory: 9<<20 - 1000},
 	}.Measurement()
 	if !m.At.Equal(measuredFrom.Add(15 * time.Second)) {
 		t.Errorf("it lies in the slot of %s", m.At)
@@ -98,6 +102,9 @@ func TestMeasurementOfASample(t *testing.T) {
 	}
 	if m.Sized != m.Covered || m.Size.Max != 7 || m.Connections.Mean(m.Sized) != 2 {
 		t.Errorf("of the database it tells %+v", m)
+	}
+	if m.Beside != m.Covered || m.RedisCPU.Max != 10 || m.RedisMemory.Mean(m.Beside) != 9 {
+		t.Errorf("of Redis it tells %+v", m)
 	}
 	if m.Told != 0 || m.Pending != (slipway.Level{}) {
 		t.Errorf("it tells of runs that nobody knows: %+v", m.Pending)

@@ -5,11 +5,12 @@ import "time"
 // SnapshotRestore is how far the data of a final snapshot has come into another
 // deployment, where it takes the place of what that has:
 //
-//	checking ──► replacing ──► done
-//	    └────────────┴───────► failed
+//	checking ──► reading ──► replacing ──► done
+//	    └───────────┴────────────┴───────► failed
 //
-// While it is checked everything serves as usual. From replacing on nothing runs,
-// and requests wait. What fails has changed nothing.
+// While it is checked everything serves as usual. From reading on nothing runs, and
+// requests wait. Up to replacing it can be cancelled, which is a failure too. What
+// fails has changed nothing.
 type SnapshotRestore struct {
 	From   DeploymentID // that was deleted, whose snapshot it is
 	Path   string       // where that lies
@@ -23,18 +24,33 @@ type RestorePhase string
 
 const (
 	RestoreChecking  RestorePhase = "checking"  // whether the snapshot is whole, and fits
-	RestoreReplacing RestorePhase = "replacing" // the data, once nothing has it open
+	RestoreReading   RestorePhase = "reading"   // the snapshot, beside the data, which nothing has open
+	RestoreReplacing RestorePhase = "replacing" // the data by what was read
 	RestoreDone      RestorePhase = "done"
 	RestoreFailed    RestorePhase = "failed"
 )
 
 // Pending says whether there is something to be done.
 func (s *SnapshotRestore) Pending() bool {
-	return s != nil && (s.Phase == RestoreChecking || s.Phase == RestoreReplacing)
+	return s != nil && (s.Phase == RestoreChecking || s.Stops())
 }
 
-// Replacing says whether the data is being replaced, so that nothing may run.
-func (s *SnapshotRestore) Replacing() bool { return s != nil && s.Phase == RestoreReplacing }
+// Stops says whether nothing may run meanwhile.
+func (s *SnapshotRestore) Stops() bool {
+	return s != nil && (s.Phase == RestoreReading || s.Phase == RestoreReplacing)
+}
+
+// Cancel ends what has replaced nothing yet. It says why that is too late, or not to
+// be done.
+func (s *SnapshotRestore) Cancel() error {
+	switch {
+	case !s.Pending():
+		return Errorf(CodeConflict, "No snapshot is being restored.")
+	case s.Phase == RestoreReplacing:
+		return Errorf(CodeConflict, "The snapshot is taking the place of the data already: wait until it is restored, or delete the deployment.")
+	}
+	return nil
+}
 
 // RestoreMoved is what is to be run once a restore of a snapshot has come to a
 // phase, or says why it has not. What was over stays so.

@@ -383,7 +383,8 @@ type Deletions interface {
 	DropLogs(d DeploymentID, limit int) (int, error)
 	InsertDeletionReceipt(DeletionReceipt) error
 	DeletionReceipt(DeploymentID) (DeletionReceipt, error)
-	// DeletionReceipts lists those of a name in a workspace, the last first.
+	// DeletionReceipts lists those of a name in a workspace, of all names if it is
+	// "", the last first.
 	DeletionReceipts(w WorkspaceID, name string, limit, offset int) ([]DeletionReceipt, error)
 	// OldestDeletionReceipt says when the oldest was written, ErrNoRow if there is
 	// none.

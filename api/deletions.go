@@ -13,12 +13,14 @@ import (
 type Deletions interface {
 	DeletionPlan(context.Context, slipway.Principal, slipway.DeploymentID) (slipway.DeletionPlan, error)
 	DeletionReceipt(context.Context, slipway.Principal, slipway.DeploymentID) (slipway.DeletionReceipt, error)
-	// DeletionReceipts lists those of a name.
+	// DeletionReceipts lists those of a name, of all names if it is "".
 	DeletionReceipts(ctx context.Context, who slipway.Principal, name string, limit, offset int) ([]slipway.DeletionReceipt, error)
 	ListDeleted(ctx context.Context, who slipway.Principal, limit, offset int) ([]slipway.DeletionReceipt, error)
 	Restore(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, name string) (slipway.DeploymentView, error)
 	// RestoreSnapshot has data come from one that was deleted.
 	RestoreSnapshot(ctx context.Context, who slipway.Principal, id, from slipway.DeploymentID, replace bool) (slipway.DeploymentView, error)
+	// CancelSnapshotRestore ends that while nothing was replaced.
+	CancelSnapshotRestore(ctx context.Context, who slipway.Principal, id slipway.DeploymentID) (slipway.DeploymentView, error)
 	Purge(context.Context, slipway.Principal, slipway.DeploymentID) error
 	Leftovers(slipway.Principal) ([]slipway.Leftover, error)
 }
@@ -73,7 +75,7 @@ func (s *server) GetDeletion(ctx context.Context, r wire.GetDeletionRequestObjec
 
 func (s *server) ListDeletions(ctx context.Context, r wire.ListDeletionsRequestObject) (wire.ListDeletionsResponseObject, error) {
 	limit, offset := valueOr(r.Params.Limit, defaultLimit), value(r.Params.Offset)
-	found, err := s.Control.DeletionReceipts(ctx, principal(ctx), r.Params.Name, limit, offset)
+	found, err := s.Control.DeletionReceipts(ctx, principal(ctx), value(r.Params.Name), limit, offset)
 	if err != nil {
 		return nil, err
 	}

@@ -114,6 +114,7 @@ func TestDeletionsOnTheWire(t *testing.T) {
 			`{"offset":3,"resources":[` + receiptText + `]}`,
 			deletionAsked{name: "app", limit: 5, off: 2},
 		},
+		{"GET", "/v1/deletions", "", 200, `{"offset":1,"resources":[` + receiptText + `]}`, deletionAsked{limit: 20}},
 		{
 			"GET", "/v1/leftovers", "", 200,
 			`{"resources":[{"kind":"state","ref":"s","deployment_id":"` + someID + `","what":"a folder","since":null,"found_at":` + moment + `,"kept":"it is new"},` +

@@ -45,6 +45,7 @@ func presentMetrics(m slipway.Metrics) wire.DeploymentMetrics {
 		CPU: unknownLevel(n), Memory: unknownLevel(n), Replicas: unknownLevel(n), InFlight: unknownLevel(n), Held: unknownLevel(n),
 		PendingRuns: unknownLevel(n), RunningRuns: unknownLevel(n),
 		DatabaseSize: unknownLevel(n), DatabaseConnections: unknownLevel(n),
+		RedisCPU: unknownLevel(n), RedisMemory: unknownLevel(n),
 		Restarts: make([]*int, n), Requests: make([]*int, n), Errors: make([]*int, n),
 		Latency: wire.MetricLatency{P50: make([]*float64, n), P95: make([]*float64, n), P99: make([]*float64, n)},
 	}
@@ -77,6 +78,8 @@ func presentSlot(out *wire.DeploymentMetrics, i int, m slipway.Measurement) {
 		{out.RunningRuns, m.Running, m.Told, 1},
 		{out.DatabaseSize, m.Size, m.Sized, 1 << 20},
 		{out.DatabaseConnections, m.Connections, m.Sized, 1},
+		{out.RedisCPU, m.RedisCPU, m.Beside, 1e-3},
+		{out.RedisMemory, m.RedisMemory, m.Beside, 1 << 20},
 	} {
 		if l.over > 0 {
 			l.to.Min[i], l.to.Mean[i], l.to.Max[i] = new(float64(l.from.Min)*l.unit), new(l.from.Mean(l.over)*l.unit), new(float64(l.from.Max)*l.unit)

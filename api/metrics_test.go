@@ -20,7 +20,7 @@ func TestMetricsAreColumns(t *testing.T) {
 		slipway.Sample{
 			At: begin.Add(90 * time.Second), Over: 15 * time.Second, Replicas: 2, UsageKnown: true, CPU: 0.25, Memory: 1 << 30,
 			Restarts: 1, Requests: 10, Errors: 3, Latency: [13]uint64{10}, InFlight: 4, Waiting: 5, RunsKnown: true, Pending: 6, Running: 7,
-			Database: &slipway.DatabaseUsage{Bytes: 8 << 20, Connections: 3},
+			Database: &slipway.DatabaseUsage{Bytes: 8 << 20, Connections: 3}, Redis: &slipway.RedisUsage{CPU: 0.5, Memory: 9 << 20},
 		}.Measurement(),
 		slipway.Sample{At: begin.Add(30 * time.Minute), Over: 15 * time.Second}.Measurement(),
 	}
@@ -43,11 +43,12 @@ func TestMetricsAreColumns(t *testing.T) {
 	})
 	if *m.CPU.Mean[1] != 0.25 || *m.Memory.Max[1] != 1<<30 || *m.Replicas.Min[1] != 2 || *m.Requests[1] != 10 || *m.Errors[1] != 3 ||
 		*m.Restarts[1] != 1 || *m.Latency.P50[1] != 0.0025 || *m.InFlight.Mean[1] != 4 || *m.Held.Max[1] != 5 || *m.PendingRuns.Mean[1] != 6 || *m.RunningRuns.Mean[1] != 7 ||
-		*m.DatabaseSize.Max[1] != 8<<20 || *m.DatabaseConnections.Mean[1] != 3 {
+		*m.DatabaseSize.Max[1] != 8<<20 || *m.DatabaseConnections.Mean[1] != 3 ||
+		*m.RedisCPU.Mean[1] != 0.5 || *m.RedisMemory.Max[1] != 9<<20 {
 		t.Errorf("measured: %s", body)
 	}
 	// Where only the requests are known, and were none.
-	if m.CPU.Mean[30] != nil || m.PendingRuns.Max[30] != nil || m.DatabaseSize.Mean[30] != nil || m.Latency.P99[30] != nil || *m.Requests[30] != 0 || *m.Replicas.Mean[30] != 0 {
+	if m.CPU.Mean[30] != nil || m.PendingRuns.Max[30] != nil || m.DatabaseSize.Mean[30] != nil || m.RedisCPU.Max[30] != nil || m.Latency.P99[30] != nil || *m.Requests[30] != 0 || *m.Replicas.Mean[30] != 0 {
 		t.Errorf("measured: %s", body)
 	}
 }

@@ -126,6 +126,10 @@ func (c *control) RestoreSnapshot(context.Context, slipway.Principal, slipway.De
 	return view, c.err
 }
 
+func (c *control) CancelSnapshotRestore(context.Context, slipway.Principal, slipway.DeploymentID) (slipway.DeploymentView, error) {
+	return view, c.err
+}
+
 func (c *control) Interrupt(context.Context, slipway.Principal, slipway.DeploymentID, slipway.RevisionID) error {
 	return c.err
 }
@@ -268,6 +272,7 @@ var operations = []request{
 	{"POST", "/v2/deployments/" + someID + "/revisions/" + otherID + "/redeploy", "", slipway.ScopeDeploy, 200},
 	{"POST", "/v2/deployments/" + someID + "/database-password", "", slipway.ScopeDeploy, 200},
 	{"POST", "/v2/deployments/" + someID + "/snapshot-restore", `{"from":"` + otherID + `"}`, slipway.ScopeDeploy, 200},
+	{"DELETE", "/v2/deployments/" + someID + "/snapshot-restore", "", slipway.ScopeDeploy, 200},
 	{"POST", "/v2/deployments/" + someID + "/revisions/" + otherID + "/interruption", "", slipway.ScopeDeploy, 204},
 	{"POST", "/v2/deployments/" + someID + "/revisions/" + otherID + "/interrupt", "", slipway.ScopeDeploy, 204},
 	{"POST", "/v1/projects/" + someID + "/revisions/" + otherID + "/build_logs", `{}`, slipway.ScopeRead, 200},

@@ -15,6 +15,14 @@ func (s *server) RestoreSnapshot(ctx context.Context, r wire.RestoreSnapshotRequ
 	return wire.RestoreSnapshot200JSONResponse{Body: presentDeployment(d), Headers: wire.RestoreSnapshot200ResponseHeaders{ETag: quoted(d)}}, nil
 }
 
+func (s *server) CancelSnapshotRestore(ctx context.Context, r wire.CancelSnapshotRestoreRequestObject) (wire.CancelSnapshotRestoreResponseObject, error) {
+	d, err := s.Control.CancelSnapshotRestore(ctx, principal(ctx), slipway.DeploymentID(r.DeploymentID))
+	if err != nil {
+		return nil, err
+	}
+	return wire.CancelSnapshotRestore200JSONResponse{Body: presentDeployment(d), Headers: wire.CancelSnapshotRestore200ResponseHeaders{ETag: quoted(d)}}, nil
+}
+
 func presentSnapshotRestore(r *slipway.SnapshotRestore) *wire.SnapshotRestore {
 	if r == nil {
 		return nil

@@ -147,6 +147,29 @@ func TestPythonStateIsGuarded(t *testing.T) {
 	begin(t, b, a, state).refuses(1, "state_locked", "is held by process")
 }
 
+// stubborn has something run that does not end when it is cancelled, and fails then.
+const stubborn = `import asyncio
+from starlette.applications import Starlette
+
+async def on_and_on():
+    while True:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            pass
+
+class Life:
+    async def __aenter__(self):
+        self.task = asyncio.create_task(on_and_on())
+        await asyncio.sleep(0)
+        raise RuntimeError("it can not be")
+
+    async def __aexit__(self, *ended):
+        pass
+
+app = Starlette(lifespan=lambda app: Life())
+`
+
 func TestPythonFailsToStart(t *testing.T) {
 	t.Parallel()
 	b := realBuilder(t)
@@ -170,7 +193,11 @@ func TestPythonFailsToStart(t *testing.T) {
 		"name":            {app("from json import gone\ngraph = 1"), "import_error", `a.py:2: ImportError: cannot import name 'gone' from 'json'`},
 		"raises":          {app("graph = {}['x']"), "import_error", `a.py:2: KeyError: 'x'`},
 		"no graph":        {app("globals()['other'] = 1"), "graph_not_found", "Could not find graph 'graph'"},
-		"exits":           {app("graph = 1\nraise SystemExit(0)"), "import_error", "a.py:3: SystemExit: 0"},
+		"leaves work behind": {
+			app("g = StateGraph(dict)\ng.add_node('n', lambda state: state)\ng.set_entry_point('n')\ngraph = g.compile()", "langgraph.json", `{"dependencies": ["."], "graphs": {"a": "./a.py:graph"}, "http": {"app": "./web.py:app"}}`, "web.py", stubborn),
+			"import_error", "web.py:15: RuntimeError: it can not be",
+		},
+		"exits": {app("graph = 1\nraise SystemExit(0)"), "import_error", "a.py:3: SystemExit: 0"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -83,6 +83,10 @@ func TestRequests(t *testing.T) {
 			_, err := c.RestoreSnapshot(ctx, "d", "e", true)
 			return err
 		}},
+		{"cancel that", `{}`, `DELETE /v2/deployments/d/snapshot-restore `, func(c *client.Client) error {
+			_, err := c.CancelSnapshotRestore(ctx, "d")
+			return err
+		}},
 		{"interrupt", ``, `POST /v2/deployments/d/revisions/r/interruption `, func(c *client.Client) error { return c.Interrupt(ctx, "d", "r") }},
 		{"upload url", `{}`, `POST /v2/deployments/d/upload-url `, func(c *client.Client) error {
 			_, err := c.UploadURL(ctx, "d")

@@ -47,12 +47,16 @@ func (c *Client) Deletion(ctx context.Context, id string) (wire.Deletion, error)
 	return out, err
 }
 
-// DeletionsNamed returns the receipts of deployments that had a name and of which
-// nothing is left, the last deleted first.
-func (c *Client) DeletionsNamed(ctx context.Context, name string) ([]wire.Deletion, error) {
+// Deletions returns the receipts of deployments of which nothing is left, the last
+// deleted first: of those that had a name, or of all if it is "".
+func (c *Client) Deletions(ctx context.Context, name string) ([]wire.Deletion, error) {
+	named := url.Values{}
+	if name != "" {
+		named.Set("name", name)
+	}
 	return pages(func(offset int) ([]wire.Deletion, error) {
 		var out wire.DeletionsList
-		err := c.get(ctx, "/v1/deletions", page(url.Values{"name": {name}}, pageSize, offset), &out)
+		err := c.get(ctx, "/v1/deletions", page(named, pageSize, offset), &out)
 		return out.Resources, err
 	})
 }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/api/wire"
@@ -13,6 +14,13 @@ import (
 func (c *Client) RestoreSnapshot(ctx context.Context, deployment, from string, replace bool) (wire.Deployment, error) {
 	var out wire.Deployment
 	err := c.post(ctx, deploymentPath(deployment)+"/snapshot-restore", wire.SnapshotRestoreRequest{From: from, Replace: &replace}, &out)
+	return out, err
+}
+
+// CancelSnapshotRestore ends that while nothing was replaced: it fails then.
+func (c *Client) CancelSnapshotRestore(ctx context.Context, deployment string) (wire.Deployment, error) {
+	var out wire.Deployment
+	err := c.do(ctx, call{method: http.MethodDelete, path: deploymentPath(deployment) + "/snapshot-restore", out: &out})
 	return out, err
 }
 

@@ -100,7 +100,7 @@ func TestDeaths(t *testing.T) {
 			return p.Purge(context.Background(), d)
 		},
 		"Import": func(p *database.Postgres, d slipway.DeploymentID) error {
-			return p.Import(context.Background(), d, bytes.NewReader(dump.Bytes()))
+			return p.Import(context.Background(), d, bytes.NewReader(dump.Bytes()), func(context.Context) error { return nil })
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

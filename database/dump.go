@@ -43,7 +43,7 @@ func (s *session) foreignExtensions(ctx context.Context, d slipway.DeploymentID)
 
 // Import implements slipway.Databases. The dump is read into a new database, which
 // then takes the place of the old one.
-func (p *Postgres) Import(ctx context.Context, d slipway.DeploymentID, r io.Reader) error {
+func (p *Postgres) Import(ctx context.Context, d slipway.DeploymentID, r io.Reader, replace func(context.Context) error) error {
 	return p.asKeeper(ctx, d, func(s *session, k keeper) error {
 		if err := s.clear(ctx, d, newName(d)); err != nil { // of a try before
 			return err
@@ -52,7 +52,11 @@ func (p *Postgres) Import(ctx context.Context, d slipway.DeploymentID, r io.Read
 			return err
 		}
 		args := []string{"--exit-on-error", "--no-owner", "--no-privileges"}
-		if err := k.run(ctx, programs.Restore, newName(d), args, r, nil); err != nil {
+		err := k.run(ctx, programs.Restore, newName(d), args, r, nil)
+		if err == nil {
+			err = replace(ctx)
+		}
+		if err != nil {
 			cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), clearWithin)
 			defer cancel()
 			return errors.Join(err, s.dropDatabase(cleanup, newName(d)))

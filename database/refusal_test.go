@@ -210,6 +210,8 @@ func TestQuota(t *testing.T) {
 	}
 }
 
+// What can not be made keeps nothing from being made that can, and is made at the
+// next look once it can be.
 func TestExtensions(t *testing.T) {
 	c := postgrestest.Shared(t)
 	var said bytes.Buffer
@@ -217,10 +219,19 @@ func TestExtensions(t *testing.T) {
 		c.Extensions = []string{"hstore", "pageinspect", "of_no_one"}
 		c.Logger = slog.New(slog.NewTextHandler(&said, nil))
 	})
-	uri := provide(t, p, request())
-	got := ask(t, uri, "SELECT string_agg(extname, ' ' ORDER BY extname) FROM pg_extension")
+	const extensions = "SELECT string_agg(extname, ' ' ORDER BY extname) FROM pg_extension"
+	r := request()
+	uri := provide(t, p, r)
+	got := ask(t, uri, extensions)
 	if got != "hstore plpgsql" || !strings.Contains(said.String(), "extension=pageinspect") || strings.Contains(said.String(), "of_no_one") {
 		t.Errorf("there are %s; it said %s", got, &said)
+	}
+	run(t, c, "ALTER ROLE modest SUPERUSER")
+	again := r
+	again.Made = true
+	provide(t, p, again)
+	if got = ask(t, uri, extensions); got != "hstore pageinspect plpgsql" {
+		t.Errorf("with more rights there are %s", got)
 	}
 }
 

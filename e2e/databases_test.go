@@ -12,9 +12,10 @@ import (
 	"strings"
 	"testing"
 
-	client "github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/slipwayhq/slipway/api/wire"
+	"github.com/slipwayhq/slipway/client"
 )
 
 // Aegra needs PostgreSQL and wants Redis, and neither its deployment nor the server
@@ -24,7 +25,7 @@ import (
 func TestAegraOnADatabaseOfItsOwn(t *testing.T) {
 	t.Parallel()
 	final := filepath.Join(t.TempDir(), "final")
-	s := aegraServer(t, "--rate-limit", "0", "--final-snapshots", final)
+	s := aegraServer(t, "--rate-limit", "0", "--final-snapshots", final, "--measure-every", "1s")
 	servers := &databases{t: t, data: s.data}
 	created, err := s.CreateDeployment(t.Context(), wire.DeploymentCreateRequest{
 		Name: echoPy.name, Source: "internal_source",
@@ -43,6 +44,8 @@ func TestAegraOnADatabaseOfItsOwn(t *testing.T) {
 	eventually(t, "both replicas share the database and the Redis", func() bool {
 		return servers.of(d.id) == "database, 1 logins, Redis shared by 2"
 	})
+
+	servers.measured(d)
 
 	clients := d.load(8)
 	for _, roll := range []func(){
@@ -164,6 +167,17 @@ func (d *databases) of(id string) string {
 	return fmt.Sprintf("%s, %d logins, %s", there, d.logins(id), d.redis(id))
 }
 
+// measured expects the metrics to tell of both.
+func (d *databases) measured(of *deployment) {
+	d.t.Helper()
+	eventually(d.t, "its database and its Redis are measured", func() bool {
+		m, err := of.Metrics(d.t.Context(), of.id, client.Span{})
+		must(d.t, err)
+		return highestOf(m.DatabaseSize.Max) > 1<<20 && highestOf(m.RedisMemory.Max) > 1<<20 && highestOf(m.RedisCPU.Max) >= 0
+	})
+	of.says(d.t, []string{"database", "MiB", "connections", "redis cpu", "redis memory"}, "metrics", echoPy.name)
+}
+
 // redis says whether a Redis of a deployment's own is there and runs, and how many
 // agents share it: each follows what the others say of their runs.
 func (d *databases) redis(id string) string {
@@ -185,7 +199,7 @@ func (d *databases) redis(id string) string {
 	must(d.t, err)
 	_, rest, _ := strings.Cut(string(env), "SLIPWAY_REDIS_PASSWORD=")
 	password, _, _ := strings.Cut(rest, "\x00")
-	c := client.NewClient(&client.Options{Addr: fmt.Sprintf("127.0.0.1:%d", state.Port), Password: password})
+	c := redis.NewClient(&redis.Options{Addr: fmt.Sprintf("127.0.0.1:%d", state.Port), Password: password})
 	defer c.Close()
 	runs, err := c.Keys(d.t.Context(), "aegra:run:*").Result()
 	must(d.t, err)

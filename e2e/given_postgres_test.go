@@ -102,9 +102,9 @@ func (f foreign) is(what string, names ...string) {
 }
 
 // A deployment lives on a PostgreSQL that somebody else runs: there is a wrong
-// password, the server is down when the database is made, used and removed; its
-// password is rotated, it is deleted, taken back and deleted for good. Of it nothing
-// is left, and no password was seen.
+// password, the server is down when the database is made, used, restored from a
+// snapshot, which is cancelled, and removed; its password is rotated, it is deleted,
+// taken back and deleted for good. Of it nothing is left, and no password was seen.
 func TestAGivenPostgreSQL(t *testing.T) {
 	t.Parallel()
 	e, registry := dockertest.Shared(t), dockertest.NewRegistry(t)
@@ -186,7 +186,20 @@ func TestAGivenPostgreSQL(t *testing.T) {
 	if got := heir.visits(); got != "1" {
 		t.Errorf("%s visits of a new one of the name", got)
 	}
-	s.says(t, []string{d.id, final}, "snapshot", "list", "visited")
+	s.says(t, []string{"visited", d.id, final}, "snapshot", "list")
+	must(t, postgres.Down())
+	_, err = s.RestoreSnapshot(t.Context(), heir.id, d.id, true)
+	must(t, err)
+	eventually(t, "the restore waits and says why", func() bool {
+		v, err := s.Deployment(t.Context(), heir.id)
+		must(t, err)
+		return v.SnapshotRestore.State == "reading" && strings.Contains(deref(v.SnapshotRestore.Reason), "can not be reached")
+	})
+	s.says(t, []string{"is not restored"}, "snapshot", "cancel", "visited")
+	must(t, postgres.Up())
+	if got := heir.visits(); got != "2" {
+		t.Errorf("%s visits after the restore was cancelled", got)
+	}
 	s.says(t, []string{"Restoring the snapshot of " + d.id, "done", "serves at"}, "snapshot", "restore", "visited", "--force")
 	if got := heir.visits(); got != "5" {
 		t.Errorf("%s visits after the snapshot was restored", got)

@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/slipwayhq/slipway/api/wire"
-	"github.com/slipwayhq/slipway/internal/postgrestest"
 )
 
 // source lays an example out as its user has it, changed by edits: path to
@@ -158,20 +157,46 @@ func TestRemoteBuildOfPython(t *testing.T) {
 	s.diesWhileDeleting(s.named("echo-py"), s.named("monorepo-py"))
 }
 
-// The command line sends neither the name of the server that is to run an app
-// nor that of its database: they are settings of the deployment, made before.
+// wantsVectors has an app keep vectors in its database.
+const wantsVectors = `
+import psycopg
+
+with psycopg.connect(os.environ["POSTGRES_URI"]) as database:
+    database.execute("CREATE EXTENSION IF NOT EXISTS vector")
+`
+
+// The command line does not send the name of the server that is to run an app: it
+// is a setting of the deployment, made before. Its database is on a PostgreSQL that
+// lacks pgvector. A revision that wants it says so, and changes nothing that serves.
 func TestRemoteBuildForAegra(t *testing.T) {
 	t.Parallel()
+	postgres := newForeign(t, "")
 	s := aegraServer(t)
-	_, err := s.CreateDeployment(t.Context(), wire.DeploymentCreateRequest{
-		Name: echoPy.name, Source: "internal_source",
-		SourceConfig: wire.SourceConfigRequest{AgentServer: new("aegra")},
-		Secrets:      []wire.Secret{{Name: "POSTGRES_URI_CUSTOM", Value: postgrestest.Empty(t)}},
+	s.stop()
+	s.env = []string{postgres.admin(rolePassword)}
+	s.start()
+	created, err := s.CreateDeployment(t.Context(), wire.DeploymentCreateRequest{
+		Name: echoPy.name, Source: "internal_source", SourceConfig: wire.SourceConfigRequest{AgentServer: new("aegra")},
 	})
 	must(t, err)
 	deployRemotely(t, s, echoPy)
-	if a := s.newest(s.named(echoPy.name)).Artefact; a == nil || a.Kind != "aegra" {
+	d := s.made(created)
+	serving := s.newest(d.id)
+	if a := serving.Artefact; a == nil || a.Kind != "aegra" {
 		t.Errorf("it is run as %+v", a)
+	}
+	graph, err := os.ReadFile(filepath.Join(echoPy.dir, "graph.py"))
+	must(t, err)
+	r := d.await(d.push(pack(t, echoPy.dir, map[string]string{"graph.py": string(graph) + wantsVectors})))
+	if r.Status != "DEPLOY_FAILED" || r.Failure == nil || r.Failure.Code != "pgvector_missing" || !strings.Contains(deref(r.StatusMessage), "pgvector") {
+		t.Errorf("an app that wants pgvector is %s: %+v, %s", r.Status, r.Failure, deref(r.StatusMessage))
+	}
+	v, err := s.Deployment(t.Context(), d.id)
+	if err != nil || v.Status != "READY" || deref(v.ActiveRevisionID) != serving.ID {
+		t.Errorf("afterwards it is %s with revision %s, %v", v.Status, deref(v.ActiveRevisionID), err)
+	}
+	if said := s.langgraph(t).converse(d, "echo", "still there"); len(said.Answers) != 2 {
+		t.Errorf("afterwards the agent answers %q", said.Answers)
 	}
 }
 

@@ -55,7 +55,7 @@ func (w *deployment) see(d slipway.Deployment, observed []slipway.Observed, serv
 		i := known[o.Instance]
 		if i == nil {
 			i = &instance{old: first}
-		} else if i.seen.Attempt > 0 {
+		} else if i.seen.Attempt > 0 && o.Instance != w.id.Redis() {
 			w.restarts += max(0, o.Attempt-i.seen.Attempt)
 			w.latest.Restarts += uint64(max(0, o.Attempt-i.seen.Attempt))
 		}
@@ -68,22 +68,36 @@ func (w *deployment) see(d slipway.Deployment, observed []slipway.Observed, serv
 	w.row, w.serving = d, serving
 }
 
+// present is what there is at a moment.
+type present struct {
+	running, serving []*instance
+	hasRedis         bool
+	redis            []*instance // its own, if it runs
+	restarts         int
+}
+
 // present is a copy of what there is now, for a sample that may take long.
-func (w *deployment) present() (running, serving []*instance, restarts int) {
+func (w *deployment) present() (p present) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, i := range w.instances {
-		if i.seen.Phase == slipway.PhaseRunning {
-			running = append(running, i)
+	for id, i := range w.instances {
+		runs := i.seen.Phase == slipway.PhaseRunning
+		switch isRedis := id == w.id.Redis(); {
+		case isRedis && runs:
+			p.hasRedis, p.redis = true, []*instance{i}
+		case isRedis:
+			p.hasRedis = true
+		case runs:
+			p.running = append(p.running, i)
 		}
 	}
 	for _, id := range w.serving {
 		if i := w.instances[id]; i != nil {
-			serving = append(serving, i)
+			p.serving = append(p.serving, i)
 		}
 	}
-	restarts, w.restarts = w.restarts, 0
-	return running, serving, restarts
+	p.restarts, w.restarts = w.restarts, 0
+	return p
 }
 
 func (w *deployment) observed(i *instance) slipway.Observed {
@@ -94,18 +108,22 @@ func (w *deployment) observed(i *instance) slipway.Observed {
 
 // sample measures a deployment. It is none if ctx has ended meanwhile.
 func (m *Meter) sample(ctx context.Context, w *deployment) (slipway.Sample, bool) {
-	running, serving, restarts := w.present()
-	usage, used, known := m.usage(ctx, w, running)
-	runs, told := m.runs(ctx, w, serving)
+	there := w.present()
+	usage, used, known := m.usage(ctx, w, there.running)
+	beside, spent, redisKnown := m.usage(ctx, w, there.redis)
+	runs, told := m.runs(ctx, w, there.serving)
 	if ctx.Err() != nil {
 		return slipway.Sample{}, false
 	}
 	now := time.Now()
-	traffic := m.gateway.Traffic(w.id)
+	traffic, seconds := m.gateway.Traffic(w.id), max(now.Sub(w.at).Seconds(), 0.001)
 	s := slipway.Sample{
-		Deployment: w.id, At: now, Over: now.Sub(w.at), Replicas: len(serving), Restarts: restarts,
-		UsageKnown: known, Memory: usage.Memory, CPU: used.Seconds() / max(now.Sub(w.at).Seconds(), 0.001),
+		Deployment: w.id, At: now, Over: now.Sub(w.at), Replicas: len(there.serving), Restarts: there.restarts,
+		UsageKnown: known, Memory: usage.Memory, CPU: used.Seconds() / seconds,
 		RunsKnown: told, Pending: runs.Pending, Running: runs.Running, Database: w.usage,
+	}
+	if there.hasRedis && redisKnown {
+		s.Redis = &slipway.RedisUsage{CPU: spent.Seconds() / seconds, Memory: beside.Memory}
 	}
 	count(&s, w.before, traffic)
 	if traffic.Last.After(w.lastUse) {
@@ -116,7 +134,7 @@ func (m *Meter) sample(ctx context.Context, w *deployment) (slipway.Sample, bool
 	}
 	s.LastUse = w.lastUse
 	w.before, w.at = traffic, now
-	w.read(s, used)
+	w.read(s, used, spent)
 	return s, true
 }
 

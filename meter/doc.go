@@ -1,5 +1,5 @@
-// Package meter measures what runs on a data plane: what its instances use, how
-// many serve, what comes for them and how their runs stand.
+// Package meter measures what runs on a data plane: what its instances and
+// its own Redis use, how many serve, what comes for them and how their runs stand.
 //
 // Each deployment is measured in a goroutine of its own, at the same moment of
 // every interval, which is one of some fifty beats of it: so the work is spread, a

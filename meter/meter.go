@@ -81,7 +81,8 @@ func (m *Meter) Stop() {
 }
 
 // Watch begins to measure a deployment, or says what there is of it now: its
-// instances as the driver sees them, and which of them serve.
+// instances as the driver sees them, its own Redis among them, and which of them
+// serve.
 func (m *Meter) Watch(d slipway.Deployment, instances []slipway.Observed, serving []slipway.InstanceID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -425,3 +425,47 @@ func (t *tap) Measured(_ context.Context, _ string, samples []slipway.Sample) er
 	}
 	return nil
 }
+
+// A Redis of a deployment's own is measured by itself: what it uses is none of the
+// instances', nor is its restart.
+func TestRedisIsApart(t *testing.T) {
+	test(t, func(t *testing.T, p *plane) {
+		m := p.open()
+		defer m.Stop()
+		watch := func(redis slipway.Observed) {
+			m.Watch(row(app), []slipway.Observed{running(app, "i", 1), redis}, []slipway.InstanceID{"i"})
+		}
+		use := func(cpu time.Duration, memory int64) {
+			p.set(func() { p.usage[app.Redis()] = slipway.Usage{CPU: cpu, Memory: memory} })
+		}
+		measured := func(when string, want *slipway.RedisUsage) {
+			t.Helper()
+			interval()
+			s := one(t, p.samples(app))
+			if got := s.Redis; (got == nil) != (want == nil) || got != nil && *got != *want {
+				t.Errorf("%s it uses %+v, want %+v", when, got, want)
+			}
+			if !s.UsageKnown || s.CPU != 0 || s.Memory != 1<<28 || s.Restarts != 0 || s.Replicas != 1 {
+				t.Errorf("%s its agent uses %+v", when, s)
+			}
+		}
+		p.set(func() { p.usage["i"] = slipway.Usage{Memory: 1 << 28} })
+		use(time.Hour, 9<<20)
+		watch(running(app, app.Redis(), 1))
+		measured("at first", &slipway.RedisUsage{Memory: 9 << 20})
+		use(time.Hour+3*time.Second, 10<<20)
+		measured("later", &slipway.RedisUsage{CPU: 0.2, Memory: 10 << 20})
+		use(1500*time.Millisecond, 8<<20)
+		watch(running(app, app.Redis(), 2))
+		measured("started again", &slipway.RedisUsage{CPU: 0.1, Memory: 8 << 20})
+		if r := m.Readings()[0]; r.RedisCPU != 4500*time.Millisecond || r.CPU != 0 || r.Restarts != 0 {
+			t.Errorf("counted: %+v", r)
+		}
+		p.set(func() { delete(p.usage, app.Redis()) })
+		measured("when the driver does not tell", nil)
+		watch(slipway.Observed{Deployment: app, Instance: app.Redis(), Phase: slipway.PhaseExited})
+		measured("when it does not run", &slipway.RedisUsage{})
+		m.Watch(row(app), []slipway.Observed{running(app, "i", 1)}, []slipway.InstanceID{"i"})
+		measured("without one", nil)
+	})
+}

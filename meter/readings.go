@@ -8,12 +8,14 @@ import (
 	"github.com/slipwayhq/slipway"
 )
 
-// read notes a sample.
-func (w *deployment) read(s slipway.Sample, used time.Duration) {
+// read notes a sample, and the CPU time since the last one: of the instances, and
+// of the Redis beside them.
+func (w *deployment) read(s slipway.Sample, used, beside time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.latest.Sample = s
 	w.latest.CPU += used
+	w.latest.RedisCPU += beside
 }
 
 // Readings lists those of all that is watched, in the order of ids. It measures

@@ -37,6 +37,8 @@ var (
 	running  = describe("agent_runs_running", "Runs that are worked on, where the Agent Server tells.", labels...)
 	tables   = describe("agent_database_bytes", "Size of the database that was made for a deployment.", labels...)
 	sessions = describe("agent_database_connections", "Connections to the database that was made for a deployment.", labels...)
+	redisCPU = describe("agent_redis_cpu_seconds_total", "CPU time that the Redis of a deployment's own used, since this server started.", labels...)
+	redisMem = describe("agent_redis_memory_bytes", "Resident memory of the Redis of a deployment's own.", labels...)
 	measured = describe("agent_last_measured_timestamp_seconds", "When a deployment was measured last.", labels...)
 )
 
@@ -124,6 +126,10 @@ func collectReading(out chan<- prometheus.Metric, r slipway.Reading) {
 	if u := s.Database; u != nil {
 		tell(tables, prometheus.GaugeValue, float64(u.Bytes))
 		tell(sessions, prometheus.GaugeValue, float64(u.Connections))
+	}
+	if u := s.Redis; u != nil {
+		tell(redisCPU, prometheus.CounterValue, r.RedisCPU.Seconds())
+		tell(redisMem, prometheus.GaugeValue, float64(u.Memory))
 	}
 }
 

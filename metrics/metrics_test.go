@@ -25,10 +25,10 @@ func reading(n int, workspace slipway.WorkspaceID) slipway.Reading {
 	r := slipway.Reading{
 		Deployment: slipway.Deployment{ID: slipway.DeploymentID(fmt.Sprint("d", n)), Workspace: workspace, Name: fmt.Sprintf("app \"%d\"\n\\", n)},
 		Traffic:    slipway.Traffic{Requests: 7, Errors: 2, Waiting: 1, InFlight: 3, Took: 2500 * time.Millisecond, Held: 4 * time.Second, Longest: 3 * time.Second},
-		CPU:        1500 * time.Millisecond, Restarts: 4,
+		CPU:        1500 * time.Millisecond, RedisCPU: 250 * time.Millisecond, Restarts: 4,
 		Sample: slipway.Sample{
 			At: time.Unix(1000, 0), Replicas: 2, UsageKnown: true, Memory: 1 << 20, RunsKnown: true, Pending: 5, Running: 6,
-			Database: &slipway.DatabaseUsage{Bytes: 1 << 23, Connections: 9},
+			Database: &slipway.DatabaseUsage{Bytes: 1 << 23, Connections: 9}, Redis: &slipway.RedisUsage{CPU: 0.5, Memory: 1 << 21},
 		},
 	}
 	r.Traffic.Latency[0], r.Traffic.Latency[len(slipway.LatencyBounds)] = 5, 2
@@ -103,6 +103,7 @@ func TestDeployments(t *testing.T) {
 		"slipway_gateway_hold_duration_seconds": 2, "slipway_gateway_hold_longest_seconds": 3, "slipway_agent_cpu_seconds_total": 1.5,
 		"slipway_agent_memory_bytes": 1 << 20, "slipway_agent_replicas": 2, "slipway_agent_restarts_total": 4,
 		"slipway_agent_database_bytes": 1 << 23, "slipway_agent_database_connections": 9,
+		"slipway_agent_redis_cpu_seconds_total": 0.25, "slipway_agent_redis_memory_bytes": 1 << 21,
 		"slipway_agent_runs_pending": 5, "slipway_agent_runs_running": 6, "slipway_agent_last_measured_timestamp_seconds": 1000,
 	} {
 		if got := value(t, families, name, "d2"); got != want {

@@ -5,7 +5,8 @@ import "github.com/slipwayhq/slipway"
 // Meter measures what runs.
 type Meter interface {
 	// Watch begins to measure a deployment, or says what there is of it now: its
-	// instances as the driver sees them, and which of them serve.
+	// instances as the driver sees them, its own Redis among them, and which of
+	// them serve.
 	Watch(d slipway.Deployment, instances []slipway.Observed, serving []slipway.InstanceID)
 	// Unwatch forgets a deployment.
 	Unwatch(slipway.DeploymentID)
@@ -36,6 +37,9 @@ func (r *Reconciler) measure(w world) {
 		if w.serves(i) {
 			serving = append(serving, i.ID)
 		}
+	}
+	if w.RedisPort != 0 {
+		instances = append(instances, w.redis)
 	}
 	m.Watch(d, instances, serving)
 }

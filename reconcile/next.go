@@ -175,7 +175,7 @@ func nextOfBuild(w world) step {
 	switch {
 	case r == nil || r.Status == slipway.Deploying:
 		return step{do: rest, why: "nothing is to be built"}
-	case r.Status == slipway.AwaitingDeploy && !r.Fetches() && w.Deployment.Running.Restore.Replacing():
+	case r.Status == slipway.AwaitingDeploy && !r.Fetches() && w.Deployment.Running.Restore.Stops():
 		return step{do: rest, why: "the data that it is to work with is being replaced"}
 	case r.Status == slipway.AwaitingDeploy && !r.Fetches():
 		return step{do: deploy, revision: r, why: "the artefact is there"}

@@ -34,10 +34,10 @@ func nextOfSnapshot(w world) step {
 	return step{do: inspect, why: "a snapshot is to be restored"}
 }
 
-// replaces says whether the data of the deployment is being replaced. A rollout
+// replaces says whether the data of the deployment is about to be replaced. A rollout
 // that has begun comes to its end first, and none begins meanwhile.
 func (w world) replaces() bool {
-	return w.Deployment.Running.Restore.Replacing() && !w.deploying() && w.Deployment.Running.Handover == nil
+	return w.Deployment.Running.Restore.Stops() && !w.deploying() && w.Deployment.Running.Handover == nil
 }
 
 // replaceData has everything stop, and then puts the snapshot in. What is stopped
@@ -69,7 +69,7 @@ func (w *worker) inspectSnapshot(ctx context.Context) error {
 		w.log.Warn("a snapshot is not restored", slog.Any("error", err))
 		return w.report(ctx, slipway.RestoreMoved{Phase: slipway.RestoreFailed, Reason: reasonOf(err)})
 	}
-	return w.report(ctx, slipway.RestoreMoved{Phase: slipway.RestoreReplacing})
+	return w.report(ctx, slipway.RestoreMoved{Phase: slipway.RestoreReading})
 }
 
 var errNoFolder = errors.New("this server keeps no final snapshots: start it with --final-snapshots, and the folder that the snapshot is in")
@@ -112,17 +112,29 @@ func (w *worker) refillFromSnapshot(ctx context.Context) error {
 		err = w.putIn(ctx)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("restore snapshot: %w", err), w.report(ctx, slipway.RestoreMoved{Phase: slipway.RestoreReplacing, Reason: err.Error()}))
+		return w.notRestored(ctx, err)
 	}
 	w.log.Info("a snapshot was restored", slog.String("from", string(w.a.Deployment.Running.Restore.From)))
 	return w.report(ctx, slipway.RestoreMoved{Phase: slipway.RestoreDone})
+}
+
+// notRestored says why a snapshot was not restored yet, which is tried again unless
+// it was cancelled meanwhile.
+func (w *worker) notRestored(ctx context.Context, err error) error {
+	told := w.report(ctx, slipway.RestoreMoved{Phase: w.a.Deployment.Running.Restore.Phase, Reason: err.Error()})
+	if told == nil && !w.a.Deployment.Running.Restore.Pending() {
+		w.log.Info("a snapshot is not restored: that was cancelled")
+		return w.driver.Discard(ctx, w.a.Deployment.ID, w.incoming())
+	}
+	return errors.Join(fmt.Errorf("restore snapshot: %w", err), told)
 }
 
 // incoming names the state that is read in, beside that which there is.
 func (w *worker) incoming() string { return "from-" + string(w.a.Deployment.Running.Restore.From) }
 
 // readIn reads the state in beside what there is, and then the database: that takes
-// the place of the old one at its end. So it comes last of what may fail for good.
+// the place of the old one at its end. So it comes last of what may fail for good,
+// and before it that is written down.
 func (w *worker) readIn(ctx context.Context) error {
 	d, r := w.a.Deployment, w.a.Active
 	path, contained := d.Running.Restore.Path, r.Artefact.Image != ""
@@ -139,17 +151,33 @@ func (w *worker) readIn(ctx context.Context) error {
 		}
 	}
 	if !kind.Needs.Without(w.a.Brings[r.ID]).Postgres {
-		return nil
+		return w.replacing(ctx)
 	}
 	if w.config.Databases == nil {
 		return errNoServer
 	}
-	err := w.config.Final.Database(ctx, path, func(dump io.Reader) error { return w.config.Databases.Import(ctx, d.ID, dump) })
+	err := w.config.Final.Database(ctx, path, func(dump io.Reader) error {
+		return w.config.Databases.Import(ctx, d.ID, dump, w.replacing)
+	})
 	if errors.Is(err, slipway.ErrDatabaseGone) {
 		return databaseGone(err)
 	}
 	return err
 }
+
+// replacing writes down that the data is replaced from now on, so that it can not be
+// cancelled any more, unless it was.
+func (w *worker) replacing(ctx context.Context) error {
+	if err := w.report(ctx, slipway.RestoreMoved{Phase: slipway.RestoreReplacing}); err != nil {
+		return err
+	}
+	if !w.a.Deployment.Running.Restore.Pending() {
+		return errCancelled
+	}
+	return nil
+}
+
+var errCancelled = errors.New("the restore of the snapshot was cancelled")
 
 // putIn has what was read in be the state, and empties the queue of what was before.
 func (w *worker) putIn(ctx context.Context) error {

@@ -20,7 +20,7 @@ func (s *scene) restoring(phase slipway.RestorePhase) *scene {
 }
 
 func TestNextOfASnapshot(t *testing.T) {
-	const checking, replacing = slipway.RestoreChecking, slipway.RestoreReplacing
+	const checking, reading, replacing = slipway.RestoreChecking, slipway.RestoreReading, slipway.RestoreReplacing
 	serves := func(kind string) *scene { return newScene().active("r1", kind).instance("i1", "r1", serving, running) }
 	handed := func(s *scene) *scene {
 		s.Deployment.Running.Handover = &slipway.Handover{To: "i2", Phase: slipway.HandoverReturning}
@@ -35,9 +35,10 @@ func TestNextOfASnapshot(t *testing.T) {
 	}{
 		"it is looked at while all serves":      {s: serves("exclusive").restoring(checking), do: inspect},
 		"what serves comes first":               {s: newScene().active("r1", "exclusive").instance("i1", "r1", planned, absent).restoring(checking), do: start, of: "i1", held: true},
-		"then what runs is stopped":             {s: serves("exclusive").restoring(replacing), do: drain, of: "i1", held: true},
+		"then what runs is stopped":             {s: serves("exclusive").restoring(reading), do: drain, of: "i1", held: true},
 		"one after the other":                   {s: serves("based").scaled(2).instance("i2", "r1", serving, running).putOff("drain i1", time.Second).restoring(replacing), do: rest, rest: time.Second, held: true},
 		"then the data is replaced":             {s: newScene().active("r1", "exclusive").instance("i1", "r1", slipway.InstanceStopping, exited).restoring(replacing), do: refill, held: true},
+		"or read in beside it before":           {s: newScene().active("r1", "exclusive").instance("i1", "r1", slipway.InstanceStopping, exited).restoring(reading), do: refill, held: true},
 		"what crashed is not started before":    {s: newScene().active("r1", "exclusive").instance("i1", "r1", slipway.InstanceCrashed, exited).restoring(replacing), do: refill, held: true},
 		"until that succeeds nothing starts":    {s: newScene().active("r1", "exclusive").instance("i1", "r1", slipway.InstanceStopping, exited).putOff("refill", time.Second).restoring(replacing), do: rest, rest: time.Second, held: true},
 		"its Redis is not brought back before":  {s: newScene().active("r1", "based").instance("i1", "r1", slipway.InstanceStopping, exited).ownRedis(absent).restoring(replacing), do: refill, held: true},
@@ -45,7 +46,7 @@ func TestNextOfASnapshot(t *testing.T) {
 		"afterwards it comes back":              {s: newScene().active("r1", "exclusive").instance("i1", "r1", slipway.InstanceStopping, exited).restoring(slipway.RestoreDone), do: again, of: "i1", held: true},
 		"and after a failure":                   {s: newScene().active("r1", "exclusive").instance("i1", "r1", slipway.InstanceStopping, exited).restoring(slipway.RestoreFailed), do: again, of: "i1", held: true},
 		"a build goes on beside it":             {s: newScene().active("r1", "exclusive").inProgress("r2", slipway.AwaitingBuild, "").putOff("refill", time.Second).restoring(replacing), do: build, of: "r2", held: true},
-		"but no rollout begins":                 {s: newScene().active("r1", "exclusive").inProgress("r2", slipway.AwaitingDeploy, "exclusive").putOff("refill", time.Second).restoring(replacing), do: rest, rest: time.Second, held: true},
+		"but no rollout begins":                 {s: newScene().active("r1", "exclusive").inProgress("r2", slipway.AwaitingDeploy, "exclusive").putOff("refill", time.Second).restoring(reading), do: rest, rest: time.Second, held: true},
 		"one that has begun comes to its end":   {s: serves("shared").inProgress("r2", slipway.Deploying, "shared").instance("i2", "r2", planned, absent).restoring(replacing), do: start, of: "i2"},
 		"and so does one that is taken back":    {s: handed(serves("exclusive")).restoring(replacing), do: drain, of: "i1"},
 		"a deletion comes first":                {s: newScene().active("r1", "exclusive").restoring(replacing).deleting(slipway.ItemState), do: removeItem, of: "state"},
@@ -107,8 +108,14 @@ type base struct {
 	*deeds
 }
 
-func (b base) Import(context.Context, slipway.DeploymentID, io.Reader) error {
-	return b.do("import database")
+func (b base) Import(ctx context.Context, _ slipway.DeploymentID, _ io.Reader, replace func(context.Context) error) error {
+	if err := b.do("read dump"); err != nil {
+		return err
+	}
+	if err := replace(ctx); err != nil {
+		return err
+	}
+	return b.do("replace database")
 }
 
 // disk is a driver likewise.
@@ -133,45 +140,88 @@ func (d disk) Stop(context.Context, slipway.DeploymentID, slipway.InstanceID, ti
 	return nil
 }
 
+// restored keeps how far a restore has come, as a control plane does. At a moment it
+// is cancelled: when that is told.
+type restored struct {
+	ledger
+	a         slipway.Assignment
+	cancelled slipway.Event
+}
+
+func (r *restored) Report(_ context.Context, _ slipway.Lease, events ...slipway.Event) (slipway.Assignment, error) {
+	for _, e := range events {
+		if e == r.cancelled {
+			r.a.Deployment.Running = r.a.Deployment.Running.RestoreMoved(slipway.RestoreFailed, "It was cancelled.", t0)
+		}
+		*r.events = append(*r.events, e)
+		moved := e.(slipway.RestoreMoved)
+		r.a.Deployment.Running = r.a.Deployment.Running.RestoreMoved(moved.Phase, moved.Reason, t0)
+	}
+	return r.a, nil
+}
+
 // What may fail for good comes before anything is replaced, and then the
-// deployment is as it was; what comes after is tried again.
+// deployment is as it was; what comes after is tried again. It is said before
+// anything is replaced, and not done if it was cancelled.
 func TestRefill(t *testing.T) {
 	final, passing := &slipway.Failure{Message: "It can not be read.", Hint: "Have another."}, errors.New("the server is down")
 	moved := func(to slipway.RestorePhase, why string) slipway.Event {
 		return slipway.RestoreMoved{Phase: to, Reason: why}
 	}
-	const failed, replacing, done = slipway.RestoreFailed, slipway.RestoreReplacing, slipway.RestoreDone
+	const failed, reading, replacing, done = slipway.RestoreFailed, slipway.RestoreReading, slipway.RestoreReplacing, slipway.RestoreDone
+	replaces, refused := moved(replacing, ""), moved(failed, "It can not be read. Have another.")
+	type told = []slipway.Event
 	for name, c := range map[string]struct {
-		kind    string
-		redis   int
-		refuses string
-		err     error
-		did     string
-		want    slipway.Event
+		kind      string
+		redis     int
+		refuses   string
+		err       error
+		cancelled slipway.Event
+		did       string
+		want      told
+		over      slipway.RestorePhase
 	}{
-		"a state":              {kind: "exclusive", did: "import state, restore, discard", want: moved(done, "")},
-		"a database":           {kind: "based", did: "import database", want: moved(done, "")},
-		"with a Redis":         {kind: "based", redis: 1, did: "import database, empty Redis", want: moved(done, "")},
-		"a dump is refused":    {kind: "based", refuses: "import database", err: final, did: "discard", want: moved(failed, "It can not be read. Have another.")},
-		"a database is gone":   {kind: "based", refuses: "import database", err: slipway.ErrDatabaseGone, did: "discard", want: moved(failed, reasonOf(databaseGone(slipway.ErrDatabaseGone)))},
-		"a server is down":     {kind: "based", refuses: "import database", err: passing, want: moved(replacing, passing.Error())},
-		"no room for a state":  {kind: "exclusive", refuses: "import state", err: final, did: "discard", want: moved(failed, "It can not be read. Have another.")},
-		"it can not be put in": {kind: "exclusive", refuses: "restore", err: final, did: "import state", want: moved(replacing, final.Error())},
+		"a state":              {kind: "exclusive", did: "import state, restore, discard", want: told{replaces, moved(done, "")}, over: done},
+		"a database":           {kind: "based", did: "read dump, replace database", want: told{replaces, moved(done, "")}, over: done},
+		"with a Redis":         {kind: "based", redis: 1, did: "read dump, replace database, empty Redis", want: told{replaces, moved(done, "")}, over: done},
+		"a dump is refused":    {kind: "based", refuses: "read dump", err: final, did: "discard", want: told{refused}, over: failed},
+		"a database is gone":   {kind: "based", refuses: "read dump", err: slipway.ErrDatabaseGone, did: "discard", want: told{moved(failed, reasonOf(databaseGone(slipway.ErrDatabaseGone)))}, over: failed},
+		"a server is down":     {kind: "based", refuses: "read dump", err: passing, want: told{moved(reading, passing.Error())}, over: reading},
+		"it goes down late":    {kind: "based", refuses: "replace database", err: passing, did: "read dump", want: told{replaces, moved(replacing, passing.Error())}, over: replacing},
+		"no room for a state":  {kind: "exclusive", refuses: "import state", err: final, did: "discard", want: told{refused}, over: failed},
+		"it can not be put in": {kind: "exclusive", refuses: "restore", err: final, did: "import state", want: told{replaces, moved(replacing, final.Error())}, over: replacing},
+		"cancelled, a state": {
+			kind: "exclusive", cancelled: replaces, did: "import state, discard",
+			want: told{replaces, moved(failed, errCancelled.Error())}, over: failed,
+		},
+		"cancelled, a database": {
+			kind: "based", cancelled: replaces, did: "read dump, discard",
+			want: told{replaces, moved(failed, errCancelled.Error())}, over: failed,
+		},
+		"cancelled while a server is down": {
+			kind: "based", refuses: "read dump", err: passing, cancelled: moved(reading, passing.Error()), did: "discard",
+			want: told{moved(reading, passing.Error())}, over: failed,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var events []slipway.Event
 			did := &deeds{refuses: c.refuses, err: c.err}
-			s := newScene().active("r1", c.kind).restoring(replacing)
+			s := newScene().active("r1", c.kind).restoring(reading)
 			s.RedisPort = c.redis
+			control := &restored{ledger: ledger{events: &events}, a: s.Assignment, cancelled: c.cancelled}
 			w := newWorker(&Reconciler{
-				sync: ledger{events: &events}, outputs: deaf{}, driver: disk{deeds: did}, kinds: s.kinds,
+				sync: control, outputs: deaf{}, driver: disk{deeds: did}, kinds: s.kinds,
 				config: Config{Final: cabinet{}, Databases: base{deeds: did}, Logger: slog.New(slog.DiscardHandler)},
 			}, slipway.Claim{Assignment: s.Assignment}, func() {})
 			err := w.refillFromSnapshot(t.Context())
-			if got := strings.Join(did.done, ", "); got != c.did || !reflect.DeepEqual(events, []slipway.Event{c.want}) {
+			if got := strings.Join(did.done, ", "); got != c.did || !reflect.DeepEqual(events, c.want) {
 				t.Errorf("did %s, reported %+v; want %s, %+v", got, events, c.did, c.want)
 			}
-			if again := c.want.(slipway.RestoreMoved).Phase == replacing; again != (err != nil) {
+			r := control.a.Deployment.Running.Restore
+			if r.Phase != c.over || (c.cancelled != nil) != (r.Reason == "It was cancelled.") {
+				t.Errorf("at the end it is %+v", r)
+			}
+			if again := r.Pending(); again != (err != nil) {
 				t.Errorf("error: %v", err)
 			}
 		})
@@ -219,7 +269,7 @@ func TestInspectSnapshot(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := events[0].(slipway.RestoreMoved)
-			if c.want == "" && got.Phase != slipway.RestoreReplacing || c.want != "" && (got.Phase != slipway.RestoreFailed || !strings.Contains(got.Reason, c.want)) {
+			if c.want == "" && got.Phase != slipway.RestoreReading || c.want != "" && (got.Phase != slipway.RestoreFailed || !strings.Contains(got.Reason, c.want)) {
 				t.Errorf("reported %+v, want %q", got, c.want)
 			}
 		})

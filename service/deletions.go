@@ -111,7 +111,7 @@ func (c *change) keyName(id string) (string, error) {
 }
 
 // DeletionReceipts lists the receipts of deployments of the caller's workspace
-// that had a name and of which nothing is left, the last first.
+// that had a name, any if it is "", and of which nothing is left, the last first.
 func (s *Service) DeletionReceipts(ctx context.Context, who slipway.Principal, name string, limit, offset int) (list []slipway.DeletionReceipt, err error) {
 	err = s.read(ctx, func(c *change) (err error) {
 		list, err = c.Tx.DeletionReceipts(who.Workspace, name, limit, offset)

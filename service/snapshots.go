@@ -39,6 +39,31 @@ func (s *Service) RestoreSnapshot(ctx context.Context, who slipway.Principal, id
 	return s.show(ctx, who, view, wrap("restore snapshot", err))
 }
 
+// CancelSnapshotRestore ends the restore of a snapshot that has replaced nothing yet:
+// what was stopped for it comes back as it was.
+func (s *Service) CancelSnapshotRestore(ctx context.Context, who slipway.Principal, id slipway.DeploymentID) (slipway.DeploymentView, error) {
+	var view slipway.DeploymentView
+	err := s.change(ctx, func(c *change) error {
+		d, err := c.live(who, id)
+		if err != nil {
+			return err
+		}
+		if err := d.Running.Restore.Cancel(); err != nil {
+			return err
+		}
+		d.Running = d.Running.RestoreMoved(slipway.RestoreFailed, "It was cancelled.", c.now)
+		if err := c.want(&d); err != nil {
+			return err
+		}
+		if err := c.audit(who, d.Workspace, slipway.AuditSnapshotCancelled, string(id)); err != nil {
+			return err
+		}
+		view, err = c.view(d.ID)
+		return err
+	})
+	return s.show(ctx, who, view, wrap("cancel the restore of a snapshot", err))
+}
+
 // finalSnapshot is where the final snapshot lies of a deployment that was deleted in
 // the caller's workspace.
 func (c *change) finalSnapshot(who slipway.Principal, from slipway.DeploymentID) (string, error) {

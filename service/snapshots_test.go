@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -80,11 +81,11 @@ func TestASnapshotIsRestored(t *testing.T) {
 	if _, err := p.RestoreSnapshot(t.Context(), p.who, d.ID, from, true); slipway.CodeOf(err) != slipway.CodeConflict {
 		t.Errorf("another meanwhile: %v", err)
 	}
-	a = p.report(l, slipway.RestoreMoved{Phase: slipway.RestoreReplacing, Reason: "The server is down."})
+	a = p.report(l, slipway.RestoreMoved{Phase: slipway.RestoreReading, Reason: "The server is down."})
 	since := a.Deployment.Running.Restore.Since
 	p.pass(1)
-	a = p.report(l, slipway.RestoreMoved{Phase: slipway.RestoreReplacing})
-	if r := a.Deployment.Running.Restore; !r.Replacing() || r.Reason != "" || r.Since != since {
+	a = p.report(l, slipway.RestoreMoved{Phase: slipway.RestoreReading})
+	if r := a.Deployment.Running.Restore; !r.Stops() || r.Reason != "" || r.Since != since {
 		t.Errorf("meanwhile %+v", r)
 	}
 	p.report(l, slipway.RestoreMoved{Phase: slipway.RestoreDone})
@@ -97,4 +98,46 @@ func TestASnapshotIsRestored(t *testing.T) {
 	if _, err := p.RestoreSnapshot(t.Context(), p.who, d.ID, from, true); err != nil {
 		t.Errorf("another afterwards: %v", err)
 	}
+}
+
+// A restore is cancelled while it has replaced nothing, and only then: what a data
+// plane says late changes nothing.
+func TestASnapshotIsCancelled(t *testing.T) {
+	p := newPlane(t)
+	_, stranger, _ := p.principals()
+	stranger.Workspace = slipway.NewID[slipway.WorkspaceID](p.clock())
+	from := p.purging("old", "/final/old.tar.gz")
+	d, l := p.served("app")
+	cancel := func(who slipway.Principal, want slipway.Code, says string) {
+		t.Helper()
+		if _, err := p.CancelSnapshotRestore(t.Context(), who, d.ID); slipway.CodeOf(err) != want || !strings.Contains(fmt.Sprint(err), says) {
+			t.Errorf("cancelled: %v, want %q", err, says)
+		}
+	}
+	restore := func() {
+		t.Helper()
+		_, err := p.RestoreSnapshot(t.Context(), p.who, d.ID, from, true)
+		must(t, err)
+	}
+	cancel(p.who, slipway.CodeConflict, "No snapshot is being restored")
+	for _, phase := range []slipway.RestorePhase{slipway.RestoreChecking, slipway.RestoreReading} {
+		restore()
+		p.report(l, slipway.RestoreMoved{Phase: phase, Reason: "The server is down."})
+		cancel(stranger, slipway.CodeNotFound, "not found")
+		audited := len(p.audited())
+		v, err := p.CancelSnapshotRestore(t.Context(), p.who, d.ID)
+		if r := v.Running.Restore; err != nil || r.Phase != slipway.RestoreFailed || r.Reason != "It was cancelled." {
+			t.Errorf("while %s: %+v, %v", phase, r, err)
+		}
+		if got := p.audited(); len(got) != audited+1 || got[0].Action != slipway.AuditSnapshotCancelled {
+			t.Errorf("%d events, the last %+v", len(got)-audited, got[0])
+		}
+		if a := p.report(l, slipway.RestoreMoved{Phase: slipway.RestoreReplacing}); a.Deployment.Running.Restore.Pending() {
+			t.Errorf("while %s: it goes on", phase)
+		}
+		cancel(p.who, slipway.CodeConflict, "No snapshot is being restored")
+	}
+	restore()
+	p.report(l, slipway.RestoreMoved{Phase: slipway.RestoreReplacing})
+	cancel(p.who, slipway.CodeConflict, "taking the place of the data already")
 }

@@ -54,6 +54,10 @@ func (t Tx) DeletionReceipt(d slipway.DeploymentID) (slipway.DeletionReceipt, er
 }
 
 func (t Tx) DeletionReceipts(w slipway.WorkspaceID, name string, limit, offset int) ([]slipway.DeletionReceipt, error) {
+	if name == "" {
+		rows, err := t.q.ListDeletions(t.ctx, db.ListDeletionsParams{WorkspaceID: string(w), MaxRows: maxRows(limit), Skip: int64(offset)})
+		return many(rows, err, deletionReceipt, "list receipts of deletions of", w)
+	}
 	rows, err := t.q.ListDeletionsNamed(t.ctx, db.ListDeletionsNamedParams{WorkspaceID: string(w), Name: name, MaxRows: maxRows(limit), Skip: int64(offset)})
 	return many(rows, err, deletionReceipt, "list receipts of deletions named", name)
 }

@@ -14,11 +14,15 @@ import (
 // numbers of one. All are unsigned varints; a 0 among the numbers is followed by
 // how many more there are. Most numbers are 0, and most slots of an idle
 // deployment are equal: a busy slot takes up to 100 bytes, an idle hour some 20.
-const slotsVersion = 2
+const slotsVersion = 3
 
-// numbersOf1 is how many there are of a slot in version 1, which had none of
-// databases: they are the first ones.
-const numbersOf1 = 3 + 3 + 7*3 + len(slipway.LatencyBounds) + 1
+// How many numbers of a slot a version has: those of the version before, of
+// databases since 2, of Redis since 3.
+const (
+	numbersOf1 = 3 + 3 + 7*3 + len(slipway.LatencyBounds) + 1
+	numbersOf2 = numbersOf1 + 1 + 2*3
+	numbersOf3 = numbersOf2 + 1 + 2*3
+)
 
 var errSlots = errors.New("measurements are not as they were written")
 
@@ -55,8 +59,10 @@ func decodeSlots(raw []byte, page time.Time, step time.Duration) ([]slipway.Meas
 	switch raw[0] {
 	case 1:
 		count = numbersOf1
+	case 2:
+		count = numbersOf2
 	case slotsVersion:
-		count = len(numbers{})
+		count = numbersOf3
 	default:
 		return nil, fmt.Errorf("%w: version %d", errSlots, raw[0])
 	}
@@ -125,7 +131,7 @@ func appendNumbers(raw []byte, n numbers) []byte {
 }
 
 // numbers are those of a slot, in an order that is part of the format.
-type numbers [numbersOf1 + 1 + 2*3]uint64
+type numbers [numbersOf3]uint64
 
 func numbersOf(m slipway.Measurement) numbers {
 	n := numbers{
@@ -135,7 +141,9 @@ func numbersOf(m slipway.Measurement) numbers {
 	at := putLevels(n[6:], levels(&m))
 	at = at[copy(at, m.Latency[:]):]
 	at[0] = uint64(m.Sized.Milliseconds())
-	putLevels(at[1:], databaseLevels(&m))
+	at = putLevels(at[1:], databaseLevels(&m))
+	at[0] = uint64(m.Beside.Milliseconds())
+	putLevels(at[1:], redisLevels(&m))
 	return n
 }
 
@@ -145,7 +153,9 @@ func measurement(n numbers) slipway.Measurement {
 	at := takeLevels(n[6:], levels(&m))
 	at = at[copy(m.Latency[:], at):]
 	m.Sized = ms(at[0])
-	takeLevels(at[1:], databaseLevels(&m))
+	at = takeLevels(at[1:], databaseLevels(&m))
+	m.Beside = ms(at[0])
+	takeLevels(at[1:], redisLevels(&m))
 	return m
 }
 
@@ -188,4 +198,8 @@ func levels(m *slipway.Measurement) []spanned {
 
 func databaseLevels(m *slipway.Measurement) []spanned {
 	return []spanned{{&m.Size, m.Sized}, {&m.Connections, m.Sized}}
+}
+
+func redisLevels(m *slipway.Measurement) []spanned {
+	return []spanned{{&m.RedisCPU, m.Beside}, {&m.RedisMemory, m.Beside}}
 }

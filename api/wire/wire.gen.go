@@ -404,7 +404,7 @@ type DeploymentLogsPage struct {
 	NextCursor string `json:"next_cursor"`
 }
 
-// DeploymentMetrics What was measured of a deployment, in columns: element n of each array is of the step that begins at timestamps[n]. cpu is in cores and memory in bytes, of all instances together; replicas are instances that serve; in_flight are requests at an agent, held those that wait for one; pending_runs and running_runs are null where the Agent Server does not tell; database_size is in bytes and, as database_connections, null where no database was made for the deployment.
+// DeploymentMetrics What was measured of a deployment, in columns: element n of each array is of the step that begins at timestamps[n]. cpu is in cores and memory in bytes, of all instances together; replicas are instances that serve; in_flight are requests at an agent, held those that wait for one; pending_runs and running_runs are null where the Agent Server does not tell; database_size is in bytes and, as database_connections, null where no database was made for the deployment; redis_cpu and redis_memory are those of its own Redis, and null where it has none.
 type DeploymentMetrics struct {
 	// CPU A quantity, for each step: the least, the mean over time and the most.
 	CPU MetricLevel `json:"cpu"`
@@ -433,6 +433,12 @@ type DeploymentMetrics struct {
 
 	// PendingRuns A quantity, for each step: the least, the mean over time and the most.
 	PendingRuns MetricLevel `json:"pending_runs"`
+
+	// RedisCPU A quantity, for each step: the least, the mean over time and the most.
+	RedisCPU MetricLevel `json:"redis_cpu"`
+
+	// RedisMemory A quantity, for each step: the least, the mean over time and the most.
+	RedisMemory MetricLevel `json:"redis_memory"`
 
 	// Replicas A quantity, for each step: the least, the mean over time and the most.
 	Replicas MetricLevel `json:"replicas"`
@@ -1042,7 +1048,7 @@ type SnapshotRestore struct {
 	Reason *string `json:"reason"`
 	Since  Time    `json:"since"`
 
-	// State While it is replacing, nothing serves and requests wait. What failed has changed nothing.
+	// State While it is reading or replacing, nothing serves and requests wait. Up to reading it can be cancelled. What failed has changed nothing.
 	State string `json:"state"`
 }
 
@@ -1248,8 +1254,8 @@ type ListDeletedDeploymentsParams struct {
 
 // ListDeletionsParams defines parameters for ListDeletions.
 type ListDeletionsParams struct {
-	// Name The name that they had, exactly.
-	Name string `form:"name" json:"name"`
+	// Name The name that they had, exactly. Without it all are listed.
+	Name *string `form:"name,omitempty" json:"name,omitempty"`
 
 	// Limit Length of a page.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
@@ -1759,6 +1765,9 @@ type ServerInterface interface {
 	// RedeployRevision Deploy an earlier revision again
 	// (POST /v2/deployments/{deployment_id}/revisions/{revision_id}/redeploy)
 	RedeployRevision(w http.ResponseWriter, r *http.Request, deploymentID string, revisionID string, params RedeployRevisionParams)
+	// CancelSnapshotRestore Cancel the restore of a final snapshot
+	// (DELETE /v2/deployments/{deployment_id}/snapshot-restore)
+	CancelSnapshotRestore(w http.ResponseWriter, r *http.Request, deploymentID string)
 	// RestoreSnapshot Restore a final snapshot
 	// (POST /v2/deployments/{deployment_id}/snapshot-restore)
 	RestoreSnapshot(w http.ResponseWriter, r *http.Request, deploymentID string, params RestoreSnapshotParams)
@@ -2011,9 +2020,9 @@ func (siw *ServerInterfaceWrapper) ListDeletions(w http.ResponseWriter, r *http.
 	// Parameter object where we will unmarshal all parameters from the context
 	var params ListDeletionsParams
 
-	// ------------- Required query parameter "name" -------------
+	// ------------- Optional query parameter "name" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, true, "name", r.URL.Query(), &params.Name, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "name", r.URL.Query(), &params.Name, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		var requiredError *runtime.RequiredParameterError
 		if errors.As(err, &requiredError) {
@@ -3831,6 +3840,32 @@ func (siw *ServerInterfaceWrapper) RedeployRevision(w http.ResponseWriter, r *ht
 	handler.ServeHTTP(w, r)
 }
 
+// CancelSnapshotRestore operation middleware
+func (siw *ServerInterfaceWrapper) CancelSnapshotRestore(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "deployment_id" -------------
+	var deploymentID string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "deployment_id", r.PathValue("deployment_id"), &deploymentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "deployment_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CancelSnapshotRestore(w, r, deploymentID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // RestoreSnapshot operation middleware
 func (siw *ServerInterfaceWrapper) RestoreSnapshot(w http.ResponseWriter, r *http.Request) {
 
@@ -4278,6 +4313,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v2/deployments/{deployment_id}/revisions/{revision_id}/interruption", wrapper.InterruptRevision)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/deployments/{deployment_id}/revisions/{revision_id}/logs", wrapper.ListRevisionLogs)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v2/deployments/{deployment_id}/revisions/{revision_id}/redeploy", wrapper.RedeployRevision)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/v2/deployments/{deployment_id}/snapshot-restore", wrapper.CancelSnapshotRestore)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v2/deployments/{deployment_id}/snapshot-restore", wrapper.RestoreSnapshot)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/v2/deployments/{deployment_id}/upload-url", wrapper.CreateUploadURL)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/v2/listeners", wrapper.ListListeners)
@@ -5222,6 +5258,38 @@ func (response RedeployRevision200JSONResponse) VisitRedeployRevisionResponse(w 
 	return err
 }
 
+type CancelSnapshotRestoreRequestObject struct {
+	DeploymentID string `json:"deployment_id"`
+}
+
+type CancelSnapshotRestoreResponseObject interface {
+	VisitCancelSnapshotRestoreResponse(w http.ResponseWriter) error
+}
+
+type CancelSnapshotRestore200ResponseHeaders struct {
+	ETag *string
+}
+
+type CancelSnapshotRestore200JSONResponse struct {
+	Body    Deployment
+	Headers CancelSnapshotRestore200ResponseHeaders
+}
+
+func (response CancelSnapshotRestore200JSONResponse) VisitCancelSnapshotRestoreResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RestoreSnapshotRequestObject struct {
 	DeploymentID string `json:"deployment_id"`
 	Params       RestoreSnapshotParams
@@ -5504,6 +5572,9 @@ type StrictServerInterface interface {
 	// RedeployRevision Deploy an earlier revision again
 	// (POST /v2/deployments/{deployment_id}/revisions/{revision_id}/redeploy)
 	RedeployRevision(ctx context.Context, request RedeployRevisionRequestObject) (RedeployRevisionResponseObject, error)
+	// CancelSnapshotRestore Cancel the restore of a final snapshot
+	// (DELETE /v2/deployments/{deployment_id}/snapshot-restore)
+	CancelSnapshotRestore(ctx context.Context, request CancelSnapshotRestoreRequestObject) (CancelSnapshotRestoreResponseObject, error)
 	// RestoreSnapshot Restore a final snapshot
 	// (POST /v2/deployments/{deployment_id}/snapshot-restore)
 	RestoreSnapshot(ctx context.Context, request RestoreSnapshotRequestObject) (RestoreSnapshotResponseObject, error)
@@ -6638,6 +6709,32 @@ func (sh *strictHandler) RedeployRevision(w http.ResponseWriter, r *http.Request
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(RedeployRevisionResponseObject); ok {
 		if err := validResponse.VisitRedeployRevisionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CancelSnapshotRestore operation middleware
+func (sh *strictHandler) CancelSnapshotRestore(w http.ResponseWriter, r *http.Request, deploymentID string) {
+	var request CancelSnapshotRestoreRequestObject
+
+	request.DeploymentID = deploymentID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelSnapshotRestore(ctx, request.(CancelSnapshotRestoreRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelSnapshotRestore")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CancelSnapshotRestoreResponseObject); ok {
+		if err := validResponse.VisitCancelSnapshotRestoreResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

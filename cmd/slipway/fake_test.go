@@ -116,6 +116,7 @@ func (f *fakeServer) handler() http.Handler {
 		"POST /v2/deployments/{id}/revisions/{revision}/redeploy": f.revise,
 		"POST /v2/deployments/{id}/database-password":             f.revise,
 		"GET /v2/deployments/{id}/metrics":                        f.metrics,
+		"DELETE /v2/deployments/{id}/snapshot-restore":            f.metrics,
 		"POST /v1/projects/{id}/deploy_logs":                      f.logs,
 		"POST /v1/projects/{id}/revisions/{revision}/build_logs":  f.logs,
 		"POST /v1/projects/{id}/revisions/{revision}/deploy_logs": f.logs,

@@ -92,6 +92,8 @@ func printMetrics(out io.Writer, m wire.DeploymentMetrics) error {
 		{"running runs", m.RunningRuns.Mean, m.RunningRuns.Max, plain},
 		{"database", m.DatabaseSize.Mean, m.DatabaseSize.Max, mebibytes},
 		{"connections", m.DatabaseConnections.Mean, m.DatabaseConnections.Max, plain},
+		{"redis cpu", m.RedisCPU.Mean, m.RedisCPU.Max, plain},
+		{"redis memory", m.RedisMemory.Mean, m.RedisMemory.Max, mebibytes},
 		{"restarts", floats(m.Restarts), floats(m.Restarts), plain},
 	} {
 		rows = append(rows, []string{q.name, newest(q.mean, q.print), highest(q.most, q.print), sparkline(q.most)})

@@ -60,7 +60,7 @@ func findReceipt(ctx context.Context, c *client.Client, which string) (wire.Dele
 			return d, err
 		}
 	}
-	done, err := c.DeletionsNamed(ctx, which)
+	done, err := c.Deletions(ctx, which)
 	if err != nil && !client.IsNotFound(err) {
 		return wire.Deletion{}, err
 	}

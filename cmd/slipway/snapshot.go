@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +17,7 @@ import (
 
 func newSnapshotCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "snapshot", Short: "See and restore the final snapshots of deleted deployments"}
-	cmd.AddCommand(newSnapshotListCommand(), newSnapshotRestoreCommand())
+	cmd.AddCommand(newSnapshotListCommand(), newSnapshotRestoreCommand(), newSnapshotCancelCommand())
 	return cmd
 }
 
@@ -28,11 +29,11 @@ type snapshotListOptions struct {
 func newSnapshotListCommand() *cobra.Command {
 	var o snapshotListOptions
 	cmd := &cobra.Command{
-		Use:   "list NAME",
-		Short: "List the final snapshots of deployments that had a name",
-		Args:  cobra.ExactArgs(1),
+		Use:   "list [NAME]",
+		Short: "List the final snapshots of deleted deployments, of all or of those that had a name",
+		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return o.run(cmd.Context(), cmd.OutOrStdout(), args[0])
+			return o.run(cmd.Context(), cmd.OutOrStdout(), strings.Join(args, ""))
 		},
 	}
 	o.register(cmd)
@@ -52,17 +53,17 @@ func (o *snapshotListOptions) run(ctx context.Context, out io.Writer, name strin
 	if o.json {
 		return printJSON(out, kept)
 	}
-	rows := [][]string{{"OF", "DELETED (UTC)", "SNAPSHOT"}}
+	rows := [][]string{{"NAME", "OF", "DELETED (UTC)", "SNAPSHOT"}}
 	for _, d := range kept {
-		rows = append(rows, []string{d.DeploymentID, clock(d.DeletedAt), *d.Snapshot})
+		rows = append(rows, []string{d.Name, d.DeploymentID, clock(d.DeletedAt), *d.Snapshot})
 	}
 	return printTable(out, rows)
 }
 
-// snapshotsOf returns the receipts of deployments that had a name, and of which a
-// snapshot was kept, the last deleted first.
+// snapshotsOf returns the receipts of deployments that had a name, of all if it is
+// "", and of which a snapshot was kept, the last deleted first.
 func snapshotsOf(ctx context.Context, c *client.Client, name string) ([]wire.Deletion, error) {
-	all, err := c.DeletionsNamed(ctx, name)
+	all, err := c.Deletions(ctx, name)
 	return slices.DeleteFunc(all, func(d wire.Deletion) bool { return d.Snapshot == nil }), err
 }
 
@@ -133,7 +134,7 @@ func (o *snapshotRestoreOptions) run(ctx context.Context, in io.Reader, out, err
 func awaitRestored(ctx context.Context, c *client.Client, s *screen, d wire.Deployment) (wire.Deployment, error) {
 	after, err := c.WaitRestored(ctx, d.ID, func(r wire.SnapshotRestore) {
 		switch {
-		case r.Reason != nil && r.State == string(slipway.RestoreReplacing):
+		case r.Reason != nil && r.State != string(slipway.RestoreFailed):
 			s.line("  %s: %s", r.State, plain(*r.Reason))
 		case r.State != string(slipway.RestoreFailed):
 			s.line("  %s", r.State)
@@ -149,6 +150,36 @@ func awaitRestored(ctx context.Context, c *client.Client, s *screen, d wire.Depl
 		return d, fmt.Errorf("nothing was changed: %s", plain(value(r.Reason)))
 	}
 	return awaitServing(ctx, c, s, after)
+}
+
+func newSnapshotCancelCommand() *cobra.Command {
+	var o connection
+	cmd := &cobra.Command{
+		Use:   "cancel NAME",
+		Short: "Cancel the restore of a snapshot that has replaced nothing yet",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return o.cancelRestore(cmd.Context(), cmd.OutOrStdout(), args[0])
+		},
+	}
+	o.register(cmd)
+	return cmd
+}
+
+func (o *connection) cancelRestore(ctx context.Context, out io.Writer, name string) error {
+	c, err := o.client()
+	if err != nil {
+		return err
+	}
+	d, err := find(ctx, c, name)
+	if err != nil {
+		return err
+	}
+	if d, err = c.CancelSnapshotRestore(ctx, d.ID); err != nil {
+		return err
+	}
+	newScreen(out).line("The snapshot of %s is not restored. %s starts again on the data that it has.", d.SnapshotRestore.From, d.Name)
+	return nil
 }
 
 // findSnapshot returns the receipt of a deleted deployment by its id, else of the

@@ -2,6 +2,7 @@ package databasetest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -62,7 +63,7 @@ func refusesBadRequests(p *place) {
 		"Retire":  func(d slipway.DeploymentID) error { return p.Retire(p.Context(), d, 1) },
 		"Usage":   func(d slipway.DeploymentID) error { _, err := p.Usage(p.Context(), d); return err },
 		"Export":  func(d slipway.DeploymentID) error { return p.Export(p.Context(), d, io.Discard) },
-		"Import":  func(d slipway.DeploymentID) error { return p.Import(p.Context(), d, bytes.NewReader(nil)) },
+		"Import":  func(d slipway.DeploymentID) error { return p.Import(p.Context(), d, bytes.NewReader(nil), agrees) },
 		"Purge":   func(d slipway.DeploymentID) error { return p.Purge(p.Context(), d) },
 		"Remains": func(d slipway.DeploymentID) error { _, err := p.Remains(p.Context(), d); return err },
 	} {
@@ -154,17 +155,20 @@ func dump(p *place) {
 	if dump.Len() == 0 {
 		p.Error("the dump is empty")
 	}
-	p.want("Import", p.Import(p.Context(), p.id, bytes.NewReader(dump.Bytes())))
+	p.want("Import", p.Import(p.Context(), p.id, bytes.NewReader(dump.Bytes()), agrees))
 	p.wantThings(p, p.id, "database "+string(p.id), "login 1")
 	broken := errors.New("the disk is full")
 	if err := p.Export(p.Context(), p.id, writer(func([]byte) (int, error) { return 0, broken })); !errors.Is(err, broken) {
 		p.Errorf("a dump that can not be kept: %v", err)
 	}
-	if err := p.Import(p.Context(), p.id, io.MultiReader(bytes.NewReader(dump.Bytes()[:dump.Len()/2]), reader(func([]byte) (int, error) { return 0, broken }))); !errors.Is(err, broken) {
+	if err := p.Import(p.Context(), p.id, io.MultiReader(bytes.NewReader(dump.Bytes()[:dump.Len()/2]), reader(func([]byte) (int, error) { return 0, broken })), agrees); !errors.Is(err, broken) {
 		p.Errorf("a dump that breaks off: %v", err)
 	}
 	p.wantThings(p, p.id, "database "+string(p.id), "login 1")
 }
+
+// agrees to everything.
+func agrees(context.Context) error { return nil }
 
 type (
 	writer func([]byte) (int, error)

@@ -159,7 +159,7 @@ func dumpBringsBack(p *place) {
 	p.want("Export", p.Export(p.Context(), p.id, &dump))
 	p.exec(conn, "UPDATE app.threads SET said = 'changed'; CREATE TABLE later (n int)")
 	for range 2 {
-		p.want("Import", p.Import(p.Context(), p.id, bytes.NewReader(dump.Bytes())))
+		p.want("Import", p.Import(p.Context(), p.id, bytes.NewReader(dump.Bytes()), agrees))
 		p.wantEnded(conn)
 		conn = p.connect(uri)
 		if said := text(p, conn, "SELECT said FROM app.threads"); said != "hello" {
@@ -187,7 +187,7 @@ func dumpIsTrap(p *place) {
 		CREATE TABLE trap (n int CHECK (public.spring())); INSERT INTO trap VALUES (1)`)
 	var dump bytes.Buffer
 	p.want("Export", p.Export(p.Context(), p.id, &dump))
-	p.want("Import", p.Import(p.Context(), p.id, &dump))
+	p.want("Import", p.Import(p.Context(), p.id, &dump, agrees))
 	conn = p.connect(p.provide(p.id, login(1)))
 	if got := text(p, conn, "SELECT count(*) || '' FROM pg_roles WHERE rolname = 'trap_was_sprung'"); got != "0" {
 		p.Error("what an agent left ran with the rights of an administrator")
@@ -200,10 +200,18 @@ func badDump(p *place) {
 	var dump bytes.Buffer
 	p.want("Export", p.Export(p.Context(), p.id, &dump))
 	for what, content := range map[string][]byte{"nonsense": []byte("this is no dump"), "nothing": nil, "half of one": dump.Bytes()[:dump.Len()/2]} {
-		err := p.Import(p.Context(), p.id, bytes.NewReader(content))
+		err := p.Import(p.Context(), p.id, bytes.NewReader(content), agrees)
 		if f, ok := errors.AsType[*slipway.Failure](err); !ok || f.Code != "dump_refused" || !strings.Contains(f.Message, "as it was") {
 			p.Errorf("%s: %v", what, err)
 		}
+	}
+	refused, asked := errors.New("it was cancelled"), 0
+	err := p.Import(p.Context(), p.id, bytes.NewReader(dump.Bytes()), func(context.Context) error {
+		asked++
+		return refused
+	})
+	if !errors.Is(err, refused) || asked != 1 {
+		p.Errorf("asked %d times whether it is to be replaced: %v", asked, err)
 	}
 	if n := text(p, conn, "SELECT count(*) || '' FROM kept"); n != "5000" {
 		p.Errorf("%s rows are left", n)
@@ -218,7 +226,7 @@ func dumpOfAnother(p *place) {
 	uri := p.provide(p.id, login(1))
 	var dump bytes.Buffer
 	p.want("Export", p.Export(p.Context(), other, &dump))
-	p.want("Import", p.Import(p.Context(), p.id, &dump))
+	p.want("Import", p.Import(p.Context(), p.id, &dump, agrees))
 	conn = p.connect(uri)
 	p.exec(conn, "ALTER TABLE theirs ADD more int")
 	p.want("Purge of the other", p.Purge(p.Context(), other))

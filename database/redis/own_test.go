@@ -337,11 +337,48 @@ func TestOwnWalls(t *testing.T) {
 	if os.Getuid() != 0 {
 		return
 	}
-	info, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
-	must(t, err)
-	if uid := info.Sys().(*syscall.Stat_t).Uid; uid < 61200 || uid > 61220 {
+	if uid := user(t, pid); uid < 61200 || uid > 61220 {
 		t.Errorf("it runs as user %d", uid)
 	}
+}
+
+// A server that takes more than its limit, as a script can that Redis does not
+// count, is ended, and nobody else is: neither its agents' user nor its limit is the
+// neighbour's.
+func TestOwnLimits(t *testing.T) {
+	y, d, neighbour, ctx := newYard(t, installed(t)), newID(), newID(), t.Context()
+	s := y.server(d)
+	s.Share = slipway.Share{MemoryLimitMB: new(4)}
+	y.servers[d] = s
+	uri, other := y.run(d), y.run(neighbour)
+	must(t, connect(t, uri).Set(ctx, "job", "1", 0).Err())
+	if users := []uint32{user(t, y.pid(uri)), user(t, y.pid(other))}; os.Getuid() == 0 && users[0] == users[1] {
+		t.Errorf("two deployments' run as user %d", users[0])
+	}
+	greedy := client.NewClient(&client.Options{Addr: fmt.Sprintf("127.0.0.1:%d", s.Port), Password: s.Password, ReadTimeout: stopPatience, MaxRetries: -1})
+	defer greedy.Close()
+	if err := greedy.Eval(ctx, "local held = string.rep('x', 200 * 1024 * 1024) while true do end", nil).Err(); err == nil {
+		t.Error("the script ends")
+	}
+	testsignal.Until(t, "its end", func() bool { return y.seen(d).Phase == slipway.PhaseExited })
+	if o := y.seen(d); o.Exit == nil || !strings.Contains(o.Exit.Reason, "memory") {
+		t.Errorf("it ended by %+v", o.Exit)
+	}
+	if o := y.seen(neighbour); o.Phase != slipway.PhaseRunning || o.Attempt != 1 {
+		t.Errorf("the neighbour's is %+v", o)
+	}
+	y.run(d)
+	if got := connect(t, uri).Get(ctx, "job").Val(); got != "1" {
+		t.Errorf("it has kept %q", got)
+	}
+}
+
+// user is whom a process runs as.
+func user(t testing.TB, pid int) uint32 {
+	t.Helper()
+	info, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
+	must(t, err)
+	return info.Sys().(*syscall.Stat_t).Uid
 }
 
 // at is a machine that containers reach there.

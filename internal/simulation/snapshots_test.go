@@ -50,8 +50,8 @@ func (m mortalFinal) Look(ctx context.Context, path string) (slipway.SnapshotCon
 	return live(m.p, "Look", func() (slipway.SnapshotContents, error) { return m.Folder.Look(ctx, path) })
 }
 
-func (m mortalDatabases) Import(ctx context.Context, d slipway.DeploymentID, r io.Reader) error {
-	return do(m.p, "ImportDatabase", func() error { return m.servers.Import(ctx, d, r) })
+func (m mortalDatabases) Import(ctx context.Context, d slipway.DeploymentID, r io.Reader, replace func(context.Context) error) error {
+	return do(m.p, "ImportDatabase", func() error { return m.servers.Import(ctx, d, r, replace) })
 }
 
 // Export writes what was written to a database.
@@ -68,7 +68,7 @@ func (s *servers) Export(_ context.Context, d slipway.DeploymentID, to io.Writer
 	return err
 }
 
-func (s *servers) Import(_ context.Context, d slipway.DeploymentID, r io.Reader) error {
+func (s *servers) Import(ctx context.Context, d slipway.DeploymentID, r io.Reader, replace func(context.Context) error) error {
 	content, err := io.ReadAll(r)
 	if err != nil {
 		return err
@@ -76,16 +76,25 @@ func (s *servers) Import(_ context.Context, d slipway.DeploymentID, r io.Reader)
 	if running := s.w.running(d); len(running) > 0 {
 		s.w.fault("the database of %s is replaced while %v run", d, running)
 	}
-	leave, err := s.enter("postgres")
-	if err != nil {
+	put := func(text func(was string) string) error {
+		leave, err := s.enter("postgres")
+		if err != nil {
+			return err
+		}
+		defer leave()
+		if !s.of(d).there {
+			return slipway.ErrDatabaseGone
+		}
+		s.of(d).content = text(s.of(d).content)
+		return nil
+	}
+	if err := put(func(was string) string { return was }); err != nil { // it is read in beside
 		return err
 	}
-	defer leave()
-	if !s.of(d).there {
-		return slipway.ErrDatabaseGone
+	if err := replace(ctx); err != nil {
+		return err
 	}
-	s.of(d).content = string(content)
-	return nil
+	return put(func(string) string { return string(content) })
 }
 
 // running lists the agents of a deployment that run.
@@ -144,6 +153,39 @@ func (w *world) refill(a *app) {
 	}
 }
 
+func (w *world) cancelRefill(a *app) {
+	s, _ := w.control.current()
+	if _, err := s.CancelSnapshotRestore(context.Background(), w.who, a.id); err != nil {
+		w.expected("cancel the restore of a snapshot", err)
+	}
+}
+
+// checkNotRefilled: the deployment knows what it knew.
+func (w *world) checkNotRefilled(a *app) {
+	s, _ := w.control.current()
+	v, err := s.Get(context.Background(), w.who, a.id)
+	if err != nil {
+		w.fault("read %s: %v", a.name, err)
+		return
+	}
+	if r := v.Running.Restore; r == nil || r.Phase != slipway.RestoreFailed || r.Reason != "It was cancelled." {
+		w.fault("%s: the restore is %+v", a.name, r)
+	}
+	if got := w.content(a); strings.HasPrefix(got, w.kept.content) {
+		w.fault("%s knows %q, which it is not to", a.name, got)
+	}
+}
+
+// checkEither: it was replaced, or it was not.
+func (w *world) checkEither(a *app) {
+	s, _ := w.control.current()
+	if v, err := s.Get(context.Background(), w.who, a.id); err == nil && v.Running.Restore.Phase == slipway.RestoreDone {
+		w.checkRefilled(a)
+		return
+	}
+	w.checkNotRefilled(a)
+}
+
 // checkRefilled: what the other knew is known, and what was there before is not.
 func (w *world) checkRefilled(a *app) {
 	s, _ := w.control.current()
@@ -171,6 +213,18 @@ var snapshotStories = map[string]story{
 		time.Sleep(time.Minute)
 		w.mend()
 	}, check: (*world).checkRefilled, want: "DEPLOYED"},
+	"cancelled while the database is down": {before: older(based), change: func(w *world, a *app) {
+		w.fail("postgres", true)
+		w.refill(a)
+		time.Sleep(time.Minute)
+		w.cancelRefill(a)
+		w.mend()
+	}, check: (*world).checkNotRefilled, want: "DEPLOYED"},
+	"cancelled on its way": {before: older(state), change: func(w *world, a *app) {
+		w.refill(a)
+		time.Sleep(500 * time.Millisecond)
+		w.cancelRefill(a)
+	}, check: (*world).checkEither, want: "DEPLOYED"},
 	"and a new revision": {before: older(based), change: func(w *world, a *app) {
 		w.refill(a)
 		w.push(a, based)

@@ -157,6 +157,41 @@ func (q *Queries) ListDeletedDeployments(ctx context.Context, arg ListDeletedDep
 	return items, nil
 }
 
+const listDeletions = `-- name: ListDeletions :many
+SELECT receipt FROM deletions WHERE workspace_id = $1
+ORDER BY done_at DESC, deployment_id DESC
+LIMIT CAST($3 AS bigint) OFFSET CAST($2 AS bigint)
+`
+
+type ListDeletionsParams struct {
+	WorkspaceID string
+	Skip        int64
+	MaxRows     int64
+}
+
+func (q *Queries) ListDeletions(ctx context.Context, arg ListDeletionsParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, listDeletions, arg.WorkspaceID, arg.Skip, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var receipt string
+		if err := rows.Scan(&receipt); err != nil {
+			return nil, err
+		}
+		items = append(items, receipt)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listDeletionsNamed = `-- name: ListDeletionsNamed :many
 SELECT receipt FROM deletions WHERE workspace_id = $1 AND name = $2
 ORDER BY done_at DESC, deployment_id DESC

@@ -27,6 +27,11 @@ SELECT receipt FROM deletions WHERE workspace_id = sqlc.arg(workspace_id) AND na
 ORDER BY done_at DESC, deployment_id DESC
 LIMIT CAST(sqlc.arg(max_rows) AS bigint) OFFSET CAST(sqlc.arg(skip) AS bigint);
 
+-- name: ListDeletions :many
+SELECT receipt FROM deletions WHERE workspace_id = sqlc.arg(workspace_id)
+ORDER BY done_at DESC, deployment_id DESC
+LIMIT CAST(sqlc.arg(max_rows) AS bigint) OFFSET CAST(sqlc.arg(skip) AS bigint);
+
 -- name: OldestDeletion :one
 SELECT done_at FROM deletions ORDER BY done_at LIMIT 1;
 

@@ -125,16 +125,18 @@ func testNamedReceipts(t *testing.T, w *world) {
 		r.State, r.At = slipway.DeletionDone, at(float64(n))
 		w.update(func(tx slipway.Tx) error { return tx.InsertDeletionReceipt(r) })
 	}
-	named := func(limit, offset int) (ids []slipway.DeploymentID) {
+	named := func(name string, limit, offset int) (ids []slipway.DeploymentID) {
 		for _, r := range read(w, func(tx slipway.Tx) ([]slipway.DeletionReceipt, error) {
-			return tx.DeletionReceipts(w.workspace, "app", limit, offset)
+			return tx.DeletionReceipts(w.workspace, name, limit, offset)
 		}) {
 			ids = append(ids, r.Deployment)
 		}
 		return ids
 	}
-	equal(t, "of the name", named(0, 0), []slipway.DeploymentID{"b", "a"})
-	equal(t, "a page", named(1, 1), []slipway.DeploymentID{"a"})
+	equal(t, "of the name", named("app", 0, 0), []slipway.DeploymentID{"b", "a"})
+	equal(t, "a page", named("app", 1, 1), []slipway.DeploymentID{"a"})
+	equal(t, "of all names", named("", 0, 0), []slipway.DeploymentID{"c", "b", "a"})
+	equal(t, "a page of all", named("", 1, 1), []slipway.DeploymentID{"b"})
 	equal(t, "the oldest", read(w, oldest), at(1))
 	for _, want := range []int{1, 1, 0} {
 		w.update(func(tx slipway.Tx) error {

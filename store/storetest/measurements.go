@@ -27,6 +27,7 @@ func fullSample(n int) slipway.Sample {
 		Memory: int64(n+1) << 27, Restarts: n + 1, Requests: uint64(n) + 10, Errors: uint64(n) + 2, InFlight: n + 3, Waiting: n + 4,
 		LastUse: at(1), RunsKnown: true, Pending: n + 5, Running: n + 6,
 		Database: &slipway.DatabaseUsage{Bytes: int64(n+7) << 20, Connections: n + 8, Full: true},
+		Redis:    &slipway.RedisUsage{CPU: float64(n) + 0.25, Memory: int64(n+9) << 20},
 	}
 	for i := range s.Latency {
 		s.Latency[i] = uint64(n + i + 1)
@@ -107,6 +108,9 @@ func testMeasurementsModel(t *testing.T, w *world) {
 					s = fullSample(rapid.IntRange(0, 3).Draw(rt, "like"))
 					if rapid.Bool().Draw(rt, "no database") {
 						s.Database = nil
+					}
+					if rapid.Bool().Draw(rt, "no Redis") {
+						s.Redis = nil
 					}
 					s.At, s.UsageKnown, s.RunsKnown = from.Add(time.Duration(slot)*15*time.Second), rapid.Bool().Draw(rt, "usage"), rapid.Bool().Draw(rt, "runs")
 				}

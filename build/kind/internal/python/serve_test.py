@@ -72,6 +72,8 @@ class Failures(unittest.TestCase):
         }
         for code, raised in cases.items():
             self.assertEqual(self.classified(raised), code)
+        for said in ('permission denied to create extension "vector"', 'could not open extension control file "/x/vector.control": No such file'):
+            self.assertEqual(self.classified(RuntimeError(said)), "pgvector_missing")
 
     def test_wrapped(self):
         try:

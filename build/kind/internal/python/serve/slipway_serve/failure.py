@@ -107,8 +107,9 @@ def classify(cause):
         return "import_error", where + said, "Look at the name, and at the version of the package that it is imported from."
     if isinstance(cause, ValueError) and str(cause).startswith(("Could not find graph", "Graph export not found", "Graph file not found")):
         return "graph_not_found", str(cause).split(" Please check")[0], "Look at the graph's name in langgraph.json."
-    if 'extension "vector"' in str(cause):
-        return "pgvector_missing", said, "store.index needs the extension pgvector: install it in PostgreSQL, or leave store.index out."
+    if 'extension "vector"' in str(cause) or "vector.control" in str(cause):
+        hint = "The app needs pgvector, as store.index does: install it in PostgreSQL, have a superuser CREATE EXTENSION vector in the app's database if the app may not, or do without."
+        return "pgvector_missing", said, hint
     if at:
         return "import_error", where + said, ""
     return "start_failed", said, ""

@@ -122,21 +122,26 @@ class Life:
         self.server, self.stopping = Server(config), None
 
     def run(self):
-        try:
-            with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            try:
                 runner.run(self._run())
-        except SystemExit as exit:
-            if self.server.started:
-                raise
-            return failure.explain(self.app.raised or exit)
+            except SystemExit as exit:
+                if self.server.started:
+                    raise
+                self._give_up(exit)
+            if not self.server.started and not self.stopping:
+                self._give_up(RuntimeError("the server ended by itself"))
         if not self.server.started:
-            if self.stopping:
-                return 0
-            return failure.explain(self.app.raised or RuntimeError("the server ended by itself"))
+            return 0
         if self.app.raised and not self.stopping:
             error("the server ended by itself", error=repr(self.app.raised))
             return 2
         return 0
+
+    def _give_up(self, why):
+        """Ends a start that failed, here and now: what it has left running may not end when it is
+        cancelled, as psycopg's pool while it connects, and the runner would wait for that."""
+        os._exit(failure.explain(self.app.raised or why))
 
     async def _run(self):
         self.stop_wanted = asyncio.Event()
