@@ -267,7 +267,11 @@ func TestPurgeWithStrangerInNetwork(t *testing.T) {
 // leaves the image: it is told of, and goes with its deployment alone.
 func TestEmptyImageThatIsLeft(t *testing.T) {
 	e := dockertest.Shared(t)
-	f, other := newStateful(t), newStateful(t)
+	f := newStateful(t)
+	other := &fixture{T: t, engine: e, client: f.client, root: f.root, owner: f.owner, d: f.d, w: f.w} // in the same installation
+	other.w.Deployment, other.w.Instance = slipway.NewID[slipway.DeploymentID](time.Now()), slipway.NewID[slipway.InstanceID](time.Now())
+	other.w.Port = drivertest.FreePort(t)
+	other.serve()
 	for _, f := range []*fixture{f, other} {
 		f.try(f.d.Stop(t.Context(), f.w.Deployment, f.w.Instance, 0))
 		f.diesWithEmptyImage(e)
