@@ -32,6 +32,7 @@ func monorepo(more ...string) map[string]string {
 // The graphs of a member of a workspace see its other members, however deep the
 // configuration lies, and whoever installs.
 func TestWorkspaces(t *testing.T) {
+	t.Parallel()
 	b := realBuilder(t)
 	linked := strings.Replace(monorepo()["apps/agent/package.json"], `"@acme/words": "1.0.0"`, `"@acme/words": "workspace:*"`, 1)
 	cases := map[string]struct {

@@ -47,7 +47,7 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(scratch)
 	binary = filepath.Join(scratch, "slipway")
-	build := exec.Command("go", "build", "-trimpath", "-o", binary, "../cmd/slipway") // as make build does, which so has compiled it
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, "../cmd/slipway") // as make build does, which so has compiled it
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr
 	if err := build.Run(); err != nil {

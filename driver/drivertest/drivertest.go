@@ -170,7 +170,7 @@ var cases = []testCase{
 // BuildStandin builds the stand-in agent into a folder and returns its path.
 func BuildStandin(folder string) (string, error) {
 	path := filepath.Join(folder, "standin")
-	cmd := exec.Command("go", "build", "-trimpath", "-o", path, "github.com/slipwayhq/slipway/driver/drivertest/standin")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "github.com/slipwayhq/slipway/driver/drivertest/standin")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the stand-in: %w\n%s", err, text)

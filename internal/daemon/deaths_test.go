@@ -248,7 +248,7 @@ func (m *mortal) remembers(name string) bool {
 func mortalBinary(t *testing.T) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "daemon.test")
-	compile := exec.Command("go", "test", "-c", "-trimpath", "-vet=off", "-o", binary, ".")
+	compile := exec.Command("go", "test", "-c", "-trimpath", "-vet=off", "-ldflags=-s -w", "-o", binary, ".")
 	compile.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if said, err := compile.CombinedOutput(); err != nil {
 		t.Fatalf("compile the server: %v\n%s", err, said)

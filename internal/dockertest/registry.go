@@ -72,11 +72,16 @@ func (r *Registry) PublishFiles(t testing.TB, repository, tag string, files map[
 	return digest
 }
 
+// layerOf packs files as registries have them, but without the work of making
+// them small: programs are published over and over.
 func layerOf(t testing.TB, files map[string][]byte) (layer []byte, digestOfTar string) {
 	t.Helper()
 	archive := tarOf(t, files)
 	var packed bytes.Buffer
-	z := gzip.NewWriter(&packed)
+	z, err := gzip.NewWriterLevel(&packed, gzip.NoCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
 	_, _ = z.Write(archive.Bytes()) // it is kept in memory
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
