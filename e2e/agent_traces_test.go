@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -114,8 +115,9 @@ func TestAnAgentsLastTraces(t *testing.T) {
 	eventually(t, "its trace is whole", func() bool { return s.tracedToTheEnd(project) == 1 })
 }
 
-// beginsRun starts a run that takes so many ms, on a thread of its own.
-func (d *deployment) beginsRun(ms int) (thread string) {
+// beginsRun starts a run that takes so many ms, and returns its thread and where it
+// is itself.
+func (d *deployment) beginsRun(ms int) (thread, path string) {
 	d.t.Helper()
 	thread, err := client.NewAgent(d.url, d.key).CreateThread(d.t.Context())
 	must(d.t, err)
@@ -125,7 +127,11 @@ func (d *deployment) beginsRun(ms int) (thread string) {
 	if err != nil || status != http.StatusOK {
 		d.t.Fatalf("begin a run: %d %s, %v", status, body, err)
 	}
-	return thread
+	var run struct {
+		ID string `json:"run_id"`
+	}
+	must(d.t, json.Unmarshal([]byte(body), &run))
+	return thread, "/threads/" + thread + "/runs/" + run.ID
 }
 
 // Agents can trace to another installation, here a second server: their projects

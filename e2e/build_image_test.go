@@ -112,7 +112,7 @@ func (d *deployment) handsOverThoughTheServerDies(e *dockertest.Engine, r wire.R
 		}
 		eventually(d.t, "the new container is started", func() bool { return comesTo("step=start ") })
 		if step == "step=yield" {
-			busy = d.beginsRun(8_000)
+			busy, _ = d.beginsRun(8_000)
 		}
 		eventually(d.t, "the server comes to "+step, func() bool { return comesTo(step) || comesTo("status=DEPLOYED") })
 		d.kill()

@@ -9,11 +9,13 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/slipwayhq/slipway/api/wire"
 	"github.com/slipwayhq/slipway/client"
 )
 
@@ -158,15 +160,15 @@ func (c *talk) goesOn(after string) {
 func (d *deployment) remembers(thread string, told *[]string, what string) {
 	d.t.Helper()
 	*told = append(*told, what)
-	var last string
+	var said strings.Builder
 	for event, err := range client.NewAgent(d.url, d.key).Stream(d.t.Context(), thread, client.RunRequest{
 		Assistant: "memory", Input: map[string]any{"messages": []map[string]string{{"role": "user", "content": what}}},
 	}) {
 		must(d.t, err)
-		last = string(event.Data)
+		said.Write(event.Data)
 	}
-	if want := strings.Join(*told, " | "); !strings.Contains(last, want) {
-		d.t.Errorf("the thread does not know %q:\n%s", want, last)
+	if want := strings.Join(*told, " | "); !strings.Contains(said.String(), want) {
+		d.t.Errorf("the thread does not know %q:\n%s", want, &said)
 	}
 }
 
@@ -263,4 +265,53 @@ func fileSize(t *testing.T, path string) int64 {
 	file, err := os.Stat(path)
 	must(t, err)
 	return file.Size()
+}
+
+// A revision of Aegra takes over from the one before beside it, on one database. The
+// server may be killed in each step of that: threads are kept, and every run that was
+// accepted ends.
+func TestAegraIsReplacedWhileServersDie(t *testing.T) {
+	t.Parallel()
+	s := aegraServer(t)
+	created, err := s.CreateDeployment(t.Context(), wire.DeploymentCreateRequest{
+		Name: echoPy.name, Source: "internal_source", SourceConfig: wire.SourceConfigRequest{AgentServer: new("aegra")},
+	})
+	must(t, err)
+	d := s.made(created)
+	d.deploy(pack(t, echoPy.dir, nil))
+	thread, err := client.NewAgent(d.url, d.key).CreateThread(t.Context())
+	must(t, err)
+	var told, runs []string
+	d.remembers(thread, &told, "one")
+	graph, err := os.ReadFile(filepath.Join(echoPy.dir, echoPy.edit))
+	must(t, err)
+	before := fileSize(t, s.log)
+	r := d.push(pack(t, echoPy.dir, map[string]string{echoPy.edit: string(graph) + "\n# another\n"}))
+	for _, step := range []string{"step=start ", "step=probe ", "status=DEPLOYED", "step=drain "} {
+		_, run := d.beginsRun(2000)
+		runs = append(runs, run)
+		eventually(t, "a server comes to "+step, func() bool {
+			log, err := os.ReadFile(s.log)
+			must(t, err)
+			return strings.Contains(string(log[before:]), step)
+		})
+		s.kill()
+		s.start()
+		d.Client = s.Client
+	}
+	if end := d.await(r); end.Status != "DEPLOYED" {
+		t.Fatalf("the new revision is %s: %s", end.Status, deref(end.StatusMessage))
+	}
+	for _, run := range runs {
+		eventually(t, "a run ends", func() bool {
+			status, body, err := d.get(run)
+			return err == nil && status == http.StatusOK && strings.Contains(body, `"status":"success"`)
+		})
+	}
+	d.remembers(thread, &told, "two")
+	eventually(t, "the old one is gone", func() bool {
+		log, err := os.ReadFile(s.log)
+		must(t, err)
+		return strings.Contains(string(log[before:]), "step=remove ")
+	})
 }

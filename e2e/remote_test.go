@@ -188,7 +188,7 @@ func TestRemoteBuildForAegra(t *testing.T) {
 	graph, err := os.ReadFile(filepath.Join(echoPy.dir, "graph.py"))
 	must(t, err)
 	r := d.await(d.push(pack(t, echoPy.dir, map[string]string{"graph.py": string(graph) + wantsVectors})))
-	if r.Status != "DEPLOY_FAILED" || r.Failure == nil || r.Failure.Code != "pgvector_missing" || !strings.Contains(deref(r.StatusMessage), "pgvector") {
+	if r.Status != "DEPLOY_FAILED" || r.Failure == nil || r.Failure.Code != "pgvector_missing" || !strings.Contains(deref(r.Failure.Hint), "superuser") {
 		t.Errorf("an app that wants pgvector is %s: %+v, %s", r.Status, r.Failure, deref(r.StatusMessage))
 	}
 	v, err := s.Deployment(t.Context(), d.id)
