@@ -9,7 +9,7 @@ ldflags := -s -w -X main.version=$(version)
 
 .PHONY: help
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/slipway, a static binary
@@ -47,6 +47,10 @@ simulate: prepare ## let the control loop die at every call and meet many fates;
 .PHONY: test-rollout
 test-rollout: prepare build ## replace revisions under load: 64 clients, 10 rollouts a kind, none may fail; minutes, CI has a short one
 	SLIPWAY_ROLLOUTS=10 SLIPWAY_ROLLOUT_CLIENTS=64 SLIPWAY_ROLLOUT_SECONDS=60 go test ./e2e -run 'TestRollout$$' -count=1 -v -timeout 20m
+
+.PHONY: test-rollout-images
+test-rollout-images: prepare build ## the same of images of Node and Python, three rollouts each; minutes, not in CI
+	SLIPWAY_ROLLOUT_IMAGES=1 go test ./e2e -run 'TestRollout$$/image' -count=1 -v -timeout 40m
 
 .PHONY: test-flood
 test-flood: prepare ## have a container print 2 GB, with the disk bounded; minutes, CI has 160 MB

@@ -31,7 +31,7 @@ func fromEnvironment(name string, fallback int) int {
 
 // Revision after revision is rolled out while clients start runs in a closed
 // loop: none fails, and no stream is cut, of either kind: one that hands over its
-// state, and one that has none and runs side by side; `make test-rollout` has images
+// state, and one that has none and runs side by side; `make test-rollout-images` has images
 // of the first too, which take long to build.
 func TestRollout(t *testing.T) {
 	t.Parallel()
