@@ -40,16 +40,22 @@ func (s *SnapshotRestore) Stops() bool {
 	return s != nil && (s.Phase == RestoreReading || s.Phase == RestoreReplacing)
 }
 
-// Cancel ends what has replaced nothing yet. It says why that is too late, or not to
-// be done.
-func (s *SnapshotRestore) Cancel() error {
+// Incoming names the state that is read in, beside that which there is.
+func (s *SnapshotRestore) Incoming() string { return "from-" + string(s.From) }
+
+// RestoreCancelled is what is to be run once a restore that has replaced nothing yet
+// was cancelled: what was read in goes. It says why that is too late, or not to be
+// done.
+func (r Running) RestoreCancelled(at time.Time) (Running, error) {
 	switch {
-	case !s.Pending():
-		return Errorf(CodeConflict, "No snapshot is being restored.")
-	case s.Phase == RestoreReplacing:
-		return Errorf(CodeConflict, "The snapshot is taking the place of the data already: wait until it is restored, or delete the deployment.")
+	case !r.Restore.Pending():
+		return r, Errorf(CodeConflict, "No snapshot is being restored.")
+	case r.Restore.Phase == RestoreReplacing:
+		return r, Errorf(CodeConflict, "The snapshot is taking the place of the data already: wait until it is restored, or delete the deployment.")
+	case r.Restore.Phase == RestoreReading && r.Outdated == "": // else reading has not begun
+		r.Outdated = r.Restore.Incoming()
 	}
-	return nil
+	return r.RestoreMoved(RestoreFailed, "It was cancelled.", at), nil
 }
 
 // RestoreMoved is what is to be run once a restore of a snapshot has come to a

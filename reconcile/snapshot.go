@@ -49,6 +49,9 @@ func replaceData(w world) step {
 			return w.unlessPutOff(step{do: drain, instance: i, why: "its data is to be replaced"})
 		}
 	}
+	if w.Deployment.Running.Outdated != "" {
+		return soonest(w, discardOutdated(w), nextOfBuild(w))
+	}
 	return soonest(w, step{do: refill, why: "nothing has the data open"}, nextOfBuild(w))
 }
 
@@ -104,7 +107,7 @@ func (w *worker) refillFromSnapshot(ctx context.Context) error {
 		return ctx.Err()
 	case final:
 		w.log.Warn("a snapshot is not restored", slog.Any("error", err))
-		if err := w.driver.Discard(ctx, w.a.Deployment.ID, w.incoming()); err != nil {
+		if err := w.driver.Discard(ctx, w.a.Deployment.ID, w.a.Deployment.Running.Restore.Incoming()); err != nil {
 			return fmt.Errorf("discard what was read of a snapshot: %w", err)
 		}
 		return w.report(ctx, slipway.RestoreMoved{Phase: slipway.RestoreFailed, Reason: reasonOf(err)})
@@ -119,18 +122,15 @@ func (w *worker) refillFromSnapshot(ctx context.Context) error {
 }
 
 // notRestored says why a snapshot was not restored yet, which is tried again unless
-// it was cancelled meanwhile.
+// it was cancelled meanwhile: then the next steps remove what was read.
 func (w *worker) notRestored(ctx context.Context, err error) error {
 	told := w.report(ctx, slipway.RestoreMoved{Phase: w.a.Deployment.Running.Restore.Phase, Reason: err.Error()})
 	if told == nil && !w.a.Deployment.Running.Restore.Pending() {
 		w.log.Info("a snapshot is not restored: that was cancelled")
-		return w.driver.Discard(ctx, w.a.Deployment.ID, w.incoming())
+		return nil
 	}
 	return errors.Join(fmt.Errorf("restore snapshot: %w", err), told)
 }
-
-// incoming names the state that is read in, beside that which there is.
-func (w *worker) incoming() string { return "from-" + string(w.a.Deployment.Running.Restore.From) }
 
 // readIn reads the state in beside what there is, and then the database: that takes
 // the place of the old one at its end. So it comes last of what may fail for good,
@@ -144,7 +144,7 @@ func (w *worker) readIn(ctx context.Context) error {
 	kind := w.kinds[r.Artefact.Kind]
 	if kind.Exclusive {
 		err := w.config.Final.State(ctx, path, contained, func(state io.Reader) error {
-			return w.driver.Import(ctx, d.ID, w.incoming(), contained, state)
+			return w.driver.Import(ctx, d.ID, w.a.Deployment.Running.Restore.Incoming(), contained, state)
 		})
 		if err != nil {
 			return err
@@ -183,10 +183,10 @@ var errCancelled = errors.New("the restore of the snapshot was cancelled")
 func (w *worker) putIn(ctx context.Context) error {
 	d := w.a.Deployment.ID
 	if w.kinds[w.a.Active.Artefact.Kind].Exclusive {
-		if err := w.driver.Restore(ctx, d, w.incoming()); err != nil {
+		if err := w.driver.Restore(ctx, d, w.a.Deployment.Running.Restore.Incoming()); err != nil {
 			return err
 		}
-		if err := w.driver.Discard(ctx, d, w.incoming()); err != nil {
+		if err := w.driver.Discard(ctx, d, w.a.Deployment.Running.Restore.Incoming()); err != nil {
 			return err
 		}
 	}

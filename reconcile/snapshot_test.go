@@ -26,6 +26,10 @@ func TestNextOfASnapshot(t *testing.T) {
 		s.Deployment.Running.Handover = &slipway.Handover{To: "i2", Phase: slipway.HandoverReturning}
 		return s
 	}
+	outdated := func(s *scene) *scene {
+		s.Deployment.Running.Outdated = "older"
+		return s
+	}
 	for name, c := range map[string]struct {
 		s    *scene
 		do   verb
@@ -39,6 +43,7 @@ func TestNextOfASnapshot(t *testing.T) {
 		"one after the other":                   {s: serves("based").scaled(2).instance("i2", "r1", serving, running).putOff("drain i1", time.Second).restoring(replacing), do: rest, rest: time.Second, held: true},
 		"then the data is replaced":             {s: newScene().active("r1", "exclusive").instance("i1", "r1", slipway.InstanceStopping, exited).restoring(replacing), do: refill, held: true},
 		"or read in beside it before":           {s: newScene().active("r1", "exclusive").instance("i1", "r1", slipway.InstanceStopping, exited).restoring(reading), do: refill, held: true},
+		"what is outdated goes before":          {s: outdated(newScene().active("r1", "exclusive").instance("i1", "r1", slipway.InstanceStopping, exited).restoring(reading)), do: discard, held: true},
 		"what crashed is not started before":    {s: newScene().active("r1", "exclusive").instance("i1", "r1", slipway.InstanceCrashed, exited).restoring(replacing), do: refill, held: true},
 		"until that succeeds nothing starts":    {s: newScene().active("r1", "exclusive").instance("i1", "r1", slipway.InstanceStopping, exited).putOff("refill", time.Second).restoring(replacing), do: rest, rest: time.Second, held: true},
 		"its Redis is not brought back before":  {s: newScene().active("r1", "based").instance("i1", "r1", slipway.InstanceStopping, exited).ownRedis(absent).restoring(replacing), do: refill, held: true},
@@ -191,15 +196,15 @@ func TestRefill(t *testing.T) {
 		"no room for a state":  {kind: "exclusive", refuses: "import state", err: final, did: "discard", want: told{refused}, over: failed},
 		"it can not be put in": {kind: "exclusive", refuses: "restore", err: final, did: "import state", want: told{replaces, moved(replacing, final.Error())}, over: replacing},
 		"cancelled, a state": {
-			kind: "exclusive", cancelled: replaces, did: "import state, discard",
+			kind: "exclusive", cancelled: replaces, did: "import state",
 			want: told{replaces, moved(failed, errCancelled.Error())}, over: failed,
 		},
 		"cancelled, a database": {
-			kind: "based", cancelled: replaces, did: "read dump, discard",
+			kind: "based", cancelled: replaces, did: "read dump",
 			want: told{replaces, moved(failed, errCancelled.Error())}, over: failed,
 		},
 		"cancelled while a server is down": {
-			kind: "based", refuses: "read dump", err: passing, cancelled: moved(reading, passing.Error()), did: "discard",
+			kind: "based", refuses: "read dump", err: passing, cancelled: moved(reading, passing.Error()),
 			want: told{moved(reading, passing.Error())}, over: failed,
 		},
 	} {

@@ -48,10 +48,9 @@ func (s *Service) CancelSnapshotRestore(ctx context.Context, who slipway.Princip
 		if err != nil {
 			return err
 		}
-		if err := d.Running.Restore.Cancel(); err != nil {
+		if d.Running, err = d.Running.RestoreCancelled(c.now); err != nil {
 			return err
 		}
-		d.Running = d.Running.RestoreMoved(slipway.RestoreFailed, "It was cancelled.", c.now)
 		if err := c.want(&d); err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -170,6 +171,9 @@ func (w *world) checkNotRefilled(a *app) {
 	}
 	if r := v.Running.Restore; r == nil || r.Phase != slipway.RestoreFailed || r.Reason != "It was cancelled." {
 		w.fault("%s: the restore is %+v", a.name, r)
+	}
+	if left := w.fake.Snapshots(a.id); slices.ContainsFunc(left, func(name string) bool { return strings.HasPrefix(name, "from-") }) {
+		w.fault("%s: what was read in is left: %v", a.name, left)
 	}
 	if got := w.content(a); strings.HasPrefix(got, w.kept.content) {
 		w.fault("%s knows %q, which it is not to", a.name, got)
