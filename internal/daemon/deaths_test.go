@@ -138,6 +138,7 @@ type mortal struct {
 	ports     slipway.PortRange
 	binary    string             // its own
 	program   string             // of its agents
+	path      string             // where it finds programs, for as long as the test lasts
 	engine    *dockertest.Engine // agents are containers in it; nil for processes
 	base      string             // of images that are made in it
 	images    *dockertest.Registry
@@ -159,6 +160,7 @@ func newMortal(t *testing.T, binary, program string, e *dockertest.Engine) *mort
 	m := &mortal{
 		t: t, data: t.TempDir(), listen: fmt.Sprintf("127.0.0.1:%d", drivertest.FreePort(t)), binary: binary, program: program, engine: e,
 		said:  &bytes.Buffer{},
+		path:  filepath.Dir(redistest.Program(t)) + ":" + os.Getenv("PATH"),
 		ports: drivertest.FreePorts(t, 8),
 		base:  "node-of-deaths:1",
 	}
@@ -260,7 +262,7 @@ func mortalBinary(t *testing.T) string {
 func (m *mortal) start(death string) {
 	m.child = exec.Command(m.binary, "-test.run=^TestDeathAtEachStepOfADeletion$")
 	m.child.Env = append(os.Environ(), "SLIPWAY_TEST_DATA="+m.data, "SLIPWAY_TEST_LISTEN="+m.listen, "SLIPWAY_TEST_DEATH="+death, "SLIPWAY_TEST_FINAL="+m.final,
-		"SLIPWAY_TEST_PROGRAM="+m.program, "PATH="+filepath.Dir(redistest.Program(m.t))+":"+os.Getenv("PATH"), fmt.Sprintf("SLIPWAY_TEST_PORTS=%d %d", m.ports.First, m.ports.Last))
+		"SLIPWAY_TEST_PROGRAM="+m.program, "PATH="+m.path, fmt.Sprintf("SLIPWAY_TEST_PORTS=%d %d", m.ports.First, m.ports.Last))
 	if m.engine != nil {
 		m.child.Env = append(m.child.Env, "SLIPWAY_TEST_ENGINE="+m.engine.Host(), "SLIPWAY_TEST_BASE="+m.base)
 	}
