@@ -45,15 +45,23 @@ func nextOfItem(w world, item slipway.Item) step {
 }
 
 // toRemove lists the items of a kind that are to go now.
-func toRemove(a slipway.Assignment, kind slipway.ItemKind) []slipway.Item {
-	return slices.DeleteFunc(slices.Clone(a.Items), func(i slipway.Item) bool {
-		return i.Kind != kind || !i.RemovedAt.IsZero() || !a.Deployment.Deletion.Takes(kind)
-	})
+func toRemove(a slipway.Assignment, kind slipway.ItemKind) (items []slipway.Item) {
+	for _, i := range a.Items {
+		if i.Kind == kind && i.RemovedAt.IsZero() && a.Deployment.Deletion.Takes(kind) {
+			items = append(items, i)
+		}
+	}
+	return items
 }
 
 // toVerify lists the items that were removed, and not looked for again.
-func toVerify(a slipway.Assignment) []slipway.Item {
-	return slices.DeleteFunc(slices.Clone(a.Items), func(i slipway.Item) bool { return i.RemovedAt.IsZero() })
+func toVerify(a slipway.Assignment) (items []slipway.Item) {
+	for _, i := range a.Items {
+		if !i.RemovedAt.IsZero() {
+			items = append(items, i)
+		}
+	}
+	return items
 }
 
 // removeItem removes a thing. That it is gone is not believed: see lookAgain.

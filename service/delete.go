@@ -44,8 +44,13 @@ func (s *Service) DeleteMany(ctx context.Context, who slipway.Principal, ids []s
 // deleteSome deletes some at once, but for those of which the outcome is known
 // already.
 func (s *Service) deleteSome(ctx context.Context, who slipway.Principal, ids []slipway.DeploymentID, outcome map[slipway.DeploymentID]error) error {
+	turn, err := s.config.Turns.TakeFirst(ctx)
+	if err != nil {
+		return err
+	}
+	defer turn.Give()
 	var found map[slipway.DeploymentID]error
-	err := s.change(ctx, func(c *change) error {
+	err = s.change(ctx, func(c *change) error {
 		found = map[slipway.DeploymentID]error{}
 		for _, id := range ids {
 			_, before := outcome[id]

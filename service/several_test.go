@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/turn"
+	"github.com/slipwayhq/slipway/service"
 )
 
 func TestDeleteManySaysOfEach(t *testing.T) {
@@ -122,5 +125,34 @@ func TestCountFree(t *testing.T) {
 	}
 	if n, err := p.CountFree(t.Context(), slipway.Principal{Workspace: "another"}); n != 0 || err != nil {
 		t.Errorf("elsewhere: %d %v", n, err)
+	}
+}
+
+// Deletions that many others share the machine with wait for a turn: one that is
+// alone, and work that somebody waits for, does not.
+func TestDeletionsTakeTurns(t *testing.T) {
+	p := newPlane(t, func(_ *plane, c *service.Config) { c.Turns = turn.Of(0) })
+	d, l := p.served("app")
+	must(t, p.Release(t.Context(), l, p.report(l).Deployment.Generation, time.Time{}))
+	other := p.create("other")
+	for what, do := range map[string]func(context.Context) error{
+		"DELETE of many": func(ctx context.Context) error {
+			_, err := p.DeleteMany(ctx, p.who, []slipway.DeploymentID{other.ID})
+			return err
+		},
+		"a claim of deletions": func(ctx context.Context) error {
+			must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
+			_, err := p.ClaimDeletions(ctx, "test", 9)
+			return err
+		},
+	} {
+		impatient, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		if err := do(impatient); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s has no turn: %v", what, err)
+		}
+		cancel()
+	}
+	if left, err := p.Get(t.Context(), p.who, other.ID); err != nil || left.Deleting() {
+		t.Errorf("without a turn: %+v, %v", left, err)
 	}
 }

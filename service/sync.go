@@ -24,20 +24,21 @@ func (s *Service) Attach(ctx context.Context, owner string) error {
 // due is what is claimed by itself: how it is found and taken, and what tells
 // that there may be some.
 type due struct {
-	bell *bell
-	next func(slipway.Tx) (time.Time, error)
-	take func(tx slipway.Tx, owner string, now, until time.Time, limit int) ([]slipway.Lease, error)
+	bell   *bell
+	next   func(slipway.Tx) (time.Time, error)
+	take   func(tx slipway.Tx, owner string, now, until time.Time, limit int) ([]slipway.Lease, error)
+	inTurn bool // nobody waits for it: it is taken in turn with other such work
 }
 
 // Claim implements slipway.Sync.
 func (s *Service) Claim(ctx context.Context, owner string, limit int) ([]slipway.Claim, error) {
-	claims, err := s.claim(ctx, due{&s.board.any, slipway.Tx.NextDue, slipway.Tx.TakeDue}, owner, limit)
+	claims, err := s.claim(ctx, due{&s.board.any, slipway.Tx.NextDue, slipway.Tx.TakeDue, false}, owner, limit)
 	return claims, wrap("claim work", err)
 }
 
 // ClaimDeletions implements slipway.Sync.
 func (s *Service) ClaimDeletions(ctx context.Context, owner string, limit int) ([]slipway.Claim, error) {
-	claims, err := s.claim(ctx, due{&s.board.deletions, slipway.Tx.NextDueDeletion, slipway.Tx.TakeDueDeletions}, owner, limit)
+	claims, err := s.claim(ctx, due{&s.board.deletions, slipway.Tx.NextDueDeletion, slipway.Tx.TakeDueDeletions, true}, owner, limit)
 	return claims, wrap("claim deletions", err)
 }
 
@@ -76,6 +77,13 @@ func (s *Service) claimDue(ctx context.Context, what due, owner string, limit in
 		return nil, longPoll, nil
 	case next.After(now):
 		return nil, min(longPoll, next.Sub(now)), nil
+	}
+	if what.inTurn {
+		turn, err := s.config.Turns.Take(ctx)
+		if err != nil {
+			return nil, 0, err
+		}
+		defer turn.Give()
 	}
 	err = s.store.Update(ctx, func(tx slipway.Tx) error {
 		claims = nil
