@@ -19,11 +19,12 @@ const (
 
 // What the control plane makes, and removes.
 const (
-	ItemUpload     ItemKind = "upload"          // an uploaded source
-	ItemRepository ItemKind = "repository"      // all that was pushed for the deployment
-	ItemLogs       ItemKind = "logs"            // of its builds and agents
-	ItemProject    ItemKind = "tracing_project" // stays, unless it is asked for too
-	ItemRecords    ItemKind = "records"         // its rows: revisions, variables, keys, measurements, events
+	ItemUpload      ItemKind = "upload"          // an uploaded source
+	ItemRepository  ItemKind = "repository"      // all that was pushed for the deployment
+	ItemCertificate ItemKind = "certificate"     // of its name in a domain, with the key
+	ItemLogs        ItemKind = "logs"            // of its builds and agents
+	ItemProject     ItemKind = "tracing_project" // stays, unless it is asked for too
+	ItemRecords     ItemKind = "records"         // its rows: revisions, variables, keys, measurements, events
 )
 
 // OrderOfRemoval is the order in which the things of a deployment go: nobody may
@@ -31,7 +32,7 @@ const (
 // tell of it.
 var OrderOfRemoval = []ItemKind{
 	ItemRoute, ItemInstance, ItemState, ItemLogin, ItemDatabase, ItemRedis, ItemBundle, ItemImage,
-	ItemUpload, ItemRepository, ItemLogs, ItemProject, ItemRecords,
+	ItemUpload, ItemRepository, ItemCertificate, ItemLogs, ItemProject, ItemRecords,
 }
 
 // Serves says whether things of the kind are there for the sake of serving:

@@ -70,7 +70,7 @@ func OpenAuthority(c Config) (*Authority, error) {
 		DisableHTTPChallenge: c.PlainPort == 0, AltHTTPPort: c.PlainPort, AltTLSALPNPort: c.Port,
 		Logger: quiet,
 	})
-	a.paced = newPaced(a.acme, c.Logger, c.Now)
+	a.paced = newPaced(a.acme, decision(c.Decide), c.Logger, c.Now)
 	a.magic.Issuers = []certmagic.Issuer{a.paced}
 	return a, a.clean()
 }
@@ -139,6 +139,12 @@ func (a *Authority) logFailure(name string, err error) {
 		return
 	}
 	a.logger.Warn("no certificate", slog.String("name", name), slog.Any("error", err))
+}
+
+// Forget gives up what is known of a name: its next client is as the first one.
+func (a *Authority) Forget(name string) {
+	a.cache.RemoveManaged([]certmagic.SubjectIssuer{{Subject: name}})
+	a.paced.forget(name)
 }
 
 // Covers says whether a name has a certificate or may get one.

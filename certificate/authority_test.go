@@ -6,10 +6,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -225,6 +227,46 @@ func TestRestart(t *testing.T) {
 	must(t, err)
 	if now.SerialNumber.Cmp(was.SerialNumber) != 0 {
 		t.Errorf("another certificate after a restart of %v", roots.Directory)
+	}
+}
+
+// What is removed of a name leaves nothing of it, and nothing of others. Its next
+// client gets another certificate.
+func TestRemove(t *testing.T) {
+	s := open(t, nil)
+	const gone, other = "ours-gone.example.com", "ours-gone.example.com.au"
+	was, stays := s.get(gone), s.get(other)
+	kept := certificate.FolderAt(s.config.Dir)
+	list := func() string {
+		names, err := kept.Names(t.Context())
+		must(t, err)
+		return strings.Join(names, " ")
+	}
+	if got := list(); got != gone+" "+other {
+		t.Errorf("there are %q", got)
+	}
+	for range 2 {
+		s.Forget(gone)
+		must(t, kept.Remove(t.Context(), gone))
+	}
+	if got := list(); got != other {
+		t.Errorf("left are %q", got)
+	}
+	must(t, filepath.WalkDir(s.config.Dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && strings.Contains(strings.ReplaceAll(path, other, ""), gone) {
+			t.Errorf("%s is left", path)
+		}
+		return err
+	}))
+	if now := s.get(gone); now.SerialNumber.Cmp(was.SerialNumber) == 0 {
+		t.Error("what was removed is served")
+	}
+	if now := s.get(other); now.SerialNumber.Cmp(stays.SerialNumber) != 0 {
+		t.Error("another name got another certificate")
+	}
+	none, err := certificate.FolderAt(filepath.Join(s.config.Dir, "none")).Names(t.Context())
+	if err != nil || len(none) > 0 {
+		t.Errorf("in no folder: %v, %v", none, err)
 	}
 }
 

@@ -27,6 +27,7 @@ var afterFailure = backoff.Exponential{First: time.Minute, Most: 6 * time.Hour}
 // paced asks an authority no more than it bears.
 type paced struct {
 	certmagic.Issuer
+	decide func(ctx context.Context, name string) error
 	logger *slog.Logger
 	now    func() time.Time
 	orders *rate.Limiter
@@ -51,9 +52,9 @@ func (s *setback) Error() string {
 
 func (s *setback) Unwrap() error { return s.cause }
 
-func newPaced(i certmagic.Issuer, logger *slog.Logger, now func() time.Time) *paced {
+func newPaced(i certmagic.Issuer, decide func(context.Context, string) error, logger *slog.Logger, now func() time.Time) *paced {
 	p := &paced{
-		Issuer: i, logger: logger, now: now,
+		Issuer: i, decide: decide, logger: logger, now: now,
 		orders: rate.NewLimiter(rate.Every(orderEvery), ordersAtOnce), failed: map[string]setback{},
 	}
 	p.closed, p.close = context.WithCancel(context.Background())
@@ -91,8 +92,22 @@ func (p *paced) Issue(ctx context.Context, request *x509.CertificateRequest) (*c
 		return nil, certmagic.ErrNoRetry{Err: p.fail(names, err)}
 	}
 	p.forget(names)
+	if err := p.stillOurs(ctx, request.DNSNames); err != nil {
+		return nil, certmagic.ErrNoRetry{Err: err}
+	}
 	p.logger.Info("certificate obtained", slog.String("name", names))
 	return issued, nil
+}
+
+// stillOurs keeps what was asked for from being stored after its deployment is
+// gone: nobody would remove it.
+func (p *paced) stillOurs(ctx context.Context, names []string) error {
+	for _, name := range names {
+		if err := p.decide(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (p *paced) ask(ctx context.Context, request *x509.CertificateRequest) (*certmagic.IssuedCertificate, error) {

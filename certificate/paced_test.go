@@ -25,6 +25,19 @@ func (a *authority) Issue(context.Context, *x509.CertificateRequest) (*certmagic
 	return &certmagic.IssuedCertificate{}, a.err
 }
 
+func anyName(context.Context, string) error { return nil }
+
+// A name that stopped being ours while the authority worked gets nothing: nobody
+// would remove it.
+func TestPacedNameThatIsGone(t *testing.T) {
+	a, gone := &authority{}, errors.New("gone")
+	p := newPaced(a, func(context.Context, string) error { return gone }, slog.New(slog.DiscardHandler), time.Now)
+	issued, err := p.Issue(t.Context(), requestFor("a"))
+	if _, final := errors.AsType[certmagic.ErrNoRetry](err); issued != nil || !final || !errors.Is(err, gone) || a.asked != 1 {
+		t.Errorf("%v, %v", issued, err)
+	}
+}
+
 func requestFor(name string) *x509.CertificateRequest {
 	return &x509.CertificateRequest{DNSNames: []string{name}}
 }
@@ -32,7 +45,7 @@ func requestFor(name string) *x509.CertificateRequest {
 // After a failure a name waits, the longer the more there were; others do not.
 func TestPacedFailures(t *testing.T) {
 	a, now := &authority{err: errors.New("away")}, time.Unix(0, 0)
-	p := newPaced(a, slog.New(slog.DiscardHandler), func() time.Time { return now })
+	p := newPaced(a, anyName, slog.New(slog.DiscardHandler), func() time.Time { return now })
 	for n, wait := range []time.Duration{time.Minute, 2 * time.Minute, 4 * time.Minute} {
 		for range 3 { // within the wait nobody is asked
 			_, err := p.Issue(t.Context(), requestFor("a"))
@@ -62,7 +75,7 @@ func TestPacedFailures(t *testing.T) {
 // Many names at once are put off, not failed.
 func TestPacedOrders(t *testing.T) {
 	a, now := &authority{}, time.Unix(0, 0)
-	p := newPaced(a, slog.New(slog.DiscardHandler), func() time.Time { return now })
+	p := newPaced(a, anyName, slog.New(slog.DiscardHandler), func() time.Time { return now })
 	ask := func(name string) error {
 		_, err := p.Issue(t.Context(), requestFor(name))
 		return err

@@ -133,7 +133,7 @@ type clearing struct {
 // its own; the rest goes with the rows.
 func hasSteps(d slipway.Deployment, i slipway.Item) bool {
 	switch i.Kind {
-	case slipway.ItemUpload, slipway.ItemRepository:
+	case slipway.ItemUpload, slipway.ItemRepository, slipway.ItemCertificate:
 		return !i.Settled()
 	case slipway.ItemProject:
 		return !i.Settled() && d.DeleteProject && i.Ref == string(d.Project)
@@ -175,6 +175,8 @@ func (s *Service) clear(ctx context.Context, i slipway.Item) (more bool, err err
 		return false, s.clearUploads(ctx, i.Deployment)
 	case slipway.ItemRepository:
 		return false, s.clearImages(ctx, i.Deployment)
+	case slipway.ItemCertificate:
+		return false, s.clearCertificate(ctx, i)
 	case slipway.ItemProject:
 		return s.clearRuns(ctx, slipway.ProjectID(i.Ref))
 	}

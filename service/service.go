@@ -75,6 +75,8 @@ type Config struct {
 	KeepReceipts time.Duration
 	// Tracing is where the traces of agents go.
 	Tracing Tracing
+	// Certificates are those of deployments' names; nil if there are none.
+	Certificates Certificates
 	// Unroute is called after each deletion is committed, and before it is
 	// answered: the deployment's names must lead nowhere, whatever is known of it
 	// that is older than a generation. It must not block.

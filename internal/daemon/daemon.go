@@ -244,6 +244,7 @@ func (s *Server) openControl(ctx context.Context) error {
 	config.Room = s.reserve().Refuse
 	config.Tracing = s.where()
 	config.Turns = s.turns
+	config.Certificates = s.given()
 	config.Unroute = func(d slipway.DeploymentID, generation int64) { s.workers.Unroute(d, generation) }
 	s.service = service.New(s.store, s.blobs, s.images, ring, config)
 	s.gateway = gateway.New(gateway.Config{
@@ -261,6 +262,9 @@ func (s *Server) openControl(ctx context.Context) error {
 	}
 	s.handle(control, s.tracing(keys, ring))
 	s.doors.main.http.RegisterOnShutdown(stop)
+	if err := s.adoptCertificates(ctx); err != nil {
+		return err
+	}
 	return s.service.Bootstrap(ctx, func(token string) error { return WriteKey(AdminKeyFile(s.config.Data), token) })
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -93,7 +94,7 @@ func (s *Server) openAuthority() (certificates, error) {
 		plain = s.doors.plain.port()
 	}
 	return certificate.OpenAuthority(certificate.Config{
-		Dir: filepath.Join(s.config.Data, "certificates"), Directory: t.Directory, Roots: t.Roots, Email: t.Email,
+		Dir: certificatesFolder(s.config.Data), Directory: t.Directory, Roots: t.Roots, Email: t.Email,
 		Default: s.config.mainName(), Decide: s.isOurs, PlainPort: plain, Port: s.doors.main.port(),
 		RenewalWindow: t.renewalWindow, Logger: s.config.Logger,
 	})
@@ -108,7 +109,44 @@ func (s *Server) isOurs(ctx context.Context, name string) error {
 	if u, err := url.Parse(s.config.Agents.URL); err == nil && u.Host != "" && name == u.Hostname() {
 		return nil
 	}
-	return s.gateway.Serves(ctx, name)
+	if err := s.gateway.Serves(ctx, name); err != nil {
+		return err
+	}
+	return s.service.PlanCertificate(ctx, name)
+}
+
+func certificatesFolder(data string) string { return filepath.Join(data, "certificates") }
+
+// given are the certificates that an authority has given, which may not be open
+// any more.
+type given struct {
+	certificate.Folder
+	authority *certificate.Authority
+}
+
+func (g given) Remove(ctx context.Context, name string) error {
+	if g.authority != nil {
+		g.authority.Forget(name)
+	}
+	return g.Folder.Remove(ctx, name)
+}
+
+// adoptCertificates is for those of deployments that are there already.
+func (s *Server) adoptCertificates(ctx context.Context) error {
+	names, err := s.given().Names(ctx)
+	if err != nil {
+		return err
+	}
+	names = slices.DeleteFunc(names, func(name string) bool {
+		slug, below := strings.CutSuffix(name, "."+s.config.domain())
+		return !below || strings.Contains(slug, ".")
+	})
+	return s.service.AdoptCertificates(ctx, names)
+}
+
+func (s *Server) given() given {
+	authority, _ := s.names.(*certificate.Authority)
+	return given{certificate.FolderAt(certificatesFolder(s.config.Data)), authority}
 }
 
 // URL is where the server is reached, without a slash at its end. One that

@@ -6,12 +6,17 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/slipwayhq/slipway/api/wire"
 	"github.com/slipwayhq/slipway/client"
 	"github.com/slipwayhq/slipway/internal/daemon"
 	"github.com/slipwayhq/slipway/internal/pebbletest"
@@ -151,8 +156,52 @@ func TestTLS(t *testing.T) {
 			}
 		}
 	})
-	must(t, e.client.DeleteDeployment(t.Context(), id, client.DeleteOptions{}))
+	must(t, e.client.DeleteDeployment(t.Context(), id, client.DeleteOptions{Now: true}))
 	f.until("deleted", "")
+	e.noCertificate(id, "app."+domain)
+}
+
+// A certificate that is there already when a server starts goes with the deployment
+// of its name; those of other domains and of deeper names are nobody's.
+func TestCertificatesOfBeforeAreAdopted(t *testing.T) {
+	w := newWorldWith(t, func(c *daemon.Config) { c.Domain = domain })
+	id, _ := w.create("app")
+	must(t, w.server.Stop())
+	for _, name := range []string{"app." + domain, "app.example.org", "deep.app." + domain} {
+		must(t, os.MkdirAll(filepath.Join(w.config.Data, "certificates", "certificates", "authority", name), 0o700))
+	}
+	w.start()
+	w.client = client.New(w.server.URL(), w.key)
+	plan, err := w.client.DeletionPlan(t.Context(), id, client.DeleteOptions{})
+	must(t, err)
+	var names []string
+	for _, i := range plan.Remove {
+		if i.Kind == "certificate" {
+			names = append(names, i.Ref)
+		}
+	}
+	if !slices.Equal(names, []string{"app." + domain}) {
+		t.Errorf("certificates in the plan: %v", names)
+	}
+}
+
+// noCertificate sees that the receipt of a deletion has the proof for that of a
+// name, and that nothing of it is on the disk.
+func (e *edge) noCertificate(id, name string) {
+	e.t.Helper()
+	receipt, err := e.client.WatchDeletion(e.t.Context(), id, func(wire.Deletion) {})
+	must(e.t, err)
+	if !slices.ContainsFunc(receipt.Items, func(i wire.DeletionItem) bool {
+		return i.Kind == "certificate" && i.Ref == name && i.VerifiedAt != nil
+	}) {
+		e.t.Errorf("the receipt has no proof that the certificate is gone: %+v", receipt.Items)
+	}
+	must(e.t, filepath.WalkDir(filepath.Join(e.config.Data, "certificates"), func(path string, _ fs.DirEntry, err error) error {
+		if strings.Contains(filepath.Base(path), name) {
+			e.t.Errorf("%s is left", path)
+		}
+		return err
+	}))
 }
 
 // An agent reaches a server with TLS over plain HTTP on its own machine, where
