@@ -97,7 +97,7 @@ func Open(o Options) (*Builder, error) {
 		}
 	}
 	if o.Engine != nil {
-		b.engine = &engine.Engine{Client: o.Engine.Client, Owner: o.Engine.Owner, Pulls: engine.Pulls(filepath.Join(dir, "fetched"))}
+		b.engine = &engine.Engine{Client: o.Engine.Client, Owner: o.Engine.Owner, Pulls: engine.Pulls(filepath.Join(dir, "fetched")), Logins: o.Engine.Logins}
 	}
 	if err := b.openImages(o); err != nil {
 		return nil, err

@@ -69,7 +69,7 @@ type Builder struct {
 func New(o Options) *Builder {
 	sum := sha256.Sum256([]byte(o.Owner))
 	b := &Builder{Options: o, installation: hex.EncodeToString(sum[:6]), held: map[string]engine.Image{}}
-	b.bases = &engine.Engine{Client: o.Engine.Client, Owner: b.installation + " bases", Pulls: o.Fetched}
+	b.bases = &engine.Engine{Client: o.Engine.Client, Owner: b.installation + " bases", Pulls: o.Fetched, Logins: o.Engine.Logins}
 	return b
 }
 

@@ -222,18 +222,24 @@ func expectStore(t *testing.T, env []string) {
 	t.Errorf("it is not in %q", env)
 }
 
-// A base of a registry is used by its digest, and another that its tag names
-// later takes its place.
+// A base of a registry, which asks for a login, is used by its digest, and another
+// that its tag names later takes its place.
 func TestBaseByDigest(t *testing.T) {
 	both(t, func(t *testing.T, kit bool) {
 		registry := dockertest.NewRegistry(t)
+		registry.Username, registry.Password = "me", "mine"
+		logins := filepath.Join(t.TempDir(), "config.json")
+		if err := os.WriteFile(logins, fmt.Appendf(nil, `{"auths": {%q: {"auth": "bWU6bWluZQ=="}}}`, registry.Host), 0o600); err != nil {
+			t.Fatal(err)
+		}
 		reference := registry.Host + "/team/base:1"
 		publish := func(text string) string {
 			return registry.Host + "/team/base@" + registry.PublishFiles(t, "team/base", "1", shellFiles(t, text), map[string]any{
 				"Env": []string{"PATH=/bin"}, "Labels": map[string]string{"slipway.agent-server": "true"},
 			})
 		}
-		b, c := open(t, kit, image.Bases{Node: reference})
+		c := connect(t, dockertest.Shared(t).Host(), kit)
+		b := image.New(image.Options{Engine: &engine.Engine{Client: c, Logins: engine.Logins(logins)}, Owner: t.Name(), Bases: image.Bases{Node: reference}})
 		a := script(t, "8", "cat /text")
 		before := publish("of the first\n")
 		first, log := build(t, b, a)

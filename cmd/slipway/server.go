@@ -66,6 +66,7 @@ func newServerCommand() *cobra.Command {
 	flags.DurationVar(&f.Service.ScalePace.Down, "scale-down-after", 30*time.Minute, "how long fewer replicas must be needed before they are removed")
 	flags.DurationVar(&f.Service.PushFor, "push-token-lifetime", time.Hour, "how long a token to push images is good")
 	flags.IntVar(&f.maxLayer, "max-layer-size", registry.DefaultMaxBlob>>20, "MiB that one layer of a pushed image may have")
+	flags.StringVar(&f.Logins, "registry-config", "", "file with the logins of registries that images are fetched from, as docker login writes it: ~/.docker/config.json (default: none)")
 	flags.StringVar(&f.DockerHost, "docker-host", "", "Docker Engine that runs images, such as unix:///var/run/docker.sock (default: "+dockerVariable+", or none)")
 	registerDatabases(flags, &f.Databases)
 	f.images.register(flags)

@@ -88,6 +88,7 @@ type Config struct {
 	BuildRun   []string          // program with arguments that starts every program of a build
 	MaxLayer   int64             // bytes of one layer of a pushed image; 0 for the registry's own limit
 	Databases  Databases         // of agents
+	Logins     string            // file with logins of the registries of images, as docker login writes it; "" for none
 	DockerHost string            // of the engine that runs images, such as unix:///var/run/docker.sock; "" for none
 	Images     *image.Bases      // sources are made into images on these, by that engine; nil for bundles
 	Logger     *slog.Logger

@@ -16,10 +16,14 @@ import (
 // openEngine opens a client of the engine, nil if there is to be none. It need
 // not run: what needs it waits.
 func (s *Server) openEngine(context.Context) (err error) {
-	if s.config.DockerHost != "" {
-		s.engine, err = engine.Open(s.config.DockerHost)
+	if s.config.DockerHost == "" {
+		return nil
 	}
-	return err
+	if s.engine, err = engine.Open(s.config.DockerHost); err != nil {
+		return err
+	}
+	s.engine.Logins = engine.Logins(s.config.Logins)
+	return s.engine.Logins.Check()
 }
 
 // openDriver opens what runs agents. The one for containers is opened without

@@ -22,6 +22,8 @@ type Engine struct {
 	Owner string
 	// Pulls remembers what was fetched; "" does not.
 	Pulls Pulls
+	// Logins are the server's own at registries.
+	Logins Logins
 }
 
 // Open returns a client of the engine at a host such as

@@ -3,7 +3,11 @@ package engine_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -194,6 +198,78 @@ func TestFetchWithCredentials(t *testing.T) {
 		if strings.Contains(f.Message, "canary") {
 			t.Errorf("the password is in %q", f.Message)
 		}
+	}
+}
+
+// logins is a file of Docker's with that content.
+func logins(t *testing.T, content string) engine.Logins {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config.json")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return engine.Logins(path)
+}
+
+func inClear(r *dockertest.Registry) string {
+	return fmt.Sprintf(`{"auths": {%q: {"auth": %q}}}`, r.Host, base64.StdEncoding.EncodeToString([]byte(r.Username+":"+r.Password)))
+}
+
+// The server's own login goes to the registry that it is for, to no other, and not
+// where a revision has one of its own. It is read each time.
+func TestFetchWithLogins(t *testing.T) {
+	e, r := open(t)
+	other := dockertest.NewRegistry(t)
+	r.Username, r.Password = "me", "canary-of-a-password"
+	helper := filepath.Join(t.TempDir(), "docker-credential-test")
+	said := fmt.Sprintf("#!/bin/sh\nread host\n[ \"$1 $host\" = 'get %s' ] && echo '{\"Username\": %q, \"Secret\": %q}'\n", r.Host, r.Username, r.Password)
+	if err := os.WriteFile(helper, []byte(said), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", filepath.Dir(helper)+":"+os.Getenv("PATH"))
+	for name, content := range map[string]string{
+		"in clear":  inClear(r),
+		"by helper": fmt.Sprintf(`{"credHelpers": {%q: "test"}}`, r.Host),
+	} {
+		t.Run(name, func(t *testing.T) {
+			digest := r.Publish(t, "private", name[:2], []byte("private "+name))
+			e.Logins = logins(t, content)
+			if image, log := fetch(t, e, r.Host+"/private:"+name[:2], slipway.RegistryAuth{}); "sha256:"+image.Digest != digest || strings.Contains(log, "canary") {
+				t.Errorf("fetched %+v: %s", image, log)
+			}
+			other.Publish(t, "open", name[:2], []byte("open "+name))
+			fetch(t, e, other.Host+"/open:"+name[:2], slipway.RegistryAuth{}) // it refuses a login
+			_, err := e.Fetch(t.Context(), r.Host+"/private:none", slipway.RegistryAuth{Username: "revision", Password: "wrong"}, new(bytes.Buffer))
+			failure(t, err, "image_denied")
+		})
+	}
+	r.Publish(t, "private", "later", []byte("later"))
+	e.Logins = logins(t, `{}`)
+	_, err := e.Fetch(t.Context(), r.Host+"/private:later", slipway.RegistryAuth{}, new(bytes.Buffer))
+	failure(t, err, "image_denied")
+	if err := os.WriteFile(string(e.Logins), []byte(inClear(r)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fetch(t, e, r.Host+"/private:later", slipway.RegistryAuth{})
+}
+
+func TestLoginsThatCanNotBeRead(t *testing.T) {
+	if err := engine.Logins("").Check(); err != nil {
+		t.Error(err)
+	}
+	e, r := open(t)
+	for name, l := range map[string]engine.Logins{"no file": engine.Logins(filepath.Join(t.TempDir(), "none")), "no JSON": logins(t, "auths:")} {
+		if err := l.Check(); err == nil || !strings.Contains(err.Error(), string(l)) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	e.Logins = logins(t, fmt.Sprintf(`{"credHelpers": {%q: "not-to-be-found"}}`, r.Host))
+	if err := e.Logins.Check(); err != nil {
+		t.Error(err)
+	}
+	_, err := e.Fetch(t.Context(), r.Host+"/private:1", slipway.RegistryAuth{}, new(bytes.Buffer))
+	if f := failure(t, err, "image_denied"); !strings.Contains(f.Message, "not-to-be-found") {
+		t.Error(f.Message)
 	}
 }
 

@@ -10,9 +10,7 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/distribution/reference"
-	"github.com/moby/moby/api/pkg/authconfig"
 	"github.com/moby/moby/api/types/jsonstream"
-	"github.com/moby/moby/api/types/registry"
 	"github.com/moby/moby/client"
 
 	"github.com/slipwayhq/slipway"
@@ -56,7 +54,7 @@ func parse(ref string) (reference.Named, error) {
 
 // fetch has note called with what is pulled, before it is.
 func (e *Engine) fetch(ctx context.Context, name reference.Named, auth slipway.RegistryAuth, note func(pinned string) error, log io.Writer) (Image, error) {
-	secret, err := encode(name, auth)
+	secret, err := e.secretFor(ctx, name, auth)
 	if err != nil {
 		return Image{}, err
 	}
@@ -79,13 +77,6 @@ func (e *Engine) fetch(ctx context.Context, name reference.Named, auth slipway.R
 
 func imageOf(pinned reference.Canonical) Image {
 	return Image{Name: reference.FamiliarString(pinned), Digest: pinned.Digest().Encoded()}
-}
-
-func encode(name reference.Named, auth slipway.RegistryAuth) (string, error) {
-	if auth == (slipway.RegistryAuth{}) {
-		return "", nil
-	}
-	return authconfig.Encode(registry.AuthConfig{Username: auth.Username, Password: auth.Password, ServerAddress: reference.Domain(name)})
 }
 
 // resolve asks the registry which image a tag names.
@@ -162,7 +153,7 @@ func explain(name reference.Named, err error) error {
 		return err
 	case errdefs.IsUnauthorized(err), errdefs.IsPermissionDenied(err), contains(text, "unauthorized", "denied", "no basic auth"):
 		return failure("image_denied", fmt.Sprintf("The registry does not give image %s: %v.", ref, err),
-			"It may not exist, or be private: push it to the registry of this server, which needs no other credentials.")
+			"It may not exist, or be private: push it to the registry of this server, or start that with a login (slipway server --registry-config).")
 	case errdefs.IsNotFound(err), contains(text, "manifest unknown", "not found", "name unknown"):
 		return failure("image_not_found", fmt.Sprintf("There is no image %s: %v.", ref, err), "Check its name and tag, and that it has been pushed.")
 	case contains(text, "no matching manifest"):
