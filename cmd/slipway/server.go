@@ -116,7 +116,9 @@ func runServer(ctx context.Context, f serverFlags) error {
 	f.MaxLayer = int64(f.maxLayer) << 20
 	f.Database = databaseURL(f.Database)
 	fromEnvironment(&f.Databases)
-	f.DockerHost = cmp.Or(f.DockerHost, os.Getenv(dockerVariable))
+	if f.DockerHost = cmp.Or(f.DockerHost, os.Getenv(dockerVariable)); f.Logins != "" && f.DockerHost == "" {
+		return usagef("--registry-config: images are fetched by an engine, set --docker-host too")
+	}
 	if f.Images, err = f.images.bases(f.DockerHost); err != nil {
 		return err
 	}

@@ -6,7 +6,7 @@ import "testing"
 func TestServerRefuses(t *testing.T) {
 	for _, flag := range []string{
 		"--agent-ports=9-1", "--agent-ports=x", "--max-layer-size=0", "--push-token-lifetime=-1s", "--keep-revisions=0", "--rollback-window=0",
-		"--build-memory=much", "--source-builds=wasm", "--trusted-proxies=localhost",
+		"--build-memory=much", "--source-builds=wasm", "--registry-config=x", "--trusted-proxies=localhost",
 		"--settle-window=-1s", "--undo=-1s", "--health-interval=0", "--health-timeout=0", "--health-misses=0", "--pending-run-limit=0",
 	} {
 		data := t.TempDir()
