@@ -123,6 +123,7 @@ func deployRemotely(t *testing.T, s *server, app remote) {
 	l.deploys(s, from, name, "--remote")
 	d.expectBuilt("Nothing has changed")
 	l.host.taken()
+	eventually(t, "the traces of both are in its project", func() bool { return s.tracedToTheEnd(d.project()) >= 2 })
 }
 
 // appendTo adds a line to a program that changes nothing but its digest.
