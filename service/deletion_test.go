@@ -284,6 +284,46 @@ func TestPublicNamesAreReserved(t *testing.T) {
 	}
 }
 
+// An id is nobody's name but its own: who calls a deployment as another one is
+// identified neither gets its address nor keeps it from being deleted.
+func TestAnIDIsNoName(t *testing.T) {
+	p := newPlane(t, keeping)
+	_, other, _ := p.principals()
+	d := p.create("app")
+	for _, name := range []string{string(d.ID), strings.ReplaceAll(string(d.ID), "-", "_")} {
+		theirs, err := p.Create(t.Context(), other, slipway.NewDeployment{Name: name, Source: slipway.SourceInternalSource})
+		must(t, err)
+		if slipway.IsID(theirs.Slug) || !strings.HasPrefix(theirs.Slug, string(d.ID)+"-") {
+			t.Errorf("%s has the public name %s", name, theirs.Slug)
+		}
+		must(t, p.Delete(t.Context(), other, theirs.ID, slipway.DeleteOptions{}))
+		back, err := p.Restore(t.Context(), other, theirs.ID, "")
+		must(t, err)
+		if back.Slug != theirs.Slug {
+			t.Errorf("restored it has the public name %s", back.Slug)
+		}
+	}
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
+}
+
+// What is restored gets a public name, though all that are made of its name are
+// other deployments'.
+func TestAllPublicNamesAreTaken(t *testing.T) {
+	p := newPlane(t, keeping)
+	_, other, _ := p.principals()
+	d := p.create("app")
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{TracingProject: true}))
+	for _, name := range []string{"app-too", slipway.Slug("app-too", d.ID, true)} {
+		_, err := p.Create(t.Context(), other, slipway.NewDeployment{Name: name, Source: slipway.SourceInternalSource})
+		must(t, err)
+	}
+	again := p.create("app") // has the public name that was reserved
+	back, err := p.Restore(t.Context(), p.who, d.ID, "app-too")
+	if err != nil || back.Slug != string(d.ID) || again.Slug != "app" {
+		t.Errorf("restored: %s, %v, beside %s", back.Slug, err, again.Slug)
+	}
+}
+
 func TestPurge(t *testing.T) {
 	for name, purge := range map[string]func(*plane, slipway.DeploymentID) error{
 		"asked": func(p *plane, d slipway.DeploymentID) error { return p.Purge(t.Context(), p.who, d) },
