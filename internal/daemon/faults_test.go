@@ -1,6 +1,7 @@
 package daemon_test
 
 import (
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -46,14 +47,19 @@ var processFaults = map[string]deletionFault{
 		return func() { must(m.t, unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, 0)) }
 	}},
 	"something is mounted": {shown: "umount it", cause: func(m *mortal, id string) func() {
-		path := filepath.Join(m.folder(id), "mounted")
-		must(m.t, os.Mkdir(path, 0o700))
-		return m.mount(path, path, 0)
+		foreign, path := m.t.TempDir(), filepath.Join(m.folder(id), "mounted")
+		file := filepath.Join(foreign, "file")
+		must(m.t, errors.Join(os.WriteFile(file, []byte("somebody's"), 0o600), os.Mkdir(path, 0o700)))
+		unmount := m.mount(foreign, path, 0)
+		return func() {
+			unmount()
+			if text, err := os.ReadFile(file); string(text) != "somebody's" {
+				m.t.Errorf("what was mounted holds %q, %v", text, err)
+			}
+		}
 	}},
 	"it can not be written": {shown: "mounted read-only", cause: func(m *mortal, id string) func() {
-		path := filepath.Join(m.folder(id), "read-only")
-		must(m.t, os.Mkdir(path, 0o700))
-		must(m.t, os.WriteFile(filepath.Join(path, "file"), nil, 0o600))
+		path := filepath.Join(m.data, "deployments")
 		return m.mount(path, path, unix.MS_RDONLY)
 	}},
 	"it does not end when it is asked to": {deaf: true},
