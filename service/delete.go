@@ -147,6 +147,9 @@ func (c *change) delete(d *slipway.Deployment, who slipway.Principal, o slipway.
 			return err
 		}
 	}
+	if ended, err := d.Running.RestoreCancelled(c.now); err == nil {
+		d.Running = ended // an undo is to find the data that there is
+	}
 	if err := c.letGoOfProject(d, o.TracingProject); err != nil {
 		return err
 	}
