@@ -3,6 +3,7 @@ package service_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"reflect"
 	"slices"
@@ -377,6 +378,49 @@ func TestPurge(t *testing.T) {
 }
 
 // A deletion that is asked for again, now, keeps nothing aside.
+// failing fails each change of what it is told to.
+type failing struct {
+	slipway.Store
+	fails func(slipway.Deployment) bool
+}
+
+type failingTx struct {
+	slipway.Tx
+	fails func(slipway.Deployment) bool
+}
+
+func (f failing) Update(ctx context.Context, fn func(slipway.Tx) error) error {
+	return f.Store.Update(ctx, func(tx slipway.Tx) error { return fn(failingTx{tx, f.fails}) })
+}
+
+func (f failingTx) UpdateDeployment(d *slipway.Deployment) error {
+	if f.fails(*d) {
+		return errors.New("it can not be written")
+	}
+	return f.Tx.UpdateDeployment(d)
+}
+
+// Deployments that can not be purged keep none from it whose time is over later.
+func TestAPurgeThatFailsIsInNobodysWay(t *testing.T) {
+	p := newPlane(t, keeping)
+	broken := map[slipway.DeploymentID]bool{}
+	for i := range 5 {
+		d, _ := p.kept(fmt.Sprint("broken-", i), slipway.DeleteOptions{})
+		broken[d.ID] = true
+	}
+	well, _ := p.kept("well", slipway.DeleteOptions{})
+	p.pass(2 * undo)
+	store := failing{p.store, func(d slipway.Deployment) bool { return broken[d.ID] }}
+	p.Service = service.New(store, p.blobs, p.images, nil, service.Config{Now: p.clock})
+	p.coordinate()
+	testsignal.Until(t, "the purge of what can be", func() bool { return p.receipt(well.ID).State == slipway.DeletionPurging })
+	for id := range broken {
+		if r := p.receipt(id); r.State != slipway.DeletionKept {
+			t.Errorf("one that can not be written is %s", r.State)
+		}
+	}
+}
+
 func TestDeleteNow(t *testing.T) {
 	p := newPlane(t, keeping)
 	d, l := p.served("app")

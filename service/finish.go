@@ -20,38 +20,46 @@ const dropAtOnce = 2000
 
 var clearBackoff = backoff.Exponential{First: time.Second, Most: 5 * time.Minute}
 
-// purgeOverdue has what was kept aside long enough go.
+// purgeOverdue has what was kept aside long enough go. What fails for one is in no
+// other's way.
 func (s *Service) purgeOverdue(ctx context.Context) error {
-	for {
-		n := 0
-		err := s.purgeSome(ctx, &n)
-		if err != nil || n < finishAtOnce {
-			return wrap("purge what was kept aside", err)
-		}
+	var due []slipway.Deployment
+	err := s.read(ctx, func(c *change) (err error) {
+		due, err = c.DeploymentsToPurge(c.now, 0)
+		return err
+	})
+	for some := range slices.Chunk(due, finishAtOnce) {
+		err = errors.Join(err, s.purgeSome(ctx, some))
 	}
+	return wrap("purge what was kept aside", err)
 }
 
-func (s *Service) purgeSome(ctx context.Context, n *int) error {
-	var due []slipway.Deployment
-	look := func(c *change) (err error) {
-		due, err = c.DeploymentsToPurge(c.now, finishAtOnce)
-		*n = len(due)
-		return err
-	}
-	if err := s.read(ctx, look); err != nil || *n == 0 {
-		return err
-	}
-	return s.change(ctx, func(c *change) error {
-		if err := look(c); err != nil {
-			return err
-		}
+// purgeSome purges some together and, where that fails, each by itself.
+func (s *Service) purgeSome(ctx context.Context, due []slipway.Deployment) error {
+	err := s.change(ctx, func(c *change) error {
 		for _, d := range due {
-			if err := c.purge(&d); err != nil {
-				return err
+			if err := c.purgeDue(d.ID); err != nil {
+				return fmt.Errorf("%s: %w", d.ID, err)
 			}
 		}
 		return nil
 	})
+	if err == nil || len(due) == 1 {
+		return err
+	}
+	err = nil
+	for _, d := range due {
+		err = errors.Join(err, s.purgeSome(ctx, []slipway.Deployment{d}))
+	}
+	return err
+}
+
+func (c *change) purgeDue(id slipway.DeploymentID) error {
+	d, err := c.Deployment(id)
+	if err != nil || !d.Deleting() || d.Deletion.Purge || d.Deletion.PurgeAt.After(c.now) {
+		return ignoreGone(err) // somebody else was faster
+	}
+	return c.purge(&d)
 }
 
 // finishDeletions removes what the control plane itself has of deployments of
