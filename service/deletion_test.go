@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -829,4 +830,61 @@ func TestDeletionsAreClaimedByThemselves(t *testing.T) {
 		}
 		return nil
 	}))
+}
+
+// diary writes down, in their order, the looks for what is overdue and the removals
+// of a log's lines.
+type diary struct {
+	slipway.Store
+	mu    sync.Mutex
+	wrote []string
+}
+
+type diaryTx struct {
+	slipway.Tx
+	*diary
+}
+
+func (d *diary) write(what string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.wrote = append(d.wrote, what)
+}
+
+func (d *diary) View(ctx context.Context, fn func(slipway.Tx) error) error {
+	return d.Store.View(ctx, func(tx slipway.Tx) error { return fn(diaryTx{tx, d}) })
+}
+
+func (d *diary) Update(ctx context.Context, fn func(slipway.Tx) error) error {
+	return d.Store.Update(ctx, func(tx slipway.Tx) error { return fn(diaryTx{tx, d}) })
+}
+
+func (t diaryTx) OverdueRevisions(now time.Time, limit int) ([]slipway.Revision, error) {
+	t.write("look")
+	return t.Tx.OverdueRevisions(now, limit)
+}
+
+func (t diaryTx) DropLogs(d slipway.DeploymentID, limit int) (int, error) {
+	t.write("drop")
+	return t.Tx.DropLogs(d, limit)
+}
+
+// While a long log goes, deadlines are kept.
+func TestALongLogIsInNobodysWay(t *testing.T) {
+	p := newPlane(t)
+	d, l := p.served("app")
+	p.print(d.ID, "agent", 0, 7000)
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
+	p.stop(d.ID, l)
+	p.cleared(d.ID, l)
+	watched := &diary{Store: p.store}
+	p.Service = service.New(watched, p.blobs, p.images, nil, service.Config{Now: p.clock})
+	p.coordinate()
+	p.ended(d.ID)
+	watched.mu.Lock()
+	defer watched.mu.Unlock()
+	wrote := strings.Join(watched.wrote, " ")
+	if n := strings.Count(wrote, "drop"); n < 3 || strings.Contains(wrote, "drop drop") {
+		t.Errorf("in their order: %s", wrote)
+	}
 }

@@ -119,7 +119,7 @@ func (s *Service) finishTogether(ctx context.Context, dying []slipway.Deployment
 	err = s.change(ctx, func(c *change) error {
 		again = time.Time{}
 		for _, d := range dying {
-			retry, err := c.finish(d.ID, steps)
+			retry, err := c.finish(d.ID, steps, slices.Contains(long, d.ID))
 			if err != nil {
 				return err
 			}
@@ -211,24 +211,19 @@ func (s *Service) clearImages(ctx context.Context, d slipway.DeploymentID) error
 	return err
 }
 
-// dropLogs removes most of a long log, in transactions that keep nobody waiting.
-// The rest goes with the deployment's rows.
+// dropLogs removes some of a long log, in a transaction that keeps nobody waiting.
+// What is left when it is not long any more goes with the deployment's rows.
 func (s *Service) dropLogs(ctx context.Context, d slipway.DeploymentID) error {
-	for n := dropAtOnce; n == dropAtOnce; {
-		err := s.store.Update(ctx, func(tx slipway.Tx) (err error) {
-			n, err = tx.DropLogs(d, dropAtOnce)
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("drop logs: %w", err)
-		}
-	}
-	return nil
+	return wrap("drop logs", s.store.Update(ctx, func(tx slipway.Tx) error {
+		_, err := tx.DropLogs(d, dropAtOnce)
+		return err
+	}))
 }
 
-// finish writes how the steps of a deletion went and, when nothing is left,
-// ends it. It says when to try again what did not succeed.
-func (c *change) finish(id slipway.DeploymentID, steps []clearing) (again time.Time, err error) {
+// finish writes how the steps of a deletion went and, when nothing is left and its
+// log is not long any more, ends it. It says when to go on, or to try again what did
+// not succeed.
+func (c *change) finish(id slipway.DeploymentID, steps []clearing, long bool) (again time.Time, err error) {
 	d, err := c.Deployment(id)
 	if err != nil || d.Status != slipway.AwaitingFinalDelete {
 		return time.Time{}, ignoreGone(err) // somebody else was faster
@@ -237,7 +232,9 @@ func (c *change) finish(id slipway.DeploymentID, steps []clearing) (again time.T
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read inventory: %w", err)
 	}
-	left := false
+	if long {
+		again = c.now
+	}
 	for _, i := range items {
 		if !hasSteps(d, i) {
 			continue
@@ -246,9 +243,9 @@ func (c *change) finish(id slipway.DeploymentID, steps []clearing) (again time.T
 		if err != nil {
 			return time.Time{}, err
 		}
-		left, again = left || !retry.IsZero(), sooner(again, retry)
+		again = sooner(again, retry)
 	}
-	if left {
+	if !again.IsZero() {
 		return again, nil
 	}
 	return time.Time{}, c.end(d)
