@@ -27,10 +27,14 @@ func keeping(_ *plane, c *service.Config) { c.Undo = undo }
 // stubbornBlobs can be made to refuse to remove anything.
 type stubbornBlobs struct {
 	*blob.Folder
-	refuses atomic.Bool
+	refuses   atomic.Bool
+	meanwhile func() // is called before anything is removed; nil for nothing
 }
 
 func (b *stubbornBlobs) DeleteAll(ctx context.Context, folder string) error {
+	if b.meanwhile != nil {
+		b.meanwhile()
+	}
 	if b.refuses.Load() {
 		return errors.New("permission denied")
 	}
@@ -886,5 +890,23 @@ func TestALongLogIsInNobodysWay(t *testing.T) {
 	wrote := strings.Join(watched.wrote, " ")
 	if n := strings.Count(wrote, "drop"); n < 3 || strings.Contains(wrote, "drop drop") {
 		t.Errorf("in their order: %s", wrote)
+	}
+}
+
+// What is asked for while a step of the deletion is taken is done before the end.
+func TestTheProjectIsAskedForAtTheEnd(t *testing.T) {
+	p, tr := newTracingPlane(t)
+	d, l := p.served("app")
+	tr.runs[d.Project] = 5
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
+	p.stop(d.ID, l)
+	p.cleared(d.ID, l)
+	p.blobs.meanwhile = sync.OnceFunc(func() {
+		must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{TracingProject: true}))
+	})
+	p.coordinate()
+	p.ended(d.ID)
+	if n := tr.left(d.Project); n > 0 || !p.isGone(d.Project) {
+		t.Errorf("%d runs are left, and the project: %t", n, !p.isGone(d.Project))
 	}
 }

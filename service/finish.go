@@ -257,7 +257,10 @@ func (c *change) cleared(i slipway.Item, steps []clearing) (again time.Time, err
 	n := slices.IndexFunc(steps, func(s clearing) bool { return s.Deployment == i.Deployment && s.Kind == i.Kind })
 	switch {
 	case n < 0:
-		return i.RetryAt, nil // it was not due
+		if i.RetryAt.After(c.now) {
+			return i.RetryAt, nil
+		}
+		return c.now, nil // it was asked for, or came due, after the look
 	case steps[n].more:
 		return c.now, nil
 	case steps[n].err == nil:
