@@ -910,3 +910,32 @@ func TestTheProjectIsAskedForAtTheEnd(t *testing.T) {
 		t.Errorf("%d runs are left, and the project: %t", n, !p.isGone(d.Project))
 	}
 }
+
+// What the control plane has goes, though a data plane can not remove what that has:
+// only the rows wait for it.
+func TestWhatIsStuckOnADataPlane(t *testing.T) {
+	p, tr := newTracingPlane(t)
+	d, l := p.served("app")
+	tr.runs[d.Project] = 5
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{TracingProject: true}))
+	p.report(l, slipway.ItemStuck{Kind: slipway.ItemState, Ref: string(d.ID), Reason: "a file is immutable"})
+	p.pass(time.Minute)
+	p.coordinate()
+	testsignal.Until(t, "what waits for nobody", func() bool {
+		p.pass(2 * time.Second) // its traces go in several passes
+		return !slices.ContainsFunc(p.receipt(d.ID).Items, func(i slipway.Item) bool {
+			return (i.Kind == slipway.ItemUpload || i.Kind == slipway.ItemProject) && !i.Settled()
+		})
+	})
+	if left, err := p.blobs.List(t.Context(), "uploads/"+string(d.ID)); err != nil || len(left) > 0 || tr.left(d.Project) > 0 {
+		t.Errorf("left: %v, %v, and %d runs", left, err, tr.left(d.Project))
+	}
+	if v, err := p.Get(t.Context(), p.who, d.ID); err != nil || v.Status != slipway.AwaitingDelete {
+		t.Errorf("it is %s, %v", v.Status, err)
+	}
+	p.pass(time.Hour)
+	l = p.acquire(d.ID)
+	p.stop(d.ID, l)
+	p.cleared(d.ID, l)
+	p.ended(d.ID)
+}

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,15 @@ const finishAtOnce = 4
 
 // dropAtOnce is how many lines of a log go in one transaction.
 const dropAtOnce = 2000
+
+// besideAfter is how long a data plane is waited for with what is left on this
+// side: most are done long before, and then all ends together. Whom that has been
+// too long for is asked besideEvery at the latest, and besideLeast at the earliest.
+const (
+	besideAfter = 20 * time.Second
+	besideEvery = 10 * time.Second
+	besideLeast = time.Second
+)
 
 var clearBackoff = backoff.Exponential{First: time.Second, Most: 5 * time.Minute}
 
@@ -71,11 +81,69 @@ func (s *Service) finishDeletions(ctx context.Context) (again time.Time, err err
 		dying, err = c.DeploymentsInStatus(slipway.AwaitingFinalDelete, 0)
 		return err
 	})
+	again, failed := s.finishEach(ctx, dying)
+	return again, wrap("finish deletions", errors.Join(err, failed))
+}
+
+// finishBeside does the same for deployments of which a data plane can not remove
+// something, or takes long to: nothing that this side has is needed for it.
+func (s *Service) finishBeside(ctx context.Context) (again time.Time, err error) {
+	var slow []slipway.Deployment
+	next := time.Time{}
+	err = s.read(ctx, func(c *change) (err error) {
+		slow, next, err = c.slow()
+		return err
+	})
+	again, failed := s.finishEach(ctx, slow)
+	return sooner(again, next), wrap("finish deletions beside a data plane", errors.Join(err, failed))
+}
+
+// slow lists the deployments that are to go for good, that a data plane has been at
+// work on for a while, and of which this side has something; and says when others
+// will have been.
+func (c *change) slow() (slow []slipway.Deployment, next time.Time, err error) {
+	stopping, err := c.DeploymentsInStatus(slipway.AwaitingDelete, 0)
+	if err != nil {
+		return nil, next, err
+	}
+	for _, d := range stopping {
+		if !d.Deletion.Purge {
+			continue
+		}
+		at, err := c.nextStep(d)
+		switch {
+		case err != nil:
+			return nil, next, err
+		case at.After(c.now):
+			next = sooner(next, at)
+		case !at.IsZero():
+			slow = append(slow, d)
+		}
+	}
+	return slow, next, nil
+}
+
+// nextStep is when a deployment that a data plane is at work on has a step of this
+// side that is due, zero for never.
+func (c *change) nextStep(d slipway.Deployment) (at time.Time, err error) {
+	if since := d.Deletion.PurgeAt.Add(besideAfter); since.After(c.now) {
+		return since, nil
+	}
+	items, err := c.ListItems(d.ID)
+	for _, i := range items {
+		if hasSteps(d, i) && (at.IsZero() || i.RetryAt.Before(at)) {
+			at = cmp.Or(i.RetryAt, d.Deletion.PurgeAt)
+		}
+	}
+	return at, wrap("read inventory", err)
+}
+
+func (s *Service) finishEach(ctx context.Context, dying []slipway.Deployment) (again time.Time, err error) {
 	for some := range slices.Chunk(dying, finishAtOnce) {
 		retry, failed := s.finishSome(ctx, some)
 		again, err = sooner(again, retry), errors.Join(err, failed)
 	}
-	return again, wrap("finish deletions", err)
+	return again, err
 }
 
 func sooner(a, b time.Time) time.Time {
@@ -225,7 +293,7 @@ func (s *Service) dropLogs(ctx context.Context, d slipway.DeploymentID) error {
 // not succeed.
 func (c *change) finish(id slipway.DeploymentID, steps []clearing, long bool) (again time.Time, err error) {
 	d, err := c.Deployment(id)
-	if err != nil || d.Status != slipway.AwaitingFinalDelete {
+	if err != nil || !d.Deletion.Purge || d.Status == slipway.Kept {
 		return time.Time{}, ignoreGone(err) // somebody else was faster
 	}
 	items, err := c.ListItems(id)
@@ -245,7 +313,7 @@ func (c *change) finish(id slipway.DeploymentID, steps []clearing, long bool) (a
 		}
 		again = sooner(again, retry)
 	}
-	if !again.IsZero() {
+	if !again.IsZero() || d.Status != slipway.AwaitingFinalDelete {
 		return again, nil
 	}
 	return time.Time{}, c.end(d)
