@@ -109,7 +109,7 @@ func TestDeletionByAnotherWorkspace(t *testing.T) {
 			"delete now": func() error {
 				return p.Delete(ctx, stranger, id, slipway.DeleteOptions{TracingProject: true, Now: true})
 			},
-			"force":   func() error { return p.ForceDelete(ctx, stranger, id) },
+			"force":   func() error { return p.ForceDelete(ctx, stranger, id, slipway.DeleteOptions{}) },
 			"receipt": func() error { _, err := p.DeletionReceipt(ctx, stranger, id); return err },
 			"restore": func() error { _, err := p.Restore(ctx, stranger, id, "mine"); return err },
 			"purge":   func() error { return p.Purge(ctx, stranger, id) },
