@@ -246,6 +246,8 @@ func (s *Service) stepsOf(ctx context.Context, dying []slipway.Deployment) (step
 // clear removes what the control plane has of a kind, and looks again. Of what
 // can be very much it removes some, and says that there is more.
 func (s *Service) clear(ctx context.Context, i slipway.Item) (more bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.config.ClearLimit) // deadlines and other deletions wait meanwhile
+	defer cancel()
 	switch i.Kind {
 	case slipway.ItemUpload:
 		return false, s.clearUploads(ctx, i.Deployment)
