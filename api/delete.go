@@ -9,14 +9,11 @@ import (
 )
 
 func (s *server) DeleteDeployment(ctx context.Context, r wire.DeleteDeploymentRequestObject) (wire.DeleteDeploymentResponseObject, error) {
-	id := slipway.DeploymentID(r.DeploymentID)
-	remove := func() error {
-		return s.Control.Delete(ctx, principal(ctx), id, deleteOptions(r.Params.DeleteTracingProject, r.Params.Now))
-	}
+	remove := s.Control.Delete
 	if value(r.Params.Force) {
-		remove = func() error { return s.Control.ForceDelete(ctx, principal(ctx), id) }
+		remove = s.Control.ForceDelete
 	}
-	if err := remove(); err != nil {
+	if err := remove(ctx, principal(ctx), slipway.DeploymentID(r.DeploymentID), deleteOptions(r.Params.DeleteTracingProject, r.Params.Now)); err != nil {
 		return nil, err
 	}
 	return wire.DeleteDeployment204Response{}, nil

@@ -24,7 +24,7 @@ type Control interface {
 	CountFree(context.Context, slipway.Principal) (int, error)
 	Delete(context.Context, slipway.Principal, slipway.DeploymentID, slipway.DeleteOptions) error
 	DeleteMany(context.Context, slipway.Principal, []slipway.DeploymentID) ([]error, error)
-	ForceDelete(context.Context, slipway.Principal, slipway.DeploymentID) error
+	ForceDelete(context.Context, slipway.Principal, slipway.DeploymentID, slipway.DeleteOptions) error
 	Redeploy(context.Context, slipway.Principal, slipway.DeploymentID, slipway.RevisionID) (slipway.DeploymentView, error)
 	RotatePassword(context.Context, slipway.Principal, slipway.DeploymentID) (slipway.DeploymentView, error)
 	Interrupt(context.Context, slipway.Principal, slipway.DeploymentID, slipway.RevisionID) error

@@ -109,8 +109,8 @@ func (c *control) DeleteMany(_ context.Context, _ slipway.Principal, ids []slipw
 	return refusals, c.err
 }
 
-func (c *control) ForceDelete(context.Context, slipway.Principal, slipway.DeploymentID) error {
-	c.force = true
+func (c *control) ForceDelete(_ context.Context, _ slipway.Principal, _ slipway.DeploymentID, o slipway.DeleteOptions) error {
+	c.force, c.deletions.options = true, o
 	return c.err
 }
 
@@ -463,9 +463,9 @@ func TestWhatIsAsked(t *testing.T) {
 			t.Errorf("logs with %s: %d", body, status)
 		}
 	}
-	ask(t, s, "DELETE", "/v2/deployments/"+someID+"?force=true", "all", "")
-	if !c.force {
-		t.Error("force was not passed on")
+	ask(t, s, "DELETE", "/v2/deployments/"+someID+"?force=true&now=true&delete_tracing_project=true", "all", "")
+	if o := c.deletions.options; !c.force || !o.Now || !o.TracingProject {
+		t.Errorf("force was passed on: %t, with %+v", c.force, o)
 	}
 }
 

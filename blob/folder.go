@@ -99,6 +99,9 @@ func (f *Folder) Delete(_ context.Context, folder, digest string) error {
 // DeleteAll removes a folder, and returns when it has seen that it is gone; one
 // that is not there is removed already.
 func (f *Folder) DeleteAll(_ context.Context, folder string) error {
+	if err := removal.Unmounted(filepath.Join(f.root.Name(), folder)); err != nil {
+		return fmt.Errorf("delete blobs: %w", err)
+	}
 	if err := f.root.RemoveAll(folder); err != nil && !removal.Absent(err) {
 		return fmt.Errorf("delete blobs: %w", removal.Explain(err))
 	}

@@ -74,6 +74,7 @@ type Builder struct {
 	startLimit  time.Duration
 	room        func() error // nil for always
 	engine      *engine.Engine
+	pulls       engine.Pulls   // what was fetched, whether or not there is an engine now
 	images      *image.Builder // nil without an engine
 	imagesOnly  bool           // sources become images
 	js          *js.Kind
@@ -91,13 +92,14 @@ func Open(o Options) (*Builder, error) {
 	}
 	cache := filepath.Join(dir, "cache")
 	b := &Builder{bundles: filepath.Join(dir, "bundles"), cache: cache, tmp: filepath.Join(dir, "tmp"), startLimit: o.StartLimit, room: o.Room}
+	b.pulls = engine.Pulls(filepath.Join(dir, "fetched"))
 	for _, dir := range []string{b.bundles, cache} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, err
 		}
 	}
 	if o.Engine != nil {
-		b.engine = &engine.Engine{Client: o.Engine.Client, Owner: o.Engine.Owner, Pulls: engine.Pulls(filepath.Join(dir, "fetched")), Logins: o.Engine.Logins}
+		b.engine = &engine.Engine{Client: o.Engine.Client, Owner: o.Engine.Owner, Pulls: b.pulls, Logins: o.Engine.Logins}
 	}
 	if err := b.openImages(o); err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package build
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -40,22 +41,39 @@ func (b *Builder) fetch(ctx context.Context, r slipway.BuildRequest, log io.Writ
 	}, nil
 }
 
-// removeImage gives up what was fetched by a reference, or made for a key. Of an engine that this
-// server does not know any more nothing can be removed.
+// removeImage gives up what was fetched by a reference, or made for a key.
 func (b *Builder) removeImage(ctx context.Context, ref string, shared func() (bool, error)) (removed bool, err error) {
 	unlock, err := b.locks.Lock(ctx, ref, nil)
 	if err != nil {
 		return false, err
 	}
 	defer unlock()
-	if needed, err := shared(); needed || err != nil || b.engine == nil {
+	if needed, err := shared(); needed || err != nil {
 		return false, err
+	}
+	if b.engine == nil {
+		return false, b.unreached(ref)
 	}
 	if image.IsLeft(ref) {
 		return true, b.images.RemoveLeft(ctx, ref)
 	}
 	if isKey(ref) {
-		return true, b.images.Remove(ctx, ref)
+		return true, errors.Join(b.images.Remove(ctx, ref), b.made().Forget(ref))
 	}
 	return true, b.engine.Remove(ctx, ref)
+}
+
+// unreached fails if there may be something of a reference in an engine that this
+// server does not know any more: what there is can neither be removed nor be looked
+// for. What was only planned never came to one.
+func (b *Builder) unreached(ref string) error {
+	known := b.pulls
+	if isKey(ref) {
+		known = b.made()
+	}
+	was, err := known.Expects(ref)
+	if err == nil && was {
+		err = errors.New("the engine that it is in is not known any more: start Slipway with --docker-host, as when it came there")
+	}
+	return err
 }

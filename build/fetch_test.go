@@ -29,7 +29,8 @@ func TestFetch(t *testing.T) {
 	registry := dockertest.NewRegistry(t)
 	registry.Username, registry.Password = "me", "mine"
 	digest := registry.Publish(t, "app", "1", []byte("program"))
-	b, err := build.Open(build.Options{Dir: t.TempDir(), Engine: e})
+	dir := t.TempDir()
+	b, err := build.Open(build.Options{Dir: dir, Engine: e})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,6 +51,18 @@ func TestFetch(t *testing.T) {
 	if agent := b.Kinds()[a.Kind]; agent.Probe != "/ok" || agent.Exclusive || agent.Start == 0 || agent.Drain == 0 {
 		t.Errorf("it runs as %+v", agent)
 	}
+	blind, err := build.Open(build.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := gone(t, blind, ref); err == nil || !strings.Contains(err.Error(), "--docker-host") {
+		t.Errorf("without the engine it is said to be gone: %v", err)
+	}
+	defer func() {
+		if err := gone(t, blind, ref); err != nil {
+			t.Errorf("after it was removed: %v", err)
+		}
+	}()
 	for _, shared := range []bool{true, false, false} {
 		removed, err := b.RemoveUnless(t.Context(), kind, ref, func() (bool, error) { return shared, nil })
 		has, err2 := e.Has(t.Context(), a.Image)
@@ -57,6 +70,17 @@ func TestFetch(t *testing.T) {
 			t.Errorf("shared %v: removed %v, there %v, %v", shared, removed, has, err)
 		}
 	}
+}
+
+// gone removes what there may be of an image, and looks for it.
+func gone(t *testing.T, b *build.Builder, ref string) error {
+	t.Helper()
+	_, err := b.RemoveUnless(t.Context(), slipway.ItemImage, ref, func() (bool, error) { return false, nil })
+	there, unseen := b.There(t.Context(), slipway.ItemImage, ref)
+	if (err == nil) != (unseen == nil) || len(there) > 0 {
+		t.Errorf("removed: %v, there: %v, %v", err, there, unseen)
+	}
+	return err
 }
 
 func TestFetchWithoutEngine(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/build/appconfig"
 	"github.com/slipwayhq/slipway/build/image"
+	"github.com/slipwayhq/slipway/internal/engine"
 )
 
 // imageAgents run what is in images. But for those with a server of ours that
@@ -31,13 +32,16 @@ func (b *Builder) openImages(o Options) error {
 	if o.Engine == nil {
 		return nil
 	}
-	options := image.Options{Engine: o.Engine, Owner: o.Owner, Fetched: b.engine.Pulls.Below("bases")}
+	options := image.Options{Engine: o.Engine, Owner: o.Owner, Fetched: b.pulls.Below("bases")}
 	if o.Images != nil {
 		options.Bases = *o.Images
 	}
 	b.images = image.New(options)
 	return nil
 }
+
+// made remembers which images were begun to be made, by their keys.
+func (b *Builder) made() engine.Pulls { return b.pulls.Below("made") }
 
 // image has the engine make the app's image.
 func (m *making) image(ctx context.Context) error {
@@ -46,6 +50,9 @@ func (m *making) image(ctx context.Context) error {
 	}
 	secrets, err := m.Secrets(ctx)
 	if err != nil {
+		return err
+	}
+	if err := m.made().Expect(m.artefact.Digest); err != nil {
 		return err
 	}
 	m.artefact, err = m.images.Build(ctx, image.App{

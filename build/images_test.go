@@ -54,6 +54,15 @@ func TestBuildImage(t *testing.T) {
 		t.Errorf("launch %+v, %v", launch, err)
 	}
 	expectNothing(t, dir, "tmp", "bundles")
+	blind := open(t, dir)
+	if err := gone(t, blind, ref); err == nil || !strings.Contains(err.Error(), "--docker-host") {
+		t.Errorf("without the engine it is said to be gone: %v", err)
+	}
+	defer func() {
+		if err := gone(t, blind, ref); err != nil {
+			t.Errorf("after it was removed: %v", err)
+		}
+	}()
 	for _, shared := range []bool{true, false} {
 		removed, err := images.RemoveUnless(t.Context(), kind, ref, func() (bool, error) { return shared, nil })
 		_, gone := e.Client(t).ImageInspect(t.Context(), a.Image)

@@ -79,9 +79,8 @@ func (b *Builder) bundle(digest string) slipway.Thing {
 	return slipway.Thing{Kind: slipway.ItemBundle, Ref: digest, What: path, Since: removal.Since(path)}
 }
 
-// There looks for what a request came to, an image that was fetched included.
-// The engine is asked for images only, and not if there is none: what it holds
-// then nobody here can remove.
+// There looks for what a request came to, an image that was fetched included. The
+// engine is asked for images only.
 func (b *Builder) There(ctx context.Context, kind slipway.ItemKind, ref string) (things []slipway.Thing, err error) {
 	switch {
 	case kind == slipway.ItemBundle:
@@ -90,7 +89,7 @@ func (b *Builder) There(ctx context.Context, kind slipway.ItemKind, ref string) 
 		}
 		return things, nil
 	case b.engine == nil:
-		return nil, nil
+		return nil, b.unreached(ref)
 	case isKey(ref):
 		return b.images.There(ctx, ref)
 	}

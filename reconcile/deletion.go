@@ -37,8 +37,8 @@ func nextOfItem(w world, item slipway.Item) step {
 		}
 		fallthrough
 	default:
-		if len(w.Instances) > 0 {
-			return step{do: rest, why: "its instances come first"}
+		if w.runs() {
+			return step{do: rest, why: "what runs is stopped first"}
 		}
 	}
 	return step{do: removeItem, item: item, why: "its deployment is deleted"}

@@ -150,6 +150,9 @@ func (w world) phase(i slipway.Instance) slipway.Phase {
 
 func (w world) running(i slipway.Instance) bool { return w.phase(i) == slipway.PhaseRunning }
 
+// runs says whether any instance does.
+func (w world) runs() bool { return slices.ContainsFunc(w.Instances, w.running) }
+
 // hasState says whether the instance may have the state of its deployment open.
 func (w world) hasState(i slipway.Instance) bool { return w.running(i) && !w.seen[i.ID].Yielded }
 

@@ -120,6 +120,9 @@ func (d *disk) removeAll(folder string) error {
 	if err := d.next(); err != nil {
 		return err
 	}
+	if err := removal.Unmounted(filepath.Join(d.root.Name(), filepath.FromSlash(folder))); err != nil {
+		return fmt.Errorf("remove folder: %w", err)
+	}
 	if err := d.root.RemoveAll(folder); err != nil {
 		return fmt.Errorf("remove folder: %w", removal.Explain(err))
 	}

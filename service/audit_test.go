@@ -91,7 +91,7 @@ func TestDeletionIsAudited(t *testing.T) {
 		return err
 	}
 	purge := func() error { return p.Purge(t.Context(), who, made.ID) }
-	force := func() error { return p.ForceDelete(t.Context(), who, made.ID) }
+	force := func() error { return p.ForceDelete(t.Context(), who, made.ID, slipway.DeleteOptions{}) }
 	refused := func(do func() error) func() error {
 		return func() error {
 			if do() == nil {

@@ -31,10 +31,18 @@ const releaseEvery = time.Hour
 // one store.
 func (s *Service) Coordinate(ctx context.Context) {
 	defer s.keepRest(context.WithoutCancel(ctx))
-	var swept, released time.Time
+	var swept, released, beside time.Time
 	for ctx.Err() == nil {
 		dying, begun := s.board.dying.wait(), time.Now()
 		wait, err := s.coordinate(ctx)
+		if now := s.now(); !now.Before(beside) {
+			again, failed := s.finishBeside(ctx)
+			beside, err = now.Add(besideEvery), errors.Join(err, failed)
+			if !again.IsZero() {
+				in := max(besideLeast, again.Sub(now))
+				beside, wait = sooner(beside, now.Add(in)), min(wait, in)
+			}
+		}
 		if now := s.now(); now.Sub(swept) >= sweepEvery {
 			swept, err = now, errors.Join(err, s.sweepReceipts(ctx), s.sweepDeletions(ctx), s.images.Sweep(ctx), s.sweepMeasurements(ctx))
 		}

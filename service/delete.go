@@ -70,8 +70,9 @@ func (s *Service) deleteSome(ctx context.Context, who slipway.Principal, ids []s
 
 // ForceDelete is for a deployment that is being deleted, and refused for any
 // other (contract §2). For clients it is gone at once; its rows stay as long as
-// what they tell of, since nobody would know otherwise what to remove.
-func (s *Service) ForceDelete(ctx context.Context, who slipway.Principal, id slipway.DeploymentID) error {
+// what they tell of, since nobody would know otherwise what to remove. More may be
+// asked for with it, as by Delete.
+func (s *Service) ForceDelete(ctx context.Context, who slipway.Principal, id slipway.DeploymentID, o slipway.DeleteOptions) error {
 	return wrap("force deletion", s.change(ctx, func(c *change) error {
 		d, err := c.owned(who, id)
 		if err != nil {
@@ -80,12 +81,18 @@ func (s *Service) ForceDelete(ctx context.Context, who slipway.Principal, id sli
 		if !d.Deleting() {
 			return slipway.Errorf(slipway.CodeInvalid, "Deployment ID %s is not being deleted: force is only for one that is.", id)
 		}
+		if err := slipway.CheckTag(ctx, d); err != nil {
+			return err
+		}
 		if err := c.audit(who, d.Workspace, slipway.AuditForced, string(id)); err != nil {
 			return err
 		}
 		d.Deletion.GoneAt = c.now
 		c.changed = append(c.changed, id)
-		return c.keep(&d)
+		if err := c.keep(&d); err != nil {
+			return err
+		}
+		return c.deleteMore(&d, who, o)
 	}))
 }
 
@@ -97,13 +104,14 @@ func (c *change) remove(who slipway.Principal, id slipway.DeploymentID, o slipwa
 		return err
 	case d.Deletion.Gone() && !o.Now:
 		return notFound(id)
-	case d.Deleting():
-		return c.deleteMore(&d, who, o)
 	case d.Protected:
 		return slipway.Errorf(slipway.CodeConflict, "Deployment ID %s is protected from deletion. Set its 'deletion_protection' to false by PATCH /v2/deployments/%s first.", id, id)
 	}
 	if err := slipway.CheckTag(c.ctx, d); err != nil {
 		return err
+	}
+	if d.Deleting() {
+		return c.deleteMore(&d, who, o)
 	}
 	if err := c.audit(who, d.Workspace, slipway.AuditDeleted, string(id)); err != nil {
 		return err
@@ -151,6 +159,9 @@ func (c *change) delete(d *slipway.Deployment, who slipway.Principal, o slipway.
 		if err := c.endOpen(d.ID); err != nil {
 			return err
 		}
+	}
+	if ended, err := d.Running.RestoreCancelled(c.now); err == nil {
+		d.Running = ended // an undo is to find the data that there is
 	}
 	if err := c.letGoOfProject(d, o.TracingProject); err != nil {
 		return err

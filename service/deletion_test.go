@@ -3,10 +3,12 @@ package service_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -25,10 +27,14 @@ func keeping(_ *plane, c *service.Config) { c.Undo = undo }
 // stubbornBlobs can be made to refuse to remove anything.
 type stubbornBlobs struct {
 	*blob.Folder
-	refuses atomic.Bool
+	refuses   atomic.Bool
+	meanwhile func() // is called before anything is removed; nil for nothing
 }
 
 func (b *stubbornBlobs) DeleteAll(ctx context.Context, folder string) error {
+	if b.meanwhile != nil {
+		b.meanwhile()
+	}
 	if b.refuses.Load() {
 		return errors.New("permission denied")
 	}
@@ -103,7 +109,7 @@ func TestDeletionByAnotherWorkspace(t *testing.T) {
 			"delete now": func() error {
 				return p.Delete(ctx, stranger, id, slipway.DeleteOptions{TracingProject: true, Now: true})
 			},
-			"force":   func() error { return p.ForceDelete(ctx, stranger, id) },
+			"force":   func() error { return p.ForceDelete(ctx, stranger, id, slipway.DeleteOptions{}) },
 			"receipt": func() error { _, err := p.DeletionReceipt(ctx, stranger, id); return err },
 			"restore": func() error { _, err := p.Restore(ctx, stranger, id, "mine"); return err },
 			"purge":   func() error { return p.Purge(ctx, stranger, id) },
@@ -284,6 +290,46 @@ func TestPublicNamesAreReserved(t *testing.T) {
 	}
 }
 
+// An id is nobody's name but its own: who calls a deployment as another one is
+// identified neither gets its address nor keeps it from being deleted.
+func TestAnIDIsNoName(t *testing.T) {
+	p := newPlane(t, keeping)
+	_, other, _ := p.principals()
+	d := p.create("app")
+	for _, name := range []string{string(d.ID), strings.ReplaceAll(string(d.ID), "-", "_")} {
+		theirs, err := p.Create(t.Context(), other, slipway.NewDeployment{Name: name, Source: slipway.SourceInternalSource})
+		must(t, err)
+		if slipway.IsID(theirs.Slug) || !strings.HasPrefix(theirs.Slug, string(d.ID)+"-") {
+			t.Errorf("%s has the public name %s", name, theirs.Slug)
+		}
+		must(t, p.Delete(t.Context(), other, theirs.ID, slipway.DeleteOptions{}))
+		back, err := p.Restore(t.Context(), other, theirs.ID, "")
+		must(t, err)
+		if back.Slug != theirs.Slug {
+			t.Errorf("restored it has the public name %s", back.Slug)
+		}
+	}
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
+}
+
+// What is restored gets a public name, though all that are made of its name are
+// other deployments'.
+func TestAllPublicNamesAreTaken(t *testing.T) {
+	p := newPlane(t, keeping)
+	_, other, _ := p.principals()
+	d := p.create("app")
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{TracingProject: true}))
+	for _, name := range []string{"app-too", slipway.Slug("app-too", d.ID, true)} {
+		_, err := p.Create(t.Context(), other, slipway.NewDeployment{Name: name, Source: slipway.SourceInternalSource})
+		must(t, err)
+	}
+	again := p.create("app") // has the public name that was reserved
+	back, err := p.Restore(t.Context(), p.who, d.ID, "app-too")
+	if err != nil || back.Slug != string(d.ID) || again.Slug != "app" {
+		t.Errorf("restored: %s, %v, beside %s", back.Slug, err, again.Slug)
+	}
+}
+
 func TestPurge(t *testing.T) {
 	for name, purge := range map[string]func(*plane, slipway.DeploymentID) error{
 		"asked": func(p *plane, d slipway.DeploymentID) error { return p.Purge(t.Context(), p.who, d) },
@@ -337,6 +383,49 @@ func TestPurge(t *testing.T) {
 }
 
 // A deletion that is asked for again, now, keeps nothing aside.
+// failing fails each change of what it is told to.
+type failing struct {
+	slipway.Store
+	fails func(slipway.Deployment) bool
+}
+
+type failingTx struct {
+	slipway.Tx
+	fails func(slipway.Deployment) bool
+}
+
+func (f failing) Update(ctx context.Context, fn func(slipway.Tx) error) error {
+	return f.Store.Update(ctx, func(tx slipway.Tx) error { return fn(failingTx{tx, f.fails}) })
+}
+
+func (f failingTx) UpdateDeployment(d *slipway.Deployment) error {
+	if f.fails(*d) {
+		return errors.New("it can not be written")
+	}
+	return f.Tx.UpdateDeployment(d)
+}
+
+// Deployments that can not be purged keep none from it whose time is over later.
+func TestAPurgeThatFailsIsInNobodysWay(t *testing.T) {
+	p := newPlane(t, keeping)
+	broken := map[slipway.DeploymentID]bool{}
+	for i := range 5 {
+		d, _ := p.kept(fmt.Sprint("broken-", i), slipway.DeleteOptions{})
+		broken[d.ID] = true
+	}
+	well, _ := p.kept("well", slipway.DeleteOptions{})
+	p.pass(2 * undo)
+	store := failing{p.store, func(d slipway.Deployment) bool { return broken[d.ID] }}
+	p.Service = service.New(store, p.blobs, p.images, nil, service.Config{Now: p.clock})
+	p.coordinate()
+	testsignal.Until(t, "the purge of what can be", func() bool { return p.receipt(well.ID).State == slipway.DeletionPurging })
+	for id := range broken {
+		if r := p.receipt(id); r.State != slipway.DeletionKept {
+			t.Errorf("one that can not be written is %s", r.State)
+		}
+	}
+}
+
 func TestDeleteNow(t *testing.T) {
 	p := newPlane(t, keeping)
 	d, l := p.served("app")
@@ -745,4 +834,108 @@ func TestDeletionsAreClaimedByThemselves(t *testing.T) {
 		}
 		return nil
 	}))
+}
+
+// diary writes down, in their order, the looks for what is overdue and the removals
+// of a log's lines.
+type diary struct {
+	slipway.Store
+	mu    sync.Mutex
+	wrote []string
+}
+
+type diaryTx struct {
+	slipway.Tx
+	*diary
+}
+
+func (d *diary) write(what string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.wrote = append(d.wrote, what)
+}
+
+func (d *diary) View(ctx context.Context, fn func(slipway.Tx) error) error {
+	return d.Store.View(ctx, func(tx slipway.Tx) error { return fn(diaryTx{tx, d}) })
+}
+
+func (d *diary) Update(ctx context.Context, fn func(slipway.Tx) error) error {
+	return d.Store.Update(ctx, func(tx slipway.Tx) error { return fn(diaryTx{tx, d}) })
+}
+
+func (t diaryTx) OverdueRevisions(now time.Time, limit int) ([]slipway.Revision, error) {
+	t.write("look")
+	return t.Tx.OverdueRevisions(now, limit)
+}
+
+func (t diaryTx) DropLogs(d slipway.DeploymentID, limit int) (int, error) {
+	t.write("drop")
+	return t.Tx.DropLogs(d, limit)
+}
+
+// While a long log goes, deadlines are kept.
+func TestALongLogIsInNobodysWay(t *testing.T) {
+	p := newPlane(t)
+	d, l := p.served("app")
+	p.print(d.ID, "agent", 0, 7000)
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
+	p.stop(d.ID, l)
+	p.cleared(d.ID, l)
+	watched := &diary{Store: p.store}
+	p.Service = service.New(watched, p.blobs, p.images, nil, service.Config{Now: p.clock})
+	p.coordinate()
+	p.ended(d.ID)
+	watched.mu.Lock()
+	defer watched.mu.Unlock()
+	wrote := strings.Join(watched.wrote, " ")
+	if n := strings.Count(wrote, "drop"); n < 3 || strings.Contains(wrote, "drop drop") {
+		t.Errorf("in their order: %s", wrote)
+	}
+}
+
+// What is asked for while a step of the deletion is taken is done before the end.
+func TestTheProjectIsAskedForAtTheEnd(t *testing.T) {
+	p, tr := newTracingPlane(t)
+	d, l := p.served("app")
+	tr.runs[d.Project] = 5
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
+	p.stop(d.ID, l)
+	p.cleared(d.ID, l)
+	p.blobs.meanwhile = sync.OnceFunc(func() {
+		must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{TracingProject: true}))
+	})
+	p.coordinate()
+	p.ended(d.ID)
+	if n := tr.left(d.Project); n > 0 || !p.isGone(d.Project) {
+		t.Errorf("%d runs are left, and the project: %t", n, !p.isGone(d.Project))
+	}
+}
+
+// What the control plane has goes, though a data plane can not remove what that has:
+// only the rows wait for it.
+func TestWhatIsStuckOnADataPlane(t *testing.T) {
+	p, tr := newTracingPlane(t)
+	d, l := p.served("app")
+	tr.runs[d.Project] = 5
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{TracingProject: true}))
+	p.report(l, slipway.ItemStuck{Kind: slipway.ItemState, Ref: string(d.ID), Reason: "a file is immutable"})
+	p.pass(time.Minute)
+	p.coordinate()
+	testsignal.Until(t, "what waits for nobody", func() bool {
+		p.pass(2 * time.Second) // its traces go in several passes
+		return !slices.ContainsFunc(p.receipt(d.ID).Items, func(i slipway.Item) bool {
+			return (i.Kind == slipway.ItemUpload || i.Kind == slipway.ItemProject) && !i.Settled()
+		})
+	})
+	if left, err := p.blobs.List(t.Context(), "uploads/"+string(d.ID)); err != nil || len(left) > 0 || tr.left(d.Project) > 0 {
+		t.Errorf("left: %v, %v, and %d runs", left, err, tr.left(d.Project))
+	}
+	if v, err := p.Get(t.Context(), p.who, d.ID); err != nil || v.Status != slipway.AwaitingDelete {
+		t.Errorf("it is %s, %v", v.Status, err)
+	}
+	p.pass(time.Hour)
+	l = p.acquire(d.ID)
+	p.stop(d.ID, l)
+	p.cleared(d.ID, l)
+	p.ended(d.ID)
 }

@@ -117,7 +117,7 @@ func (c *change) insertDeployment(ws slipway.WorkspaceID, n slipway.NewDeploymen
 	if err != nil {
 		return slipway.DeploymentView{}, err
 	}
-	status, err := slipway.AwaitingDatabase.After(slipway.Provide) // no kind needs a database yet
+	status, err := slipway.AwaitingDatabase.After(slipway.Provide) // what needs a database says so when it is deployed
 	if err != nil {
 		return slipway.DeploymentView{}, err
 	}
@@ -184,20 +184,33 @@ func nameTaken(name string) error {
 }
 
 // freeSlug returns the public name of a new deployment: its name, unless a
-// deployment has that, or one of another workspace may take it back.
+// deployment has that, or one of another workspace may take it back. What looks
+// like an id is a deployment's: it is reached by it, and has it for its public
+// name while it is being deleted. That is also what is left where the name with
+// the end of the id is another's.
 func (c *change) freeSlug(ws slipway.WorkspaceID, name string, id slipway.DeploymentID) (string, error) {
-	slug := slipway.Slug(name, id, false)
-	_, err := c.DeploymentBySlug(slug)
-	if err != nil && !errors.Is(err, slipway.ErrNoRow) {
-		return "", fmt.Errorf("look up public name: %w", err)
-	}
-	taken := err == nil
-	if !taken {
-		if taken, err = c.SlugReserved(slug, ws); err != nil {
-			return "", err
+	for _, taken := range []bool{false, true} {
+		slug := slipway.Slug(name, id, taken)
+		free, err := c.slugIsFree(ws, slug)
+		if err != nil || free {
+			return slug, err
 		}
 	}
-	return slipway.Slug(name, id, taken), nil
+	return string(id), nil
+}
+
+func (c *change) slugIsFree(ws slipway.WorkspaceID, slug string) (bool, error) {
+	if slipway.IsID(slug) {
+		return false, nil
+	}
+	switch _, err := c.DeploymentBySlug(slug); {
+	case err == nil:
+		return false, nil
+	case !errors.Is(err, slipway.ErrNoRow):
+		return false, fmt.Errorf("look up public name: %w", err)
+	}
+	reserved, err := c.SlugReserved(slug, ws)
+	return !reserved, err
 }
 
 // Get returns a deployment of the caller's workspace.

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,40 +19,57 @@ const finishAtOnce = 4
 // dropAtOnce is how many lines of a log go in one transaction.
 const dropAtOnce = 2000
 
+// besideAfter is how long a data plane is waited for with what is left on this
+// side: most are done long before, and then all ends together. Whom that has been
+// too long for is asked besideEvery at the latest, and besideLeast at the earliest.
+const (
+	besideAfter = 20 * time.Second
+	besideEvery = 10 * time.Second
+	besideLeast = time.Second
+)
+
 var clearBackoff = backoff.Exponential{First: time.Second, Most: 5 * time.Minute}
 
-// purgeOverdue has what was kept aside long enough go.
+// purgeOverdue has what was kept aside long enough go. What fails for one is in no
+// other's way.
 func (s *Service) purgeOverdue(ctx context.Context) error {
-	for {
-		n := 0
-		err := s.purgeSome(ctx, &n)
-		if err != nil || n < finishAtOnce {
-			return wrap("purge what was kept aside", err)
-		}
+	var due []slipway.Deployment
+	err := s.read(ctx, func(c *change) (err error) {
+		due, err = c.DeploymentsToPurge(c.now, 0)
+		return err
+	})
+	for some := range slices.Chunk(due, finishAtOnce) {
+		err = errors.Join(err, s.purgeSome(ctx, some))
 	}
+	return wrap("purge what was kept aside", err)
 }
 
-func (s *Service) purgeSome(ctx context.Context, n *int) error {
-	var due []slipway.Deployment
-	look := func(c *change) (err error) {
-		due, err = c.DeploymentsToPurge(c.now, finishAtOnce)
-		*n = len(due)
-		return err
-	}
-	if err := s.read(ctx, look); err != nil || *n == 0 {
-		return err
-	}
-	return s.change(ctx, func(c *change) error {
-		if err := look(c); err != nil {
-			return err
-		}
+// purgeSome purges some together and, where that fails, each by itself.
+func (s *Service) purgeSome(ctx context.Context, due []slipway.Deployment) error {
+	err := s.change(ctx, func(c *change) error {
 		for _, d := range due {
-			if err := c.purge(&d); err != nil {
-				return err
+			if err := c.purgeDue(d.ID); err != nil {
+				return fmt.Errorf("%s: %w", d.ID, err)
 			}
 		}
 		return nil
 	})
+	if err == nil || len(due) == 1 {
+		return err
+	}
+	err = nil
+	for _, d := range due {
+		err = errors.Join(err, s.purgeSome(ctx, []slipway.Deployment{d}))
+	}
+	return err
+}
+
+func (c *change) purgeDue(id slipway.DeploymentID) error {
+	d, err := c.Deployment(id)
+	if err != nil || !d.Deleting() || d.Deletion.Purge || d.Deletion.PurgeAt.After(c.now) {
+		return ignoreGone(err) // somebody else was faster
+	}
+	return c.purge(&d)
 }
 
 // finishDeletions removes what the control plane itself has of deployments of
@@ -63,11 +81,69 @@ func (s *Service) finishDeletions(ctx context.Context) (again time.Time, err err
 		dying, err = c.DeploymentsInStatus(slipway.AwaitingFinalDelete, 0)
 		return err
 	})
+	again, failed := s.finishEach(ctx, dying)
+	return again, wrap("finish deletions", errors.Join(err, failed))
+}
+
+// finishBeside does the same for deployments of which a data plane can not remove
+// something, or takes long to: nothing that this side has is needed for it.
+func (s *Service) finishBeside(ctx context.Context) (again time.Time, err error) {
+	var slow []slipway.Deployment
+	next := time.Time{}
+	err = s.read(ctx, func(c *change) (err error) {
+		slow, next, err = c.slow()
+		return err
+	})
+	again, failed := s.finishEach(ctx, slow)
+	return sooner(again, next), wrap("finish deletions beside a data plane", errors.Join(err, failed))
+}
+
+// slow lists the deployments that are to go for good, that a data plane has been at
+// work on for a while, and of which this side has something; and says when others
+// will have been.
+func (c *change) slow() (slow []slipway.Deployment, next time.Time, err error) {
+	stopping, err := c.DeploymentsInStatus(slipway.AwaitingDelete, 0)
+	if err != nil {
+		return nil, next, err
+	}
+	for _, d := range stopping {
+		if !d.Deletion.Purge {
+			continue
+		}
+		at, err := c.nextStep(d)
+		switch {
+		case err != nil:
+			return nil, next, err
+		case at.After(c.now):
+			next = sooner(next, at)
+		case !at.IsZero():
+			slow = append(slow, d)
+		}
+	}
+	return slow, next, nil
+}
+
+// nextStep is when a deployment that a data plane is at work on has a step of this
+// side that is due, zero for never.
+func (c *change) nextStep(d slipway.Deployment) (at time.Time, err error) {
+	if since := d.Deletion.PurgeAt.Add(besideAfter); since.After(c.now) {
+		return since, nil
+	}
+	items, err := c.ListItems(d.ID)
+	for _, i := range items {
+		if hasSteps(d, i) && (at.IsZero() || i.RetryAt.Before(at)) {
+			at = cmp.Or(i.RetryAt, d.Deletion.PurgeAt)
+		}
+	}
+	return at, wrap("read inventory", err)
+}
+
+func (s *Service) finishEach(ctx context.Context, dying []slipway.Deployment) (again time.Time, err error) {
 	for some := range slices.Chunk(dying, finishAtOnce) {
 		retry, failed := s.finishSome(ctx, some)
 		again, err = sooner(again, retry), errors.Join(err, failed)
 	}
-	return again, wrap("finish deletions", err)
+	return again, err
 }
 
 func sooner(a, b time.Time) time.Time {
@@ -111,7 +187,7 @@ func (s *Service) finishTogether(ctx context.Context, dying []slipway.Deployment
 	err = s.change(ctx, func(c *change) error {
 		again = time.Time{}
 		for _, d := range dying {
-			retry, err := c.finish(d.ID, steps)
+			retry, err := c.finish(d.ID, steps, slices.Contains(long, d.ID))
 			if err != nil {
 				return err
 			}
@@ -170,6 +246,8 @@ func (s *Service) stepsOf(ctx context.Context, dying []slipway.Deployment) (step
 // clear removes what the control plane has of a kind, and looks again. Of what
 // can be very much it removes some, and says that there is more.
 func (s *Service) clear(ctx context.Context, i slipway.Item) (more bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.config.ClearLimit) // deadlines and other deletions wait meanwhile
+	defer cancel()
 	switch i.Kind {
 	case slipway.ItemUpload:
 		return false, s.clearUploads(ctx, i.Deployment)
@@ -205,33 +283,30 @@ func (s *Service) clearImages(ctx context.Context, d slipway.DeploymentID) error
 	return err
 }
 
-// dropLogs removes most of a long log, in transactions that keep nobody waiting.
-// The rest goes with the deployment's rows.
+// dropLogs removes some of a long log, in a transaction that keeps nobody waiting.
+// What is left when it is not long any more goes with the deployment's rows.
 func (s *Service) dropLogs(ctx context.Context, d slipway.DeploymentID) error {
-	for n := dropAtOnce; n == dropAtOnce; {
-		err := s.store.Update(ctx, func(tx slipway.Tx) (err error) {
-			n, err = tx.DropLogs(d, dropAtOnce)
-			return err
-		})
-		if err != nil {
-			return fmt.Errorf("drop logs: %w", err)
-		}
-	}
-	return nil
+	return wrap("drop logs", s.store.Update(ctx, func(tx slipway.Tx) error {
+		_, err := tx.DropLogs(d, dropAtOnce)
+		return err
+	}))
 }
 
-// finish writes how the steps of a deletion went and, when nothing is left,
-// ends it. It says when to try again what did not succeed.
-func (c *change) finish(id slipway.DeploymentID, steps []clearing) (again time.Time, err error) {
+// finish writes how the steps of a deletion went and, when nothing is left and its
+// log is not long any more, ends it. It says when to go on, or to try again what did
+// not succeed.
+func (c *change) finish(id slipway.DeploymentID, steps []clearing, long bool) (again time.Time, err error) {
 	d, err := c.Deployment(id)
-	if err != nil || d.Status != slipway.AwaitingFinalDelete {
+	if err != nil || !d.Deletion.Purge || d.Status == slipway.Kept {
 		return time.Time{}, ignoreGone(err) // somebody else was faster
 	}
 	items, err := c.ListItems(id)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read inventory: %w", err)
 	}
-	left := false
+	if long {
+		again = c.now
+	}
 	for _, i := range items {
 		if !hasSteps(d, i) {
 			continue
@@ -240,9 +315,9 @@ func (c *change) finish(id slipway.DeploymentID, steps []clearing) (again time.T
 		if err != nil {
 			return time.Time{}, err
 		}
-		left, again = left || !retry.IsZero(), sooner(again, retry)
+		again = sooner(again, retry)
 	}
-	if left {
+	if !again.IsZero() || d.Status != slipway.AwaitingFinalDelete {
 		return again, nil
 	}
 	return time.Time{}, c.end(d)
@@ -254,7 +329,10 @@ func (c *change) cleared(i slipway.Item, steps []clearing) (again time.Time, err
 	n := slices.IndexFunc(steps, func(s clearing) bool { return s.Deployment == i.Deployment && s.Kind == i.Kind })
 	switch {
 	case n < 0:
-		return i.RetryAt, nil // it was not due
+		if i.RetryAt.After(c.now) {
+			return i.RetryAt, nil
+		}
+		return c.now, nil // it was asked for, or came due, after the look
 	case steps[n].more:
 		return c.now, nil
 	case steps[n].err == nil:

@@ -138,15 +138,15 @@ func TestForceEndsTheRowAtOnce(t *testing.T) {
 	d := p.create("app")
 	l := p.acquire(d.ID)
 	p.report(l, slipway.ItemPlanned{Kind: slipway.ItemBundle, Ref: "bundle"})
-	if err := p.ForceDelete(t.Context(), p.who, d.ID); slipway.CodeOf(err) != slipway.CodeInvalid {
+	if err := p.ForceDelete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}); slipway.CodeOf(err) != slipway.CodeInvalid {
 		t.Errorf("force of what is not being deleted: %v", err)
 	}
 	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
-	must(t, p.ForceDelete(t.Context(), p.who, d.ID))
+	must(t, p.ForceDelete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
 	if _, err := p.Get(t.Context(), p.who, d.ID); slipway.CodeOf(err) != slipway.CodeNotFound {
 		t.Errorf("afterwards: %v", err)
 	}
-	if err := p.ForceDelete(t.Context(), p.who, d.ID); slipway.CodeOf(err) != slipway.CodeNotFound {
+	if err := p.ForceDelete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}); slipway.CodeOf(err) != slipway.CodeNotFound {
 		t.Errorf("again: %v", err)
 	}
 	got := slices.DeleteFunc(p.audited(), func(e slipway.AuditEvent) bool { return e.Action != slipway.AuditForced })
@@ -159,4 +159,32 @@ func TestForceEndsTheRowAtOnce(t *testing.T) {
 	p.lost(l, slipway.ItemBundle, "bundle")
 	p.coordinate()
 	p.ended(d.ID)
+}
+
+// What is asked for together with force is done with it, or, under a tag that is
+// not the deployment's any more, none of it.
+func TestForceWithMore(t *testing.T) {
+	p := newPlane(t, keeping)
+	d, l := p.served("app")
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
+	more := slipway.DeleteOptions{TracingProject: true, Now: true}
+	stale := slipway.WithTags(t.Context(), []string{"another"})
+	for name, ask := range map[string]func(context.Context, slipway.Principal, slipway.DeploymentID, slipway.DeleteOptions) error{
+		"delete": p.Delete, "force": p.ForceDelete,
+	} {
+		if err := ask(stale, p.who, d.ID, more); slipway.CodeOf(err) != slipway.CodeStale {
+			t.Errorf("%s under another tag: %v", name, err)
+		}
+	}
+	now, err := p.Get(t.Context(), p.who, d.ID)
+	must(t, err)
+	must(t, p.ForceDelete(slipway.WithTags(t.Context(), []string{now.Tag()}), p.who, d.ID, more))
+	p.stop(d.ID, l)
+	if a := p.cleared(d.ID, l); a.Deployment.Status != slipway.AwaitingFinalDelete {
+		t.Errorf("it is %s", a.Deployment.Status)
+	}
+	p.coordinate()
+	if r := p.ended(d.ID); len(r.Keep) > 0 || !p.isGone(d.Project) {
+		t.Errorf("it leaves %v", r.Keep)
+	}
 }

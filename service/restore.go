@@ -127,11 +127,10 @@ func (c *change) takeBack(d *slipway.Deployment, own slipway.TracingProject, nam
 // regainSlug returns the public name that a deployment had, or one like a new
 // deployment's if somebody has that by now.
 func (c *change) regainSlug(d slipway.Deployment, name string) (string, error) {
-	switch _, err := c.DeploymentBySlug(d.Deletion.Slug); {
-	case errors.Is(err, slipway.ErrNoRow) && d.Deletion.Slug != "":
-		return d.Deletion.Slug, nil
-	case err != nil && !errors.Is(err, slipway.ErrNoRow):
-		return "", fmt.Errorf("look up public name: %w", err)
+	if slug := d.Deletion.Slug; slug != "" {
+		if free, err := c.slugIsFree(d.Workspace, slug); free || err != nil {
+			return slug, err
+		}
 	}
 	return c.freeSlug(d.Workspace, name, d.ID)
 }

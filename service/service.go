@@ -70,6 +70,9 @@ type Config struct {
 	// Undo is how long what was deleted is kept aside, to be restored; 0 is not
 	// at all.
 	Undo time.Duration
+	// ClearLimit is how long a step of a deletion may take that others wait for;
+	// it is gone on with later.
+	ClearLimit time.Duration
 	// KeepReceipts is how long the receipt of a deletion is kept, from the moment
 	// that nothing was left; a year if it is unset, for ever if it is negative.
 	KeepReceipts time.Duration
@@ -107,6 +110,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.BuildLimit, 840*time.Second)
 	orDefault(&c.ImageLimit, 280*time.Second)
 	orDefault(&c.LeaseFor, 30*time.Second)
+	orDefault(&c.ClearLimit, time.Minute)
 	orDefault(&c.UploadFor, 15*time.Minute)
 	orDefault(&c.PushFor, time.Hour)
 	orDefault(&c.ScalePace.Up, 30*time.Second)

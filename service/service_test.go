@@ -226,7 +226,7 @@ func TestAnotherWorkspaceSeesNothing(t *testing.T) {
 		"get":      func() error { _, err := p.Get(ctx, other, d.ID); return err },
 		"patch":    func() error { _, err := p.Patch(ctx, other, d.ID, slipway.Change{TarballPath: &object}); return err },
 		"delete":   func() error { return p.Delete(ctx, other, d.ID, slipway.DeleteOptions{}) },
-		"force":    func() error { return p.ForceDelete(ctx, other, d.ID) },
+		"force":    func() error { return p.ForceDelete(ctx, other, d.ID, slipway.DeleteOptions{}) },
 		"revision": func() error { _, err := p.GetRevision(ctx, other, d.ID, r.ID); return err },
 		"revisions": func() error {
 			_, err := p.ListRevisions(ctx, other, slipway.RevisionFilter{Deployment: d.ID, Limit: 1})

@@ -19,13 +19,18 @@ type traces struct {
 	runs  map[slipway.ProjectID]int
 	names map[slipway.ProjectID]string // that were made
 	down  bool
+	hangs slipway.ProjectID // for ever, what is asked of this one; "" for none
 }
 
 var errDown = errors.New("traces are down")
 
-func (tr *traces) DeleteProject(_ context.Context, id slipway.ProjectID) (int, error) {
+func (tr *traces) DeleteProject(ctx context.Context, id slipway.ProjectID) (int, error) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
+	if tr.hangs == id {
+		<-ctx.Done()
+		return tr.runs[id], ctx.Err()
+	}
 	if tr.down {
 		return tr.runs[id], errDown
 	}
@@ -125,6 +130,26 @@ func TestTheRunsOfADeletedDeployment(t *testing.T) {
 	}
 	if tr.left(d.Project) != 0 || !p.isGone(d.Project) {
 		t.Errorf("%d runs are left, and the project: %t", tr.left(d.Project), !p.isGone(d.Project))
+	}
+}
+
+// What is asked to remove something, and does not answer, holds up other deletions
+// for a while only.
+func TestTracesThatHang(t *testing.T) {
+	p, tr := newTracingPlane(t, func(_ *plane, c *service.Config) { c.ClearLimit = 10 * time.Millisecond })
+	deleted := func(name string) slipway.DeploymentView {
+		d, l := p.served(name)
+		must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{TracingProject: true}))
+		p.stop(d.ID, l)
+		p.cleared(d.ID, l)
+		return d
+	}
+	stuck := deleted("stuck")
+	tr.hangs = stuck.Project
+	p.coordinate()
+	p.ended(deleted("well").ID)
+	if r := p.receipt(stuck.ID); r.State != slipway.DeletionPurging {
+		t.Errorf("what hangs is %s", r.State)
 	}
 }
 

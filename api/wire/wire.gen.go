@@ -1377,7 +1377,7 @@ type DeleteDeploymentParams struct {
 	// DeleteTracingProject Delete the tracing project with its traces too.
 	DeleteTracingProject *bool `form:"delete_tracing_project,omitempty" json:"delete_tracing_project,omitempty"`
 
-	// Force For a deployment that is already being deleted: from then on it is answered with 404, and what was made for it goes as before. Refused for any other.
+	// Force For a deployment that is already being deleted: from then on it is answered with 404, and what was made for it goes as before, or as the other parameters ask for. Refused for any other.
 	Force *bool `form:"force,omitempty" json:"force,omitempty"`
 
 	// Now Keep nothing aside: the deployment can not be restored.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -87,9 +86,8 @@ func (d *Driver) setAside(id slipway.DeploymentID, purged string) error {
 			return err
 		}
 	}
-	err := os.Rename(d.deploymentFolder(id), purged)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("process: set aside what is to be removed: %w", removal.Explain(err))
+	if err := removal.SetAside(d.deploymentFolder(id), purged); err != nil {
+		return fmt.Errorf("process: %w", err)
 	}
 	d.drop(all...)
 	return nil

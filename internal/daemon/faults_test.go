@@ -1,6 +1,7 @@
 package daemon_test
 
 import (
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	dockerclient "github.com/moby/moby/client"
 	"golang.org/x/sys/unix"
 
+	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/api/wire"
 	"github.com/slipwayhq/slipway/client"
 	"github.com/slipwayhq/slipway/driver/drivertest"
@@ -36,24 +38,34 @@ func (m *mortal) folder(id string) string {
 
 var processFaults = map[string]deletionFault{
 	"a file is immutable": {shown: "chattr -i", cause: func(m *mortal, id string) func() {
-		f, err := os.Open(filepath.Join(m.folder(id), "threads"))
+		return m.immutable(filepath.Join(m.folder(id), "threads"))
+	}},
+	"a file in the instance's folder is immutable": {shown: "chattr -i", cause: func(m *mortal, id string) func() {
+		folders, err := filepath.Glob(filepath.Join(filepath.Dir(m.folder(id)), "instances", "*"))
 		must(m.t, err)
-		m.t.Cleanup(func() { f.Close() })
-		const immutable = 0x10
-		if err := unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, immutable); err != nil {
-			m.t.Skipf("files can not be made immutable here: %v", err)
+		agents := slices.DeleteFunc(folders, func(path string) bool { return filepath.Base(path) == id }) // which is its Redis
+		file := filepath.Join(agents[0], "immutable")
+		must(m.t, os.WriteFile(file, nil, 0o600))
+		mend := m.immutable(file)
+		return func() {
+			testsignal.Until(m.t, "the rest to be removed", func() bool { return m.clears(id, "state") })
+			mend()
 		}
-		return func() { must(m.t, unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, 0)) }
 	}},
 	"something is mounted": {shown: "umount it", cause: func(m *mortal, id string) func() {
-		path := filepath.Join(m.folder(id), "mounted")
-		must(m.t, os.Mkdir(path, 0o700))
-		return m.mount(path, path, 0)
+		foreign, path := m.t.TempDir(), filepath.Join(m.folder(id), "mounted")
+		file := filepath.Join(foreign, "file")
+		must(m.t, errors.Join(os.WriteFile(file, []byte("somebody's"), 0o600), os.Mkdir(path, 0o700)))
+		unmount := m.mount(foreign, path, 0)
+		return func() {
+			unmount()
+			if text, err := os.ReadFile(file); string(text) != "somebody's" {
+				m.t.Errorf("what was mounted holds %q, %v", text, err)
+			}
+		}
 	}},
 	"it can not be written": {shown: "mounted read-only", cause: func(m *mortal, id string) func() {
-		path := filepath.Join(m.folder(id), "read-only")
-		must(m.t, os.Mkdir(path, 0o700))
-		must(m.t, os.WriteFile(filepath.Join(path, "file"), nil, 0o600))
+		path := filepath.Join(m.data, "deployments")
 		return m.mount(path, path, unix.MS_RDONLY)
 	}},
 	"it does not end when it is asked to": {deaf: true},
@@ -141,6 +153,29 @@ func (m *mortal) meet(faults map[string]deletionFault) {
 		})
 	}
 	m.nothingIsLeft()
+}
+
+// immutable has a file refuse every change, and returns what ends that.
+func (m *mortal) immutable(file string) (mend func()) {
+	f, err := os.Open(file)
+	must(m.t, err)
+	m.t.Cleanup(func() { f.Close() })
+	set := func(flags int) error { return unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, flags) }
+	const immutable = 0x10
+	if err := set(immutable); err != nil {
+		m.t.Skipf("files can not be made immutable here: %v", err)
+	}
+	return func() { must(m.t, set(0)) }
+}
+
+// clears says whether of what the data plane made for a deployment that is being
+// deleted only things of a kind are left.
+func (m *mortal) clears(id, but string) bool {
+	d, err := m.client.Deletion(m.t.Context(), id)
+	must(m.t, err)
+	return !slices.ContainsFunc(d.Items, func(i wire.DeletionItem) bool {
+		return i.RemovedAt == nil && i.Kind != but && slipway.ItemKind(i.Kind).OnDataPlane()
+	})
 }
 
 // mount mounts a folder on another, and returns what ends that.

@@ -7,7 +7,6 @@ package durable
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -116,15 +115,17 @@ func Remove(dir, tmp string) error {
 	if err := Discard(grave); err != nil { // of a try before
 		return err
 	}
-	err := os.Rename(dir, grave)
-	if err != nil && !removal.Absent(err) {
-		return fmt.Errorf("set aside what is to be removed: %w", removal.Explain(err))
+	if err := removal.SetAside(dir, grave); err != nil {
+		return err
 	}
 	return errors.Join(Sync(filepath.Dir(dir)), Discard(grave), removal.Gone(dir))
 }
 
 // Discard removes a folder, read-only parts included.
 func Discard(dir string) error {
+	if err := removal.Unmounted(dir); err != nil {
+		return err
+	}
 	if os.Geteuid() != 0 {
 		thaw(dir)
 	}

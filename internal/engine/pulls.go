@@ -76,6 +76,21 @@ func (p Pulls) write(path string, content []byte) error {
 	return errors.Join(os.Rename(made, path), durable.Sync(string(p)))
 }
 
+// Expect writes down that an engine may hold something by a reference from now on.
+func (p Pulls) Expect(ref string) error { return p.note(ref, "") }
+
+// Expects says whether an engine may hold something by a reference.
+func (p Pulls) Expects(ref string) (bool, error) {
+	if p == "" {
+		return false, nil
+	}
+	_, err := os.Stat(p.path(ref))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // of returns what was fetched by a reference; nothing if it is not known.
 func (p Pulls) of(ref string) (Pull, error) {
 	found, err := p.read(p.path(ref))

@@ -15,9 +15,12 @@ import (
 )
 
 // Tree removes a file or a folder with all that is in it, and never what links in
-// it point to. Folders that were closed to us are opened first. What is not there
-// is removed already.
+// it point to, or what is mounted there. Folders that were closed to us are opened
+// first. What is not there is removed already.
 func Tree(path string) error {
+	if err := Unmounted(path); err != nil {
+		return err
+	}
 	err := os.RemoveAll(path)
 	if errors.Is(err, fs.ErrPermission) {
 		if err = openFolders(path); err == nil || errors.Is(err, fs.ErrNotExist) {

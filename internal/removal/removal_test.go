@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -90,25 +91,71 @@ func TestImmutable(t *testing.T) {
 	try(t, removal.Tree(path))
 }
 
-func TestReadOnly(t *testing.T) {
-	path, _ := tree(t)
-	if err := unix.Mount(path, path, "", unix.MS_BIND, ""); err != nil {
+// mount binds a folder to a place, and returns what ends that.
+func mount(t *testing.T, from, to string, flags uintptr) (unmount func()) {
+	t.Helper()
+	if err := unix.Mount(from, to, "", unix.MS_BIND, ""); err != nil {
 		t.Skipf("nothing can be mounted here: %v", err)
 	}
-	mounted := true
-	unmount := func() {
-		if mounted {
-			try(t, unix.Unmount(path, unix.MNT_DETACH))
-		}
-		mounted = false
-	}
+	unmount = sync.OnceFunc(func() { try(t, unix.Unmount(to, unix.MNT_DETACH)) })
 	t.Cleanup(unmount)
-	try(t, unix.Mount("", path, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+	try(t, unix.Mount("", to, "", unix.MS_BIND|unix.MS_REMOUNT|flags, ""))
+	return unmount
+}
+
+func TestReadOnly(t *testing.T) {
+	path, _ := tree(t)
+	unmount := mount(t, filepath.Dir(path), filepath.Dir(path), unix.MS_RDONLY)
 	if err := removal.Tree(path); err == nil || !strings.Contains(err.Error(), "read-only") {
 		t.Errorf("of what can not be written: %v", err)
 	}
 	unmount()
 	try(t, removal.Tree(path))
+}
+
+// What somebody mounted is not touched, neither at the place itself nor below it,
+// whatever it is called by.
+func TestMounted(t *testing.T) {
+	for name, at := range map[string]func(path, inner string) (to, asked string){
+		"at it":          func(path, _ string) (string, string) { return path, path },
+		"below it":       func(path, inner string) (string, string) { return inner, path },
+		"by another way": func(path, inner string) (string, string) { return inner, linkTo(t, filepath.Dir(path)) + "/tree" },
+		"where spaces are": func(path, _ string) (string, string) {
+			strange := filepath.Join(path, "a \\ b#")
+			try(t, os.Mkdir(strange, 0o700))
+			return strange, strange
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path, file := tree(t)
+			foreign := filepath.Join(t.TempDir(), "data")
+			try(t, os.WriteFile(foreign, []byte("somebody's"), 0o600))
+			try(t, removal.Unmounted(path))
+			to, asked := at(path, filepath.Dir(file))
+			unmount := mount(t, filepath.Dir(foreign), to, 0)
+			if err := removal.Tree(asked); err == nil || !strings.Contains(err.Error(), to) || !strings.Contains(err.Error(), "umount it") {
+				t.Errorf("Tree = %v", err)
+			}
+			if err := removal.SetAside(asked, path+"-aside"); err == nil || !strings.Contains(err.Error(), "umount it") {
+				t.Errorf("SetAside = %v", err)
+			}
+			if text, err := os.ReadFile(foreign); string(text) != "somebody's" {
+				t.Errorf("what is mounted: %q, %v", text, err)
+			}
+			try(t, removal.Tree(path+"-not"))
+			unmount()
+			for range 2 {
+				try(t, removal.SetAside(asked, path+"-aside"))
+			}
+			try(t, removal.Tree(path+"-aside"))
+		})
+	}
+}
+
+func linkTo(t *testing.T, folder string) string {
+	link := filepath.Join(t.TempDir(), "link")
+	try(t, os.Symlink(folder, link))
+	return link
 }
 
 func TestSince(t *testing.T) {

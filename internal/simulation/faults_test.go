@@ -98,27 +98,34 @@ func TestWhatCanNotBeRemovedIsInNobodysWay(t *testing.T) {
 
 // A deletion goes on with what can be removed.
 func TestADeletionGoesAsFarAsItCan(t *testing.T) {
-	in(t, func(w *world) {
-		a := w.create("app")
-		w.push(a, state)
-		w.settle()
-		w.fail("purge", true)
-		w.delete(a)
-		time.Sleep(time.Minute)
-		w.view(func(tx slipway.Tx) {
-			items, _ := tx.ListItems(a.id)
-			for _, i := range items {
-				if i.Kind.OnDataPlane() && i.RemovedAt.IsZero() != (i.Kind == slipway.ItemState) {
-					w.fault("after a minute: %+v", i)
-				}
-				if i.Kind == slipway.ItemState && (i.LastError == "" || i.Attempts < 3) {
-					w.fault("nothing tells of the state that stays: %+v", i)
-				}
-			}
+	for what, stuck := range map[string]slipway.ItemKind{"purge": slipway.ItemState, "delete": slipway.ItemInstance} {
+		t.Run(what, func(t *testing.T) {
+			in(t, func(w *world) {
+				a := w.create("app")
+				w.push(a, state)
+				w.settle()
+				w.fail(what, true)
+				w.delete(a)
+				time.Sleep(2 * time.Minute)
+				w.view(func(tx slipway.Tx) {
+					d, _ := tx.Deployment(a.id)
+					items, _ := tx.ListItems(a.id)
+					remove, _ := d.Part(items)
+					for _, i := range remove {
+						goesWithRows := i.Kind == slipway.ItemLogs || i.Kind == slipway.ItemRecords
+						if i.RemovedAt.IsZero() != (i.Kind == stuck || goesWithRows) {
+							w.fault("after two minutes: %+v", i)
+						}
+						if i.Kind == stuck && (i.LastError == "" || i.Attempts < 3) {
+							w.fault("nothing tells of what stays: %+v", i)
+						}
+					}
+				})
+				w.mend()
+				w.settle()
+			})
 		})
-		w.mend()
-		w.settle()
-	})
+	}
 }
 
 // An active revision that never answers does not keep the one that mends it

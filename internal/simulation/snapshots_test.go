@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -238,6 +239,40 @@ var snapshotStories = map[string]story{
 		time.Sleep(500 * time.Millisecond)
 		w.delete(a)
 	}},
+}
+
+// asideWhile has a deployment be put aside while a restore into it is in the phase
+// before another.
+func (w *world) asideWhile(a *app, next slipway.RestorePhase) {
+	var once sync.Once
+	w.control.onReport(func(e slipway.Event) {
+		if moved, ok := e.(slipway.RestoreMoved); ok && moved.Phase == next {
+			once.Do(func() { w.putAside(a) })
+		}
+	})
+	w.refill(a)
+}
+
+// A restore of a snapshot ends with the deployment, and an undo of that does not
+// revive it, unless it is replacing the data already: then it goes on.
+func TestADeletionEndsTheRestoreOfASnapshot(t *testing.T) {
+	stories := map[string]story{}
+	for name, next := range map[string]slipway.RestorePhase{
+		"checking": slipway.RestoreReading, "reading": slipway.RestoreReplacing, "replacing": slipway.RestoreDone,
+	} {
+		check := (*world).checkNotRefilled
+		if next == slipway.RestoreDone {
+			check = (*world).checkRefilled
+		}
+		for of, source := range map[string]string{"a state": state, "a database": based} {
+			stories[name+" "+of] = story{before: older(source), change: func(w *world, a *app) { w.asideWhile(a, next) }, want: "DEPLOYED", left: -1}
+			stories["undone, "+name+" "+of] = story{before: func(w *world, a *app) {
+				older(source)(w, a)
+				w.asideWhile(a, next)
+			}, change: (*world).restore, check: check, want: "DEPLOYED"}
+		}
+	}
+	dieInEach(t, stories, keepingLast)
 }
 
 // A data plane may die before or after any call while the data of a deployment is

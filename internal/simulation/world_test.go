@@ -460,7 +460,7 @@ func (w *world) restore(a *app) {
 
 func (w *world) force(a *app) {
 	s, _ := w.control.current()
-	if err := s.ForceDelete(context.Background(), w.who, a.id); err != nil {
+	if err := s.ForceDelete(context.Background(), w.who, a.id, slipway.DeleteOptions{}); err != nil {
 		w.expected("force", err)
 	}
 }
