@@ -69,6 +69,14 @@ func (p *Postgres) Close() error {
 	return p.pool.Close()
 }
 
+// Where implements slipway.Databases.
+func (p *Postgres) Where() string { return p.config.Server.Where() }
+
+// Reach implements slipway.Databases.
+func (p *Postgres) Reach(ctx context.Context) error {
+	return p.within(ctx, true, func(*session) error { return nil })
+}
+
 var errClosed = errors.New("the databases are closed")
 
 // reach opens the pool once there is something to reach.

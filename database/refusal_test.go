@@ -114,7 +114,7 @@ func TestServerDown(t *testing.T) {
 	_, err = p.Usage(t.Context(), r.Deployment)
 	all = append(all, err)
 	_, err = p.Remains(t.Context(), "")
-	all = append(all, err, p.Purge(t.Context(), r.Deployment), p.Export(t.Context(), r.Deployment, io.Discard))
+	all = append(all, err, p.Purge(t.Context(), r.Deployment), p.Export(t.Context(), r.Deployment, io.Discard), p.Reach(t.Context()))
 	for _, err := range all {
 		if _, final := errors.AsType[*slipway.Failure](err); final || err == nil || errors.Is(err, slipway.ErrDatabaseGone) {
 			t.Errorf("while it is down: %v", err)

@@ -56,6 +56,7 @@ var cases = []struct {
 	connects, strangers bool
 	run                 func(*place)
 }{
+	{name: "is reached", run: reached},
 	{name: "provides", run: provides},
 	{name: "provides at once", run: providesAtOnce},
 	{name: "refuses bad requests", run: refusesBadRequests},

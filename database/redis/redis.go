@@ -77,6 +77,9 @@ func New(c Config) (*Shared, error) {
 	return &Shared{c, u, options}, nil
 }
 
+// Where names the server for good, and for people.
+func (s *Shared) Where() string { return s.options.Addr }
+
 // session has fn talk to the server. The connection is closed afterwards: another
 // would find a number selected that it did not ask for.
 func (s *Shared) session(ctx context.Context, fn func(*client.Conn) error) error {
@@ -202,10 +205,15 @@ func alone(u url.URL) bool {
 }
 
 // Purge removes all keys of a deployment's number, and looks again. What another
-// has marked as its own stays, and so does what nobody has marked.
+// has marked as its own stays, and so does what nobody has marked: that is
+// slipway.ErrUnmarked.
 func (s *Shared) Purge(ctx context.Context, d slipway.DeploymentID, number int) error {
 	return s.session(ctx, func(c *client.Conn) error {
-		if whose, err := holder(ctx, c, number); err != nil || whose != s.label(d) {
+		whose, err := holder(ctx, c, number)
+		if err == nil && whose == "" {
+			return s.leaveUsed(ctx, c, number)
+		}
+		if err != nil || whose != s.label(d) {
 			return err
 		}
 		if whose, err := s.mark(ctx, c, d, number); err != nil || whose != s.label(d) {
@@ -222,6 +230,16 @@ func (s *Shared) Purge(ctx context.Context, d slipway.DeploymentID, number int) 
 		}
 		return unmark(ctx, c, number)
 	})
+}
+
+// leaveUsed says of a number that nobody has marked whether there is something.
+func (s *Shared) leaveUsed(ctx context.Context, c *client.Conn, number int) error {
+	keys, err := size(ctx, c, number)
+	if err != nil || keys == 0 {
+		return err
+	}
+	return fmt.Errorf("database %d has %d keys: %w. The Redis has lost what it kept, or is another, so they may be anybody's. If nobody needs them, remove them: redis-cli -n %d FLUSHDB. If somebody does, say so: redis-cli -n 0 HSET %s %d others",
+		number, keys, slipway.ErrUnmarked, number, marks, number)
 }
 
 // Remains lists the numbers of a deployment, of all of this installation if it is

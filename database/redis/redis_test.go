@@ -183,7 +183,9 @@ func TestUnmarked(t *testing.T) {
 		must(t, other.Set(ctx, "theirs", "1", 0).Err())
 		_, err := s.Provide(ctx, d, 3, false)
 		wantTaken(t, err)
-		must(t, s.Purge(ctx, d, 3))
+		if err := s.Purge(ctx, d, 3); !errors.Is(err, slipway.ErrUnmarked) {
+			t.Errorf("Purge = %v", err)
+		}
 		if n := size(t, other); n != 1 {
 			t.Errorf("the other program has %d keys", n)
 		}
@@ -191,6 +193,7 @@ func TestUnmarked(t *testing.T) {
 			t.Errorf("Remains = %+v, %v", things, err)
 		}
 		must(t, other.Del(ctx, "theirs").Err())
+		must(t, s.Purge(ctx, d, 3))
 	}
 	_, err := s.Provide(ctx, d, 3, false)
 	must(t, err)
