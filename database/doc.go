@@ -35,6 +35,10 @@
 //
 // # Who waits for whom
 //
+// A server that says nothing holds nobody up: what it has not done in time is given
+// up, and tried again by who asked for it. A dump takes as long as it takes, while the
+// server answers beside it, and so does, within reason, the end of a large database.
+//
 // Calls that change what a deployment has hold an advisory lock of its own on the
 // server; those of different deployments do not meet.
 //

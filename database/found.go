@@ -106,7 +106,7 @@ func (p *Postgres) Remains(ctx context.Context, d slipway.DeploymentID) ([]slipw
 		}
 	}
 	var things []slipway.Thing
-	err := p.within(ctx, false, func(s *session) error {
+	err := p.within(ctx, false, func(ctx context.Context, s *session) error {
 		all, err := s.look(ctx, d)
 		for _, f := range all {
 			if f.ours && (d == "" || f.label.deployment == d) {

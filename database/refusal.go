@@ -41,6 +41,9 @@ func explain(at string, err error) error {
 	if err == nil || known(err) {
 		return err
 	}
+	if errors.Is(err, errSilent) {
+		return fmt.Errorf("the PostgreSQL at %s can not be used, which is tried again: %w", at, err)
+	}
 	answer, answered := errors.AsType[*pgconn.PgError](err)
 	if !answered {
 		return unreached(at, err)
