@@ -271,10 +271,12 @@ func (s *session) together(ctx context.Context, statements ...string) error {
 	return tx.Commit()
 }
 
-// inside does something as the administrator in another database.
+// inside does something as the administrator in another database, which may be over
+// its quota.
 func (s *session) inside(ctx context.Context, database string, do func(*pgx.Conn) error) error {
 	config := s.Admin.Copy()
 	config.Database = database
+	config.RuntimeParams[setting] = "off"
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return err
