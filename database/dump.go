@@ -106,7 +106,7 @@ func (s *session) swap(ctx context.Context, d slipway.DeploymentID) error {
 		err = s.disconnect(ctx, "datname", newName(d))
 	}
 	if err == nil {
-		err = s.together(ctx, "ALTER DATABASE "+now+" RENAME TO "+old, "ALTER DATABASE "+next+" RENAME TO "+now)
+		err = s.occupied(ctx, s.together(ctx, "ALTER DATABASE "+now+" RENAME TO "+old, "ALTER DATABASE "+next+" RENAME TO "+now), ownerName(d))
 	}
 	if err != nil {
 		cleanup, cancel := s.aside(ctx)

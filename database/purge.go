@@ -91,6 +91,6 @@ func (s *session) purgeRoles(ctx context.Context, d slipway.DeploymentID) error 
 // new connections.
 func (s *session) dropDatabase(ctx context.Context, name string) error {
 	return before(ctx, dropPatience*s.config.Patience, func(ctx context.Context) error {
-		return s.run(ctx, "DROP DATABASE IF EXISTS "+quoted(name)+" WITH (FORCE)")
+		return s.occupied(ctx, s.run(ctx, "DROP DATABASE IF EXISTS "+quoted(name)+" WITH (FORCE)"), name)
 	})
 }
