@@ -48,3 +48,41 @@ func TestASuperuserInside(t *testing.T) {
 	}
 	testsignal.Until(t, "a purge, once they have signed off", func() bool { return p.Purge(t.Context(), r.Deployment) == nil })
 }
+
+// A deletion by a role that has lost its rights says so, and is done once it has them
+// again.
+func TestRightsLost(t *testing.T) {
+	c := postgrestest.Shared(t)
+	p := open(t, given(t, as(t, c, "demoted", "CREATEDB CREATEROLE")))
+	r := request()
+	if _, err := p.Provide(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	n := name(r.Deployment)
+	for _, rights := range []struct{ lost, given string }{
+		{"ALTER ROLE demoted NOCREATEDB NOCREATEROLE", "ALTER ROLE demoted CREATEDB CREATEROLE"},
+		{"REVOKE " + n + " FROM demoted", "GRANT " + n + " TO demoted"},
+		{"ALTER ROLE demoted PASSWORD 'an0ther'", "ALTER ROLE demoted PASSWORD '" + password + "'"},
+		{"ALTER ROLE demoted NOLOGIN", "ALTER ROLE demoted LOGIN"},
+	} {
+		run(t, c, rights.lost)
+		again := open(t, given(t, strings.Replace(c.URL("postgres"), "postgres@", "demoted:"+password+"@", 1))) // what is connected stays so
+		err := again.Purge(t.Context(), r.Deployment)
+		f, ok := errors.AsType[*slipway.Failure](err)
+		if !ok || f.Code != "database_no_right" && f.Code != "database_refused" || f.Hint == "" {
+			t.Errorf("%s: %v", rights.lost, err)
+		} else {
+			secret(t, f.Message+f.Hint)
+		}
+		run(t, c, rights.given)
+		if things, err := again.Remains(t.Context(), r.Deployment); err != nil || len(things) == 0 {
+			t.Errorf("after %s there are %v, %v", rights.lost, things, err)
+		}
+	}
+	if err := p.Purge(t.Context(), r.Deployment); err != nil {
+		t.Fatal(err)
+	}
+	if things, err := p.Remains(t.Context(), r.Deployment); err != nil || len(things) > 0 {
+		t.Errorf("there remain %v, %v", things, err)
+	}
+}
