@@ -34,6 +34,10 @@ func (d DeploymentID) Redis() InstanceID { return InstanceID(d) }
 // and that nobody here removed it. It is not made again: that would hide a loss.
 var ErrDatabaseGone = errors.New("the database is gone")
 
+// ErrUnmarked means that there are keys under the number of a Redis, and nothing that
+// says whose they are.
+var ErrUnmarked = errors.New("nobody has marked it")
+
 // Login is how the agents of a deployment sign in to its database. A rotation
 // makes the next one, and the last goes when no instance has it any more.
 type Login struct {
@@ -68,6 +72,11 @@ type RedisUsage struct {
 // *Failure is final; every other error is temporary, such as that the server is
 // down. No error holds a password.
 type Databases interface {
+	// Where names the server for good, whether it is there or not.
+	Where() string
+	// Reach says whether the server is there and lets us make databases. One of our
+	// own begins to be.
+	Reach(ctx context.Context) error
 	// Provide makes the database and the login, or finds them, and returns the
 	// address with which an agent gets in: postgresql://… ErrDatabaseGone says that
 	// the database was made and is not there.

@@ -56,6 +56,7 @@ type Item struct {
 	Deployment DeploymentID
 	Kind       ItemKind
 	Ref        string // names the thing within its kind
+	Place      string // names the server that a database is on; "" while that is not known
 	CreatedAt  time.Time
 	ReleasedAt time.Time // when the deployment gave it up; zero while it needs it
 	RemovedAt  time.Time // zero while it may exist

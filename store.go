@@ -169,6 +169,8 @@ type Inventory interface {
 	// there again, and one that was released is needed again.
 	AddItem(Item) error
 	ListItems(DeploymentID) ([]Item, error)
+	// PlaceItem writes where an item is.
+	PlaceItem(d DeploymentID, kind ItemKind, ref, place string) error
 	// ReleaseItem writes that the deployment does not need an item any more.
 	ReleaseItem(d DeploymentID, kind ItemKind, ref string, at time.Time) error
 	// MarkRemoved writes that the thing was removed, MarkShared that it was left

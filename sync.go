@@ -210,6 +210,13 @@ type (
 	// ServingRecovered says that the active revision, which failed, serves well
 	// again.
 	ServingRecovered struct{ Revision RevisionID }
+	// ItemPlaced says on which server a database is: of one in PostgreSQL before it is
+	// made there, of a number on a Redis once that is marked.
+	ItemPlaced struct {
+		Kind  ItemKind
+		Ref   string
+		Place string
+	}
 	// ItemRemoved says that a thing was removed.
 	ItemRemoved struct {
 		Kind ItemKind
@@ -262,6 +269,7 @@ func (RestoreMoved) event()      {}
 func (HealthChanged) event()     {}
 func (ServingFailed) event()     {}
 func (ServingRecovered) event()  {}
+func (ItemPlaced) event()        {}
 func (ItemRemoved) event()       {}
 func (ItemVerified) event()      {}
 func (ItemFound) event()         {}

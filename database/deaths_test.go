@@ -23,6 +23,8 @@ type mortal struct {
 	left   int
 }
 
+func (m *mortal) Where() string { return m.server.Where() }
+
 func (m *mortal) Endpoint(ctx context.Context, start bool) (database.Endpoint, error) {
 	e, err := m.server.Endpoint(ctx, start)
 	e.Admin = e.Admin.Copy()

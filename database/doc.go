@@ -12,8 +12,9 @@
 //	slipway_<id>_new, _old  databases that there are while a dump is read
 //
 // Each bears a comment that names the installation and the deployment. What is
-// ours is decided by name and comment together; a database that lacks it yet, by
-// its owner's. Whatever else is there by such a name is a stranger's: it is never
+// ours is decided by name and comment together: that of the owner for a database
+// that the role owns, since an agent can write on its database what it likes, and
+// on no role. Whatever else is there by such a name is a stranger's: it is never
 // touched, and a database that would need the name fails.
 //
 // # Promises
@@ -33,6 +34,10 @@
 //     finished but for its comment.
 //
 // # Who waits for whom
+//
+// A server that says nothing holds nobody up: what it has not done in time is given
+// up, and tried again by who asked for it. A dump takes as long as it takes, while the
+// server answers beside it, and so does, within reason, the end of a large database.
 //
 // Calls that change what a deployment has hold an advisory lock of its own on the
 // server; those of different deployments do not meet.

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -13,21 +12,21 @@ import (
 	"github.com/slipwayhq/slipway/database/programs"
 )
 
-// clearWithin bounds what is cleared away after a dump whose caller has gone.
-const clearWithin = 30 * time.Second
-
 // Export implements slipway.Databases.
 func (p *Postgres) Export(ctx context.Context, d slipway.DeploymentID, w io.Writer) error {
-	return p.asKeeper(ctx, d, func(s *session, k keeper) error {
+	return p.asKeeper(ctx, d, func(ctx context.Context, s *session, k keeper) error {
 		args := []string{"--format=custom", "--no-owner", "--no-privileges"}
-		foreign, err := s.foreignExtensions(ctx, d)
+		err := s.inTime(ctx, func(ctx context.Context) error {
+			foreign, err := s.foreignExtensions(ctx, d)
+			if foreign {
+				args = append(args, "--no-comments")
+			}
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		if foreign {
-			args = append(args, "--no-comments")
-		}
-		return k.run(ctx, programs.Dump, ownerName(d), args, nil, w)
+		return s.whileAnswering(ctx, func(ctx context.Context) error { return k.run(ctx, programs.Dump, ownerName(d), args, nil, w) })
 	})
 }
 
@@ -44,31 +43,37 @@ func (s *session) foreignExtensions(ctx context.Context, d slipway.DeploymentID)
 // Import implements slipway.Databases. The dump is read into a new database, which
 // then takes the place of the old one.
 func (p *Postgres) Import(ctx context.Context, d slipway.DeploymentID, r io.Reader, replace func(context.Context) error) error {
-	return p.asKeeper(ctx, d, func(s *session, k keeper) error {
+	return p.asKeeper(ctx, d, func(ctx context.Context, s *session, k keeper) error {
 		if err := s.clear(ctx, d, newName(d)); err != nil { // of a try before
 			return err
 		}
-		if err := s.makeDatabase(ctx, d, newName(d), nil); err != nil {
+		err := s.inTime(ctx, func(ctx context.Context) error { return s.makeDatabase(ctx, d, newName(d), nil) })
+		if err != nil {
 			return err
 		}
 		args := []string{"--exit-on-error", "--no-owner", "--no-privileges"}
-		err := k.run(ctx, programs.Restore, newName(d), args, r, nil)
+		err = s.whileAnswering(ctx, func(ctx context.Context) error { return k.run(ctx, programs.Restore, newName(d), args, r, nil) })
 		if err == nil {
 			err = replace(ctx)
 		}
 		if err != nil {
-			cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), clearWithin)
+			cleanup, cancel := s.aside(ctx)
 			defer cancel()
 			return errors.Join(err, s.dropDatabase(cleanup, newName(d)))
 		}
-		return s.locked(ctx, string(d), func() error { return s.swap(ctx, d) })
+		return s.locked(ctx, string(d), func() error { return s.replace(ctx, d) })
 	})
 }
 
 // clear drops a database of ours, if there is one of that name.
 func (s *session) clear(ctx context.Context, d slipway.DeploymentID, name string) error {
-	all, err := s.look(ctx, d)
-	f, there := pick(all, name, true)
+	var f found
+	var there bool
+	err := s.inTime(ctx, func(ctx context.Context) error {
+		all, err := s.look(ctx, d)
+		f, there = pick(all, name, true)
+		return err
+	})
 	if err != nil || !there {
 		return err
 	}
@@ -78,13 +83,21 @@ func (s *session) clear(ctx context.Context, d slipway.DeploymentID, name string
 	return s.dropDatabase(ctx, name)
 }
 
+// replace has the new database take the place of the old one.
+func (s *session) replace(ctx context.Context, d slipway.DeploymentID) error {
+	if err := s.clear(ctx, d, oldName(d)); err != nil {
+		return err
+	}
+	if err := s.inTime(ctx, func(ctx context.Context) error { return s.swap(ctx, d) }); err != nil {
+		return err
+	}
+	return s.dropDatabase(ctx, oldName(d))
+}
+
 // swap puts the new database in the place of the old one, which nobody may be
 // connected to meanwhile. Dead in between, it is done again by the next Import.
 func (s *session) swap(ctx context.Context, d slipway.DeploymentID) error {
 	now, old, next := quoted(ownerName(d)), quoted(oldName(d)), quoted(newName(d))
-	if err := s.clear(ctx, d, oldName(d)); err != nil {
-		return err
-	}
 	if err := s.run(ctx, "ALTER DATABASE "+now+" ALLOW_CONNECTIONS false"); err != nil {
 		return err
 	}
@@ -93,12 +106,14 @@ func (s *session) swap(ctx context.Context, d slipway.DeploymentID) error {
 		err = s.disconnect(ctx, "datname", newName(d))
 	}
 	if err == nil {
-		err = s.together(ctx, "ALTER DATABASE "+now+" RENAME TO "+old, "ALTER DATABASE "+next+" RENAME TO "+now)
+		err = s.occupied(ctx, s.together(ctx, "ALTER DATABASE "+now+" RENAME TO "+old, "ALTER DATABASE "+next+" RENAME TO "+now), ownerName(d))
 	}
 	if err != nil {
-		return errors.Join(err, s.run(context.WithoutCancel(ctx), "ALTER DATABASE "+now+" ALLOW_CONNECTIONS true"))
+		cleanup, cancel := s.aside(ctx)
+		defer cancel()
+		err = errors.Join(err, s.run(cleanup, "ALTER DATABASE "+now+" ALLOW_CONNECTIONS true"))
 	}
-	return s.dropDatabase(ctx, oldName(d))
+	return err
 }
 
 // keeper is a login of a deployment for one dump.
@@ -110,9 +125,9 @@ type keeper struct {
 
 // asKeeper does something by a login that there is only meanwhile. One dump of a
 // deployment is written or read at a time; its other calls do not wait for it.
-func (p *Postgres) asKeeper(ctx context.Context, d slipway.DeploymentID, do func(*session, keeper) error) error {
+func (p *Postgres) asKeeper(ctx context.Context, d slipway.DeploymentID, do func(context.Context, *session, keeper) error) error {
 	var major int
-	err := p.there(ctx, d, func(s *session) error {
+	err := p.there(ctx, d, func(_ context.Context, s *session) error {
 		major = s.major
 		return nil
 	})
@@ -123,15 +138,17 @@ func (p *Postgres) asKeeper(ctx context.Context, d slipway.DeploymentID, do func
 	if err != nil {
 		return err
 	}
-	return p.change(ctx, false, "dump/"+string(d), func(s *session) error {
-		k := keeper{keeperName(d), rand.Text(), s.Endpoint, found}
-		if err := s.admit(ctx, d, k); err != nil {
-			return err
-		}
-		err := do(s, k)
-		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), clearWithin)
-		defer cancel()
-		return errors.Join(err, s.dismiss(cleanup, d))
+	return p.atLength(ctx, false, func(ctx context.Context, s *session) error {
+		return s.locked(ctx, "dump/"+string(d), func() error {
+			k := keeper{keeperName(d), rand.Text(), s.Endpoint, found}
+			if err := s.inTime(ctx, func(ctx context.Context) error { return s.admit(ctx, d, k) }); err != nil {
+				return err
+			}
+			err := do(ctx, s, k)
+			cleanup, cancel := s.aside(ctx)
+			defer cancel()
+			return errors.Join(err, s.dismiss(cleanup, d))
+		})
 	})
 }
 

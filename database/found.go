@@ -16,7 +16,7 @@ type found struct {
 	label    label
 	ours     bool
 	open     bool // a database that takes connections
-	marked   bool // it has the comment itself
+	marked   bool // it has such a comment itself
 }
 
 // allNamed lists databases and roles by the beginning of their name. A role's
@@ -55,19 +55,25 @@ func (s *session) look(ctx context.Context, d slipway.DeploymentID) ([]found, er
 	return all, rows.Err()
 }
 
-// judge decides whether it is ours: by its comment, or of a database that has none
-// yet, by its owner's.
+// judge decides whether it is ours: a role by its comment, and a database by that
+// of its owner. An agent acts as the owner: it can write what it likes on the
+// database, and nothing on the role. What somebody else owns is judged by its own.
 func (f *found) judge(installation, comment, owner, ofOwner string) {
-	f.marked = comment != ""
-	if f.database && comment == "" {
-		if l, ok := readLabel(ofOwner); ok && owner == ownerName(l.deployment) {
-			comment = ofOwner
-		}
+	f.label, f.ours = believe(installation, f.name, comment)
+	f.marked = f.ours
+	if f.database && owner == ownerOf(f.name) {
+		f.label, f.ours = believe(installation, f.name, ofOwner)
 	}
+}
+
+// believe reads a comment, if it is one of this installation's on what can be its
+// deployment's.
+func believe(installation, name, comment string) (label, bool) {
 	l, ok := readLabel(comment)
-	if ok && l.owner == installation && l.owns(f.name) {
-		f.label, f.ours = l, true
+	if !ok || l.owner != installation || !l.owns(name) {
+		return label{}, false
 	}
+	return l, true
 }
 
 // pick finds a database or a role by its name.
@@ -100,7 +106,7 @@ func (p *Postgres) Remains(ctx context.Context, d slipway.DeploymentID) ([]slipw
 		}
 	}
 	var things []slipway.Thing
-	err := p.within(ctx, false, func(s *session) error {
+	err := p.within(ctx, false, func(ctx context.Context, s *session) error {
 		all, err := s.look(ctx, d)
 		for _, f := range all {
 			if f.ours && (d == "" || f.label.deployment == d) {

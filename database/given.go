@@ -21,6 +21,8 @@ var ErrNoServer = errors.New("there is no PostgreSQL yet")
 
 // Server is where databases are kept.
 type Server interface {
+	// Where names the server for good, and for people.
+	Where() string
 	// Endpoint returns how the server is reached. With start set, one of our own
 	// begins to exist if it does not yet; else the error is ErrNoServer.
 	Endpoint(ctx context.Context, start bool) (Endpoint, error)
@@ -58,6 +60,9 @@ type Given struct {
 	endpoint  Endpoint
 	contained *url.URL // nil if containers can not get there
 }
+
+// Where implements Server.
+func (g *Given) Where() string { return g.endpoint.Place }
 
 // Endpoint implements Server.
 func (g *Given) Endpoint(context.Context, bool) (Endpoint, error) { return g.endpoint, nil }

@@ -30,7 +30,7 @@ func (p *Postgres) Logins(ctx context.Context, d slipway.DeploymentID) ([]int, e
 		return nil, err
 	}
 	var numbers []int
-	err := p.within(ctx, false, func(s *session) error {
+	err := p.within(ctx, false, func(ctx context.Context, s *session) error {
 		all, err := s.look(ctx, d)
 		for _, f := range all {
 			if n := loginNumber(d, f.name); f.ours && !f.database && n > 0 {
@@ -48,7 +48,7 @@ func (p *Postgres) Retire(ctx context.Context, d slipway.DeploymentID, number in
 	if err := checkID(d); err != nil {
 		return err
 	}
-	err := p.change(ctx, false, string(d), func(s *session) error {
+	err := p.change(ctx, false, string(d), func(ctx context.Context, s *session) error {
 		all, err := s.look(ctx, d)
 		if err != nil {
 			return err

@@ -40,6 +40,15 @@ func loginNumber(d slipway.DeploymentID, role string) int {
 	return number
 }
 
+// ownerOf is the name that the owner of a database by a name of ours has, "" for
+// other names.
+func ownerOf(name string) string {
+	if !ourName.MatchString(name) {
+		return ""
+	}
+	return name[:len(prefix)+32]
+}
+
 // label is the comment on all that is ours.
 type label struct {
 	deployment slipway.DeploymentID

@@ -25,6 +25,10 @@ const (
 	idleFor     = time.Minute
 	// defaultLimit of connections of a login is PostgreSQL's own of a whole server.
 	defaultLimit = 100
+	// patience is for a server that says nothing: one that is stopped, or behind a
+	// network that swallows. A database that is large takes a while to be dropped.
+	patience     = 30 * time.Second
+	dropPatience = 20 // times as long
 )
 
 // Config is how databases are kept.
@@ -34,6 +38,7 @@ type Config struct {
 	Connections int             // that a login may have; 0 for 100
 	Quota       int64           // bytes that a database may have; 0 for any number
 	Extensions  []string        // made in each database where the server has them; nil for vector
+	Patience    time.Duration   // with a call that the server does not answer, and a dump that it does not go on with; 0 for 30 s
 	Programs    programs.Finder // which write and read dumps
 	Logger      *slog.Logger
 }
@@ -52,6 +57,7 @@ var _ slipway.Databases = (*Postgres)(nil)
 // New reaches for nothing yet.
 func New(config Config) *Postgres {
 	config.Connections = cmp.Or(config.Connections, defaultLimit)
+	config.Patience = cmp.Or(config.Patience, patience)
 	if config.Extensions == nil {
 		config.Extensions = []string{"vector"}
 	}
@@ -67,6 +73,14 @@ func (p *Postgres) Close() error {
 		return nil
 	}
 	return p.pool.Close()
+}
+
+// Where implements slipway.Databases.
+func (p *Postgres) Where() string { return p.config.Server.Where() }
+
+// Reach implements slipway.Databases.
+func (p *Postgres) Reach(ctx context.Context) error {
+	return p.within(ctx, true, func(context.Context, *session) error { return nil })
 }
 
 var errClosed = errors.New("the databases are closed")
@@ -100,40 +114,112 @@ type session struct {
 	major int  // version of the server
 }
 
-// within does something in a session. The errors of the server are explained.
-func (p *Postgres) within(ctx context.Context, start bool, do func(*session) error) error {
+// within does something in a session, in time. The errors of the server are
+// explained.
+func (p *Postgres) within(ctx context.Context, start bool, do func(context.Context, *session) error) error {
+	return p.atLength(ctx, start, func(ctx context.Context, s *session) error {
+		return p.inTime(ctx, func(ctx context.Context) error { return do(ctx, s) })
+	})
+}
+
+// atLength is within for what may take as long as it takes: only the way there is to
+// be in time, and what else asks for it.
+func (p *Postgres) atLength(ctx context.Context, start bool, do func(context.Context, *session) error) error {
 	e, pool, err := p.reach(ctx, start)
 	if err != nil {
 		return err
 	}
-	conn, err := pool.Conn(ctx)
-	if err != nil {
-		return explain(e.Place, err)
+	s := &session{Postgres: p, Endpoint: e}
+	err = p.inTime(ctx, func(ctx context.Context) (err error) {
+		if s.Conn, err = pool.Conn(ctx); err == nil {
+			err = s.check(ctx)
+		}
+		return err
+	})
+	if s.Conn != nil {
+		defer s.Conn.Close()
 	}
-	defer conn.Close()
-	s := &session{Postgres: p, Endpoint: e, Conn: conn}
-	err = s.check(ctx)
 	if err == nil {
-		err = do(s)
+		err = do(ctx, s)
 	}
 	return explain(e.Place, err)
 }
 
+// errSilent means that a server takes longer than anybody waits.
+var errSilent = errors.New("it does not answer")
+
+// inTime has something be given up that a server does not answer.
+func (p *Postgres) inTime(ctx context.Context, do func(context.Context) error) error {
+	return before(ctx, p.config.Patience, do)
+}
+
+func before(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
+	limited, cancel := context.WithTimeoutCause(ctx, limit, errSilent)
+	defer cancel()
+	err := do(limited)
+	if err != nil && errors.Is(context.Cause(limited), errSilent) {
+		return fmt.Errorf("%w within %v", errSilent, limit)
+	}
+	return err
+}
+
+// aside is for what is cleared away, whether or not the caller is still there.
+func (p *Postgres) aside(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), p.config.Patience)
+}
+
+// whileAnswering has something be given up when the server does not answer any more,
+// which is asked in this session meanwhile.
+func (s *session) whileAnswering(ctx context.Context, do func(context.Context) error) error {
+	asked, cancel := context.WithCancelCause(ctx)
+	var asking sync.WaitGroup
+	asking.Go(func() {
+		for {
+			select {
+			case <-time.After(s.config.Patience):
+			case <-asked.Done():
+				return
+			}
+			if err := s.inTime(asked, s.PingContext); err != nil {
+				cancel(err)
+			}
+		}
+	})
+	err := do(asked)
+	cancel(context.Canceled)
+	asking.Wait()
+	if cause := context.Cause(asked); err != nil && ctx.Err() == nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return err
+}
+
 // change is within, with a lock that there is one of for each key. A deployment's
 // id is that of all that it has.
-func (p *Postgres) change(ctx context.Context, start bool, key string, do func(*session) error) error {
-	return p.within(ctx, start, func(s *session) error {
-		return s.locked(ctx, key, func() error { return do(s) })
+func (p *Postgres) change(ctx context.Context, start bool, key string, do func(context.Context, *session) error) error {
+	return p.within(ctx, start, func(ctx context.Context, s *session) error {
+		return s.locked(ctx, key, func() error { return do(ctx, s) })
 	})
 }
 
 func (s *session) locked(ctx context.Context, key string, do func() error) error {
-	if _, err := s.ExecContext(ctx, "SELECT pg_advisory_lock(hashtextextended($1, 0))", lockPrefix+key); err != nil {
+	err := s.inTime(ctx, func(ctx context.Context) error {
+		_, err := s.ExecContext(ctx, "SELECT pg_advisory_lock(hashtextextended($1, 0))", lockPrefix+key)
 		return err
+	})
+	if err != nil {
+		return fmt.Errorf("wait for who else changes it: %w", err)
 	}
-	// Where this fails the connection does, and the lock ends with it.
-	defer s.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock(hashtextextended($1, 0))", lockPrefix+key)
+	defer s.unlock(ctx, key)
 	return do()
+}
+
+// unlock lets go of a lock. Where this fails the connection does, and the lock ends
+// with it.
+func (s *session) unlock(ctx context.Context, key string) {
+	ctx, cancel := s.aside(ctx)
+	defer cancel()
+	_, _ = s.ExecContext(ctx, "SELECT pg_advisory_unlock(hashtextextended($1, 0))", lockPrefix+key)
 }
 
 const lockPrefix = "slipway/"
@@ -185,10 +271,12 @@ func (s *session) together(ctx context.Context, statements ...string) error {
 	return tx.Commit()
 }
 
-// inside does something as the administrator in another database.
+// inside does something as the administrator in another database, which may be over
+// its quota.
 func (s *session) inside(ctx context.Context, database string, do func(*pgx.Conn) error) error {
 	config := s.Admin.Copy()
 	config.Database = database
+	config.RuntimeParams[setting] = "off"
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return err

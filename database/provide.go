@@ -28,7 +28,7 @@ func (p *Postgres) Provide(ctx context.Context, r slipway.DatabaseRequest) (uri 
 	}
 	to, err := p.agents(ctx, r)
 	if err == nil {
-		err = p.change(ctx, !r.Made, string(d), func(s *session) error { return s.provide(ctx, r, secret) })
+		err = p.change(ctx, !r.Made, string(d), func(ctx context.Context, s *session) error { return s.provide(ctx, r, secret) })
 	}
 	switch {
 	case errors.Is(err, ErrNoServer): // which there was

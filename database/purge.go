@@ -13,23 +13,8 @@ func (p *Postgres) Purge(ctx context.Context, d slipway.DeploymentID) error {
 	if err := checkID(d); err != nil {
 		return err
 	}
-	err := p.change(ctx, false, string(d), func(s *session) error {
-		all, err := s.ours(ctx, d)
-		if err != nil {
-			return err
-		}
-		if err := s.purge(ctx, d, all); err != nil {
-			return err
-		}
-		left, err := s.ours(ctx, d)
-		if err != nil || len(left) == 0 {
-			return err
-		}
-		var names []string
-		for _, f := range left {
-			names = append(names, f.name)
-		}
-		return fmt.Errorf("after a purge there are still %s", strings.Join(names, ", "))
+	err := p.atLength(ctx, false, func(ctx context.Context, s *session) error {
+		return s.locked(ctx, string(d), func() error { return s.purge(ctx, d) })
 	})
 	return unless(err, ErrNoServer)
 }
@@ -45,14 +30,38 @@ func (s *session) ours(ctx context.Context, d slipway.DeploymentID) (ours []foun
 	return ours, err
 }
 
-// purge removes the databases, then the logins, then who owned it all.
-func (s *session) purge(ctx context.Context, d slipway.DeploymentID, ours []found) error {
-	var owner string
+// purge removes the databases, then the logins, then who owned it all, and looks
+// again.
+func (s *session) purge(ctx context.Context, d slipway.DeploymentID) error {
+	var ours []found
+	err := s.inTime(ctx, func(ctx context.Context) (err error) {
+		ours, err = s.ours(ctx, d)
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	for _, f := range ours {
-		var err error
+		if !f.database {
+			continue
+		}
+		if err := s.dropDatabase(ctx, f.name); err != nil {
+			return err
+		}
+	}
+	return s.inTime(ctx, func(ctx context.Context) error { return s.purgeRoles(ctx, d) })
+}
+
+// purgeRoles removes what is left beside databases: there is none any more.
+func (s *session) purgeRoles(ctx context.Context, d slipway.DeploymentID) error {
+	ours, err := s.ours(ctx, d)
+	if err != nil {
+		return err
+	}
+	owner := ""
+	for _, f := range ours {
 		switch {
 		case f.database:
-			err = s.dropDatabase(ctx, f.name)
 		case f.name == ownerName(d):
 			owner = f.name
 		default:
@@ -62,14 +71,26 @@ func (s *session) purge(ctx context.Context, d slipway.DeploymentID, ours []foun
 			return err
 		}
 	}
-	if owner == "" {
-		return nil
+	if owner != "" {
+		if err := s.dropRole(ctx, owner); err != nil {
+			return err
+		}
 	}
-	return s.dropRole(ctx, owner)
+	left, err := s.ours(ctx, d)
+	if err != nil || len(left) == 0 {
+		return err
+	}
+	var names []string
+	for _, f := range left {
+		names = append(names, f.name)
+	}
+	return fmt.Errorf("after a purge there are still %s", strings.Join(names, ", "))
 }
 
 // dropDatabase ends what is connected. A database that is being dropped takes no
 // new connections.
 func (s *session) dropDatabase(ctx context.Context, name string) error {
-	return s.run(ctx, "DROP DATABASE IF EXISTS "+quoted(name)+" WITH (FORCE)")
+	return before(ctx, dropPatience*s.config.Patience, func(ctx context.Context) error {
+		return s.occupied(ctx, s.run(ctx, "DROP DATABASE IF EXISTS "+quoted(name)+" WITH (FORCE)"), name)
+	})
 }

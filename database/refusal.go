@@ -24,6 +24,7 @@ const (
 	tooMany         = "53300"
 	notSupported    = "0A000"
 	noFile          = "58P01"
+	inUse           = "55006"
 	stopping        = "57P" // begins them
 )
 
@@ -41,6 +42,12 @@ func explain(at string, err error) error {
 	if err == nil || known(err) {
 		return err
 	}
+	if errors.Is(err, errSilent) {
+		return fmt.Errorf("the PostgreSQL at %s can not be used, which is tried again: %w", at, err)
+	}
+	if errors.Is(err, errOccupied) {
+		return fmt.Errorf("the PostgreSQL at %s: %w", at, err)
+	}
 	answer, answered := errors.AsType[*pgconn.PgError](err)
 	if !answered {
 		return unreached(at, err)
@@ -51,7 +58,7 @@ func explain(at string, err error) error {
 		return failed("database_refused", "Correct the address of the PostgreSQL for agents that the server is started with: user, password, database.",
 			"The PostgreSQL at %s does not let Slipway in: %s.", at, answer.Message)
 	case answer.Code == noRight:
-		return failed("database_no_right", "Give Slipway's role on that server what it lacks: ALTER ROLE … CREATEDB CREATEROLE.",
+		return failed("database_no_right", "Give Slipway's role on that server what it lacks: ALTER ROLE … CREATEDB CREATEROLE, and for what is there already GRANT slipway_<id> TO ….",
 			"The PostgreSQL at %s does not let Slipway do it: %s.", at, answer.Message)
 	case answer.Code == readOnly:
 		return failed("database_read_only", "Name the primary server.", "The PostgreSQL at %s takes no changes: %s.", at, answer.Message)

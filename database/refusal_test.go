@@ -114,7 +114,7 @@ func TestServerDown(t *testing.T) {
 	_, err = p.Usage(t.Context(), r.Deployment)
 	all = append(all, err)
 	_, err = p.Remains(t.Context(), "")
-	all = append(all, err, p.Purge(t.Context(), r.Deployment), p.Export(t.Context(), r.Deployment, io.Discard))
+	all = append(all, err, p.Purge(t.Context(), r.Deployment), p.Export(t.Context(), r.Deployment, io.Discard), p.Reach(t.Context()))
 	for _, err := range all {
 		if _, final := errors.AsType[*slipway.Failure](err); final || err == nil || errors.Is(err, slipway.ErrDatabaseGone) {
 			t.Errorf("while it is down: %v", err)
@@ -171,43 +171,6 @@ func provide(t *testing.T, p *database.Postgres, r slipway.DatabaseRequest) stri
 		}
 	})
 	return uri
-}
-
-// Over its quota a database takes no changes; below, it does again.
-func TestQuota(t *testing.T) {
-	c := postgrestest.Shared(t)
-	with := func(quota int64) *database.Postgres {
-		return open(t, given(t, c.URL("postgres")), func(c *database.Config) { c.Quota = quota })
-	}
-	r := request()
-	small := with(1 << 20)
-	uri := provide(t, small, r)
-	do := func(statement string) error {
-		conn, err := pgx.Connect(t.Context(), uri)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close(context.Background())
-		_, err = conn.Exec(t.Context(), statement)
-		return err
-	}
-	for _, step := range []struct {
-		by    *database.Postgres
-		full  bool
-		takes string // an error's state, "" for none
-	}{{with(0), false, ""}, {small, true, "25006"}, {small, true, "25006"}, {with(1 << 40), false, ""}, {small, true, "25006"}, {with(0), false, ""}} {
-		u, err := step.by.Enforce(t.Context(), r.Deployment)
-		if err != nil || u.Full != step.full || u.Bytes < 1<<20 {
-			t.Fatalf("%+v, %v; want full %t", u, err, step.full)
-		}
-		err = do("CREATE TABLE IF NOT EXISTS t (n int)")
-		if e, refused := errors.AsType[*pgconn.PgError](err); refused != (step.takes != "") || refused && e.Code != step.takes {
-			t.Errorf("full %t, and a change: %v", u.Full, err)
-		}
-		if err := do("SELECT 1"); err != nil {
-			t.Errorf("full %t, and a look: %v", u.Full, err)
-		}
-	}
 }
 
 // What can not be made keeps nothing from being made that can, and is made at the

@@ -10,7 +10,7 @@ import (
 // Usage implements slipway.Databases.
 func (p *Postgres) Usage(ctx context.Context, d slipway.DeploymentID) (slipway.DatabaseUsage, error) {
 	var u slipway.DatabaseUsage
-	err := p.there(ctx, d, func(s *session) (err error) {
+	err := p.there(ctx, d, func(ctx context.Context, s *session) (err error) {
 		u, err = s.usage(ctx, d)
 		return err
 	})
@@ -18,11 +18,11 @@ func (p *Postgres) Usage(ctx context.Context, d slipway.DeploymentID) (slipway.D
 }
 
 // there does something in a session for a database that is there.
-func (p *Postgres) there(ctx context.Context, d slipway.DeploymentID, do func(*session) error) error {
+func (p *Postgres) there(ctx context.Context, d slipway.DeploymentID, do func(context.Context, *session) error) error {
 	if err := checkID(d); err != nil {
 		return err
 	}
-	err := p.within(ctx, false, func(s *session) error {
+	err := p.within(ctx, false, func(ctx context.Context, s *session) error {
 		all, err := s.look(ctx, d)
 		if err != nil {
 			return err
@@ -30,7 +30,7 @@ func (p *Postgres) there(ctx context.Context, d slipway.DeploymentID, do func(*s
 		if f, there := pick(all, ownerName(d), true); !there || !f.ours {
 			return slipway.ErrDatabaseGone
 		}
-		err = do(s)
+		err = do(ctx, s)
 		if stateOf(err) == noDatabase { // it went meanwhile
 			err = slipway.ErrDatabaseGone
 		}
@@ -55,7 +55,7 @@ func (s *session) usage(ctx context.Context, d slipway.DeploymentID) (u slipway.
 // a larger quota. What is connected when that changes is cut, and comes again.
 // It is to be called now and then.
 func (p *Postgres) Enforce(ctx context.Context, d slipway.DeploymentID) (u slipway.DatabaseUsage, err error) {
-	err = p.there(ctx, d, func(s *session) error {
+	err = p.there(ctx, d, func(ctx context.Context, s *session) error {
 		if u, err = s.usage(ctx, d); err != nil {
 			return err
 		}

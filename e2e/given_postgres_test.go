@@ -103,7 +103,8 @@ func (f foreign) is(what string, names ...string) {
 
 // A deployment lives on a PostgreSQL that somebody else runs: there is a wrong
 // password, the server is down when the database is made, used, restored from a
-// snapshot, which is cancelled, and removed; its password is rotated, it is deleted,
+// snapshot, which is cancelled, and removed, Slipway does not know it or has lost its
+// rights then; its password is rotated, it is deleted,
 // taken back and deleted for good. Of it nothing is left, and no password was seen.
 func TestAGivenPostgreSQL(t *testing.T) {
 	t.Parallel()
@@ -167,13 +168,24 @@ func TestAGivenPostgreSQL(t *testing.T) {
 	if got := d.visits(); got != "4" {
 		t.Errorf("%s visits after a restore", got)
 	}
-	must(t, postgres.Down())
+	waits := func(reason string) {
+		t.Helper()
+		eventually(t, "the deletion waits, for "+reason, func() bool {
+			deletion, err := s.Deletion(t.Context(), d.id)
+			must(t, err)
+			return slices.ContainsFunc(deletion.Items, func(i wire.DeletionItem) bool { return strings.Contains(deref(i.Error), reason) })
+		})
+	}
+	s.stop()
+	s.env = nil
+	s.start()
 	must(t, s.DeleteDeployment(t.Context(), d.id, client.DeleteOptions{Now: true}))
-	eventually(t, "the deletion waits and says why", func() bool {
-		deletion, err := s.Deletion(t.Context(), d.id)
-		must(t, err)
-		return slices.ContainsFunc(deletion.Items, func(i wire.DeletionItem) bool { return strings.Contains(deref(i.Error), "can not be reached") })
-	})
+	waits("is not known any more")
+	must(t, postgres.Exec("postgres", "ALTER ROLE keeper NOCREATEROLE"))
+	withPassword(rolePassword)
+	waits("may not make databases and roles")
+	must(t, errors.Join(postgres.Exec("postgres", "ALTER ROLE keeper CREATEROLE"), postgres.Down()))
+	waits("can not be reached")
 	must(t, postgres.Up())
 	end, err := s.WatchDeletion(t.Context(), d.id, func(wire.Deletion) {})
 	if err != nil || end.State != "done" {

@@ -15,13 +15,15 @@ import (
 // Redis is one that deployments share, a number each. Every call is idempotent.
 // A *slipway.Failure is final.
 type Redis interface {
+	// Where names the server for good.
+	Where() string
 	// Free lists the numbers under which nothing is kept.
 	Free(ctx context.Context) ([]int, error)
 	// Provide marks a number as a deployment's and returns its address for agents,
 	// which may be in containers.
 	Provide(ctx context.Context, d slipway.DeploymentID, number int, contained bool) (uri string, err error)
 	// Purge removes what a deployment keeps under a number. It returns when it
-	// has looked again.
+	// has looked again. ErrUnmarked says that there is what may be anybody's.
 	Purge(ctx context.Context, d slipway.DeploymentID, number int) error
 	// Remains looks at what there is of a deployment, of all of this installation
 	// if it is "".
@@ -103,13 +105,10 @@ func (w *worker) withoutRedis(r *slipway.Revision, why string) slipway.Event {
 
 // redisNumber is what the inventory has of a shared Redis, "" for nothing.
 func (w *worker) redisNumber() string {
-	i := slices.IndexFunc(w.a.Items, func(i slipway.Item) bool {
-		return i.Kind == slipway.ItemRedis && i.Ref != string(w.a.Deployment.ID) && i.RemovedAt.IsZero()
-	})
-	if i < 0 {
-		return ""
+	if item := w.numberItem(); item.RemovedAt.IsZero() {
+		return item.Ref
 	}
-	return w.a.Items[i].Ref
+	return ""
 }
 
 // provide makes the database that is waited for. Why it is not there is written
@@ -134,6 +133,9 @@ func (w *worker) provide(ctx context.Context) error {
 // get in by its newest login.
 func (w *worker) postgres(ctx context.Context, contained bool) (uri string, err error) {
 	d := w.a.Deployment
+	if err := w.placeDatabase(ctx); err != nil {
+		return "", err
+	}
 	login, err := w.sync.Login(ctx, w.lease)
 	if err != nil {
 		return "", fmt.Errorf("read login: %w", err)
@@ -195,20 +197,26 @@ func (w *worker) redis(ctx context.Context, contained bool) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("number of Redis database: %w", err)
 	}
-	return w.config.Redis.Provide(ctx, w.a.Deployment.ID, number, contained)
+	if err := w.numberIsHere(ctx); err != nil {
+		return "", err
+	}
+	uri, err := w.config.Redis.Provide(ctx, w.a.Deployment.ID, number, contained)
+	if err != nil {
+		return "", err
+	}
+	return uri, w.placeNumber(ctx)
 }
-
-// errNoServer means that something was made on a server that is not known any
-// more.
-var errNoServer = errors.New("the server that it is on is not known any more: start Slipway with the address that it had")
 
 // removeDatabase removes what there is of a deployment on a server.
 func (w *worker) removeDatabase(ctx context.Context, item slipway.Item) error {
 	if item.Kind == slipway.ItemRedis && item.Ref == string(w.a.Deployment.ID) {
 		return w.removeRedis(ctx)
 	}
-	if item.Kind == slipway.ItemRedis && w.config.Redis == nil || item.Kind != slipway.ItemRedis && w.config.Databases == nil {
-		return errNoServer
+	if item.Kind == slipway.ItemRedis {
+		return w.emptyNumber(ctx, item)
+	}
+	if err := w.databaseIsHere(ctx); err != nil {
+		return err
 	}
 	d := w.a.Deployment.ID
 	if item.Kind == slipway.ItemDatabase {
@@ -218,13 +226,28 @@ func (w *worker) removeDatabase(ctx context.Context, item slipway.Item) error {
 		return w.config.Databases.Purge(ctx, d)
 	}
 	number, err := strconv.Atoi(item.Ref)
-	switch {
-	case err != nil:
+	if err != nil {
 		return fmt.Errorf("number of %s: %w", item.Kind, err)
-	case item.Kind == slipway.ItemLogin:
-		return w.config.Databases.Retire(ctx, d, number)
 	}
-	return w.config.Redis.Purge(ctx, d, number)
+	return w.config.Databases.Retire(ctx, d, number)
+}
+
+// emptyNumber empties a number of the Redis that deployments share. What nobody has
+// marked is another's if the number was never marked for the deployment; if it was,
+// that Redis has lost its marks, and nobody can tell.
+func (w *worker) emptyNumber(ctx context.Context, item slipway.Item) error {
+	number, err := strconv.Atoi(item.Ref)
+	if err != nil {
+		return fmt.Errorf("number of %s: %w", item.Kind, err)
+	}
+	if err := w.numberIsHere(ctx); err != nil {
+		return err
+	}
+	err = w.config.Redis.Purge(ctx, w.a.Deployment.ID, number)
+	if errors.Is(err, slipway.ErrUnmarked) && w.numberItem().Place == "" {
+		return nil
+	}
+	return err
 }
 
 // remainingDatabases lists what there is on servers of a deployment that had
@@ -234,8 +257,16 @@ func (w *worker) remainingDatabases(ctx context.Context, gone []slipway.Item) (t
 	had := func(kinds ...slipway.ItemKind) bool {
 		return slices.ContainsFunc(gone, func(i slipway.Item) bool { return slices.Contains(kinds, i.Kind) })
 	}
-	if had(slipway.ItemDatabase, slipway.ItemLogin) && w.config.Databases != nil {
+	if had(slipway.ItemDatabase, slipway.ItemLogin) {
+		if err := w.databaseIsHere(ctx); err != nil {
+			return nil, err
+		}
 		if things, err = w.config.Databases.Remains(ctx, d.ID); err != nil {
+			return nil, err
+		}
+	}
+	if had(slipway.ItemRedis) && w.numberItem().Ref != "" {
+		if err := w.numberIsHere(ctx); err != nil {
 			return nil, err
 		}
 	}

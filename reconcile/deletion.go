@@ -134,6 +134,9 @@ func (w *worker) keepState(ctx context.Context) error {
 	if w.config.Final == nil || !d.Deletion.Purge || d.Deletion.Snapshot != "" {
 		return nil
 	}
+	if err := w.databaseToKeepIsHere(ctx); err != nil {
+		return err
+	}
 	path, err := w.config.Final.Keep(ctx, d, w.a.Active)
 	if path == "" || err != nil {
 		return err

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strconv"
 
 	"github.com/slipwayhq/slipway"
 )
@@ -153,8 +152,8 @@ func (w *worker) readIn(ctx context.Context) error {
 	if !kind.Needs.Without(w.a.Brings[r.ID]).Postgres {
 		return w.replacing(ctx)
 	}
-	if w.config.Databases == nil {
-		return errNoServer
+	if err := w.databaseIsHere(ctx); err != nil {
+		return err
 	}
 	err := w.config.Final.Database(ctx, path, func(dump io.Reader) error {
 		return w.config.Databases.Import(ctx, d.ID, dump, w.replacing)
@@ -197,9 +196,5 @@ func (w *worker) putIn(ctx context.Context) error {
 	if ref == "" || w.config.Redis == nil {
 		return nil
 	}
-	number, err := strconv.Atoi(ref)
-	if err != nil {
-		return fmt.Errorf("number of Redis database: %w", err)
-	}
-	return w.config.Redis.Purge(ctx, d, number)
+	return w.emptyNumber(ctx, w.numberItem())
 }

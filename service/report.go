@@ -101,6 +101,8 @@ func (r *report) take(e slipway.Event) error {
 		return r.servingRecovered(e)
 	case slipway.ItemPlanned:
 		return r.AddItem(slipway.Item{Deployment: r.d.ID, Kind: e.Kind, Ref: e.Ref, CreatedAt: r.now})
+	case slipway.ItemPlaced:
+		return r.PlaceItem(r.d.ID, e.Kind, e.Ref, e.Place)
 	case slipway.ItemRemoved:
 		return r.itemRemoved(e)
 	case slipway.ItemVerified:

@@ -94,6 +94,7 @@ type itemRecord struct {
 	Deployment slipway.DeploymentID `json:"-"` // the receipt's
 	Kind       slipway.ItemKind     `json:"kind"`
 	Ref        string               `json:"ref"`
+	Place      string               `json:"place,omitempty"`
 	CreatedAt  time.Time            `json:"created_at,omitzero"`
 	ReleasedAt time.Time            `json:"released_at,omitzero"`
 	RemovedAt  time.Time            `json:"removed_at,omitzero"`

@@ -16,6 +16,11 @@ func (t Tx) ListItems(d slipway.DeploymentID) ([]slipway.Item, error) {
 	return many(rows, err, sure(item), "list items of", d)
 }
 
+func (t Tx) PlaceItem(d slipway.DeploymentID, kind slipway.ItemKind, ref, place string) error {
+	rows, err := t.q.PlaceItem(t.ctx, db.PlaceItemParams{DeploymentID: string(d), Kind: string(kind), Ref: ref, Place: place})
+	return hit(rows, err, "place "+string(kind), ref)
+}
+
 func (t Tx) ReleaseItem(d slipway.DeploymentID, kind slipway.ItemKind, ref string, at time.Time) error {
 	rows, err := t.q.ReleaseItem(t.ctx, db.ReleaseItemParams{
 		DeploymentID: string(d), Kind: string(kind), Ref: ref, At: micros(at),
@@ -70,6 +75,7 @@ func itemRow(i slipway.Item) db.Inventory {
 		Attempts:     int64(i.Attempts),
 		LastError:    i.LastError,
 		RetryAt:      micros(i.RetryAt),
+		Place:        i.Place,
 	}
 }
 
@@ -86,5 +92,6 @@ func item(r db.Inventory) slipway.Item {
 		Attempts:   int(r.Attempts),
 		LastError:  r.LastError,
 		RetryAt:    moment(r.RetryAt),
+		Place:      r.Place,
 	}
 }

@@ -14,6 +14,14 @@ import (
 	"github.com/slipwayhq/slipway"
 )
 
+func reached(p *place) {
+	p.want("Reach", p.Reach(p.Context()))
+	p.wantThings(p, p.id)
+	if again := p.world.Open(p, theirs); p.Where() == "" || again.Where() != p.Where() {
+		p.Errorf("it is at %q, and at %q", p.Where(), again.Where())
+	}
+}
+
 func provides(p *place) {
 	l := login(1)
 	uri := p.provide(p.id, l)

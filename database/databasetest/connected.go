@@ -90,6 +90,32 @@ func ownership(p *place) {
 	}
 }
 
+// agentComments has an agent write on its database what it likes, that of another
+// installation too: it stays the deployment's.
+func agentComments(p *place) {
+	l := login(1)
+	conn := p.connect(p.provide(p.id, l))
+	database := text(p, conn, "SELECT current_database()")
+	const commented = "SELECT coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database WHERE datname = current_database()"
+	ours, _, _ := strings.Cut(text(p, conn, commented), " made=")
+	for _, comment := range []string{"'app'", "NULL", "'" + strings.ReplaceAll(ours, "here", "there") + " made=2026-01-01T00:00:00Z'"} {
+		p.exec(conn, "COMMENT ON DATABASE "+database+" IS "+comment)
+		_, err := p.Usage(p.Context(), p.id)
+		p.want("Usage", err)
+		var dump bytes.Buffer
+		p.want("Export", p.Export(p.Context(), p.id, &dump))
+		p.wantThings(p, p.id, "database "+string(p.id), "login 1")
+		_, err = p.Provide(p.Context(), slipway.DatabaseRequest{Deployment: p.id, Login: l, Made: true})
+		p.want("Provide", err)
+		if got := text(p, conn, commented); !strings.HasPrefix(got, ours+" made=") {
+			p.Errorf("after %s the comment is %q, want one of %q", comment, got, ours)
+		}
+	}
+	p.exec(conn, "COMMENT ON DATABASE "+database+" IS 'app'")
+	p.want("Purge", p.Purge(p.Context(), p.id))
+	p.wantThings(p, p.id)
+}
+
 func isolation(p *place) {
 	mine := p.provide(p.id, login(1))
 	neighbour := p.provide(newID(), login(1))

@@ -56,6 +56,7 @@ var cases = []struct {
 	connects, strangers bool
 	run                 func(*place)
 }{
+	{name: "is reached", run: reached},
 	{name: "provides", run: provides},
 	{name: "provides at once", run: providesAtOnce},
 	{name: "refuses bad requests", run: refusesBadRequests},
@@ -69,6 +70,7 @@ var cases = []struct {
 	{name: "signs in", connects: true, run: signsIn},
 	{name: "a password that is set anew", connects: true, run: passwordAnew},
 	{name: "what a login makes is the owner's", connects: true, run: ownership},
+	{name: "an agent comments on its database", connects: true, run: agentComments},
 	{name: "no way to another database", connects: true, run: isolation},
 	{name: "retire ends connections", connects: true, run: retireDisconnects},
 	{name: "purge ends connections", connects: true, run: purgeDisconnects},

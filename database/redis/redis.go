@@ -6,15 +6,18 @@
 // the address of one can SELECT another. Where agents do not trust each other, each
 // is to have a Redis of its own (REDIS_URI_CUSTOM).
 //
-// A number is marked by a key that names the installation and the deployment, so
-// that what is left over is known. Number 0, where everybody begins, is never
-// given.
+// Number 0, where everybody begins, is never given. A number is marked as a
+// deployment's, so that what is left over is known, in two places: in number 0,
+// which an agent that empties its own number does not reach, and in the number
+// itself, which others that empty number 0 do not. One of the two is enough. What has
+// neither is not ours: it is not given while it holds keys, and never emptied.
 package redis
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"slices"
@@ -26,9 +29,6 @@ import (
 
 	"github.com/slipwayhq/slipway"
 )
-
-// mark is the key that says whose a number is.
-const mark = "slipway:deployment"
 
 // usualNumbers is how many a Redis has that is not told otherwise.
 const usualNumbers = 16
@@ -77,6 +77,9 @@ func New(c Config) (*Shared, error) {
 	return &Shared{c, u, options}, nil
 }
 
+// Where names the server for good, and for people.
+func (s *Shared) Where() string { return s.options.Addr }
+
 // session has fn talk to the server. The connection is closed afterwards: another
 // would find a number selected that it did not ask for.
 func (s *Shared) session(ctx context.Context, fn func(*client.Conn) error) error {
@@ -90,12 +93,16 @@ func (s *Shared) session(ctx context.Context, fn func(*client.Conn) error) error
 	return nil
 }
 
-// Free lists the numbers under which nothing is kept.
+// Free lists the numbers under which nothing is kept, and which nobody has.
 func (s *Shared) Free(ctx context.Context) (free []int, err error) {
 	err = s.session(ctx, func(c *client.Conn) error {
 		used, err := usedNumbers(ctx, c)
+		if err != nil {
+			return err
+		}
+		marked, err := allMarked(ctx, c, used)
 		for n := 1; n < numbers(ctx, c); n++ {
-			if !slices.Contains(used, n) {
+			if marked[n] == "" && !slices.Contains(used, n) {
 				free = append(free, n)
 			}
 		}
@@ -113,13 +120,13 @@ func numbers(ctx context.Context, c *client.Conn) int {
 	return usualNumbers
 }
 
-// usedNumbers lists those under which there are keys.
+// usedNumbers lists those under which there are keys, but for 0.
 func usedNumbers(ctx context.Context, c *client.Conn) (used []int, err error) {
 	told, err := c.Info(ctx, "keyspace").Result()
 	for line := range strings.Lines(told) {
 		if rest, ok := strings.CutPrefix(line, "db"); ok {
 			number, _, _ := strings.Cut(rest, ":")
-			if n, err := strconv.Atoi(number); err == nil {
+			if n, err := strconv.Atoi(number); err == nil && n > 0 {
 				used = append(used, n)
 			}
 		}
@@ -128,34 +135,40 @@ func usedNumbers(ctx context.Context, c *client.Conn) (used []int, err error) {
 }
 
 // Provide marks a number as a deployment's and returns its address for agents,
-// which may be contained.
+// which may be contained. What holds keys already, and is not marked, is another's.
 func (s *Shared) Provide(ctx context.Context, d slipway.DeploymentID, number int, contained bool) (uri string, err error) {
 	if uri, err = s.uri(number, contained); err != nil {
 		return "", err
 	}
 	return uri, s.session(ctx, func(c *client.Conn) error {
-		if err := c.Select(ctx, number).Err(); err != nil {
-			return err
+		whose, err := holder(ctx, c, number)
+		if err == nil && whose == "" {
+			err = s.refuseUsed(ctx, c, number)
 		}
-		if err := c.SetNX(ctx, mark, s.label(d), 0).Err(); err != nil {
-			return err
+		if err == nil && (whose == "" || whose == s.label(d)) {
+			whose, err = s.mark(ctx, c, d, number)
 		}
-		return s.refuse(ctx, c, d, number)
+		if err == nil && whose != s.label(d) {
+			err = s.taken(number, whose)
+		}
+		return err
 	})
 }
 
-// label is what marks a number.
-func (s *Shared) label(d slipway.DeploymentID) string { return s.config.Owner + "/" + string(d) }
-
-// refuse a number that another has.
-func (s *Shared) refuse(ctx context.Context, c *client.Conn, d slipway.DeploymentID, number int) error {
-	whose, err := c.Get(ctx, mark).Result()
-	if errors.Is(err, client.Nil) || err == nil && whose == s.label(d) {
-		return nil
-	}
-	if err != nil {
+// refuseUsed refuses a number that holds keys, and that nobody has marked.
+func (s *Shared) refuseUsed(ctx context.Context, c *client.Conn, number int) error {
+	keys, err := size(ctx, c, number)
+	if err != nil || keys == 0 {
 		return err
 	}
+	return &slipway.Failure{
+		Phase: slipway.PhaseDeploy, Step: "database", Code: "redis_taken",
+		Message: fmt.Sprintf("Database %d of the Redis at %s has %d keys, and no mark of Slipway's: somebody else uses it, or that Redis has lost what it kept.", number, s.options.Addr, keys),
+		Hint:    fmt.Sprintf("If it is not the Redis that it was, start Slipway with the address of that. If nobody needs the keys, remove them (redis-cli -n %d FLUSHDB); else name another Redis for the deployment by REDIS_URI_CUSTOM. Then redeploy.", number),
+	}
+}
+
+func (s *Shared) taken(number int, whose string) error {
 	return &slipway.Failure{
 		Phase: slipway.PhaseDeploy, Step: "database", Code: "redis_taken",
 		Message: fmt.Sprintf("Database %d of the Redis at %s is %s's by now.", number, s.options.Addr, whose),
@@ -192,28 +205,41 @@ func alone(u url.URL) bool {
 }
 
 // Purge removes all keys of a deployment's number, and looks again. What another
-// has marked as its own stays.
+// has marked as its own stays, and so does what nobody has marked: that is
+// slipway.ErrUnmarked.
 func (s *Shared) Purge(ctx context.Context, d slipway.DeploymentID, number int) error {
 	return s.session(ctx, func(c *client.Conn) error {
-		if err := c.Select(ctx, number).Err(); err != nil {
+		whose, err := holder(ctx, c, number)
+		if err == nil && whose == "" {
+			return s.leaveUsed(ctx, c, number)
+		}
+		if err != nil || whose != s.label(d) {
 			return err
 		}
-		var taken *slipway.Failure
-		switch err := s.refuse(ctx, c, d, number); {
-		case errors.As(err, &taken):
-			return nil
-		case err != nil:
+		if whose, err := s.mark(ctx, c, d, number); err != nil || whose != s.label(d) {
 			return err
 		}
 		if err := c.FlushDB(ctx).Err(); err != nil {
 			return err
 		}
-		left, err := c.DBSize(ctx).Result()
-		if err == nil && left > 0 {
-			err = fmt.Errorf("database %d has %d keys again: somebody else writes them", number, left)
+		switch left, err := size(ctx, c, number); {
+		case err != nil:
+			return err
+		case left > 0:
+			return fmt.Errorf("database %d has %d keys again: somebody else writes them", number, left)
 		}
-		return err
+		return unmark(ctx, c, number)
 	})
+}
+
+// leaveUsed says of a number that nobody has marked whether there is something.
+func (s *Shared) leaveUsed(ctx context.Context, c *client.Conn, number int) error {
+	keys, err := size(ctx, c, number)
+	if err != nil || keys == 0 {
+		return err
+	}
+	return fmt.Errorf("database %d has %d keys: %w. The Redis has lost what it kept, or is another, so they may be anybody's. If nobody needs them, remove them: redis-cli -n %d FLUSHDB. If somebody does, say so: redis-cli -n 0 HSET %s %d others",
+		number, keys, slipway.ErrUnmarked, number, marks, number)
 }
 
 // Remains lists the numbers of a deployment, of all of this installation if it is
@@ -224,40 +250,17 @@ func (s *Shared) Remains(ctx context.Context, d slipway.DeploymentID) (things []
 		if err != nil {
 			return err
 		}
-		for _, n := range used {
-			t, ours, err := s.thing(ctx, c, n)
-			if err != nil {
-				return err
-			}
-			if ours && (d == "" || d == t.Deployment) {
-				things = append(things, t)
+		all, err := allMarked(ctx, c, used)
+		for _, number := range slices.Sorted(maps.Keys(all)) {
+			id, ours := strings.CutPrefix(all[number], s.config.Owner+"/")
+			if of := slipway.DeploymentID(id); ours && slipway.IsID(id) && (d == "" || d == of) {
+				things = append(things, slipway.Thing{
+					Kind: slipway.ItemRedis, Ref: strconv.Itoa(number), Deployment: of,
+					What: fmt.Sprintf("database %d of the Redis at %s", number, s.options.Addr),
+				})
 			}
 		}
-		return nil
+		return err
 	})
 	return things, err
-}
-
-// thing is what is kept under a number, if it is this installation's.
-func (s *Shared) thing(ctx context.Context, c *client.Conn, number int) (t slipway.Thing, ours bool, err error) {
-	if err := c.Select(ctx, number).Err(); err != nil {
-		return t, false, err
-	}
-	whose, err := c.Get(ctx, mark).Result()
-	if err != nil { // a stranger's key of that name may be anything but a text
-		return t, false, unless(err, client.Nil)
-	}
-	d, ours := strings.CutPrefix(whose, s.config.Owner+"/")
-	return slipway.Thing{
-		Kind: slipway.ItemRedis, Ref: strconv.Itoa(number), Deployment: slipway.DeploymentID(d),
-		What: fmt.Sprintf("database %d of the Redis at %s", number, s.options.Addr),
-	}, ours && slipway.IsID(d), nil
-}
-
-// unless is nil for an error that is expected.
-func unless(err, expected error) error {
-	if errors.Is(err, expected) || strings.HasPrefix(err.Error(), "WRONGTYPE") {
-		return nil
-	}
-	return err
 }

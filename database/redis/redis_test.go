@@ -108,7 +108,7 @@ func TestStrangers(t *testing.T) {
 	d := newID()
 	uri, err := there.Provide(ctx, d, 5, false)
 	must(t, err)
-	stranger := connect(t, "unix://"+strings.TrimPrefix(address, "unix://")+"?db=6")
+	stranger := program(t, address, 6)
 	must(t, stranger.LPush(ctx, "slipway:deployment", "a list of that name").Err())
 	free, err := here.Free(ctx)
 	if err != nil || slices.Contains(free, 5) || slices.Contains(free, 6) {
@@ -147,6 +147,105 @@ func TestFlushed(t *testing.T) {
 	must(t, s.Purge(ctx, d, 1))
 	if n := size(t, agent); n != 0 {
 		t.Errorf("%d keys are left", n)
+	}
+}
+
+// program connects to a number of a server as another program would.
+func program(t *testing.T, address string, number int) *client.Client {
+	t.Helper()
+	return connect(t, fmt.Sprintf("%s?db=%d", address, number))
+}
+
+func wantTaken(t *testing.T, err error) {
+	t.Helper()
+	if f, ok := errors.AsType[*slipway.Failure](err); !ok || f.Code != "redis_taken" || f.Hint == "" {
+		t.Errorf("Provide = %v, want that it is taken", err)
+	}
+}
+
+// A number that was written down for a deployment, and that another program was
+// faster to use, or uses since the server has lost what it kept, is neither shared
+// nor emptied. Empty, it is given.
+func TestUnmarked(t *testing.T) {
+	ctx := t.Context()
+	address := redistest.Start(t)
+	s, d := open(t, address, "here"), newID()
+	other := program(t, address, 3)
+	for _, before := range []func(){
+		func() {},
+		func() {
+			_, err := s.Provide(ctx, d, 3, false)
+			must(t, err)
+			must(t, other.FlushAll(ctx).Err())
+		},
+	} {
+		before()
+		must(t, other.Set(ctx, "theirs", "1", 0).Err())
+		_, err := s.Provide(ctx, d, 3, false)
+		wantTaken(t, err)
+		if err := s.Purge(ctx, d, 3); !errors.Is(err, slipway.ErrUnmarked) {
+			t.Errorf("Purge = %v", err)
+		}
+		if n := size(t, other); n != 1 {
+			t.Errorf("the other program has %d keys", n)
+		}
+		if things, err := s.Remains(ctx, ""); err != nil || len(things) > 0 {
+			t.Errorf("Remains = %+v, %v", things, err)
+		}
+		must(t, other.Del(ctx, "theirs").Err())
+		must(t, s.Purge(ctx, d, 3))
+	}
+	_, err := s.Provide(ctx, d, 3, false)
+	must(t, err)
+}
+
+// A number is a deployment's by either of its two marks, of which those of before
+// have the one inside alone; and of what is purged no key is left.
+func TestEitherMark(t *testing.T) {
+	ctx := t.Context()
+	address := redistest.Start(t)
+	s := open(t, address, "here")
+	for number, losesOne := range map[int]func(){
+		1: func() { must(t, program(t, address, 1).FlushDB(ctx).Err()) },
+		2: func() { must(t, program(t, address, 0).FlushDB(ctx).Err()) },
+	} {
+		d := newID()
+		uri, err := s.Provide(ctx, d, number, false)
+		must(t, err)
+		agent := connect(t, uri)
+		for range 2 {
+			losesOne()
+			if free, err := s.Free(ctx); err != nil || slices.Contains(free, number) {
+				t.Errorf("free: %v, %v", free, err)
+			}
+			must(t, agent.Set(ctx, "job", "1", 0).Err())
+			if things, err := s.Remains(ctx, d); err != nil || len(things) != 1 {
+				t.Errorf("number %d remains as %+v, %v", number, things, err)
+			}
+			_, err = s.Provide(ctx, newID(), number, false)
+			wantTaken(t, err)
+			_, err = s.Provide(ctx, d, number, false)
+			must(t, err)
+		}
+		losesOne()
+		must(t, s.Purge(ctx, d, number))
+	}
+	if left := program(t, address, 0).Info(ctx, "keyspace").Val(); strings.Contains(left, "db") {
+		t.Errorf("left: %s", left)
+	}
+}
+
+// What anybody wrote into number 0 does not make it a deployment's.
+func TestNumberZero(t *testing.T) {
+	ctx := t.Context()
+	address := redistest.Start(t)
+	s := open(t, address, "here")
+	label := "here/" + string(newID())
+	zero := program(t, address, 0)
+	must(t, zero.Set(ctx, "slipway:deployment", label, 0).Err())
+	must(t, zero.HSet(ctx, "slipway:numbers", "0", label, "-1", label, "x", label).Err())
+	if things, err := s.Remains(ctx, ""); err != nil || len(things) > 0 {
+		t.Errorf("Remains = %+v, %v", things, err)
 	}
 }
 

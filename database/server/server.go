@@ -144,6 +144,9 @@ func (s *Server) Stop(ctx context.Context) error {
 	return nil
 }
 
+// Where implements database.Server. It is the same wherever the data folder lies.
+func (s *Server) Where() string { return "Slipway's own" }
+
 // Endpoint implements database.Server.
 func (s *Server) Endpoint(ctx context.Context, start bool) (database.Endpoint, error) {
 	for {

@@ -1,8 +1,9 @@
 // Command visitor stands in for an Agent Server that keeps what it knows in
-// PostgreSQL, at POSTGRES_URI.
+// PostgreSQL, at POSTGRES_URI, and what it is to do in Redis, at REDIS_URI.
 //
 //	GET  /ok            200 as long as its database answers
 //	GET  /visits        adds a row to a table of its own, and counts them
+//	GET  /jobs          adds one to a list of its own in Redis, and counts them
 //	GET  /value?name=   one variable
 //	GET  /reach         the status that LANGSMITH_ENDPOINT answers it with
 //	GET  /birth         what tells it from every other
@@ -20,6 +21,7 @@ import (
 	"os"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver
+	"github.com/redis/go-redis/v9"
 )
 
 func main() {
@@ -35,6 +37,7 @@ func main() {
 		}
 		return db.count(r.Context(), "visits")
 	}))
+	http.HandleFunc("GET /jobs", answer(func(r *http.Request) (string, error) { return jobs(r.Context()) }))
 	http.HandleFunc("GET /value", answer(func(r *http.Request) (string, error) { return os.Getenv(r.FormValue("name")), nil }))
 	http.HandleFunc("GET /reach", answer(reach))
 	http.HandleFunc("GET /birth", answer(func(*http.Request) (string, error) { return birth, nil }))
@@ -80,6 +83,17 @@ func (d database) count(ctx context.Context, table string) (n string, err error)
 		err = d.QueryRowContext(ctx, "SELECT count(*)::text FROM "+table).Scan(&n)
 	}
 	return n, err
+}
+
+func jobs(ctx context.Context) (string, error) {
+	options, err := redis.ParseURL(os.Getenv("REDIS_URI"))
+	if err != nil {
+		return "", err
+	}
+	c := redis.NewClient(options)
+	defer c.Close()
+	n, err := c.RPush(ctx, "jobs", "one").Result()
+	return fmt.Sprint(n), err
 }
 
 func answer(ask func(*http.Request) (string, error)) http.HandlerFunc {

@@ -23,8 +23,9 @@ const settings = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off
 const access = "local all postgres trust\nlocal all all scram-sha-256\nhost all all all scram-sha-256\n"
 
 // watcher removes a cluster, $2, with the programs in $1, when the other end of
-// its standard input is closed: by Close, or by the end of the process.
-const watcher = `read -r _; "$1/pg_ctl" -D "$2/data" -m immediate -w stop; rm -rf "$2"`
+// its standard input is closed: by Close, or by the end of the process. It may have
+// been frozen then.
+const watcher = `read -r _; kill -CONT "$(head -n 1 "$2/data/postmaster.pid")" 2>/dev/null; "$1/pg_ctl" -D "$2/data" -m immediate -w stop; rm -rf "$2"`
 
 // Cluster is a running PostgreSQL server.
 type Cluster struct {

@@ -1,4 +1,5 @@
-// Package redistest starts a Redis for a test, reached by a Unix socket alone.
+// Package redistest starts a Redis for a test, reached by a Unix socket, or at an
+// address of this machine.
 package redistest
 
 import (
@@ -14,8 +15,26 @@ import (
 	"github.com/slipwayhq/slipway/internal/testsignal"
 )
 
-// Start returns the address of a Redis that ends with the test.
+// Start returns the address of a Redis that ends with the test: a socket.
 func Start(t testing.TB) string {
+	t.Helper()
+	return start(t, "--port", "0")
+}
+
+// StartAt returns the address of one that listens at a host, at a port that is free.
+func StartAt(t testing.TB, host string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	l.Close()
+	start(t, "--bind", host, "--port", port, "--protected-mode", "no")
+	return "redis://" + net.JoinHostPort(host, port)
+}
+
+func start(t testing.TB, listens ...string) string {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("starts a Redis")
@@ -35,7 +54,7 @@ func Start(t testing.TB) string {
 	socket := filepath.Join(folder, "redis.sock")
 	said := new(bytes.Buffer)
 	cmd := &exec.Cmd{
-		Path: program, Args: []string{"redis-server", "--port", "0", "--unixsocket", socket, "--unixsocketperm", "777", "--save", "", "--dir", folder},
+		Path: program, Args: append([]string{"redis-server", "--unixsocket", socket, "--unixsocketperm", "777", "--save", "", "--dir", folder}, listens...),
 		Stdout: said, Stderr: said, SysProcAttr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL},
 	}
 	if err := cmd.Start(); err != nil {

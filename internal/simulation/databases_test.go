@@ -54,6 +54,16 @@ func (s *servers) of(d slipway.DeploymentID) *base {
 	return s.bases[d]
 }
 
+func (s *servers) Where() string { return "there" }
+
+func (s *servers) Reach(context.Context) error {
+	leave, err := s.enter("postgres")
+	if err == nil {
+		leave()
+	}
+	return err
+}
+
 func (s *servers) Provide(_ context.Context, r slipway.DatabaseRequest) (string, error) {
 	s.w.mustOwn(r.Deployment, slipway.ItemDatabase, string(r.Deployment))
 	s.w.mustOwn(r.Deployment, slipway.ItemLogin, strconv.Itoa(r.Login.Number))
@@ -231,6 +241,10 @@ func (s *servers) left(d slipway.DeploymentID) ([]slipway.Thing, error) {
 type mortalDatabases struct {
 	*servers
 	p *plane
+}
+
+func (m mortalDatabases) Reach(ctx context.Context) error {
+	return do(m.p, "Reach", func() error { return m.servers.Reach(ctx) })
 }
 
 func (m mortalDatabases) Provide(ctx context.Context, r slipway.DatabaseRequest) (string, error) {

@@ -355,9 +355,9 @@ func TestTheDatabaseServerIsDown(t *testing.T) {
 		}
 		w.agents.crash(w.address(a))
 		w.within(5*time.Second, "the restart of what serves", w.isServing(a))
-		tries := w.plane.count("Provide")
+		tries := w.plane.count("Reach")
 		w.within(20*time.Minute, "the deadline", func() bool { return w.statuses(a) == "DEPLOYED DEPLOY_FAILED" })
-		if n := w.plane.count("Provide") - tries; n < 10 || n > 200 {
+		if n := w.plane.count("Reach") - tries; n < 10 || n > 200 {
 			w.fault("%d tries until the deadline", n)
 		}
 		if f := w.revisions(a)[1].Failure; f == nil || f.Code != "database_unavailable" || !strings.Contains(f.Message, errDown.Error()) {

@@ -10,8 +10,8 @@ import (
 )
 
 const addItem = `-- name: AddItem :exec
-INSERT INTO inventory (deployment_id, kind, ref, created_at, removed_at, verified_at, attempts, last_error, released_at, shared, retry_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+INSERT INTO inventory (deployment_id, kind, ref, created_at, removed_at, verified_at, attempts, last_error, released_at, shared, retry_at, place)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 ON CONFLICT (deployment_id, kind, ref) DO UPDATE SET
     created_at = excluded.created_at, removed_at = excluded.removed_at, verified_at = excluded.verified_at,
     attempts = excluded.attempts, last_error = excluded.last_error, released_at = excluded.released_at,
@@ -31,6 +31,7 @@ type AddItemParams struct {
 	ReleasedAt   int64
 	Shared       bool
 	RetryAt      int64
+	Place        string
 }
 
 func (q *Queries) AddItem(ctx context.Context, arg AddItemParams) error {
@@ -46,6 +47,7 @@ func (q *Queries) AddItem(ctx context.Context, arg AddItemParams) error {
 		arg.ReleasedAt,
 		arg.Shared,
 		arg.RetryAt,
+		arg.Place,
 	)
 	return err
 }
@@ -67,7 +69,7 @@ func (q *Queries) CountItemOwners(ctx context.Context, arg CountItemOwnersParams
 }
 
 const listItems = `-- name: ListItems :many
-SELECT deployment_id, kind, ref, created_at, removed_at, verified_at, attempts, last_error, released_at, shared, retry_at FROM inventory WHERE deployment_id = $1 ORDER BY created_at, kind, ref
+SELECT deployment_id, kind, ref, created_at, removed_at, verified_at, attempts, last_error, released_at, shared, retry_at, place FROM inventory WHERE deployment_id = $1 ORDER BY created_at, kind, ref
 `
 
 func (q *Queries) ListItems(ctx context.Context, deploymentID string) ([]Inventory, error) {
@@ -91,6 +93,7 @@ func (q *Queries) ListItems(ctx context.Context, deploymentID string) ([]Invento
 			&i.ReleasedAt,
 			&i.Shared,
 			&i.RetryAt,
+			&i.Place,
 		); err != nil {
 			return nil, err
 		}
@@ -179,6 +182,31 @@ type MarkItemVerifiedParams struct {
 func (q *Queries) MarkItemVerified(ctx context.Context, arg MarkItemVerifiedParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, markItemVerified,
 		arg.At,
+		arg.DeploymentID,
+		arg.Kind,
+		arg.Ref,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const placeItem = `-- name: PlaceItem :execrows
+UPDATE inventory SET place = $1
+WHERE deployment_id = $2 AND kind = $3 AND ref = $4
+`
+
+type PlaceItemParams struct {
+	Place        string
+	DeploymentID string
+	Kind         string
+	Ref          string
+}
+
+func (q *Queries) PlaceItem(ctx context.Context, arg PlaceItemParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, placeItem,
+		arg.Place,
 		arg.DeploymentID,
 		arg.Kind,
 		arg.Ref,

@@ -122,6 +122,7 @@ type Inventory struct {
 	ReleasedAt   int64
 	Shared       bool
 	RetryAt      int64
+	Place        string
 }
 
 type Listener struct {

@@ -1,6 +1,6 @@
 -- name: AddItem :exec
-INSERT INTO inventory (deployment_id, kind, ref, created_at, removed_at, verified_at, attempts, last_error, released_at, shared, retry_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+INSERT INTO inventory (deployment_id, kind, ref, created_at, removed_at, verified_at, attempts, last_error, released_at, shared, retry_at, place)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 ON CONFLICT (deployment_id, kind, ref) DO UPDATE SET
     created_at = excluded.created_at, removed_at = excluded.removed_at, verified_at = excluded.verified_at,
     attempts = excluded.attempts, last_error = excluded.last_error, released_at = excluded.released_at,
@@ -9,6 +9,10 @@ WHERE inventory.removed_at <> 0 OR inventory.released_at <> 0;
 
 -- name: ListItems :many
 SELECT * FROM inventory WHERE deployment_id = $1 ORDER BY created_at, kind, ref;
+
+-- name: PlaceItem :execrows
+UPDATE inventory SET place = sqlc.arg(place)
+WHERE deployment_id = sqlc.arg(deployment_id) AND kind = sqlc.arg(kind) AND ref = sqlc.arg(ref);
 
 -- name: ReleaseItem :execrows
 UPDATE inventory SET released_at = sqlc.arg(at)

@@ -12,7 +12,7 @@ func testInventory(t *testing.T, w *world) {
 	d, other := w.deployment("app", 0), w.deployment("other", 0)
 	full := slipway.Item{
 		Deployment: d.ID, Kind: slipway.ItemBundle, Ref: "digest", CreatedAt: at(1),
-		ReleasedAt: at(1.5), RemovedAt: at(2), VerifiedAt: at(3), Shared: true, Attempts: 4, LastError: "busy", RetryAt: at(4),
+		ReleasedAt: at(1.5), RemovedAt: at(2), VerifiedAt: at(3), Shared: true, Attempts: 4, LastError: "busy", RetryAt: at(4), Place: "db:5432",
 	}
 	filled(t, reflect.ValueOf(full), "Item")
 	items := func() []slipway.Item {
@@ -26,7 +26,7 @@ func testInventory(t *testing.T, w *world) {
 	add(full)
 	equal(t, "items", items(), []slipway.Item{full})
 	equal(t, "owners of a removed one", owners(), 0)
-	again := slipway.Item{Deployment: d.ID, Kind: slipway.ItemBundle, Ref: "digest", CreatedAt: at(5)}
+	again := slipway.Item{Deployment: d.ID, Kind: slipway.ItemBundle, Ref: "digest", CreatedAt: at(5), Place: "db:5432"}
 	add(again)
 	equal(t, "there again", items(), []slipway.Item{again})
 	later := again
@@ -36,6 +36,11 @@ func testInventory(t *testing.T, w *world) {
 	add(slipway.Item{Deployment: other.ID, Kind: slipway.ItemBundle, Ref: "digest", CreatedAt: at(5)})
 	add(slipway.Item{Deployment: other.ID, Kind: slipway.ItemState, Ref: "digest", CreatedAt: at(5)})
 	equal(t, "owners", owners(), 2)
+
+	w.update(func(tx slipway.Tx) error { return tx.PlaceItem(d.ID, slipway.ItemBundle, "digest", "elsewhere") })
+	again.Place = "elsewhere"
+	equal(t, "placed", items(), []slipway.Item{again})
+	w.refused(slipway.ErrNoRow, func(tx slipway.Tx) error { return tx.PlaceItem(d.ID, slipway.ItemState, "no", "here") })
 
 	release := func(tx slipway.Tx) error { return tx.ReleaseItem(d.ID, slipway.ItemBundle, "digest", at(6)) }
 	w.update(release)
