@@ -44,6 +44,15 @@ func routeFor(w world) (slipway.Route, bool) {
 	return r, true
 }
 
+// routeUnseen has requests wait for a deployment of which not all could be looked
+// at, as when a container engine comes up after us. A route that there is stays:
+// what it leads to was seen, and need not have ended.
+func (r *Reconciler) routeUnseen(w world) {
+	if route, ok := routeFor(w); ok && !r.router.Routes(w.Deployment.ID) {
+		r.route(route, w.Deployment.Generation)
+	}
+}
+
 // held is a route at which new requests wait.
 func held(d slipway.Deployment) slipway.Route {
 	return slipway.Route{

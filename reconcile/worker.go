@@ -207,6 +207,7 @@ func (w *worker) pass(ctx context.Context) (when, error) {
 	}
 	world, err := w.look(ctx)
 	if err != nil {
+		w.routeUnseen(world)
 		return when{}, w.unseen(ctx, err)
 	}
 	w.memory.done(looking)
@@ -317,7 +318,7 @@ func (w *worker) outdated() {
 func (w *worker) look(ctx context.Context) (world, error) {
 	seen, err := w.observe(ctx, w.a)
 	if err != nil {
-		return world{}, err
+		return seen, err
 	}
 	w.noteRedis(ctx, &seen)
 	for id, o := range seen.seen {

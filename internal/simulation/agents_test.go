@@ -202,6 +202,28 @@ func (c checked) mustBeAlone(ctx context.Context, what string, d slipway.Deploym
 	}
 }
 
+// Inspect fails, or waits, of what is in an engine that is down or says nothing.
+func (c checked) Inspect(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID) (slipway.Observed, error) {
+	if o, err := c.images.Inspect(ctx, d, i); err != nil || o.Phase == slipway.PhaseAbsent {
+		return c.drivers.Inspect(ctx, d, i)
+	}
+	for c.w.failing(engineHangs) {
+		if err := sleep(ctx, 100*time.Millisecond); err != nil {
+			return slipway.Observed{}, err
+		}
+	}
+	if c.w.failing(engineDown) {
+		return slipway.Observed{}, errDown
+	}
+	return c.drivers.Inspect(ctx, d, i)
+}
+
+// What an engine may suffer from.
+const (
+	engineDown  = "engine"
+	engineHangs = "engine in time"
+)
+
 func (c checked) Release(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID) error {
 	if c.w.failing("release") {
 		return fmt.Errorf("instance %s does not hear", i)

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -499,5 +500,67 @@ func TestWhatWritesWithoutEndIsFound(t *testing.T) {
 		}
 		close(done)
 		writer.Wait()
+	})
+}
+
+// An engine that is down, or says nothing, when the server starts keeps nobody else
+// from serving. Requests to what it runs wait until it answers, and are not told
+// that there is nothing.
+func TestTheEngineComesLater(t *testing.T) {
+	for _, what := range []string{engineDown, engineHangs} {
+		t.Run(what, func(t *testing.T) {
+			in(t, func(w *world) {
+				var contained []*app
+				for n := range 20 {
+					a := w.create(fmt.Sprint("image-", n))
+					w.push(a, good+" as=image")
+					contained = append(contained, a)
+				}
+				process := w.create("process")
+				w.push(process, good)
+				w.settle()
+				w.fail(what, true)
+				w.plane.kill()
+				began := time.Now()
+				w.revive()
+				if took := time.Since(began); took > 10*time.Second {
+					w.fault("the server started after %v", took)
+				}
+				for _, after := range []time.Duration{0, time.Minute} {
+					time.Sleep(after)
+					if !w.isServing(process)() {
+						w.fault("after %v the process has no route", after)
+					}
+					for _, a := range contained {
+						if r, ok := w.plane.router.of(a.id); !ok || r.State != slipway.RouteHolding {
+							w.fault("after %v the route of an image is %+v, %v", after, r, ok)
+						}
+					}
+				}
+				w.mend()
+				for _, a := range contained {
+					w.within(30*time.Second, "the image", w.isServing(a))
+				}
+				w.settle()
+			})
+		})
+	}
+}
+
+// What was seen to serve keeps its route while the engine is away: it need not have
+// ended with it.
+func TestTheEngineGoesForAWhile(t *testing.T) {
+	in(t, func(w *world) {
+		a := w.create("image")
+		w.push(a, good+" as=image")
+		w.settle()
+		w.fail(engineDown, true)
+		_ = w.plane.workers.Wake(w.t.Context(), a.id)
+		time.Sleep(time.Minute)
+		if !w.isServing(a)() {
+			w.fault("it has no route any more")
+		}
+		w.mend()
+		w.settle()
 	})
 }
