@@ -275,7 +275,7 @@ func TestAnEngineThatComesLater(t *testing.T) {
 	d.Client = s.Client
 	waits := make(chan int, 1)
 	go func() {
-		status, _, _ := d.get("/")
+		status, _, _ := d.get("/visits")
 		waits <- status
 	}()
 	own := &databases{t: t, data: s.data}

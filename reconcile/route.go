@@ -27,7 +27,7 @@ func routeFor(w world) (slipway.Route, bool) {
 	}
 	fewest := 0 // crashes in a row, of those that do not serve
 	for n, i := range w.instancesOf(w.Active) {
-		if w.serves(i) {
+		if w.serves(i) && w.sick[i.ID] == nil { // one that is sick is about to be ended
 			r.Addresses = append(r.Addresses, w.seen[i.ID].Address)
 		}
 		if n == 0 || i.Crashes < fewest {

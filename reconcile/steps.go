@@ -297,8 +297,8 @@ func (w *worker) siblings(i slipway.Instance) []slipway.Instance {
 }
 
 // kill ends an instance of the active revision that does not do its work, and
-// counts that as a crash. Its deployment is unhealthy from before: to end it
-// takes a while.
+// counts that as a crash. Its deployment is unhealthy from before, and new requests
+// go elsewhere or wait: to end it takes a while.
 func (w *worker) kill(ctx context.Context, s step) error {
 	if h := (slipway.Health{State: slipway.Unhealthy, Reason: s.failure.Message}); w.a.Deployment.Health.State != h.State {
 		if err := w.report(ctx, slipway.HealthChanged{Health: h}); err != nil {

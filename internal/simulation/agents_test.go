@@ -275,10 +275,19 @@ func (c checked) stop(ctx context.Context, d slipway.DeploymentID, i slipway.Ins
 		}
 	}
 	c.w.mayStop(d, i)
+	c.w.mustBeLeft(ctx, d, i)
 	if isRedis(d, i) {
 		c.w.mayStopRedis(d)
 	}
 	return how(ctx, d, i, grace)
+}
+
+// mustBeLeft: new requests do not go to who is being stopped.
+func (w *world) mustBeLeft(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID) {
+	o, err := w.fake.Inspect(ctx, d, i)
+	if r, routed := w.plane.router.of(d); err == nil && routed && o.Address != "" && slices.Contains(r.Addresses, o.Address) {
+		w.fault("instance %s is stopped while requests go to it: %+v", i, r)
+	}
 }
 
 func (c checked) Delete(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID) error {
