@@ -564,3 +564,33 @@ func TestTheEngineGoesForAWhile(t *testing.T) {
 		w.settle()
 	})
 }
+
+// A new revision that hangs, or ends, as it opens the state costs no request: those
+// that wait are served by the old one before they have waited for too long.
+func TestWhatDoesNotOpenTheState(t *testing.T) {
+	for _, mode := range []string{mute, ruins, answers500} {
+		t.Run(mode, func(t *testing.T) {
+			in(t, func(w *world) {
+				a := w.create("app")
+				w.push(a, stands)
+				w.settle()
+				w.push(a, standsBad+mode)
+				var longest time.Duration
+				since := time.Now()
+				for w.statuses(a) != "DEPLOYED DEPLOY_FAILED" || !w.isServing(a)() {
+					if w.isServing(a)() {
+						since = time.Now()
+					}
+					if longest = max(longest, time.Since(since)); longest > time.Hour {
+						break
+					}
+					time.Sleep(100 * time.Millisecond)
+				}
+				if longest > 50*time.Second {
+					w.fault("requests waited for %v", longest)
+				}
+				w.settle()
+			})
+		})
+	}
+}
