@@ -245,13 +245,17 @@ func (w *worker) serves(ctx context.Context, s step) error {
 // passGate reports a revision whose instances all serve: what it takes over, it
 // takes over at full strength. The route follows in the next pass, at once; until
 // then new requests wait, so that who reads DEPLOYED finds the new revision and
-// no other.
+// no other. If it can not be reported, see endHold.
 func (w *worker) passGate(ctx context.Context, r *slipway.Revision, events ...slipway.Event) error {
 	w.hold()
+	w.heldSince = w.config.Now()
 	if w.clock.runs() {
 		w.clock.lap("start", w.config.Now())
 	}
 	err := w.report(ctx, append(events, slipway.GatePassed{Revision: r.ID, Alone: w.kinds[r.Artefact.Kind].Exclusive})...)
+	if err == nil {
+		w.heldSince = time.Time{}
+	}
 	if err == nil && w.clock.runs() {
 		w.clock.lap("commit", w.config.Now())
 		w.log.Info("state handed over", w.clock.stop()...)

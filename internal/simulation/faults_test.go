@@ -594,3 +594,32 @@ func TestWhatDoesNotOpenTheState(t *testing.T) {
 		})
 	}
 }
+
+// A store that fails just as a revision passes its gate keeps requests waiting for
+// seconds only: what served before goes on.
+func TestTheStoreFailsAtTheGate(t *testing.T) {
+	in(t, func(w *world) {
+		a := w.create("app")
+		w.push(a, good)
+		w.settle()
+		before := w.address(a)
+		w.control.onReport(func(e slipway.Event) {
+			if _, ok := e.(slipway.GatePassed); ok {
+				w.store.full.Store(1 << 40)
+				w.control.onReport(nil)
+			}
+		})
+		w.push(a, good)
+		w.within(time.Minute, "the hold", func() bool { route, _ := w.plane.router.of(a.id); return route.State == slipway.RouteHolding })
+		w.within(10*time.Second, "the old one, by the last that was told", w.isServing(a))
+		if w.address(a) != before {
+			w.fault("requests go to %s, before they went to %s", w.address(a), before)
+		}
+		time.Sleep(time.Minute)
+		if !w.isServing(a)() || w.address(a) != before {
+			w.fault("after a minute they go to %q", w.address(a))
+		}
+		w.store.full.Store(0)
+		w.settle()
+	})
+}
