@@ -273,7 +273,8 @@ func (w *worker) lookForQuiet(ctx context.Context, seen *world) {
 	if !seen.standsBy(own) || w.left(quietMoment, w.config.Quiet, seen.now) == 0 {
 		return
 	}
-	if w.isBusy(ctx, h.From) {
+	// Not who is named in the hand-over: it may have begun while nobody was awake.
+	if old, ok := seen.instanceOf(seen.Active); ok && w.isBusy(ctx, old.ID) {
 		seen.quietAt = seen.now.Add(quietAgain)
 	}
 }

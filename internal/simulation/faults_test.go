@@ -623,3 +623,30 @@ func TestTheStoreFailsAtTheGate(t *testing.T) {
 		w.settle()
 	})
 }
+
+// What wakes while a new revision loads beside it is waited for like what was awake:
+// its state is not taken over before a moment without runs, or the limit for one.
+func TestAQuietMomentOfWhatWasAsleep(t *testing.T) {
+	in(t, func(w *world) {
+		a := w.create("app")
+		sleeping(stands+" nonce=sleeper")(w, a)
+		w.agents.turn("sleeper", busy)
+		var began, held time.Time
+		w.control.onReport(func(e slipway.Event) {
+			h, ok := e.(slipway.HandoverMoved)
+			switch {
+			case !ok || h.Handover == nil:
+			case h.Handover.Phase == slipway.HandoverWaiting:
+				began = time.Now()
+				w.rouse(a)
+			case h.Handover.Phase == slipway.HandoverHolding:
+				held = time.Now()
+			}
+		})
+		w.push(a, stands)
+		w.settle()
+		if wait := held.Sub(began); wait < 3*time.Second {
+			w.fault("requests were held after %v", wait)
+		}
+	})
+}
