@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -284,6 +285,11 @@ func TestAnEngineThatComesLater(t *testing.T) {
 	e.Down()
 	s.start()
 	d.Client = s.Client
+	waits := make(chan int, 1)
+	go func() {
+		status, _, _ := d.get("/visits")
+		waits <- status
+	}()
 	own := &databases{t: t, data: s.data}
 	eventually(t, "PostgreSQL is up without the engine", func() bool { return own.up() })
 	if listens := own.listens(); listens != "127.0.0.1" {
@@ -293,6 +299,9 @@ func TestAnEngineThatComesLater(t *testing.T) {
 	_, err := d.Redeploy(t.Context(), d.id, d.newest(d.id).ID)
 	must(t, err)
 	d.serves()
+	if status := <-waits; status == http.StatusNotFound {
+		t.Error("without the engine it was not there")
+	}
 	if got := d.visits(); got != "2" {
 		t.Errorf("%s visits once the engine was up", got)
 	}

@@ -15,8 +15,10 @@ import (
 )
 
 const (
-	// pageOfAdoption is how many deployments are looked at together after a start.
+	// pageOfAdoption is how many deployments are asked for together after a start,
+	// adoptedAtOnce how many are looked at.
 	pageOfAdoption = 200
+	adoptedAtOnce  = 200
 	// deletionsAtOnce is how many deletions are taken up together, and
 	// deletionsEvery how often: that is as many as a small machine has time for
 	// beside what serves, and more than people and programs delete.
@@ -147,8 +149,13 @@ func (u *unsettled) add(d slipway.Deployment) {
 	}
 }
 
-// adopt looks at every deployment and returns those that need work.
+// adopt looks at every deployment and returns those that need work. It looks at
+// many at a time, so that those which it waits for are in nobody's way.
 func (l *Listener) adopt(ctx context.Context) (wake unsettled, err error) {
+	var looking sync.WaitGroup
+	defer looking.Wait()
+	var mu sync.Mutex
+	places := make(chan struct{}, adoptedAtOnce)
 	var after slipway.DeploymentID
 	for {
 		page, err := l.sync.Assignments(ctx, after, pageOfAdoption)
@@ -157,18 +164,30 @@ func (l *Listener) adopt(ctx context.Context) (wake unsettled, err error) {
 		}
 		for _, a := range page {
 			after = a.Deployment.ID
-			work, err := l.reconciler.Adopt(ctx, a)
-			if err != nil {
-				l.config.Logger.Warn("deployment not adopted, it is looked at again", slog.String("deployment", string(after)), slog.Any("error", err))
-			}
-			if work || err != nil {
-				wake.add(a.Deployment)
-			}
+			places <- struct{}{}
+			looking.Go(func() {
+				defer func() { <-places }()
+				if l.adoptOne(ctx, a) {
+					mu.Lock()
+					defer mu.Unlock()
+					wake.add(a.Deployment)
+				}
+			})
 		}
 		if len(page) < pageOfAdoption {
+			looking.Wait()
 			return wake, nil
 		}
 	}
+}
+
+// adoptOne says whether a deployment needs work.
+func (l *Listener) adoptOne(ctx context.Context, a slipway.Assignment) bool {
+	work, err := l.reconciler.Adopt(ctx, a)
+	if err != nil {
+		l.config.Logger.Warn("deployment not adopted, it is looked at again", slog.String("deployment", string(a.Deployment.ID)), slog.Any("error", err))
+	}
+	return work || err != nil
 }
 
 // claim takes work as it comes due.

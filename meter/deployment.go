@@ -2,7 +2,6 @@ package meter
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -37,7 +36,6 @@ type instance struct {
 	old     bool // it was there when its deployment was first watched
 	attempt int  // that used was measured of
 	used    time.Duration
-	mute    int // the attempt whose server does not tell of its runs
 }
 
 func newDeployment(id slipway.DeploymentID, traffic slipway.Traffic) *deployment {
@@ -196,7 +194,7 @@ func (m *Meter) runs(ctx context.Context, w *deployment, serving []*instance) (a
 	told = true
 	var shared slipway.Runs
 	for _, i := range serving {
-		r, err := m.runsOf(ctx, w.observed(i), i)
+		r, err := m.askRuns(ctx, w.observed(i))
 		if err != nil {
 			told = false
 			continue
@@ -212,15 +210,8 @@ func (m *Meter) runs(ctx context.Context, w *deployment, serving []*instance) (a
 	return slipway.Runs{Pending: all.Pending + shared.Pending, Running: all.Running + shared.Running}, told
 }
 
-func (m *Meter) runsOf(ctx context.Context, o slipway.Observed, i *instance) (slipway.Runs, error) {
+func (m *Meter) askRuns(ctx context.Context, o slipway.Observed) (slipway.Runs, error) {
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
-	r, err := m.driver.Runs(ctx, o.Deployment, o.Instance)
-	if !errors.Is(err, slipway.ErrUntold) || i.mute == o.Attempt {
-		return r, err
-	}
-	if r, err = m.askServer(ctx, o.Address); errors.Is(err, slipway.ErrUntold) {
-		i.mute = o.Attempt // this server never will
-	}
-	return r, err
+	return m.driver.Runs(ctx, o.Deployment, o.Instance)
 }

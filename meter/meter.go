@@ -4,12 +4,10 @@ import (
 	"context"
 	"hash/fnv"
 	"log/slog"
-	"net/http"
 	"sync"
 	"time"
 
 	"github.com/slipwayhq/slipway"
-	"github.com/slipwayhq/slipway/internal/address"
 )
 
 const (
@@ -50,7 +48,6 @@ type Meter struct {
 	driver  Driver
 	gateway Gateway
 	config  Config
-	agents  *http.Client
 	life    context.Context // ends with Stop
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -67,7 +64,7 @@ func New(control Control, driver Driver, gateway Gateway, config Config) *Meter 
 	if config.Every == 0 {
 		config.Every = slipway.Resolutions[0].Step
 	}
-	m := &Meter{control: control, driver: driver, gateway: gateway, config: config, agents: address.NewClient(), watched: map[slipway.DeploymentID]*deployment{}}
+	m := &Meter{control: control, driver: driver, gateway: gateway, config: config, watched: map[slipway.DeploymentID]*deployment{}}
 	m.life, m.stop = context.WithCancel(context.Background())
 	m.running.Go(m.handOver)
 	return m
@@ -77,7 +74,6 @@ func New(control Control, driver Driver, gateway Gateway, config Config) *Meter 
 func (m *Meter) Stop() {
 	m.stop()
 	m.running.Wait()
-	m.agents.CloseIdleConnections()
 }
 
 // Watch begins to measure a deployment, or says what there is of it now: its

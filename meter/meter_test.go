@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -357,73 +355,6 @@ func TestStartAndStop(t *testing.T) {
 		m.Watch(row(app), nil, nil)
 		return func() error { m.Stop(); return nil }, nil
 	})
-}
-
-// vendors is what langgraph-api 0.16.7 answers, cut to size.
-const vendors = `{"postgres":null,"queue":{"n_pending":4,"n_running":2,"pending_runs_wait_time_max_secs":12.5,` +
-	`"pending_runs_wait_time_med_secs":null},"workers":{"max":10,"active":2,"available":8},"http":{"total":3}}`
-
-func TestServersThatTell(t *testing.T) {
-	for name, c := range map[string]struct {
-		status  int
-		body    string
-		pending int
-		known   bool
-		again   bool // it is asked again
-	}{
-		"the vendor's":           {200, vendors, 4, true, true},
-		"the JS server":          {404, "404 Not Found", 0, false, false},
-		"Aegra's Prometheus":     {200, "# HELP aegra_runs x\naegra_runs 3\n", 0, false, false},
-		"another's JSON":         {200, `{"queue":{"length":3}}`, 0, false, false},
-		"redirected":             {302, "", 0, false, false},
-		"broken for the moment":  {503, vendors, 0, false, true},
-		"no end":                 {200, strings.Repeat(" ", 2<<20) + vendors, 0, false, false},
-		"negative, against hope": {200, `{"queue":{"n_pending":-4,"n_running":0}}`, 0, true, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			asked := make(chan string, 100)
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				asked <- r.URL.String()
-				w.Header().Set("Location", "/elsewhere")
-				w.WriteHeader(c.status)
-				fmt.Fprint(w, c.body)
-			}))
-			defer server.Close()
-			p, handed := newPlane(), make(chan slipway.Sample, 100)
-			m := meter.New(&tap{p, handed}, p, p, meter.Config{Owner: "here", Every: 20 * time.Millisecond, Logger: slog.New(slog.DiscardHandler)})
-			defer m.Stop()
-			o := running(app, "i", 1)
-			o.Address = server.Listener.Addr().String()
-			m.Watch(row(app), []slipway.Observed{o}, []slipway.InstanceID{"i"})
-			for range 3 {
-				if s := <-handed; s.RunsKnown != c.known || s.Pending != c.pending {
-					t.Errorf("measured: %+v", s)
-				}
-			}
-			if n := len(asked); (n > 1) != c.again {
-				t.Errorf("it was asked %d times", n)
-			}
-			if path := <-asked; path != "/metrics?format=json" {
-				t.Errorf("it was asked for %s", path)
-			}
-		})
-	}
-}
-
-// tap passes each sample on.
-type tap struct {
-	*plane
-	handed chan slipway.Sample
-}
-
-func (t *tap) Measured(_ context.Context, _ string, samples []slipway.Sample) error {
-	for _, s := range samples {
-		select {
-		case t.handed <- s:
-		default:
-		}
-	}
-	return nil
 }
 
 // A Redis of a deployment's own is measured by itself: what it uses is none of the

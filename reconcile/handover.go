@@ -23,7 +23,8 @@ import (
 // tell others, such as traces. snapshotting: nobody has the state open. A failure
 // until then leaves the state as it was. releasing: the new one opens it, and is
 // gated; the old one is cleared away after that. A failure then has the snapshot
-// put in its place, by returning. Either way the old one comes back as one does
+// put in its place, by returning: one that had stood by has one try, and little
+// time, since requests wait. Either way the old one comes back as one does
 // that was stopped for a revision that failed.
 //
 // Each phase is written down before it begins, and each begins with what may be
@@ -41,6 +42,11 @@ import (
 // endOfHold is the share of a kind's drain after which the old one is told to
 // stop, whatever it does: its launcher then cancels what does not end.
 const endOfHold = 2
+
+// openWithin is how long one that has stood by, loaded, may take to open the state
+// and answer while requests wait: with ending it, putting the state back and
+// starting the old one again that is less than requests are held.
+const openWithin = 20 * time.Second
 
 // handover is that in progress, if it is that of the revision being deployed.
 func (w world) handover() *slipway.Handover {
@@ -267,7 +273,8 @@ func (w *worker) lookForQuiet(ctx context.Context, seen *world) {
 	if !seen.standsBy(own) || w.left(quietMoment, w.config.Quiet, seen.now) == 0 {
 		return
 	}
-	if w.isBusy(ctx, h.From) {
+	// Not who is named in the hand-over: it may have begun while nobody was awake.
+	if old, ok := seen.instanceOf(seen.Active); ok && w.isBusy(ctx, old.ID) {
 		seen.quietAt = seen.now.Add(quietAgain)
 	}
 }
@@ -399,6 +406,21 @@ func (w *worker) takeSnapshot(ctx context.Context, s step) error {
 	h := *s.handover
 	h.Phase = slipway.HandoverReleasing
 	return w.moveTo(ctx, &h)
+}
+
+// opens says whether a revision opens a state that requests wait for, having stood
+// by before.
+func (w world) opens(r *slipway.Revision) bool {
+	h := w.handover()
+	return h != nil && r == w.InProgress && h.Phase == slipway.HandoverReleasing && w.Active != nil && w.kind(r).StandsBy
+}
+
+// startLimit is how long an instance of a revision may take until it answers.
+func (w world) startLimit(r *slipway.Revision) time.Duration {
+	if limit := w.kind(r).Start; !w.opens(r) || limit < openWithin {
+		return limit
+	}
+	return openWithin
 }
 
 // free has an instance that stands by open its state. Its time to answer begins

@@ -211,7 +211,7 @@ func gated(w world, own step) step {
 	r := w.InProgress
 	switch {
 	case own.do == kill:
-		own = step{do: fail, revision: r, failure: neverServed(w.kind(r)), why: own.why}
+		own = step{do: fail, revision: r, failure: own.failure, why: own.why}
 	case own.do == crashed && givesUp(w, r, own.instance):
 		own = step{do: fail, revision: r, failure: startFailure(w, own.instance), why: "it does not start"}
 	}
@@ -222,7 +222,7 @@ func gated(w world, own step) step {
 func givesUp(w world, r *slipway.Revision, i slipway.Instance) bool {
 	exit := w.seen[i.ID].Exit
 	final := exit != nil && exit.Code != 0 && exit.Code == w.kind(r).StartFailure
-	return final || i.Crashes+1 >= gateTries
+	return final || i.Crashes+1 >= gateTries || w.opens(r)
 }
 
 // keepServing looks after the active revision.
@@ -273,11 +273,11 @@ func bringUpOne(w world, r *slipway.Revision, i slipway.Instance) step {
 func up(w world, s step) step {
 	i := s.instance
 	began, ok := w.started[i.ID]
-	switch late := began.Add(w.kind(s.revision).Start); {
+	switch late := began.Add(w.startLimit(s.revision)); {
 	case i.State == slipway.InstanceStopping:
 		s.do, s.why = drain, "it was asked to stop, and comes back afterwards"
 	case !w.serves(i) && ok && w.now.After(late):
-		s.do, s.failure, s.why = kill, neverServed(w.kind(s.revision)), "it does not answer in time"
+		s.do, s.failure, s.why = kill, neverServed(w, s.revision), "it does not answer in time"
 	case !w.serves(i):
 		s.do, s.why = probe, "it has not answered yet"
 		s.last = w.serving(s.revision)+1 == w.replicas(s.revision)
@@ -338,12 +338,17 @@ func startFailure(w world, i slipway.Instance) *slipway.Failure {
 }
 
 // neverServed explains an instance that runs and does not answer.
-func neverServed(k slipway.AgentKind) *slipway.Failure {
-	return &slipway.Failure{
+func neverServed(w world, r *slipway.Revision) *slipway.Failure {
+	f := &slipway.Failure{
 		Phase: slipway.PhaseDeploy, Step: "gate", Code: "never_served",
-		Message: fmt.Sprintf("The agent server runs, but did not answer GET %s within %s.", k.Probe, k.Start),
+		Message: fmt.Sprintf("The agent server runs, but did not answer GET %s within %s.", w.kind(r).Probe, w.startLimit(r)),
 		Hint:    "It must listen on the host and port that HOST and PORT name. The deploy log of the revision shows what it printed.",
 	}
+	if w.opens(r) {
+		f.Message = fmt.Sprintf("The agent server had loaded, but did not answer GET %s within %s of being given its state.", w.kind(r).Probe, w.startLimit(r))
+		f.Hint = "The state is as it was before. The deploy log of the revision shows what it printed meanwhile."
+	}
+	return f
 }
 
 // describe says how an instance ended.

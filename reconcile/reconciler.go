@@ -207,11 +207,18 @@ func (r *Reconciler) Wake(ctx context.Context, id slipway.DeploymentID) error {
 	return nil
 }
 
+// adoptWithin is how long a start waits for the sight of a deployment: an engine
+// that says nothing keeps nobody else from being adopted.
+const adoptWithin = 5 * time.Second
+
 // Adopt looks at a deployment after a start, without writing anything: it sets
 // the route and says whether there is work.
 func (r *Reconciler) Adopt(ctx context.Context, a slipway.Assignment) (work bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, adoptWithin)
+	defer cancel()
 	w, err := r.observe(ctx, a)
 	if err != nil {
+		r.routeUnseen(w)
 		return false, err
 	}
 	if route, ok := routeFor(w); ok {
@@ -225,7 +232,7 @@ func (r *Reconciler) Adopt(ctx context.Context, a slipway.Assignment) (work bool
 func (r *Reconciler) Wait() { r.idle.Wait() }
 
 // observe looks at the instances of an assignment. The worker adds what it
-// alone knows.
+// alone knows. On an error the world has what was seen until then.
 func (r *Reconciler) observe(ctx context.Context, a slipway.Assignment) (world, error) {
 	w := world{
 		Assignment: a, kinds: r.kinds, now: r.config.Now(),
@@ -251,6 +258,7 @@ func (r *Reconciler) observe(ctx context.Context, a slipway.Assignment) (world, 
 		if o.Phase != slipway.PhaseRunning || i.State != slipway.InstanceServing || a.Deployment.Deleting() {
 			continue
 		}
+		w.deaf[i.ID] = true // until it is known better
 		listens, err := r.driver.Listens(ctx, i.Deployment, i.ID)
 		if err != nil {
 			return w, fmt.Errorf("look at the port of instance %s: %w", i.ID, err)

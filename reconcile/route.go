@@ -27,7 +27,7 @@ func routeFor(w world) (slipway.Route, bool) {
 	}
 	fewest := 0 // crashes in a row, of those that do not serve
 	for n, i := range w.instancesOf(w.Active) {
-		if w.serves(i) {
+		if w.serves(i) && w.sick[i.ID] == nil { // one that is sick is about to be ended
 			r.Addresses = append(r.Addresses, w.seen[i.ID].Address)
 		}
 		if n == 0 || i.Crashes < fewest {
@@ -42,6 +42,15 @@ func routeFor(w world) (slipway.Route, bool) {
 		r.Reason = fmt.Sprintf("The deployment has crashed %d times in a row.", fewest)
 	}
 	return r, true
+}
+
+// routeUnseen has requests wait for a deployment of which not all could be looked
+// at, as when a container engine comes up after us. A route that there is stays:
+// what it leads to was seen, and need not have ended.
+func (r *Reconciler) routeUnseen(w world) {
+	if route, ok := routeFor(w); ok && !r.router.Routes(w.Deployment.ID) {
+		r.route(route, w.Deployment.Generation)
+	}
 }
 
 // held is a route at which new requests wait.

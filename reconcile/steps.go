@@ -245,13 +245,17 @@ func (w *worker) serves(ctx context.Context, s step) error {
 // passGate reports a revision whose instances all serve: what it takes over, it
 // takes over at full strength. The route follows in the next pass, at once; until
 // then new requests wait, so that who reads DEPLOYED finds the new revision and
-// no other.
+// no other. If it can not be reported, see endHold.
 func (w *worker) passGate(ctx context.Context, r *slipway.Revision, events ...slipway.Event) error {
 	w.hold()
+	w.heldSince = w.config.Now()
 	if w.clock.runs() {
 		w.clock.lap("start", w.config.Now())
 	}
 	err := w.report(ctx, append(events, slipway.GatePassed{Revision: r.ID, Alone: w.kinds[r.Artefact.Kind].Exclusive})...)
+	if err == nil {
+		w.heldSince = time.Time{}
+	}
 	if err == nil && w.clock.runs() {
 		w.clock.lap("commit", w.config.Now())
 		w.log.Info("state handed over", w.clock.stop()...)
@@ -297,8 +301,8 @@ func (w *worker) siblings(i slipway.Instance) []slipway.Instance {
 }
 
 // kill ends an instance of the active revision that does not do its work, and
-// counts that as a crash. Its deployment is unhealthy from before: to end it
-// takes a while.
+// counts that as a crash. Its deployment is unhealthy from before, and new requests
+// go elsewhere or wait: to end it takes a while.
 func (w *worker) kill(ctx context.Context, s step) error {
 	if h := (slipway.Health{State: slipway.Unhealthy, Reason: s.failure.Message}); w.a.Deployment.Health.State != h.State {
 		if err := w.report(ctx, slipway.HealthChanged{Health: h}); err != nil {

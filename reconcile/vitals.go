@@ -24,16 +24,18 @@ func (unwatched) Watch(slipway.DeploymentID, []slipway.Served)                  
 func (unwatched) Sick(slipway.DeploymentID, slipway.InstanceID, int) *slipway.Failure { return nil }
 
 // served lists what is to be looked after: instances of the active revision that
-// get requests. What starts has its gate; what hands over its state, sleeps or
-// goes is left alone, as it may not answer and be right.
+// get requests, and those that are sick and get none any more. What starts has its
+// gate; what hands over its state, sleeps or goes is left alone, as it may not
+// answer and be right.
 func served(w world) []slipway.Served {
 	route, ok := routeFor(w)
-	if !ok || route.State != slipway.RouteServing {
+	if !ok || w.holds() || w.replaces() || w.asleep() {
 		return nil
 	}
+	route.State, route.Reason = slipway.RouteServing, ""
 	var all []slipway.Served
-	for _, i := range w.Instances {
-		if i.Revision != w.Active.ID || !w.serves(i) || !slices.Contains(route.Addresses, w.seen[i.ID].Address) {
+	for _, i := range w.instancesOf(w.Active) {
+		if !w.serves(i) {
 			continue
 		}
 		own := route

@@ -46,7 +46,9 @@ type worker struct {
 	waits    bool            // it has a place among those that wait for their first
 	unsaid   []slipway.Event // of a deletion, see gone
 	over     bool            // the lease ended with a report
-	said     saying
+
+	heldSince time.Time // when a hold began for a report that has not been made, zero for none
+	said      saying
 }
 
 // saying is what was last logged of the steps.
@@ -200,13 +202,16 @@ type when struct {
 func (w *worker) pass(ctx context.Context) (when, error) {
 	w.heard()
 	if err := w.catchUp(ctx); err != nil {
+		w.endHold(ctx)
 		return when{}, err
 	}
+	w.heldSince = time.Time{} // the look sets the route
 	if err := w.takeTurn(ctx); err != nil {
 		return when{}, err
 	}
 	world, err := w.look(ctx)
 	if err != nil {
+		w.routeUnseen(world)
 		return when{}, w.unseen(ctx, err)
 	}
 	w.memory.done(looking)
@@ -317,7 +322,7 @@ func (w *worker) outdated() {
 func (w *worker) look(ctx context.Context) (world, error) {
 	seen, err := w.observe(ctx, w.a)
 	if err != nil {
-		return world{}, err
+		return seen, err
 	}
 	w.noteRedis(ctx, &seen)
 	for id, o := range seen.seen {
@@ -343,10 +348,32 @@ func (w *worker) route(world world) {
 	w.watch(world)
 }
 
+// holdUnsaid is how long requests wait for the report of a gate that can not be
+// made, and until the next try of it, which is a few seconds off by then.
+const holdUnsaid = 5 * time.Second
+
+// endHold has requests go again where they went, when the report that they wait for
+// can not be made: what served before does still. The report may have arrived, and
+// its answer not: until the next one that is answered, who reads DEPLOYED may then
+// find the revision before. Where that has handed over its state, they wait on.
+func (w *worker) endHold(ctx context.Context) {
+	if w.heldSince.IsZero() || w.config.Now().Sub(w.heldSince) < holdUnsaid {
+		return
+	}
+	seen, err := w.look(ctx)
+	if err != nil {
+		return
+	}
+	w.heldSince = time.Time{}
+	w.route(seen)
+	w.log.Warn("requests go to the revision before, since nothing can be reported")
+}
+
 // rests says whether the lease can be given back meanwhile. A build that has
-// ended since the look has not been settled: its nudge is there or on its way.
+// ended since the look has not been settled: its nudge is there or on its way. And
+// who has requests wait stays until they do not.
 func (w *worker) rests(n when) bool {
-	if n.now || w.building || len(w.wake) > 0 {
+	if n.now || w.building || len(w.wake) > 0 || !w.heldSince.IsZero() {
 		return false
 	}
 	return n.at.IsZero() || n.at.Sub(w.config.Now()) > holdFor

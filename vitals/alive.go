@@ -35,7 +35,7 @@ func (v *Vitals) alive(ctx context.Context, w *watch) *slipway.Failure {
 	}
 	if v.crowd.missing(w) {
 		if w.misses > 0 {
-			v.config.Logger.Warn("most agent servers do not answer, which is not held against any", slog.String("instance", string(w.Instance)))
+			v.config.Logger.Warn("most deployments do not answer, which is not held against any for a while", slog.String("instance", string(w.Instance)))
 		}
 		w.misses = 0
 		return nil

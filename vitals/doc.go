@@ -22,7 +22,9 @@
 // blocked for ten seconds, even often, misses none or one, and only one that is
 // silent for 50 seconds on end is sick. Whoever waits for it has given up by then,
 // and a restart is the lesser harm. Who has so much to do that the probe is late, and
-// begins to answer others meanwhile, has not missed it. If most of what is watched
-// misses at the same time, the machine is at fault, or we are: what is missed then
-// does not count, since to start everything again would make it worse.
+// begins to answer others meanwhile, has not missed it. If of most deployments
+// something misses at the same time, the machine is at fault, or we are: what is
+// missed then does not count, since to start everything again would make it worse.
+// That holds for five minutes: what lasts longer does not pass by itself, and who
+// hangs in truth must not be left alone for ever.
 package vitals

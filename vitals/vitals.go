@@ -80,6 +80,7 @@ type watch struct {
 	sick *slipway.Failure   // guarded
 
 	misses int  // in a row
+	amiss  bool // it missed the last answer; the crowd's
 	silent bool // it does not tell of its runs in any way
 	asked  time.Time
 	still  int // looks in a row that found runs to wait and none to run
@@ -150,7 +151,7 @@ func (v *Vitals) look(w *watch) {
 	w.end = end
 	v.looking.Go(func() {
 		defer end()
-		v.crowd.join()
+		v.crowd.join(w)
 		defer v.crowd.leave(w)
 		if f := v.examine(ctx, w); f != nil {
 			v.found(w, f)

@@ -347,8 +347,45 @@ func TestLooksAreSpread(t *testing.T) {
 	})
 }
 
-// If most are silent at once it is not they who are sick.
+// If most are silent at once it is not they who are sick, for a while.
 func TestACrowdThatIsSilentIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := admit(t, vitals.Config{})
+		defer w.end()
+		ids := []slipway.InstanceID{"a", "b", "c", "d", "e"}
+		for range 3 {
+			for _, i := range ids {
+				w.watch(i, 1)
+				w.answers(i, silent)
+			}
+			time.Sleep(5 * time.Minute)
+			if len(w.wakes()) > 0 {
+				t.Fatalf("woken: %v", w.wakes())
+			}
+			for _, i := range ids[1:] {
+				w.answers(i, nil)
+			}
+			time.Sleep(20 * time.Second)
+			w.answers("a", nil)
+			time.Sleep(time.Minute)
+		}
+		for _, i := range ids {
+			w.answers(i, silent)
+		}
+		time.Sleep(time.Minute)
+		for _, i := range ids[1:] {
+			w.answers(i, nil)
+		}
+		time.Sleep(5 * time.Minute)
+		if w.Sick("d-a", "a", 1) == nil || len(w.wakes()) != 1 {
+			t.Errorf("the one that is silent still: %v, woken %v", w.Sick("d-a", "a", 1), w.wakes())
+		}
+	})
+}
+
+// Whoever is silent for long is sick, however many there are: else nobody would
+// ever be started again where most hang in truth.
+func TestACrowdThatStaysSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := admit(t, vitals.Config{})
 		defer w.end()
@@ -357,16 +394,39 @@ func TestACrowdThatIsSilentIsLeftAlone(t *testing.T) {
 			w.watch(i, 1)
 			w.answers(i, silent)
 		}
-		time.Sleep(time.Hour)
-		if len(w.wakes()) > 0 {
-			t.Fatalf("woken: %v", w.wakes())
+		time.Sleep(8 * time.Minute)
+		for _, i := range ids {
+			if w.Sick(slipway.DeploymentID("d-"+i), i, 1) == nil {
+				t.Errorf("%s is not sick", i)
+			}
 		}
-		for _, i := range ids[1:] {
-			w.answers(i, nil)
+	})
+}
+
+// One deployment is no crowd, whatever its number of replicas: they run the same
+// code.
+func TestReplicasThatHangTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := admit(t, vitals.Config{})
+		defer w.end()
+		for _, i := range []slipway.InstanceID{"a", "b", "c"} {
+			w.watch(i, 1)
 		}
-		time.Sleep(5 * time.Minute)
-		if w.Sick("d-a", "a", 1) == nil || len(w.wakes()) != 1 {
-			t.Errorf("the one that is silent still: %v, woken %v", w.Sick("d-a", "a", 1), w.wakes())
+		var replicas []slipway.Served
+		for n := range 10 {
+			s := patient(slipway.InstanceID(fmt.Sprint("r", n)), 1)
+			s.Route.Deployment = "d"
+			replicas = append(replicas, s)
+			if n < 8 {
+				w.answers(s.Instance, silent)
+			}
+		}
+		w.Watch("d", replicas)
+		time.Sleep(2 * time.Minute)
+		for n, s := range replicas {
+			if sick := w.Sick("d", s.Instance, 1) != nil; sick != (n < 8) {
+				t.Errorf("replica %d is sick: %v", n, sick)
+			}
 		}
 	})
 }

@@ -32,7 +32,7 @@ func (v *Vitals) working(ctx context.Context, w *watch) *slipway.Failure {
 	w.asked = time.Now()
 	limited, cancel := context.WithTimeout(ctx, v.config.Timeout)
 	defer cancel()
-	runs, err := v.runs(limited, w)
+	runs, err := v.teller.Runs(limited, w.Route.Deployment, w.Instance)
 	switch {
 	case errors.Is(err, slipway.ErrUntold):
 		w.silent = true
@@ -49,13 +49,4 @@ func (v *Vitals) working(ctx context.Context, w *watch) *slipway.Failure {
 		Message: fmt.Sprintf("The agent server answers, but its workers stand still: %d pending, the oldest for %s, and none runs.", runs.Pending, runs.Oldest.Round(time.Second)),
 		Hint:    "The deploy log shows what its workers printed last. Runs that wait begin after the restart if they are stored.",
 	}
-}
-
-// runs asks the driver or, where that can not tell, the server itself.
-func (v *Vitals) runs(ctx context.Context, w *watch) (slipway.Runs, error) {
-	runs, err := v.teller.Runs(ctx, w.Route.Deployment, w.Instance)
-	if errors.Is(err, slipway.ErrUntold) {
-		return scrape(ctx, w.Route.Addresses[0])
-	}
-	return runs, err
 }

@@ -200,7 +200,8 @@ func (d *Driver) Release(ctx context.Context, id slipway.DeploymentID, i slipway
 	return nil
 }
 
-// Runs asks a running instance for its runs.
+// Runs asks a running instance for its runs or, of an image without a way to be
+// asked, the server itself.
 func (d *Driver) Runs(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID) (slipway.Runs, error) {
 	in, l, err := d.current(ctx, id, i)
 	if err != nil {
@@ -208,6 +209,9 @@ func (d *Driver) Runs(ctx context.Context, id slipway.DeploymentID, i slipway.In
 	}
 	if l == nil {
 		return slipway.Runs{}, slipway.ErrUntold
+	}
+	if len(l.control) == 0 {
+		return in.toldByServer(ctx, l)
 	}
 	a, err := d.askSoon(ctx, in, l, control.Runs)
 	if errors.Is(err, control.ErrNobody) {

@@ -100,6 +100,7 @@ type instance struct {
 	line     *line  // kept for who asks its agent next
 	opened   string // the container that is known not to stand by any more
 	yielded  string // the container that is known to have its state closed for good
+	mute     string // the container whose server is known not to tell of its runs
 
 	overDisk, whyOverDisk string // the container that we ended for what it kept on the disk
 }

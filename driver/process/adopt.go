@@ -35,22 +35,25 @@ func (d *Driver) adopt() error {
 		byFolder[c.folder] = append(byFolder[c.folder], c)
 	}
 	for folder, claims := range byFolder {
-		if err := d.adoptOne(folder, claims); err != nil {
-			return err
+		id, i, _ := d.owner(folder)
+		in := d.add(id, i)
+		if err := d.adoptOne(in, claims); err != nil {
+			// One that is in trouble keeps nobody else from being adopted.
+			slog.Warn("an agent is not adopted: what runs of it is ended before it is started again", "instance", in.id, "error", err)
+			in.soil()
 		}
 	}
 	return nil
 }
 
-// adoptOne decides by what was written down and what runs.
-func (d *Driver) adoptOne(folder string, claims []claim) error {
-	id, i, _ := d.owner(folder)
-	in := d.add(id, i)
-	s, err := loadState(folder)
+// adoptOne decides by what was written down and what runs. On an error the instance
+// is as one that is absent.
+func (d *Driver) adoptOne(in *instance, claims []claim) error {
+	s, err := loadState(in.folder)
 	if err != nil {
-		return err
+		slog.Warn("the record of an instance can not be read: what runs of it counts", "instance", in.id, "error", err)
 	}
-	in.state = s
+	in.state, in.dirty = s, err != nil
 	var r *run
 	switch s.Phase {
 	case running:
@@ -64,7 +67,7 @@ func (d *Driver) adoptOne(folder string, claims []claim) error {
 		return err
 	}
 	if r == nil {
-		in.dirty = len(claims) > 0
+		in.dirty = in.dirty || len(claims) > 0
 		return finish(claims)
 	}
 	env, _ := procfs.Environ(r.pid)

@@ -147,6 +147,34 @@ func TestUnreadableState(t *testing.T) {
 	}
 }
 
+// A record that can not be read at all keeps nobody from being adopted, not even
+// its own process.
+func TestRecordOnABadDisk(t *testing.T) {
+	f := start(t)
+	pid := f.pid()
+	other := workload(t)
+	if _, err := f.d.Apply(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { f.try(f.d.Stop(context.Background(), other.Deployment, other.Instance, 0)) }()
+	record := filepath.Join(f.folder(), "state.json")
+	f.try(f.d.Close())
+	f.try(os.Remove(record))
+	f.try(os.Mkdir(record, 0o700))
+	f.try(os.WriteFile(filepath.Join(record, "x"), nil, 0o600)) // which no rename replaces
+	f.d = open(t, f.root)
+	if o := f.inspect(); o.Phase != slipway.PhaseRunning || f.pid() != pid {
+		t.Errorf("seen %+v, of process %d", o, pid)
+	}
+	if o, err := f.d.Inspect(t.Context(), other.Deployment, other.Instance); err != nil || o.Phase != slipway.PhaseRunning {
+		t.Errorf("the other is seen as %+v, %v", o, err)
+	}
+	f.stop(0)
+	if o := f.inspect(); o.Phase == slipway.PhaseRunning {
+		t.Errorf("after its stop it is seen as %+v", o)
+	}
+}
+
 // TestReboot: the number of the process now is somebody else's.
 func TestReboot(t *testing.T) {
 	stranger := exec.Command("sleep", "3600")

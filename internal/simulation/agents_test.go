@@ -202,6 +202,28 @@ func (c checked) mustBeAlone(ctx context.Context, what string, d slipway.Deploym
 	}
 }
 
+// Inspect fails, or waits, of what is in an engine that is down or says nothing.
+func (c checked) Inspect(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID) (slipway.Observed, error) {
+	if o, err := c.images.Inspect(ctx, d, i); err != nil || o.Phase == slipway.PhaseAbsent {
+		return c.drivers.Inspect(ctx, d, i)
+	}
+	for c.w.failing(engineHangs) {
+		if err := sleep(ctx, 100*time.Millisecond); err != nil {
+			return slipway.Observed{}, err
+		}
+	}
+	if c.w.failing(engineDown) {
+		return slipway.Observed{}, errDown
+	}
+	return c.drivers.Inspect(ctx, d, i)
+}
+
+// What an engine may suffer from.
+const (
+	engineDown  = "engine"
+	engineHangs = "engine in time"
+)
+
 func (c checked) Release(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID) error {
 	if c.w.failing("release") {
 		return fmt.Errorf("instance %s does not hear", i)
@@ -253,10 +275,19 @@ func (c checked) stop(ctx context.Context, d slipway.DeploymentID, i slipway.Ins
 		}
 	}
 	c.w.mayStop(d, i)
+	c.w.mustBeLeft(ctx, d, i)
 	if isRedis(d, i) {
 		c.w.mayStopRedis(d)
 	}
 	return how(ctx, d, i, grace)
+}
+
+// mustBeLeft: new requests do not go to who is being stopped.
+func (w *world) mustBeLeft(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID) {
+	o, err := w.fake.Inspect(ctx, d, i)
+	if r, routed := w.plane.router.of(d); err == nil && routed && o.Address != "" && slices.Contains(r.Addresses, o.Address) {
+		w.fault("instance %s is stopped while requests go to it: %+v", i, r)
+	}
 }
 
 func (c checked) Delete(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID) error {

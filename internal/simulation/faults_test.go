@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -506,5 +507,153 @@ func TestWhatWritesWithoutEndIsFound(t *testing.T) {
 		}
 		close(done)
 		writer.Wait()
+	})
+}
+
+// An engine that is down, or says nothing, when the server starts keeps nobody else
+// from serving. Requests to what it runs wait until it answers, and are not told
+// that there is nothing.
+func TestTheEngineComesLater(t *testing.T) {
+	for _, what := range []string{engineDown, engineHangs} {
+		t.Run(what, func(t *testing.T) {
+			in(t, func(w *world) {
+				var contained []*app
+				for n := range 20 {
+					a := w.create(fmt.Sprint("image-", n))
+					w.push(a, good+" as=image")
+					contained = append(contained, a)
+				}
+				process := w.create("process")
+				w.push(process, good)
+				w.settle()
+				w.fail(what, true)
+				w.plane.kill()
+				began := time.Now()
+				w.revive()
+				if took := time.Since(began); took > 10*time.Second {
+					w.fault("the server started after %v", took)
+				}
+				for _, after := range []time.Duration{0, time.Minute} {
+					time.Sleep(after)
+					if !w.isServing(process)() {
+						w.fault("after %v the process has no route", after)
+					}
+					for _, a := range contained {
+						if r, ok := w.plane.router.of(a.id); !ok || r.State != slipway.RouteHolding {
+							w.fault("after %v the route of an image is %+v, %v", after, r, ok)
+						}
+					}
+				}
+				w.mend()
+				for _, a := range contained {
+					w.within(30*time.Second, "the image", w.isServing(a))
+				}
+				w.settle()
+			})
+		})
+	}
+}
+
+// What was seen to serve keeps its route while the engine is away: it need not have
+// ended with it.
+func TestTheEngineGoesForAWhile(t *testing.T) {
+	in(t, func(w *world) {
+		a := w.create("image")
+		w.push(a, good+" as=image")
+		w.settle()
+		w.fail(engineDown, true)
+		_ = w.plane.workers.Wake(w.t.Context(), a.id)
+		time.Sleep(time.Minute)
+		if !w.isServing(a)() {
+			w.fault("it has no route any more")
+		}
+		w.mend()
+		w.settle()
+	})
+}
+
+// A new revision that hangs, or ends, as it opens the state costs no request: those
+// that wait are served by the old one before they have waited for too long.
+func TestWhatDoesNotOpenTheState(t *testing.T) {
+	for _, mode := range []string{mute, ruins, answers500} {
+		t.Run(mode, func(t *testing.T) {
+			in(t, func(w *world) {
+				a := w.create("app")
+				w.push(a, stands)
+				w.settle()
+				w.push(a, standsBad+mode)
+				var longest time.Duration
+				since := time.Now()
+				for w.statuses(a) != "DEPLOYED DEPLOY_FAILED" || !w.isServing(a)() {
+					if w.isServing(a)() {
+						since = time.Now()
+					}
+					if longest = max(longest, time.Since(since)); longest > time.Hour {
+						break
+					}
+					time.Sleep(100 * time.Millisecond)
+				}
+				if longest > 50*time.Second {
+					w.fault("requests waited for %v", longest)
+				}
+				w.settle()
+			})
+		})
+	}
+}
+
+// A store that fails just as a revision passes its gate keeps requests waiting for
+// seconds only: what served before goes on.
+func TestTheStoreFailsAtTheGate(t *testing.T) {
+	in(t, func(w *world) {
+		a := w.create("app")
+		w.push(a, good)
+		w.settle()
+		before := w.address(a)
+		w.control.onReport(func(e slipway.Event) {
+			if _, ok := e.(slipway.GatePassed); ok {
+				w.store.full.Store(1 << 40)
+				w.control.onReport(nil)
+			}
+		})
+		w.push(a, good)
+		w.within(time.Minute, "the hold", func() bool { route, _ := w.plane.router.of(a.id); return route.State == slipway.RouteHolding })
+		w.within(10*time.Second, "the old one, by the last that was told", w.isServing(a))
+		if w.address(a) != before {
+			w.fault("requests go to %s, before they went to %s", w.address(a), before)
+		}
+		time.Sleep(time.Minute)
+		if !w.isServing(a)() || w.address(a) != before {
+			w.fault("after a minute they go to %q", w.address(a))
+		}
+		w.store.full.Store(0)
+		w.settle()
+	})
+}
+
+// What wakes while a new revision loads beside it is waited for like what was awake:
+// its state is not taken over before a moment without runs, or the limit for one.
+func TestAQuietMomentOfWhatWasAsleep(t *testing.T) {
+	in(t, func(w *world) {
+		a := w.create("app")
+		sleeping(stands+" nonce=sleeper")(w, a)
+		w.agents.turn("sleeper", busy)
+		var began, held time.Time
+		w.control.onReport(func(e slipway.Event) {
+			h, ok := e.(slipway.HandoverMoved)
+			switch {
+			case !ok || h.Handover == nil:
+			case h.Handover.Phase == slipway.HandoverWaiting:
+				began = time.Now()
+				w.rouse(a)
+			case h.Handover.Phase == slipway.HandoverHolding:
+				held = time.Now()
+			}
+		})
+		w.push(a, stands)
+		w.settle()
+		if wait := held.Sub(began); wait < 3*time.Second {
+			w.fault("requests were held after %v", wait)
+		}
 	})
 }

@@ -55,7 +55,7 @@ func kinds() map[string]slipway.AgentKind {
 	state := plain
 	state.Name, state.Exclusive = "state", true
 	stands := state
-	stands.Name, stands.StandsBy = "stands", true
+	stands.Name, stands.StandsBy, stands.Start = "stands", true, 2*time.Minute
 	based := plain
 	based.Name, based.Needs = "based", slipway.Needs{Postgres: true, Redis: true}
 	return map[string]slipway.AgentKind{"plain": plain, "state": state, "stands": stands, "based": based}
