@@ -36,8 +36,8 @@ const (
 	MaxValue = 512 << 20
 	// maxText bounds names, types and tags, in bytes. What is longer is cut.
 	maxText = 4 << 10
-	// maxTags bounds the tags of a run.
-	maxTags = 1000
+	// MaxTags bounds the tags of a run. The others are left out.
+	MaxTags = 1000
 	// maxError bounds the text of an error, in bytes. What is longer is cut.
 	maxError = 1 << 20
 )
@@ -75,8 +75,8 @@ func (o *Op) clean() {
 	for i, t := range r.Tags {
 		r.Tags[i] = text(t, maxText)
 	}
-	if len(r.Tags) > maxTags {
-		r.Tags = r.Tags[:maxTags]
+	if len(r.Tags) > MaxTags {
+		r.Tags = r.Tags[:MaxTags]
 	}
 	for _, c := range []*Content{&r.Inputs, &r.Outputs, &r.Extra, &r.Events, &r.Serialized} {
 		if !utf8.Valid(c.Inline) {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -303,15 +304,64 @@ func TestABodyThatStops(t *testing.T) {
 	o.do(o.request("w", "POST", "/runs/multipart", kind, stuck)).expect(t, http.StatusRequestTimeout, "again")
 }
 
-// A small request must not fill our memory.
+// A small request must not fill our memory: neither by what it unpacks to, nor by
+// what each of very many runs takes that have no content.
 func TestBombs(t *testing.T) {
+	const protobuf = "application/x-protobuf"
+	again := func(text string) io.Reader {
+		return io.LimitReader(repeated(text), int64(30<<20/len(text)*len(text)))
+	}
+	text := strings.NewReader
+	// The lengths of four bytes are those of 30 MiB, about, of empty messages.
+	const length = "\x80\x80\x80\x0f"
+	const inSpans = "\x0a\x8a\x80\x80\x0f\x12\x85\x80\x80\x0f"
+	for name, c := range map[string]struct {
+		path, kind string
+		body       io.Reader
+		says       string
+	}{
+		"a long text":         {"/runs/batch", "application/json", io.MultiReader(text(`{"post": ["`), io.LimitReader(letters{}, 40<<20)), "/runs/multipart"},
+		"many runs":           {"/runs/batch", "application/json", io.MultiReader(text(`{"post":[0`), again(",0"), text("]}")), "in several"},
+		"many patches":        {"/runs/batch", "application/json", io.MultiReader(text(`{"patch":[{}`), again(",{}"), text("]}")), "in several"},
+		"many spans":          {"/otel/v1/traces", protobuf, io.MultiReader(text("\x0a\x85\x80\x80\x0f\x12"+length), again("\x12\x00")), "in several"},
+		"many attributes":     {"/otel/v1/traces", protobuf, io.MultiReader(text(inSpans+"\x12"+length), again("\x4a\x00")), "in several"},
+		"many spans in JSON":  {"/otel/v1/traces", "application/json", io.MultiReader(text(`{"resourceSpans":[{"scopeSpans":[{"spans":[{}`), again(",{}"), text("]}]}]}")), "in several"},
+		"many values in JSON": {"/otel/v1/traces", "application/json", io.MultiReader(text(`{"resourceSpans":[{"scopeSpans":[{"spans":[{"attributes":[{"key":"\"{","value":{"arrayValue":{"values":[{}`), again(",{}"), text("]}}}]}]}]}]}")), "in several"},
+		"a query":             {"/runs/query", "application/json", io.MultiReader(text(`{"id":[""`), again(`,""`), text("]}")), "at most 1 MiB"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := open(t)
+			var packed bytes.Buffer
+			z, err := gzip.NewWriterLevel(&packed, gzip.BestSpeed)
+			must(t, err)
+			_, err = io.Copy(z, c.body)
+			must(t, err)
+			must(t, z.Close())
+			r := o.request("w", "POST", c.path, c.kind, &packed)
+			r.Header.Set("Content-Encoding", "gzip")
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			o.do(r).expect(t, http.StatusRequestEntityTooLarge, c.says)
+			runtime.ReadMemStats(&after)
+			if made := after.TotalAlloc - before.TotalAlloc; made > 500<<20 {
+				t.Errorf("it has made %d MiB of memory", made>>20)
+			}
+		})
+	}
 	o := open(t)
-	var packed bytes.Buffer
-	z := gzip.NewWriter(&packed)
-	_, err := io.Copy(z, io.MultiReader(strings.NewReader(`{"post": ["`), io.LimitReader(letters{}, 40<<20)))
-	must(t, err)
-	must(t, z.Close())
-	r := o.request("w", "POST", "/runs/batch", "application/json", &packed)
-	r.Header.Set("Content-Encoding", "gzip")
-	o.do(r).expect(t, http.StatusRequestEntityTooLarge, "/runs/multipart")
+	many := run(`{"tags": ["` + strings.Repeat(`","`, 5<<20) + `"]}`)
+	o.ask("w", "POST", "/runs", many).expect(t, http.StatusAccepted, "")
+	if tags := o.read("w", rootID).Tags; len(tags) != 1000 {
+		t.Errorf("%d tags are kept", len(tags))
+	}
+}
+
+// repeated is a text again and again.
+type repeated string
+
+func (r repeated) Read(p []byte) (n int, _ error) {
+	for n+len(r) <= len(p) {
+		n += copy(p[n:], r)
+	}
+	return n, nil
 }

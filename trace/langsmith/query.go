@@ -62,6 +62,9 @@ func (h *Handler) queryRuns(w http.ResponseWriter, r *http.Request, who slipway.
 	return nil
 }
 
+// maxAsked bounds a query, in bytes.
+const maxAsked = 1 << 20
+
 // readQuery reads a query strictly: a condition that was passed over would find
 // what was not asked for.
 func (h *Handler) readQuery(w http.ResponseWriter, r *http.Request, into any) error {
@@ -73,6 +76,9 @@ func (h *Handler) readQuery(w http.ResponseWriter, r *http.Request, into any) er
 	var text json.RawMessage
 	if err := b.readJSON(&text); err != nil {
 		return err
+	}
+	if len(text) > maxAsked {
+		return slipway.Errorf(slipway.CodeTooLarge, "A query has at most %d MiB.", maxAsked>>20)
 	}
 	return decodeStrictly(text, into)
 }
