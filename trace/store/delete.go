@@ -43,9 +43,14 @@ func (s *Store) condemn(id slipway.ProjectID) {
 	s.gone[id] = now
 }
 
-// refuseGone leaves out what is for a deleted project, and tells its sender.
-func (s *Store) refuseGone(ops []*op) []*op {
+// toWrite leaves out what is done, and what is for a deleted project, whose sender
+// is told.
+func (s *Store) toWrite(ops []*op) []*op {
 	return slices.DeleteFunc(ops, func(o *op) bool {
+		if o.done {
+			return true
+		}
+		o.err = nil
 		if at, gone := s.gone[o.Run.Project]; gone && s.config.Now().Sub(at) <= goneFor {
 			o.err = slipway.Errorf(slipway.CodeInvalid, "Project ID %s was deleted.", o.Run.Project)
 		}

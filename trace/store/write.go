@@ -17,6 +17,7 @@ type op struct {
 	attachments map[string]attachment
 	blobs       []trace.Content // that it brings
 	began       time.Time       // its trace, as far as it tells; else zero
+	done        bool            // what became of it is committed
 	err         error           // that it met
 }
 
@@ -207,7 +208,7 @@ func (s *Store) write(ctx context.Context, ops []*op) error {
 	}
 	today := DateOf(s.config.Now())
 	homes := map[Date][]*group{}
-	for _, g := range groupOps(s.refuseGone(ops)) {
+	for _, g := range groupOps(s.toWrite(ops)) {
 		g.settle(today, s.oldest(today), days)
 		homes[g.home] = append(homes[g.home], g)
 	}
@@ -264,7 +265,19 @@ func (s *Store) writeDay(ctx context.Context, d Date, groups []*group, all bool)
 		elsewhere, err = t.change(append(there, known...))
 		return err
 	})
+	if err == nil {
+		setDone(groups, true)
+		setDone(elsewhere, false)
+	}
 	return elsewhere, err
+}
+
+func setDone(groups []*group, done bool) {
+	for _, g := range groups {
+		for _, o := range g.ops {
+			o.done = done
+		}
+	}
 }
 
 // settled are the groups that are in their homes or nowhere, and the others.
