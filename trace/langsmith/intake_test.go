@@ -238,6 +238,39 @@ func TestLargeBadValue(t *testing.T) {
 	}
 }
 
+// An error is one however long it is, and is kept as far as there is room.
+func TestLongErrors(t *testing.T) {
+	long := strings.Repeat("no luck ", 2<<20/8)
+	for name, c := range map[string]struct{ sent, begins, ends string }{
+		"a text":             {`"` + long + `"`, "no luck", "…"},
+		"escapes":            {`"` + strings.Repeat(`\u00e9`, 2<<20/6) + `"`, "ééé", "é…"},
+		"escapes, moved":     {`"xx` + strings.Repeat(`\u00e9`, 2<<20/6) + `"`, "xxé", "é…"},
+		"quotes":             {`"` + strings.Repeat(`\"`, 2<<20/2) + `"`, `"""`, `"…`},
+		"characters":         {`"` + strings.Repeat("é", 2<<20/2) + `"`, "ééé", "…"},
+		"no text":            {`{"message": "` + long + `"}`, `{"message": "no`, ""},
+		"of one byte over":   {`"` + strings.Repeat("x", 1<<20-1) + `"`, "xxx", "x…"},
+		"of as many as fit":  {`"` + strings.Repeat("x", 1<<20-3) + `"`, "xxx", "xxx"},
+		"not valid as UTF-8": {`"` + strings.Repeat("\xff", 2<<20) + `"`, "\uFFFD", "\uFFFD…"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := open(t)
+			o.send("w", part{"post." + rootID, "", run(`{"end_time": "2026-03-01T12:00:01Z"}`)}, part{"post." + rootID + ".error", "", c.sent},
+				part{"post." + childID, "", run(`{"id": "` + childID + `", "trace_id": null, "dotted_order": null}`)}).expect(t, http.StatusAccepted, `"accepted":2`)
+			r := o.read("w", rootID)
+			if r.Status != "error" || r.Error == nil || len(*r.Error) > 1<<20 || len(*r.Error) < 100<<10 || !strings.HasPrefix(*r.Error, c.begins) || !strings.HasSuffix(*r.Error, c.ends) {
+				text := fmt.Sprint(r.Error)
+				if r.Error != nil {
+					text = *r.Error
+				}
+				t.Errorf("%s with an error of %d bytes: %.20q … %q", r.Status, len(text), text, text[max(0, len(text)-20):])
+			}
+			if left := blobsOf(t, o); left != 0 {
+				t.Errorf("%d values lie on the disk", left)
+			}
+		})
+	}
+}
+
 func TestInvalidUTF8(t *testing.T) {
 	o := open(t)
 	o.send("w",

@@ -86,7 +86,11 @@ func (f *form) take(ctx context.Context, part *multipart.Part) error {
 	if n.field == "" {
 		return f.takeBody(s, part)
 	}
-	c, err := f.readValue(ctx, part, sizeOf(part))
+	read := f.readValue
+	if n.field == "error" {
+		read = f.readError
+	}
+	c, err := read(ctx, part, sizeOf(part))
 	if errors.Is(err, errNoJSON) {
 		s.fail(aboutRun(n.id, "part "+formName(part), err))
 		return nil

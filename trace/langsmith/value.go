@@ -31,6 +31,34 @@ func (in *intake) readValue(ctx context.Context, part io.Reader, size int64) (tr
 	return in.put(ctx, &checked{from: text})
 }
 
+// readError reads the JSON of an error, which is never large: what is cut off is not
+// kept anyway.
+func (in *intake) readError(_ context.Context, part io.Reader, size int64) (trace.Content, error) {
+	head, whole, err := in.readHead(part, size)
+	if err != nil {
+		return trace.Content{}, err
+	}
+	if whole {
+		return inline(head)
+	}
+	if err := in.body.hold(int64(len(head))); err != nil {
+		return trace.Content{}, err
+	}
+	return trace.Inline(ended(head)), nil
+}
+
+// ended ends a text in JSON that was cut, maybe within an escape.
+func ended(head []byte) []byte {
+	const longestEscape = len(`\u0000`)
+	for cut := range longestEscape {
+		text := append(bytes.Clone(head[:len(head)-cut]), `…"`...)
+		if isJSON(text) {
+			return text
+		}
+	}
+	return head // no text, or no JSON: it is kept as it is
+}
+
 // readFile reads an attachment.
 func (in *intake) readFile(ctx context.Context, part io.Reader, size int64) (trace.Content, error) {
 	head, whole, err := in.readHead(part, size)
