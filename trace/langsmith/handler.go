@@ -107,7 +107,7 @@ func (h *Handler) table() []route {
 		{"GET", "/sessions/{session}", h.reading(h.getSession)},
 		{"PATCH", "/sessions/{session}", h.writing(h.updateSession)},
 		{"DELETE", "/sessions/{session}", h.deleting(h.deleteSession)},
-		{"POST", "/otel/v1/traces", h.writing(h.takeSpans)},
+		{"POST", exportPath, h.writing(h.takeSpans)},
 	}
 }
 

@@ -1,6 +1,7 @@
 package langsmith
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"io"
@@ -21,6 +22,9 @@ const (
 	protobufType = "application/x-protobuf"
 	jsonType     = "application/json"
 )
+
+// exportPath is where spans are sent to, below each prefix.
+const exportPath = "/otel/v1/traces"
 
 // takeSpans takes OpenTelemetry's spans, as OTLP over HTTP.
 func (h *Handler) takeSpans(w http.ResponseWriter, r *http.Request, who slipway.Principal) error {
@@ -72,15 +76,54 @@ func readSpans(b *body, kind string) (*tracepb.TracesData, error) {
 		return nil, err
 	}
 	if kind == protobufType {
-		err = proto.UnmarshalOptions{RecursionLimit: maxNested}.Unmarshal(text, spans)
+		err = unmarshal(text, spans)
 	} else {
-		err = protojson.UnmarshalOptions{DiscardUnknown: true, RecursionLimit: maxNested}.Unmarshal(text, spans)
+		err = protojson.UnmarshalOptions{DiscardUnknown: true, RecursionLimit: maxNested}.Unmarshal(bytes.ToValidUTF8(text, replacement), spans)
 		unmangle(spans)
 	}
 	if err != nil {
 		return nil, slipway.Errorf(slipway.CodeInvalid, "This is no OTLP export: %v", err)
 	}
 	return spans, nil
+}
+
+// replacement is what stands for bytes that are no UTF-8.
+var replacement = []byte("\uFFFD")
+
+// unmarshal reads protobuf. Its decoder takes no text that is no UTF-8, and some
+// attribute may be one.
+func unmarshal(text []byte, into proto.Message) error {
+	decoder := proto.UnmarshalOptions{RecursionLimit: maxNested}
+	err := decoder.Unmarshal(text, into)
+	if err != nil {
+		err = decoder.Unmarshal(cleaned(text, into.ProtoReflect().Descriptor(), 0), into)
+	}
+	return err
+}
+
+// cleaned is a message with texts that are UTF-8.
+func cleaned(text []byte, of protoreflect.MessageDescriptor, nested int) []byte {
+	out := make([]byte, 0, len(text))
+	for len(text) > 0 && nested < maxNested {
+		number, kind, n := protowire.ConsumeField(text)
+		if n < 0 {
+			break
+		}
+		field := of.Fields().ByNumber(number)
+		if field == nil || kind != protowire.BytesType || field.Kind() == protoreflect.BytesKind {
+			out, text = append(out, text[:n]...), text[n:]
+			continue
+		}
+		_, _, tag := protowire.ConsumeTag(text)
+		inner, _ := protowire.ConsumeBytes(text[tag:])
+		if field.Message() != nil {
+			inner = cleaned(inner, field.Message(), nested+1)
+		} else {
+			inner = bytes.ToValidUTF8(inner, replacement)
+		}
+		out, text = protowire.AppendBytes(append(out, text[:tag]...), inner), text[n:]
+	}
+	return append(out, text...)
 }
 
 const (
@@ -98,16 +141,13 @@ const (
 // What it can not read, the decoder will refuse.
 func weigh(text []byte, of protoreflect.MessageDescriptor, nested int) (weight int64) {
 	for len(text) > 0 && nested < maxNested {
-		number, kind, n := protowire.ConsumeTag(text)
+		number, kind, n := protowire.ConsumeField(text)
 		if n < 0 {
 			return weight
 		}
-		text = text[n:]
-		if n = protowire.ConsumeFieldValue(number, kind, text); n < 0 {
-			return weight
-		}
 		if field := of.Fields().ByNumber(number); field != nil && field.Message() != nil && kind == protowire.BytesType {
-			inner, _ := protowire.ConsumeBytes(text)
+			_, _, tag := protowire.ConsumeTag(text)
+			inner, _ := protowire.ConsumeBytes(text[tag:])
 			weight += costOf(nested+1) + weigh(inner, field.Message(), nested+1)
 		}
 		text = text[n:]
