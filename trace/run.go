@@ -50,7 +50,7 @@ type Run struct {
 	Attachments map[string]Attachment // by name
 
 	// Usage is what its model has used. Of a root run that is read it is that of
-	// all models of the trace.
+	// all models of the trace, as far as they are in its project.
 	Usage Usage
 }
 

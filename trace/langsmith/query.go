@@ -192,9 +192,10 @@ func (h *Handler) find(ctx context.Context, who slipway.Principal, q trace.Query
 	if q.Select&trace.Heavy != 0 {
 		q.Limit = min(q.Limit, maxHeavy)
 	}
-	v := h.viewOf(who)
+	v := h.viewOf(ctx, who)
+	q.Sees = v.sees
 	for _, p := range q.Projects {
-		ok, err := v.sees(ctx, p)
+		ok, err := v.sees(p)
 		if err == nil && !ok {
 			err = slipway.Errorf(slipway.CodeNotFound, "Project ID %.100s not found.", p)
 		}
@@ -207,19 +208,8 @@ func (h *Handler) find(ctx context.Context, who slipway.Principal, q trace.Query
 		if err != nil {
 			return found, err
 		}
-		kept := found.Runs[:0]
-		for _, r := range found.Runs {
-			ok, err := v.sees(ctx, r.Project)
-			if err != nil {
-				return found, err
-			}
-			if ok {
-				kept = append(kept, r)
-			}
-		}
-		found.Runs, q.After = kept, found.Next
-		if len(kept) > 0 || q.After.IsZero() {
-			return found, h.placeAll(ctx, who, found.Runs)
+		if q.After = found.Next; len(found.Runs) > 0 || q.After.IsZero() {
+			return found, h.placeAll(v, found.Runs)
 		}
 		if part == maxEmpty {
 			return found, slipway.Errorf(slipway.CodeInvalid, "Nothing matches among the runs that were looked at, up to one that began at %sZ, and there are more. Go on with the cursor %q, or give start_time, or a condition by which runs are found sooner.", written(q.After.Start), q.After)
@@ -228,7 +218,7 @@ func (h *Handler) find(ctx context.Context, who slipway.Principal, q trace.Query
 }
 
 // placeAll gives an order to runs that were sent without one.
-func (h *Handler) placeAll(ctx context.Context, who slipway.Principal, runs []trace.Run) error {
+func (h *Handler) placeAll(v *view, runs []trace.Run) error {
 	orders := map[trace.ID]map[trace.ID]trace.Order{}
 	for i := range runs {
 		r := &runs[i]
@@ -236,7 +226,7 @@ func (h *Handler) placeAll(ctx context.Context, who slipway.Principal, runs []tr
 			continue
 		}
 		if orders[r.Trace] == nil {
-			all, err := h.Runs.Trace(ctx, who.Workspace, r.Trace, 0)
+			all, err := h.Runs.Trace(v.ctx, v.who.Workspace, r.Trace, v.sees, 0)
 			if err != nil {
 				return err
 			}
@@ -255,21 +245,22 @@ func (h *Handler) placeAll(ctx context.Context, who slipway.Principal, runs []tr
 
 // view remembers which projects somebody sees.
 type view struct {
+	ctx      context.Context
 	projects Projects
 	who      slipway.Principal
 	seen     map[slipway.ProjectID]bool
 }
 
-func (h *Handler) viewOf(who slipway.Principal) *view {
-	return &view{h.Projects, who, map[slipway.ProjectID]bool{}}
+func (h *Handler) viewOf(ctx context.Context, who slipway.Principal) *view {
+	return &view{ctx, h.Projects, who, map[slipway.ProjectID]bool{}}
 }
 
-func (v *view) sees(ctx context.Context, id slipway.ProjectID) (bool, error) {
+func (v *view) sees(id slipway.ProjectID) (bool, error) {
 	seen, known := v.seen[id]
 	if known {
 		return seen, nil
 	}
-	_, err := v.projects.GetProject(ctx, v.who, id)
+	_, err := v.projects.GetProject(v.ctx, v.who, id)
 	if err != nil && !slices.Contains([]slipway.Code{slipway.CodeNotFound, slipway.CodeInvalid}, slipway.CodeOf(err)) {
 		return false, err
 	}
@@ -284,7 +275,7 @@ func (h *Handler) visibleRun(ctx context.Context, who slipway.Principal, id trac
 		return r, err
 	}
 	if err == nil {
-		seen, err := h.viewOf(who).sees(ctx, r.Project)
+		seen, err := h.viewOf(ctx, who).sees(r.Project)
 		if err != nil || seen {
 			return r, err
 		}
@@ -304,7 +295,7 @@ func (h *Handler) getRun(w http.ResponseWriter, r *http.Request, who slipway.Pri
 		return err
 	}
 	runs := []trace.Run{run}
-	if err := h.placeAll(r.Context(), who, runs); err != nil {
+	if err := h.placeAll(h.viewOf(r.Context(), who), runs); err != nil {
 		return err
 	}
 	h.writeRuns(w, r, "", runs, chosen, "", "")

@@ -141,7 +141,7 @@ func (h *Handler) getRunV2(w http.ResponseWriter, r *http.Request, who slipway.P
 		return slipway.Errorf(slipway.CodeNotFound, "Run %s not found.", id)
 	}
 	runs := []trace.Run{run}
-	if err := h.placeAll(r.Context(), who, runs); err != nil {
+	if err := h.placeAll(h.viewOf(r.Context(), who), runs); err != nil {
 		return err
 	}
 	h.writeRuns(w, r, "", runs, chosen, "", "Z")

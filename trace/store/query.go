@@ -73,7 +73,9 @@ func (a *answer) find(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if parent != nil {
+		if ok, err := a.sees(parent); err != nil {
+			return err
+		} else if ok {
 			return a.findInTrace(ctx, parent.Trace)
 		}
 	}
@@ -139,6 +141,9 @@ func (a *answer) look(ctx context.Context, l listed) (more bool, err error) {
 	if !a.query.Matches(&l.Run) {
 		return true, nil
 	}
+	if ok, err := a.sees(&l.Run); err != nil || !ok {
+		return true, err
+	}
 	if ok, err := a.rootMatches(ctx, &l.Run); err != nil || !ok {
 		return true, err
 	}
@@ -157,9 +162,21 @@ func (a *answer) rootMatches(ctx context.Context, r *trace.Run) (bool, error) {
 		return ok, nil
 	}
 	found, err := a.store.find(ctx, r.Workspace, r.Trace, a.query.OfRoot.Needs())
-	ok := found != nil && a.query.OfRoot.Holds(found)
+	if err != nil {
+		return false, err
+	}
+	ok, err := a.sees(found)
+	ok = ok && a.query.OfRoot.Holds(found)
 	a.roots[r.Trace] = ok
 	return ok, err
+}
+
+// sees says whether a run is there, which may be nil, for whoever asks.
+func (a *answer) sees(r *trace.Run) (bool, error) {
+	if r == nil || a.query.Sees == nil {
+		return r != nil, nil
+	}
+	return a.query.Sees(r.Project)
 }
 
 // find looks for a run in all days; nil if it is in none.

@@ -25,8 +25,9 @@ func (s *Store) Run(ctx context.Context, w slipway.WorkspaceID, id trace.ID, som
 }
 
 // Trace returns all runs of a trace as their tree, depth first; each has an
-// order, also where none was sent. It is empty if there are none.
-func (s *Store) Trace(ctx context.Context, w slipway.WorkspaceID, id trace.ID, some trace.Fields) ([]trace.Run, error) {
+// order, also where none was sent. It is empty if there are none. Those that are
+// not seen are as if they were not there.
+func (s *Store) Trace(ctx context.Context, w slipway.WorkspaceID, id trace.ID, sees func(slipway.ProjectID) (bool, error), some trace.Fields) ([]trace.Run, error) {
 	if err := s.enter(); err != nil {
 		return nil, err
 	}
@@ -34,7 +35,15 @@ func (s *Store) Trace(ctx context.Context, w slipway.WorkspaceID, id trace.ID, s
 	runs := []trace.Run{}
 	err := s.eachDay(ctx, func(k Known) (bool, error) {
 		found, err := s.readTrace(ctx, k.Date, w, id, some)
-		runs = append(runs, found...)
+		for _, r := range found {
+			ok := sees == nil
+			if !ok && err == nil {
+				ok, err = sees(r.Project)
+			}
+			if ok {
+				runs = append(runs, r)
+			}
+		}
 		return true, err
 	})
 	trace.Arrange(runs)

@@ -129,11 +129,11 @@ func testTrace(t *testing.T, w *world) {
 	b, d := w.below(a, "b", 1), w.below(a, "d", 3)
 	c := w.below(b, "c", 4) // later than d, and below b
 	w.write(d, c, b, a, w.post("other", 2))
-	runs, err := w.Trace(t.Context(), w.workspace, a.Run.ID, trace.FieldInputs)
+	runs, err := w.Trace(t.Context(), w.workspace, a.Run.ID, nil, trace.FieldInputs)
 	equal(t, "error", err, error(nil))
 	equal(t, "depth first", names(runs), []string{"a", "b", "c", "d"})
 	equal(t, "inputs", runs[2].Inputs, c.Run.Inputs)
-	runs, err = w.Trace(t.Context(), w.workspace, w.id(), 0)
+	runs, err = w.Trace(t.Context(), w.workspace, w.id(), nil, 0)
 	equal(t, "error", err, error(nil))
 	equal(t, "trace that is not there", runs, []trace.Run{})
 }
