@@ -64,6 +64,21 @@ func (u Usage) Total() int64 { return u.Prompt + u.Completion }
 // which would count twice.
 func (r *Run) UsesModel() bool { return r.Type == "llm" || r.Type == "embedding" }
 
+// Held is how many bytes of memory what may be large of the run takes, about.
+func (r *Run) Held() int64 {
+	n := len(r.Name) + len(r.Type) + len(r.Error)
+	for _, t := range r.Tags {
+		n += len(t)
+	}
+	for _, c := range [...]Content{r.Inputs, r.Outputs, r.Extra, r.Events, r.Serialized} {
+		n += len(c.Inline)
+	}
+	for _, a := range r.Attachments {
+		n += len(a.Inline)
+	}
+	return int64(n)
+}
+
 // Root says whether the run is the first of its trace.
 func (r *Run) Root() bool { return r.Parent.IsZero() }
 

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/internal/peer"
 	"github.com/slipwayhq/slipway/trace/store"
@@ -54,6 +56,7 @@ type Handler struct {
 	mux    *http.ServeMux
 	routes []string
 	memory budget
+	shares *semaphore.Weighted
 }
 
 // prefixes are where it is served: SDKs are told one or the other, and the
@@ -72,7 +75,7 @@ func New(c Config) *Handler {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	c.Stalled = cmp.Or(c.Stalled, 30*time.Second)
-	h := &Handler{Config: c, mux: http.NewServeMux()}
+	h := &Handler{Config: c, mux: http.NewServeMux(), shares: semaphore.NewWeighted(maxShares)}
 	for _, prefix := range prefixes {
 		for _, r := range h.table() {
 			h.handle(r.method+" "+prefix+r.path, r.serve)

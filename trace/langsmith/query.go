@@ -50,10 +50,16 @@ func (h *Handler) queryRuns(w http.ResponseWriter, r *http.Request, who slipway.
 	}
 	chosen, needs := choose(columns, asked.Select)
 	q.Select = needs
+	share, err := h.takeShare(r.Context())
+	if err != nil {
+		return err
+	}
+	defer share.giveBack()
 	found, err := h.find(r.Context(), who, q)
 	if err != nil {
 		return err
 	}
+	share.shrink(found.Runs)
 	next := []byte("null")
 	if !found.Next.IsZero() {
 		next, _ = json.Marshal(found.Next.String())
@@ -226,7 +232,7 @@ func (h *Handler) placeAll(v *view, runs []trace.Run) error {
 			continue
 		}
 		if orders[r.Trace] == nil {
-			all, err := h.Runs.Trace(v.ctx, v.who.Workspace, r.Trace, v.sees, 0)
+			all, err := h.Runs.Trace(v.ctx, v.who.Workspace, r.Trace, v.sees)
 			if err != nil {
 				return err
 			}
@@ -290,10 +296,16 @@ func (h *Handler) getRun(w http.ResponseWriter, r *http.Request, who slipway.Pri
 		return err
 	}
 	chosen, needs := choose(columns, nil)
+	share, err := h.takeShare(r.Context())
+	if err != nil {
+		return err
+	}
+	defer share.giveBack()
 	run, err := h.visibleRun(r.Context(), who, id, needs)
 	if err != nil {
 		return err
 	}
+	share.shrink([]trace.Run{run})
 	runs := []trace.Run{run}
 	if err := h.placeAll(h.viewOf(r.Context(), who), runs); err != nil {
 		return err

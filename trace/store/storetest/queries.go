@@ -3,7 +3,9 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -112,6 +114,65 @@ func testParts(t *testing.T, w *world) {
 	equal(t, "all", names(w.all(t, q)), []string{"run 0-3"})
 }
 
+// A page ends where its runs are too large together, whatever makes them so, and
+// what is not shown is not read.
+func testHeavyPages(t *testing.T, w *world) {
+	const runs, size, most = 60, 1<<20 - 100, 34 << 20
+	long := strings.Repeat("no luck ", size/8)
+	root, other := w.post("root", 0), w.post("other root", 0)
+	other.Run.Project = newID[slipway.ProjectID]()
+	w.write(other)
+	ops, ids := []trace.Op{root}, []trace.ID{root.Run.ID}
+	for i := range runs {
+		o := w.below(root, "below", float64(i+1))
+		if o.Run.Error = long; i%2 == 0 {
+			o.Run.Error = ""
+			for _, c := range []*trace.Content{&o.Run.Inputs, &o.Run.Outputs, &o.Run.Extra, &o.Run.Events} {
+				*c = value(long[:size/4])
+			}
+			heavy := w.below(other, "below", float64(i+1))
+			heavy.Run.Project = other.Run.Project
+			heavy.Run.Inputs, heavy.Run.Outputs, heavy.Run.Extra, heavy.Run.Events = o.Run.Inputs, o.Run.Outputs, o.Run.Extra, o.Run.Events
+			w.write(heavy)
+		}
+		ops, ids = append(ops, o), append(ids, o.Run.ID)
+	}
+	w.write(ops...)
+	for name, q := range map[string]trace.Query{
+		"list":   {Projects: []slipway.ProjectID{w.project}},
+		"search": {Projects: []slipway.ProjectID{w.project}, Filter: mustFilter(`neq(name, "nobody")`)},
+		"trace":  {Trace: root.Run.ID},
+		"ids":    {IDs: ids},
+	} {
+		q.Workspace, q.Limit, q.Select = w.workspace, 100, trace.AllFields
+		pages, all := 0, 0
+		for done := false; !done; pages++ {
+			page, err := w.Query(t.Context(), q)
+			if err != nil || len(page.Runs) == 0 {
+				t.Fatalf("%s: a page of %d runs, %v", name, len(page.Runs), err)
+			}
+			var held int64
+			for _, r := range page.Runs {
+				held += r.Held()
+			}
+			if all += len(page.Runs); held > most {
+				t.Errorf("%s: a page of %d MiB", name, held>>20)
+			}
+			q.After, done = page.Next, page.Next.IsZero()
+		}
+		equal(t, name, all, runs+1)
+		equal(t, name+" in pages", pages, 2)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	page, err := w.Query(t.Context(), trace.Query{Workspace: w.workspace, Trace: other.Run.ID, Filter: mustFilter(`eq(name, "other root")`), Select: trace.AllFields})
+	runtime.ReadMemStats(&after)
+	equal(t, "found", []any{names(page.Runs), err}, []any{[]string{"other root"}, error(nil)})
+	if made := int64(after.TotalAlloc - before.TotalAlloc); made > runs/4*size {
+		t.Errorf("%d MiB are read of a trace to find its root", made>>20)
+	}
+}
+
 func testOfRoot(t *testing.T, w *world) {
 	for _, name := range []string{"a", "b"} {
 		parent := w.post(name, 0)
@@ -129,11 +190,10 @@ func testTrace(t *testing.T, w *world) {
 	b, d := w.below(a, "b", 1), w.below(a, "d", 3)
 	c := w.below(b, "c", 4) // later than d, and below b
 	w.write(d, c, b, a, w.post("other", 2))
-	runs, err := w.Trace(t.Context(), w.workspace, a.Run.ID, nil, trace.FieldInputs)
+	runs, err := w.Trace(t.Context(), w.workspace, a.Run.ID, nil)
 	equal(t, "error", err, error(nil))
 	equal(t, "depth first", names(runs), []string{"a", "b", "c", "d"})
-	equal(t, "inputs", runs[2].Inputs, c.Run.Inputs)
-	runs, err = w.Trace(t.Context(), w.workspace, w.id(), nil, 0)
+	runs, err = w.Trace(t.Context(), w.workspace, w.id(), nil)
 	equal(t, "error", err, error(nil))
 	equal(t, "trace that is not there", runs, []trace.Run{})
 }

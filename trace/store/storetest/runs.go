@@ -178,7 +178,7 @@ func testWorkspaces(t *testing.T, w *world) {
 	equal(t, "theirs", []string{r.Name, string(r.Status())}, []string{"theirs", "success"})
 	found := w.all(t, trace.Query{Workspace: other, Projects: []slipway.ProjectID{w.project}})
 	equal(t, "my runs by their key", found, []trace.Run{})
-	runs, err := w.Trace(t.Context(), other, mine.Run.ID, nil, 0)
+	runs, err := w.Trace(t.Context(), other, mine.Run.ID, nil)
 	equal(t, "error", err, error(nil))
 	equal(t, "their trace", names(runs), []string{"theirs"})
 }
@@ -225,7 +225,7 @@ func testMidnight(t *testing.T, w *world) {
 	for _, id := range []trace.ID{root.Run.ID, child.Run.ID} {
 		equal(t, "status", w.status(id), trace.Success)
 	}
-	runs, err := w.Trace(t.Context(), w.workspace, root.Run.ID, nil, 0)
+	runs, err := w.Trace(t.Context(), w.workspace, root.Run.ID, nil)
 	equal(t, "error", err, error(nil))
 	equal(t, "trace", names(runs), []string{"root", "child"})
 }
@@ -287,7 +287,7 @@ func testOrphans(t *testing.T, w *world) {
 	loose := w.post("loose", 3) // as OpenTelemetry tells of it: without an order
 	loose.Run.Trace, loose.Run.Parent, loose.Run.Order = missing.Run.ID, child.Run.ID, ""
 	w.write(loose, grandchild, child)
-	runs, err := w.Trace(t.Context(), w.workspace, missing.Run.ID, nil, 0)
+	runs, err := w.Trace(t.Context(), w.workspace, missing.Run.ID, nil)
 	equal(t, "error", err, error(nil))
 	equal(t, "trace", names(runs), []string{"child", "grandchild", "loose"})
 	equal(t, "order", runs[2].Order, child.Run.Order.With(at(3), loose.Run.ID))

@@ -51,6 +51,7 @@ func Run(t *testing.T, place func(*testing.T) Place) {
 		"Queries":        testQueries,
 		"Pages":          testPages,
 		"Parts":          testParts,
+		"HeavyPages":     testHeavyPages,
 		"OfRoot":         testOfRoot,
 		"Trace":          testTrace,
 		"Stats":          testStats,
