@@ -25,15 +25,33 @@ const (
 // middle is taken up by the next. What arrives for the project from the first call
 // on is refused, so that nothing is left when none are.
 func (s *Store) DeleteProject(ctx context.Context, id slipway.ProjectID) (left int, err error) {
+	var emptied []Date
 	err = s.alone(ctx, func(ctx context.Context) error {
 		s.condemn(id)
-		left, err = s.deleteSome(ctx, id)
+		left, emptied, err = s.deleteSome(ctx, id)
 		return err
 	})
+	if err == nil {
+		err = s.trim(ctx, emptied)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("delete runs of project %s: %w", id, err)
 	}
 	return left, nil
+}
+
+// trim gives back the space of what was removed from days.
+func (s *Store) trim(ctx context.Context, days []Date) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.running.Done()
+	for _, d := range days {
+		if err := s.engine.Trim(ctx, d); err != nil {
+			return fmt.Errorf("give space back of %s: %w", d, err)
+		}
+	}
+	return nil
 }
 
 // condemn is the writer's, as is what it changes.
@@ -58,18 +76,21 @@ func (s *Store) toWrite(ops []*op) []*op {
 	})
 }
 
-func (s *Store) deleteSome(ctx context.Context, id slipway.ProjectID) (left int, err error) {
+// deleteSome removes a batch, and says from which day it was the last.
+func (s *Store) deleteSome(ctx context.Context, id slipway.ProjectID) (left int, emptied []Date, err error) {
 	deleted := false
 	err = s.eachDay(ctx, func(k Known) (bool, error) {
 		n, err := s.runsIn(ctx, k.Date, id)
 		if err == nil && n.there && !deleted {
 			deleted = true
-			n.left, err = s.deleteIn(ctx, k.Date, n.owner, id)
+			if n, err = s.deleteIn(ctx, k.Date, n.owner, id); err == nil && !n.there {
+				emptied = append(emptied, k.Date)
+			}
 		}
 		left += n.left
 		return true, err
 	})
-	return left, err
+	return left, emptied, err
 }
 
 // inDay is what a day has of a project.
@@ -93,26 +114,22 @@ func (s *Store) runsIn(ctx context.Context, d Date, id slipway.ProjectID) (in in
 	return in, err
 }
 
-// deleteIn removes a batch from a day: the blobs first, as the rows name them.
-// When the last are gone, the space is given back.
-func (s *Store) deleteIn(ctx context.Context, d Date, owner int64, id slipway.ProjectID) (left int, err error) {
+// deleteIn removes a batch from a day, the blobs first, as the rows name them, and
+// says what is there still.
+func (s *Store) deleteIn(ctx context.Context, d Date, owner int64, id slipway.ProjectID) (inDay, error) {
 	groups, blobs, err := s.batchOf(ctx, d, owner)
 	if err != nil {
-		return 0, err
+		return inDay{}, err
 	}
 	for _, name := range blobs {
 		if err := s.deleteBlob(ctx, name); err != nil {
-			return 0, err
+			return inDay{}, err
 		}
 	}
 	if err := s.update(ctx, d, func(t *tx) error { return t.delete(owner, groups) }); err != nil {
-		return 0, err
+		return inDay{}, err
 	}
-	in, err := s.runsIn(ctx, d, id)
-	if err != nil || in.there {
-		return in.left, err
-	}
-	return 0, s.engine.Trim(ctx, d)
+	return s.runsIn(ctx, d, id)
 }
 
 // batchOf names runs of a project, and their blobs.

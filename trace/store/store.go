@@ -17,6 +17,8 @@ var (
 	// ErrNewer means that the data was written by a newer Slipway. Nothing has
 	// been changed.
 	ErrNewer = errors.New("the traces were written by a newer Slipway")
+	// ErrBusy means that others are at work on what was to be removed.
+	ErrBusy = errors.New("the traces are in use")
 )
 
 // Config is how much is kept.

@@ -217,9 +217,14 @@ func (e *Engine) Days(ctx context.Context) (known []store.Known, err error) {
 	return known, err
 }
 
+// dropWithin is how long a day that is dropped waits for its readers: everybody
+// who comes after it, to whatever day, waits with it.
+const dropWithin = "2s"
+
 // Drop implements store.Engine.
 func (e *Engine) Drop(ctx context.Context, d store.Date) error {
-	return e.transact(ctx, lock(d), func(ctx context.Context, c *pgx.Conn) error {
+	begin := fmt.Sprintf("SET LOCAL lock_timeout = '%s'; %s", dropWithin, lock(d))
+	err := e.transact(ctx, begin, func(ctx context.Context, c *pgx.Conn) error {
 		for _, table := range tables {
 			if _, err := c.Exec(ctx, "DROP TABLE IF EXISTS "+partition(table, d)); err != nil {
 				return err
@@ -228,6 +233,10 @@ func (e *Engine) Drop(ctx context.Context, d store.Date) error {
 		_, err := c.Exec(ctx, "DELETE FROM days WHERE day = $1", int64(d))
 		return err
 	})
+	if pgerror.Busy(err) {
+		return fmt.Errorf("%w: %w", store.ErrBusy, err)
+	}
+	return err
 }
 
 // Trim implements store.Engine: PostgreSQL vacuums by itself.

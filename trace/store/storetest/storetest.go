@@ -57,6 +57,7 @@ func Run(t *testing.T, place func(*testing.T) Place) {
 		"Stats":          testStats,
 		"DeleteProject":  testDeleteProject,
 		"DeleteAgain":    testDeleteAgain,
+		"WriteMeanwhile": testWriteMeanwhile,
 		"RetainAge":      testRetainAge,
 		"RetainBytes":    testRetainBytes,
 		"Sweep":          testSweep,
