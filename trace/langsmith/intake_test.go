@@ -304,6 +304,20 @@ func TestTheProjectGoesMeanwhile(t *testing.T) {
 	}
 }
 
+// A project that is made again under its identity takes runs at once.
+func TestTheProjectIsMadeAgain(t *testing.T) {
+	const project = "33333333-3333-4333-8333-333333333333"
+	o := open(t)
+	for range 2 {
+		o.ask("w", "POST", "/sessions", `{"id": "`+project+`", "name": "p"}`).expect(t, http.StatusOK, project)
+		o.ask("w", "POST", "/runs", run(`{"session_name": null, "session_id": "`+project+`"}`)).expect(t, http.StatusAccepted, "")
+		o.ask("w", "DELETE", "/sessions/"+project, "").expect(t, http.StatusAccepted, "")
+		if left, err := o.runs.DeleteProject(t.Context(), project); left != 0 || err != nil {
+			t.Fatal(left, err)
+		}
+	}
+}
+
 // Clocks are the clients', and parents may never come.
 func TestSkewAndOrphans(t *testing.T) {
 	o := open(t)

@@ -17,8 +17,9 @@ func (s *Store) oldest(today Date) Date {
 }
 
 // Retain drops the days that are older than Age and then, oldest first, what is
-// more than Bytes; today's and a later one stay. It removes blobs that no run has,
-// and returns the days that it has dropped. It is to be called now and then.
+// more than Bytes; today's and a later one stay. It removes runs that belong to no
+// project for long, and blobs that no run has, and returns the days that it has
+// dropped. It is to be called now and then.
 func (s *Store) Retain(ctx context.Context) ([]Day, error) {
 	days, err := s.Days(ctx)
 	if err != nil {
@@ -30,6 +31,9 @@ func (s *Store) Retain(ctx context.Context) ([]Day, error) {
 			return dropped, fmt.Errorf("drop the traces of %s: %w", DateOf(d.Date), err)
 		}
 		dropped = append(dropped, d)
+	}
+	if err := s.dropLoose(ctx); err != nil {
+		return dropped, fmt.Errorf("remove runs of no project: %w", err)
 	}
 	if err := s.sweep(ctx); err != nil {
 		return dropped, fmt.Errorf("remove blobs of no run: %w", err)
@@ -77,6 +81,7 @@ func (s *Store) drop(ctx context.Context, d Day) error {
 			}
 			err := s.engine.Drop(ctx, date)
 			s.forget(date)
+			delete(s.loose, date)
 			return err
 		})
 		if err == nil {

@@ -36,7 +36,9 @@ type Store struct {
 	blobs  Blobs
 	config Config
 	writer *writer
-	gone   map[slipway.ProjectID]time.Time // the writer's: when the removal of a project was last at work
+	// The writer's.
+	gone  map[slipway.ProjectID]time.Time // when the removal of a project was last at work
+	loose map[Date]map[looseRun]time.Time // since when runs are known that belong nowhere
 
 	mu      sync.Mutex
 	owners  map[Date]owners
@@ -53,7 +55,7 @@ func New(engine Engine, blobs Blobs, config Config) *Store {
 	}
 	config.Looks = cmp.Or(config.Looks, 100_000)
 	config.Logger = cmp.Or(config.Logger, slog.New(slog.DiscardHandler))
-	s := &Store{engine: engine, blobs: blobs, config: config, writer: newWriter(), owners: map[Date]owners{}, gone: map[slipway.ProjectID]time.Time{}}
+	s := &Store{engine: engine, blobs: blobs, config: config, writer: newWriter(), owners: map[Date]owners{}, gone: map[slipway.ProjectID]time.Time{}, loose: map[Date]map[looseRun]time.Time{}}
 	s.close = sync.OnceValue(s.shut)
 	go s.writer.run(s.write)
 	return s

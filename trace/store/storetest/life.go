@@ -93,6 +93,10 @@ func testDeleteAgain(t *testing.T, w *world) {
 		equal(t, "blobs", w.blobs(), 0)
 		equal(t, "the other's", w.run(other.Run.ID).Name, "other")
 	}
+	equal(t, "error", w.Expect(t.Context(), w.project), error(nil))
+	w.write(w.post("made again", 0))
+	_, err := w.DeleteProject(t.Context(), w.project)
+	equal(t, "error", err, error(nil))
 	w.pass(time.Hour) // nothing that found the project is on its way any more
 	w.write(w.post("later", 0))
 	left, err := w.DeleteProject(t.Context(), newID[slipway.ProjectID]())
@@ -158,6 +162,39 @@ type watchedBlobs struct {
 func (b watchedBlobs) DeleteAll(ctx context.Context, folder string) error {
 	b.removing()
 	return b.Blobs.DeleteAll(ctx, folder)
+}
+
+// A patch that tells no project waits an hour for its post, and no longer: the run
+// may be one that was removed before.
+func testLoose(t *testing.T, w *world) {
+	o, told, late := w.post("removed", 0), w.post("told", 1), w.post("late", 2)
+	w.write(o)
+	_, err := w.DeleteProject(t.Context(), w.project)
+	equal(t, "error", err, error(nil))
+	large := func(n byte) func(*trace.Run) { return func(r *trace.Run) { r.Outputs = w.noise(n) } }
+	named := patch(told, large(2))
+	named.Run.Project = newID[slipway.ProjectID]()
+	told.Run.Project, late.Run.Project = named.Run.Project, named.Run.Project
+	w.write(patch(o, large(1)), named, patch(late, large(3)))
+	retain := func() {
+		_, err := w.Retain(t.Context())
+		equal(t, "error", err, error(nil))
+	}
+	retain()
+	w.pass(50 * time.Minute)
+	retain()
+	equal(t, "blobs", w.blobs(), 3)
+	w.write(late)
+	w.pass(20 * time.Minute)
+	retain()
+	equal(t, "blobs", w.blobs(), 2)
+	w.write(told)
+	for _, o := range []trace.Op{told, late} {
+		w.read(w.run(o.Run.ID).Outputs)
+	}
+	o.Run.Project = told.Run.Project
+	w.write(o)
+	equal(t, "outputs of what was removed", w.run(o.Run.ID).Outputs, trace.Content{})
 }
 
 func testRetainAge(t *testing.T, w *world) {

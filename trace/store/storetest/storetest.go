@@ -58,6 +58,7 @@ func Run(t *testing.T, place func(*testing.T) Place) {
 		"DeleteProject":  testDeleteProject,
 		"DeleteAgain":    testDeleteAgain,
 		"WriteMeanwhile": testWriteMeanwhile,
+		"Loose":          testLoose,
 		"RetainAge":      testRetainAge,
 		"RetainBytes":    testRetainBytes,
 		"Sweep":          testSweep,
