@@ -228,28 +228,47 @@ func (s *Store) Stats(ctx context.Context, projects []slipway.ProjectID) (map[sl
 	all := map[slipway.ProjectID]trace.Stats{}
 	err := s.eachDay(ctx, func(k Known) (bool, error) {
 		return true, s.view(ctx, k.Date, func(t *tx) error {
-			for _, p := range projects {
-				if err := t.addStats(all, p); err != nil {
-					return err
-				}
-			}
-			return nil
+			return t.addStats(all, projects)
 		})
 	})
 	return all, err
 }
 
-// addStats adds what a day has.
-func (t *tx) addStats(all map[slipway.ProjectID]trace.Stats, p slipway.ProjectID) error {
-	n, err := t.number(string(p))
-	if err != nil || n == 0 {
+// addStats adds what a day has of projects.
+func (t *tx) addStats(all map[slipway.ProjectID]trace.Stats, projects []slipway.ProjectID) error {
+	var args [][]any
+	var of []slipway.ProjectID
+	for _, p := range projects {
+		n, err := t.number(string(p))
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			args, of = append(args, []any{int64(t.day), n}), append(of, p)
+		}
+	}
+	err := t.Query(queries["totals"], args, func(i int, scan func(...any) error) error {
+		o, err := scanTotal(scan)
+		if err == nil {
+			all[of[i]] = withTotal(all[of[i]], &o)
+		}
+		return err
+	})
+	if err != nil {
 		return err
 	}
-	o, ok, err := t.totalsOf(n)
-	if err != nil || !ok {
+	return t.Query(queries["latencies"], args, func(i int, scan func(...any) error) error {
+		var bucket, count int
+		err := scan(&bucket, &count)
+		if st, ok := all[of[i]]; ok {
+			st.Latency[bucket] += count
+		}
 		return err
-	}
-	st := all[p]
+	})
+}
+
+// withTotal are stats with those of another day.
+func withTotal(st trace.Stats, o *total) trace.Stats {
 	if st.Latency == nil {
 		st.Latency = trace.Histogram{}
 	}
@@ -261,21 +280,21 @@ func (t *tx) addStats(all map[slipway.ProjectID]trace.Stats, p slipway.ProjectID
 		st.Last = last
 	}
 	st.Usage.Prompt, st.Usage.Completion = st.Usage.Prompt+o.usage.Prompt, st.Usage.Completion+o.usage.Completion
-	all[p] = st
-	return t.Query(queries["latencies"], [][]any{{int64(t.day), n}}, func(_ int, scan func(...any) error) error {
-		var bucket, count int
-		err := scan(&bucket, &count)
-		st.Latency[bucket] += count
-		return err
-	})
+	return st
 }
 
 func (t *tx) totalsOf(project int64) (o total, ok bool, err error) {
 	err = t.Query(queries["totals"], [][]any{{int64(t.day), project}}, func(_ int, scan func(...any) error) error {
 		ok = true
-		return scan(&o.runs, &o.stubs, &o.ahead, &o.roots, &o.pending, &o.errors, &o.bytes, &o.first, &o.last, &o.usage.Prompt, &o.usage.Completion)
+		o, err = scanTotal(scan)
+		return err
 	})
 	return o, ok, err
+}
+
+func scanTotal(scan func(...any) error) (o total, err error) {
+	err = scan(&o.runs, &o.stubs, &o.ahead, &o.roots, &o.pending, &o.errors, &o.bytes, &o.first, &o.last, &o.usage.Prompt, &o.usage.Completion)
+	return o, err
 }
 
 // Day is what is kept of a day.

@@ -316,3 +316,53 @@ func testStats(t *testing.T, w *world) {
 	s = w.stats(t)
 	equal(t, "counts", []int{s.Runs, s.Roots, s.Pending, s.Errors}, []int{4, 3, 0, 1})
 }
+
+// What is known of many projects is asked for together.
+func testStatsOfMany(t *testing.T, w *world) {
+	const many = 30
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	open := w.place.Open
+	w.place.Open = func(t testing.TB) store.Engine { return countedEngine{open(t), &asked} }
+	w.open(store.Config{})
+	var projects []slipway.ProjectID
+	for i := range many {
+		o := w.post("run", float64(i%2*24*3600))
+		o.Run.Project, o.Run.End = newID[slipway.ProjectID](), o.Run.Start.Add(time.Second)
+		projects = append(projects, o.Run.Project)
+		w.write(o)
+	}
+	asked = 0
+	all, err := w.Stats(t.Context(), append(projects, newID[slipway.ProjectID]()))
+	equal(t, "projects", []any{len(all), err}, []any{many, error(nil)})
+	for id, s := range all {
+		if _, ended := s.Latency.Quantile(0.5); s.Runs != 1 || !ended {
+			t.Errorf("project %s: %+v", id, s)
+		}
+	}
+	if asked > 2*3 {
+		t.Errorf("two days are asked %d times", asked)
+	}
+}
+
+// countedEngine counts what readers ask.
+type countedEngine struct {
+	store.Engine
+	asked *int
+}
+
+func (e countedEngine) View(ctx context.Context, d store.Date, fn func(store.Tx) error) error {
+	return e.Engine.View(ctx, d, func(t store.Tx) error { return fn(countedTx{t, e.asked}) })
+}
+
+type countedTx struct {
+	store.Tx
+	asked *int
+}
+
+func (t countedTx) Query(query string, args [][]any, row func(int, func(...any) error) error) error {
+	*t.asked++
+	return t.Tx.Query(query, args, row)
+}

@@ -55,6 +55,7 @@ func Run(t *testing.T, place func(*testing.T) Place) {
 		"OfRoot":         testOfRoot,
 		"Trace":          testTrace,
 		"Stats":          testStats,
+		"StatsOfMany":    testStatsOfMany,
 		"DeleteProject":  testDeleteProject,
 		"DeleteAgain":    testDeleteAgain,
 		"WriteMeanwhile": testWriteMeanwhile,
