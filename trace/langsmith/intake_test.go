@@ -342,6 +342,24 @@ func TestFullDisk(t *testing.T) {
 	o.ask("w", "GET", "/sessions", "").expect(t, http.StatusOK, "[]")
 }
 
+// The disk is full in the middle of a value that found room when it began.
+func TestTheDiskFillsUp(t *testing.T) {
+	asked := 0
+	o := open(t, func(c *langsmith.Config) {
+		c.Room = func() error {
+			if asked++; asked > 3 {
+				return slipway.Errorf(slipway.CodeFull, "The disk is almost full.")
+			}
+			return nil
+		}
+	})
+	large := `{"a": "` + strings.Repeat("x", 40<<20) + `"}`
+	o.send("w", part{"post." + rootID, "", run("")}, part{"post." + rootID + ".inputs", "", large}).expect(t, http.StatusServiceUnavailable, "almost full")
+	if left := blobsOf(t, o); left != 0 {
+		t.Errorf("%d values are left behind", left)
+	}
+}
+
 func TestABodyThatStops(t *testing.T) {
 	o := open(t, func(c *langsmith.Config) { c.Stalled = time.Millisecond })
 	body, kind := form(part{"post." + rootID, "", run("")})

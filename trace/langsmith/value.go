@@ -87,7 +87,7 @@ func (in *intake) readHead(part io.Reader, size int64) (head []byte, whole bool,
 
 // put keeps a large value until the runs are written.
 func (in *intake) put(ctx context.Context, r io.Reader) (trace.Content, error) {
-	read := &remembering{from: r}
+	read := &remembering{from: &roomy{from: r, room: in.h.Room}}
 	c, err := in.h.Runs.Put(ctx, read)
 	if read.err != nil { // the sender's doing
 		return trace.Content{}, unreadable(read.err)
@@ -96,6 +96,30 @@ func (in *intake) put(ctx context.Context, r io.Reader) (trace.Content, error) {
 		in.large[c.Blob] = c
 	}
 	return c, err
+}
+
+// askRoomEvery is how many bytes of a value go to the disk before it is looked
+// again whether there is room.
+const askRoomEvery = 16 << 20
+
+// roomy fails when the disk has no room any more: requests that begin together may
+// bring more than each of them finds.
+type roomy struct {
+	from io.Reader
+	room func() error
+	left int64
+}
+
+func (r *roomy) Read(p []byte) (int, error) {
+	if r.left <= 0 {
+		if err := r.room(); err != nil {
+			return 0, err
+		}
+		r.left = askRoomEvery
+	}
+	n, err := r.from.Read(p)
+	r.left -= int64(n)
+	return n, err
 }
 
 // inline is JSON in memory; null is none.
