@@ -179,7 +179,7 @@ func groupOps(ops []*op) []*group {
 }
 
 // settle decides in which day a run is looked for first, and is kept if it is in
-// none.
+// none. That it is in no other is true but for strays.
 func (g *group) settle(today Date, oldest Date, days []Known) {
 	g.home = today
 	posted, began := false, time.Time{}
@@ -197,7 +197,37 @@ func (g *group) settle(today Date, oldest Date, days []Known) {
 	if inTime || slices.ContainsFunc(days, func(k Known) bool { return k.Date == d }) {
 		g.home = d
 	}
-	g.settled = posted && inTime && !slices.ContainsFunc(days, func(k Known) bool { return k.Date != d && k.Strays > 0 })
+	g.settled = posted && inTime
+}
+
+// findStrays looks for runs that are not settled after all, in the days that have
+// strays only: there may always be one somewhere.
+func (s *Store) findStrays(ctx context.Context, groups []*group, days []Known) error {
+	for _, k := range days {
+		if k.Strays == 0 {
+			continue
+		}
+		var asked []*group
+		for _, g := range groups {
+			if g.settled && g.home != k.Date {
+				asked = append(asked, g)
+			}
+		}
+		if len(asked) == 0 {
+			continue
+		}
+		err := s.view(ctx, k.Date, func(t *tx) error {
+			rows, err := t.held(asked)
+			for i, r := range rows {
+				asked[i].settled = r == nil
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // write is done by the writer alone.
@@ -207,9 +237,15 @@ func (s *Store) write(ctx context.Context, ops []*op) error {
 		return err
 	}
 	today := DateOf(s.config.Now())
-	homes := map[Date][]*group{}
-	for _, g := range groupOps(s.toWrite(ops)) {
+	groups := groupOps(s.toWrite(ops))
+	for _, g := range groups {
 		g.settle(today, s.oldest(today), days)
+	}
+	if err := s.findStrays(ctx, groups, days); err != nil {
+		return err
+	}
+	homes := map[Date][]*group{}
+	for _, g := range groups {
 		homes[g.home] = append(homes[g.home], g)
 	}
 	for home, groups := range homes {

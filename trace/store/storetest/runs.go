@@ -280,6 +280,34 @@ func testWandering(t *testing.T, w *world) {
 	equal(t, "runs", names(w.list(t)), []string{"yesterday", "wanders"})
 }
 
+// A stray has posts looked for in its own day only, and is found by its post.
+func testStrays(t *testing.T, w *world) {
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	open := w.place.Open
+	w.place.Open = func(t testing.TB) store.Engine { return countedEngine{open(t), &asked} }
+	w.open(store.Config{})
+	stray := w.post("stray", 0)
+	w.write(trace.Op{Kind: trace.Patch, Run: trace.Run{ID: stray.Run.ID, Workspace: w.workspace, Tags: []string{"early"}}})
+	const days = 6
+	for day := range days {
+		w.write(w.post("run", float64(day*24*3600)))
+		w.pass(24 * time.Hour)
+	}
+	asked = 0
+	w.write(w.post("run", days*24*3600), w.post("run", days*24*3600+1))
+	if asked > 1 {
+		t.Errorf("%d times something was looked for elsewhere", asked)
+	}
+	stray.Run.Start = at(days * 24 * 3600)
+	stray.Run.Order = trace.Order("").With(stray.Run.Start, stray.Run.ID)
+	w.write(stray)
+	equal(t, "tags", w.run(stray.Run.ID).Tags, []string{"early"})
+	equal(t, "runs", w.stats(t).Runs, days+3)
+}
+
 func testOrphans(t *testing.T, w *world) {
 	missing := w.post("never sent", 0)
 	child := w.below(missing, "child", 1)

@@ -39,6 +39,7 @@ func Run(t *testing.T, place func(*testing.T) Place) {
 		"Skew":           testSkew,
 		"Ahead":          testAhead,
 		"Wandering":      testWandering,
+		"Strays":         testStrays,
 		"Orphans":        testOrphans,
 		"StrangeText":    testStrangeText,
 		"Large":          testLarge,
