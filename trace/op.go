@@ -36,8 +36,10 @@ const (
 	MaxValue = 512 << 20
 	// maxText bounds names, types and tags, in bytes. What is longer is cut.
 	maxText = 4 << 10
-	// maxTags bounds the tags of a run.
-	maxTags = 1000
+	// maxName bounds the names of attachments, in bytes. Engines have them in keys.
+	maxName = 1 << 10
+	// MaxTags bounds the tags of a run. The others are left out.
+	MaxTags = 1000
 	// maxError bounds the text of an error, in bytes. What is longer is cut.
 	maxError = 1 << 20
 )
@@ -75,8 +77,8 @@ func (o *Op) clean() {
 	for i, t := range r.Tags {
 		r.Tags[i] = text(t, maxText)
 	}
-	if len(r.Tags) > maxTags {
-		r.Tags = r.Tags[:maxTags]
+	if len(r.Tags) > MaxTags {
+		r.Tags = r.Tags[:MaxTags]
 	}
 	for _, c := range []*Content{&r.Inputs, &r.Outputs, &r.Extra, &r.Events, &r.Serialized} {
 		if !utf8.Valid(c.Inline) {
@@ -111,8 +113,8 @@ func (o *Op) checkSizes() error {
 		}
 	}
 	for name, a := range r.Attachments {
-		if name == "" || len(name) > maxText || text(name, maxText) != name {
-			return slipway.Errorf(slipway.CodeInvalid, "Run %s has an attachment named %q: use 1 to %d bytes of UTF-8 without U+0000.", r.ID, clip(name), maxText)
+		if name == "" || text(name, maxName) != name {
+			return slipway.Errorf(slipway.CodeInvalid, "Run %s has an attachment named %q: use 1 to %d bytes of UTF-8 without U+0000.", r.ID, clip(name), maxName)
 		}
 		if a.Size > MaxValue {
 			return tooLarge(r.ID, "attachment "+name, a.Content)

@@ -25,6 +25,9 @@ const (
 type Query struct {
 	Workspace slipway.WorkspaceID
 	Projects  []slipway.ProjectID
+	// Sees says whose runs whoever asks may see; nil for all. Others are as if they
+	// were not there.
+	Sees      func(slipway.ProjectID) (bool, error)
 	IDs       []ID
 	Trace     ID
 	Parent    ID

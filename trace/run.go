@@ -50,7 +50,7 @@ type Run struct {
 	Attachments map[string]Attachment // by name
 
 	// Usage is what its model has used. Of a root run that is read it is that of
-	// all models of the trace.
+	// all models of the trace, as far as they are in its project.
 	Usage Usage
 }
 
@@ -63,6 +63,21 @@ func (u Usage) Total() int64 { return u.Prompt + u.Completion }
 // UsesModel says whether the run's usage counts. Others pass on what models told,
 // which would count twice.
 func (r *Run) UsesModel() bool { return r.Type == "llm" || r.Type == "embedding" }
+
+// Held is how many bytes of memory what may be large of the run takes, about.
+func (r *Run) Held() int64 {
+	n := len(r.Name) + len(r.Type) + len(r.Error)
+	for _, t := range r.Tags {
+		n += len(t)
+	}
+	for _, c := range [...]Content{r.Inputs, r.Outputs, r.Extra, r.Events, r.Serialized} {
+		n += len(c.Inline)
+	}
+	for _, a := range r.Attachments {
+		n += len(a.Inline)
+	}
+	return int64(n)
+}
 
 // Root says whether the run is the first of its trace.
 func (r *Run) Root() bool { return r.Parent.IsZero() }

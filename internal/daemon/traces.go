@@ -58,6 +58,9 @@ const retainEvery = 10 * time.Minute
 // traceConnections bounds those to a database: one writes, the others read.
 const traceConnections = 8
 
+// traceIdle is how long a connection is kept that nobody uses.
+const traceIdle = 5 * time.Minute
+
 // openTraces opens them where the control plane's own data lies.
 func (s *Server) openTraces(ctx context.Context) error {
 	engine, err := s.openTraceEngine(ctx)
@@ -77,6 +80,8 @@ func (s *Server) openTraceEngine(ctx context.Context) (store.Engine, error) {
 		return nil, err
 	}
 	pool.SetMaxOpenConns(traceConnections)
+	pool.SetMaxIdleConns(traceConnections) // else readers connect anew all the time
+	pool.SetConnMaxIdleTime(traceIdle)
 	engine, err := postgres.Open(ctx, pool)
 	if err != nil {
 		return nil, errors.Join(err, pool.Close())

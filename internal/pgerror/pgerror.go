@@ -23,6 +23,9 @@ func Undone(err error) bool { return hasCode(err, "40001", "40P01") }
 // not up yet. Of a commit that failed so nobody knows whether it was kept.
 func Passing(err error) bool { return Undone(err) || lost(err) }
 
+// Busy says whether a lock was not to be had in time (lock_not_available).
+func Busy(err error) bool { return hasCode(err, "55P03") }
+
 func lost(err error) bool {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return false

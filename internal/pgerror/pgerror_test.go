@@ -33,12 +33,22 @@ func TestWhatIsRunAgain(t *testing.T) {
 		{&net.OpError{Op: "read", Err: errors.New("reset")}, false, true},
 		{context.Canceled, false, false},
 		{errors.Join(context.DeadlineExceeded, io.EOF), false, false},
+		{code("55P03"), false, false}, // a lock was not to be had in time
 		{errors.New("something else"), false, false},
 	} {
 		for _, err := range []error{c.err, fmt.Errorf("wrapped: %w", c.err)} {
 			if undone, passing := pgerror.Undone(err), pgerror.Passing(err); undone != c.undone || passing != c.passing {
 				t.Errorf("%v: undone %t, passing %t", err, undone, passing)
 			}
+		}
+	}
+}
+
+func TestBusy(t *testing.T) {
+	for code, want := range map[string]bool{"55P03": true, "57014": false} {
+		err := fmt.Errorf("wrapped: %w", &pgconn.PgError{Code: code})
+		if busy := pgerror.Busy(err); busy != want {
+			t.Errorf("%v: busy %t", err, busy)
 		}
 	}
 }

@@ -32,25 +32,38 @@ func (b *body) readJSON(into any) error {
 func (h *Handler) takeBatch(w http.ResponseWriter, r *http.Request, who slipway.Principal) error {
 	return h.take(w, r, who, func(in *intake) error {
 		var batch struct {
-			Post  []json.RawMessage `json:"post"`
-			Patch []json.RawMessage `json:"patch"`
+			Post  json.RawMessage `json:"post"`
+			Patch json.RawMessage `json:"patch"`
 		}
 		if err := in.body.readJSON(&batch); err != nil {
 			return err
 		}
-		if len(batch.Post)+len(batch.Patch) == 0 {
+		if err := in.addAll(trace.Post, batch.Post); err != nil {
+			return err
+		}
+		if err := in.addAll(trace.Patch, batch.Patch); err != nil {
+			return err
+		}
+		if len(in.sent) == 0 {
 			return slipway.Errorf(slipway.CodeInvalid, "The batch has no runs: send {\"post\": [run], \"patch\": [run]}.")
-		}
-		for _, run := range batch.Post {
-			s := in.add(trace.Post, trace.ID{})
-			s.fail(s.read(run))
-		}
-		for _, run := range batch.Patch {
-			s := in.add(trace.Patch, trace.ID{})
-			s.fail(s.read(run))
 		}
 		return nil
 	})
+}
+
+// addAll adds an operation for each run of a list.
+func (in *intake) addAll(kind trace.Kind, runs json.RawMessage) error {
+	for run, err := range elementsOf(runs) {
+		if err == nil {
+			err = in.body.hold(runCost)
+		}
+		if err != nil {
+			return err
+		}
+		s := in.add(kind, trace.ID{})
+		s.fail(s.read(run))
+	}
+	return nil
 }
 
 func (h *Handler) take(w http.ResponseWriter, r *http.Request, who slipway.Principal, gather func(*intake) error) error {

@@ -69,13 +69,13 @@ func (h *Handler) openBody(w http.ResponseWriter, r *http.Request) (*body, error
 
 // hold counts memory that the request takes until it is closed.
 func (b *body) hold(n int64) error {
-	if b.held += n; b.held > maxHeld {
+	if b.held+n > maxHeld {
 		return slipway.Errorf(slipway.CodeTooLarge, "The runs of one request take more than %d MiB: send them in several.", maxHeld>>20)
 	}
 	if !b.h.memory.take(n) {
-		b.held -= n
 		return slipway.Errorf(slipway.CodeUnavailable, "Too many runs come at once. Send the request again.")
 	}
+	b.held += n
 	return nil
 }
 

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/internal/peer"
 	"github.com/slipwayhq/slipway/trace/store"
@@ -54,6 +56,7 @@ type Handler struct {
 	mux    *http.ServeMux
 	routes []string
 	memory budget
+	shares *semaphore.Weighted
 }
 
 // prefixes are where it is served: SDKs are told one or the other, and the
@@ -72,7 +75,7 @@ func New(c Config) *Handler {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	c.Stalled = cmp.Or(c.Stalled, 30*time.Second)
-	h := &Handler{Config: c, mux: http.NewServeMux()}
+	h := &Handler{Config: c, mux: http.NewServeMux(), shares: semaphore.NewWeighted(maxShares)}
 	for _, prefix := range prefixes {
 		for _, r := range h.table() {
 			h.handle(r.method+" "+prefix+r.path, r.serve)
@@ -107,7 +110,7 @@ func (h *Handler) table() []route {
 		{"GET", "/sessions/{session}", h.reading(h.getSession)},
 		{"PATCH", "/sessions/{session}", h.writing(h.updateSession)},
 		{"DELETE", "/sessions/{session}", h.deleting(h.deleteSession)},
-		{"POST", "/otel/v1/traces", h.writing(h.takeSpans)},
+		{"POST", exportPath, h.writing(h.takeSpans)},
 	}
 }
 

@@ -13,6 +13,10 @@ import (
 // defaultProject is where runs go of which nobody says where, as the SDKs have it.
 const defaultProject = "default"
 
+// runCost is what a run, or a part of one, takes of memory besides its content,
+// about.
+const runCost = 1 << 10
+
 // intake gathers the operations of a request and writes them at once.
 type intake struct {
 	h    *Handler

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -237,6 +238,39 @@ func TestLargeBadValue(t *testing.T) {
 	}
 }
 
+// An error is one however long it is, and is kept as far as there is room.
+func TestLongErrors(t *testing.T) {
+	long := strings.Repeat("no luck ", 2<<20/8)
+	for name, c := range map[string]struct{ sent, begins, ends string }{
+		"a text":             {`"` + long + `"`, "no luck", "…"},
+		"escapes":            {`"` + strings.Repeat(`\u00e9`, 2<<20/6) + `"`, "ééé", "é…"},
+		"escapes, moved":     {`"xx` + strings.Repeat(`\u00e9`, 2<<20/6) + `"`, "xxé", "é…"},
+		"quotes":             {`"` + strings.Repeat(`\"`, 2<<20/2) + `"`, `"""`, `"…`},
+		"characters":         {`"` + strings.Repeat("é", 2<<20/2) + `"`, "ééé", "…"},
+		"no text":            {`{"message": "` + long + `"}`, `{"message": "no`, ""},
+		"of one byte over":   {`"` + strings.Repeat("x", 1<<20-1) + `"`, "xxx", "x…"},
+		"of as many as fit":  {`"` + strings.Repeat("x", 1<<20-3) + `"`, "xxx", "xxx"},
+		"not valid as UTF-8": {`"` + strings.Repeat("\xff", 2<<20) + `"`, "\uFFFD", "\uFFFD…"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := open(t)
+			o.send("w", part{"post." + rootID, "", run(`{"end_time": "2026-03-01T12:00:01Z"}`)}, part{"post." + rootID + ".error", "", c.sent},
+				part{"post." + childID, "", run(`{"id": "` + childID + `", "trace_id": null, "dotted_order": null}`)}).expect(t, http.StatusAccepted, `"accepted":2`)
+			r := o.read("w", rootID)
+			if r.Status != "error" || r.Error == nil || len(*r.Error) > 1<<20 || len(*r.Error) < 100<<10 || !strings.HasPrefix(*r.Error, c.begins) || !strings.HasSuffix(*r.Error, c.ends) {
+				text := fmt.Sprint(r.Error)
+				if r.Error != nil {
+					text = *r.Error
+				}
+				t.Errorf("%s with an error of %d bytes: %.20q … %q", r.Status, len(text), text, text[max(0, len(text)-20):])
+			}
+			if left := blobsOf(t, o); left != 0 {
+				t.Errorf("%d values lie on the disk", left)
+			}
+		})
+	}
+}
+
 func TestInvalidUTF8(t *testing.T) {
 	o := open(t)
 	o.send("w",
@@ -270,6 +304,20 @@ func TestTheProjectGoesMeanwhile(t *testing.T) {
 	}
 }
 
+// A project that is made again under its identity takes runs at once.
+func TestTheProjectIsMadeAgain(t *testing.T) {
+	const project = "33333333-3333-4333-8333-333333333333"
+	o := open(t)
+	for range 2 {
+		o.ask("w", "POST", "/sessions", `{"id": "`+project+`", "name": "p"}`).expect(t, http.StatusOK, project)
+		o.ask("w", "POST", "/runs", run(`{"session_name": null, "session_id": "`+project+`"}`)).expect(t, http.StatusAccepted, "")
+		o.ask("w", "DELETE", "/sessions/"+project, "").expect(t, http.StatusAccepted, "")
+		if left, err := o.runs.DeleteProject(t.Context(), project); left != 0 || err != nil {
+			t.Fatal(left, err)
+		}
+	}
+}
+
 // Clocks are the clients', and parents may never come.
 func TestSkewAndOrphans(t *testing.T) {
 	o := open(t)
@@ -294,6 +342,24 @@ func TestFullDisk(t *testing.T) {
 	o.ask("w", "GET", "/sessions", "").expect(t, http.StatusOK, "[]")
 }
 
+// The disk is full in the middle of a value that found room when it began.
+func TestTheDiskFillsUp(t *testing.T) {
+	asked := 0
+	o := open(t, func(c *langsmith.Config) {
+		c.Room = func() error {
+			if asked++; asked > 3 {
+				return slipway.Errorf(slipway.CodeFull, "The disk is almost full.")
+			}
+			return nil
+		}
+	})
+	large := `{"a": "` + strings.Repeat("x", 40<<20) + `"}`
+	o.send("w", part{"post." + rootID, "", run("")}, part{"post." + rootID + ".inputs", "", large}).expect(t, http.StatusServiceUnavailable, "almost full")
+	if left := blobsOf(t, o); left != 0 {
+		t.Errorf("%d values are left behind", left)
+	}
+}
+
 func TestABodyThatStops(t *testing.T) {
 	o := open(t, func(c *langsmith.Config) { c.Stalled = time.Millisecond })
 	body, kind := form(part{"post." + rootID, "", run("")})
@@ -303,15 +369,64 @@ func TestABodyThatStops(t *testing.T) {
 	o.do(o.request("w", "POST", "/runs/multipart", kind, stuck)).expect(t, http.StatusRequestTimeout, "again")
 }
 
-// A small request must not fill our memory.
+// A small request must not fill our memory: neither by what it unpacks to, nor by
+// what each of very many runs takes that have no content.
 func TestBombs(t *testing.T) {
+	const protobuf = "application/x-protobuf"
+	again := func(text string) io.Reader {
+		return io.LimitReader(repeated(text), int64(30<<20/len(text)*len(text)))
+	}
+	text := strings.NewReader
+	// The lengths of four bytes are those of 30 MiB, about, of empty messages.
+	const length = "\x80\x80\x80\x0f"
+	const inSpans = "\x0a\x8a\x80\x80\x0f\x12\x85\x80\x80\x0f"
+	for name, c := range map[string]struct {
+		path, kind string
+		body       io.Reader
+		says       string
+	}{
+		"a long text":         {"/runs/batch", "application/json", io.MultiReader(text(`{"post": ["`), io.LimitReader(letters{}, 40<<20)), "/runs/multipart"},
+		"many runs":           {"/runs/batch", "application/json", io.MultiReader(text(`{"post":[0`), again(",0"), text("]}")), "in several"},
+		"many patches":        {"/runs/batch", "application/json", io.MultiReader(text(`{"patch":[{}`), again(",{}"), text("]}")), "in several"},
+		"many spans":          {"/otel/v1/traces", protobuf, io.MultiReader(text("\x0a\x85\x80\x80\x0f\x12"+length), again("\x12\x00")), "in several"},
+		"many attributes":     {"/otel/v1/traces", protobuf, io.MultiReader(text(inSpans+"\x12"+length), again("\x4a\x00")), "in several"},
+		"many spans in JSON":  {"/otel/v1/traces", "application/json", io.MultiReader(text(`{"resourceSpans":[{"scopeSpans":[{"spans":[{}`), again(",{}"), text("]}]}]}")), "in several"},
+		"many values in JSON": {"/otel/v1/traces", "application/json", io.MultiReader(text(`{"resourceSpans":[{"scopeSpans":[{"spans":[{"attributes":[{"key":"\"{","value":{"arrayValue":{"values":[{}`), again(",{}"), text("]}}}]}]}]}]}")), "in several"},
+		"a query":             {"/runs/query", "application/json", io.MultiReader(text(`{"id":[""`), again(`,""`), text("]}")), "at most 1 MiB"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := open(t)
+			var packed bytes.Buffer
+			z, err := gzip.NewWriterLevel(&packed, gzip.BestSpeed)
+			must(t, err)
+			_, err = io.Copy(z, c.body)
+			must(t, err)
+			must(t, z.Close())
+			r := o.request("w", "POST", c.path, c.kind, &packed)
+			r.Header.Set("Content-Encoding", "gzip")
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			o.do(r).expect(t, http.StatusRequestEntityTooLarge, c.says)
+			runtime.ReadMemStats(&after)
+			if made := after.TotalAlloc - before.TotalAlloc; made > 500<<20 {
+				t.Errorf("it has made %d MiB of memory", made>>20)
+			}
+		})
+	}
 	o := open(t)
-	var packed bytes.Buffer
-	z := gzip.NewWriter(&packed)
-	_, err := io.Copy(z, io.MultiReader(strings.NewReader(`{"post": ["`), io.LimitReader(letters{}, 40<<20)))
-	must(t, err)
-	must(t, z.Close())
-	r := o.request("w", "POST", "/runs/batch", "application/json", &packed)
-	r.Header.Set("Content-Encoding", "gzip")
-	o.do(r).expect(t, http.StatusRequestEntityTooLarge, "/runs/multipart")
+	many := run(`{"tags": ["` + strings.Repeat(`","`, 5<<20) + `"]}`)
+	o.ask("w", "POST", "/runs", many).expect(t, http.StatusAccepted, "")
+	if tags := o.read("w", rootID).Tags; len(tags) != 1000 {
+		t.Errorf("%d tags are kept", len(tags))
+	}
+}
+
+// repeated is a text again and again.
+type repeated string
+
+func (r repeated) Read(p []byte) (n int, _ error) {
+	for n+len(r) <= len(p) {
+		n += copy(p[n:], r)
+	}
+	return n, nil
 }

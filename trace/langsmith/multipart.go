@@ -14,9 +14,6 @@ import (
 	"github.com/slipwayhq/slipway/trace"
 )
 
-// partCost is what a part takes of memory besides its content, about.
-const partCost = 1 << 10
-
 // takeMultipart takes operations whose fields are parts of a form:
 // post.<id>, patch.<id>, <one of them>.<field>, attachment.<id>.<name>. Parts
 // feedback.<id> are passed over.
@@ -63,7 +60,7 @@ func (f *form) read(ctx context.Context, parts *multipart.Reader) error {
 		if err != nil {
 			return unreadable(err)
 		}
-		if err := f.body.hold(partCost); err != nil {
+		if err := f.body.hold(runCost); err != nil {
 			return err
 		}
 		if err := f.take(ctx, part); err != nil {
@@ -89,7 +86,11 @@ func (f *form) take(ctx context.Context, part *multipart.Part) error {
 	if n.field == "" {
 		return f.takeBody(s, part)
 	}
-	c, err := f.readValue(ctx, part, sizeOf(part))
+	read := f.readValue
+	if n.field == "error" {
+		read = f.readError
+	}
+	c, err := read(ctx, part, sizeOf(part))
 	if errors.Is(err, errNoJSON) {
 		s.fail(aboutRun(n.id, "part "+formName(part), err))
 		return nil

@@ -50,10 +50,16 @@ func (h *Handler) queryRuns(w http.ResponseWriter, r *http.Request, who slipway.
 	}
 	chosen, needs := choose(columns, asked.Select)
 	q.Select = needs
+	share, err := h.takeShare(r.Context())
+	if err != nil {
+		return err
+	}
+	defer share.giveBack()
 	found, err := h.find(r.Context(), who, q)
 	if err != nil {
 		return err
 	}
+	share.shrink(found.Runs)
 	next := []byte("null")
 	if !found.Next.IsZero() {
 		next, _ = json.Marshal(found.Next.String())
@@ -61,6 +67,9 @@ func (h *Handler) queryRuns(w http.ResponseWriter, r *http.Request, who slipway.
 	h.writeRuns(w, r, `{"runs":[`, found.Runs, chosen, `],"cursors":{"next":`+string(next)+`,"prev":null}}`, "")
 	return nil
 }
+
+// maxAsked bounds a query, in bytes.
+const maxAsked = 1 << 20
 
 // readQuery reads a query strictly: a condition that was passed over would find
 // what was not asked for.
@@ -73,6 +82,9 @@ func (h *Handler) readQuery(w http.ResponseWriter, r *http.Request, into any) er
 	var text json.RawMessage
 	if err := b.readJSON(&text); err != nil {
 		return err
+	}
+	if len(text) > maxAsked {
+		return slipway.Errorf(slipway.CodeTooLarge, "A query has at most %d MiB.", maxAsked>>20)
 	}
 	return decodeStrictly(text, into)
 }
@@ -186,9 +198,10 @@ func (h *Handler) find(ctx context.Context, who slipway.Principal, q trace.Query
 	if q.Select&trace.Heavy != 0 {
 		q.Limit = min(q.Limit, maxHeavy)
 	}
-	v := h.viewOf(who)
+	v := h.viewOf(ctx, who)
+	q.Sees = v.sees
 	for _, p := range q.Projects {
-		ok, err := v.sees(ctx, p)
+		ok, err := v.sees(p)
 		if err == nil && !ok {
 			err = slipway.Errorf(slipway.CodeNotFound, "Project ID %.100s not found.", p)
 		}
@@ -201,19 +214,8 @@ func (h *Handler) find(ctx context.Context, who slipway.Principal, q trace.Query
 		if err != nil {
 			return found, err
 		}
-		kept := found.Runs[:0]
-		for _, r := range found.Runs {
-			ok, err := v.sees(ctx, r.Project)
-			if err != nil {
-				return found, err
-			}
-			if ok {
-				kept = append(kept, r)
-			}
-		}
-		found.Runs, q.After = kept, found.Next
-		if len(kept) > 0 || q.After.IsZero() {
-			return found, h.placeAll(ctx, who, found.Runs)
+		if q.After = found.Next; len(found.Runs) > 0 || q.After.IsZero() {
+			return found, h.placeAll(v, found.Runs)
 		}
 		if part == maxEmpty {
 			return found, slipway.Errorf(slipway.CodeInvalid, "Nothing matches among the runs that were looked at, up to one that began at %sZ, and there are more. Go on with the cursor %q, or give start_time, or a condition by which runs are found sooner.", written(q.After.Start), q.After)
@@ -222,7 +224,7 @@ func (h *Handler) find(ctx context.Context, who slipway.Principal, q trace.Query
 }
 
 // placeAll gives an order to runs that were sent without one.
-func (h *Handler) placeAll(ctx context.Context, who slipway.Principal, runs []trace.Run) error {
+func (h *Handler) placeAll(v *view, runs []trace.Run) error {
 	orders := map[trace.ID]map[trace.ID]trace.Order{}
 	for i := range runs {
 		r := &runs[i]
@@ -230,7 +232,7 @@ func (h *Handler) placeAll(ctx context.Context, who slipway.Principal, runs []tr
 			continue
 		}
 		if orders[r.Trace] == nil {
-			all, err := h.Runs.Trace(ctx, who.Workspace, r.Trace, 0)
+			all, err := h.Runs.Trace(v.ctx, v.who.Workspace, r.Trace, v.sees)
 			if err != nil {
 				return err
 			}
@@ -249,21 +251,22 @@ func (h *Handler) placeAll(ctx context.Context, who slipway.Principal, runs []tr
 
 // view remembers which projects somebody sees.
 type view struct {
+	ctx      context.Context
 	projects Projects
 	who      slipway.Principal
 	seen     map[slipway.ProjectID]bool
 }
 
-func (h *Handler) viewOf(who slipway.Principal) *view {
-	return &view{h.Projects, who, map[slipway.ProjectID]bool{}}
+func (h *Handler) viewOf(ctx context.Context, who slipway.Principal) *view {
+	return &view{ctx, h.Projects, who, map[slipway.ProjectID]bool{}}
 }
 
-func (v *view) sees(ctx context.Context, id slipway.ProjectID) (bool, error) {
+func (v *view) sees(id slipway.ProjectID) (bool, error) {
 	seen, known := v.seen[id]
 	if known {
 		return seen, nil
 	}
-	_, err := v.projects.GetProject(ctx, v.who, id)
+	_, err := v.projects.GetProject(v.ctx, v.who, id)
 	if err != nil && !slices.Contains([]slipway.Code{slipway.CodeNotFound, slipway.CodeInvalid}, slipway.CodeOf(err)) {
 		return false, err
 	}
@@ -278,7 +281,7 @@ func (h *Handler) visibleRun(ctx context.Context, who slipway.Principal, id trac
 		return r, err
 	}
 	if err == nil {
-		seen, err := h.viewOf(who).sees(ctx, r.Project)
+		seen, err := h.viewOf(ctx, who).sees(r.Project)
 		if err != nil || seen {
 			return r, err
 		}
@@ -293,12 +296,18 @@ func (h *Handler) getRun(w http.ResponseWriter, r *http.Request, who slipway.Pri
 		return err
 	}
 	chosen, needs := choose(columns, nil)
+	share, err := h.takeShare(r.Context())
+	if err != nil {
+		return err
+	}
+	defer share.giveBack()
 	run, err := h.visibleRun(r.Context(), who, id, needs)
 	if err != nil {
 		return err
 	}
+	share.shrink([]trace.Run{run})
 	runs := []trace.Run{run}
-	if err := h.placeAll(r.Context(), who, runs); err != nil {
+	if err := h.placeAll(h.viewOf(r.Context(), who), runs); err != nil {
 		return err
 	}
 	h.writeRuns(w, r, "", runs, chosen, "", "")

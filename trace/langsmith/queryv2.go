@@ -89,10 +89,16 @@ func (h *Handler) queryRunsV2(w http.ResponseWriter, r *http.Request, who slipwa
 	}
 	chosen, needs := chooseV2(asked.Selects)
 	q.Select = needs
+	share, err := h.takeShare(r.Context())
+	if err != nil {
+		return err
+	}
+	defer share.giveBack()
 	found, err := h.find(r.Context(), who, q)
 	if err != nil {
 		return err
 	}
+	share.shrink(found.Runs)
 	after := "]}"
 	if !found.Next.IsZero() {
 		next, _ := json.Marshal(found.Next.String())
@@ -133,15 +139,21 @@ func (h *Handler) getRunV2(w http.ResponseWriter, r *http.Request, who slipway.P
 		return err
 	}
 	chosen, needs := chooseV2(r.URL.Query()["selects"])
+	share, err := h.takeShare(r.Context())
+	if err != nil {
+		return err
+	}
+	defer share.giveBack()
 	run, err := h.visibleRun(r.Context(), who, id, needs)
 	if err != nil {
 		return err
 	}
+	share.shrink([]trace.Run{run})
 	if asked := r.URL.Query().Get("project_id"); asked != "" && !strings.EqualFold(asked, string(run.Project)) {
 		return slipway.Errorf(slipway.CodeNotFound, "Run %s not found.", id)
 	}
 	runs := []trace.Run{run}
-	if err := h.placeAll(r.Context(), who, runs); err != nil {
+	if err := h.placeAll(h.viewOf(r.Context(), who), runs); err != nil {
 		return err
 	}
 	h.writeRuns(w, r, "", runs, chosen, "", "Z")

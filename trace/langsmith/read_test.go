@@ -209,6 +209,40 @@ func TestStrangers(t *testing.T) {
 	o.ask("w", "POST", "/runs/query", `{"trace": "`+rootID+`"}`).expect(t, http.StatusOK, `"runs":[]`)
 }
 
+// An agent that knows the trace of another's runs, and has put one of its own into
+// it, learns nothing of them.
+func TestTheTraceOfAnother(t *testing.T) {
+	const own = "33333333-3333-4333-8333-333333333333"
+	o := open(t)
+	o.tell("w")
+	o.send("w", part{"patch." + rootID + ".inputs", "", `"a secret"`}).expect(t, http.StatusAccepted, "")
+	model := run(`{"id": "44444444-4444-4444-8444-444444444444", "dotted_order": "` + order + `.20260301T120001000000Z44444444-4444-4444-8444-444444444444", "run_type": "llm", "outputs": {"usage_metadata": {"input_tokens": 3}}}`)
+	o.ask("w", "POST", "/runs", model).expect(t, http.StatusAccepted, "")
+	_, err := o.desk.CreateProject(t.Context(), slipway.Principal{Workspace: "w"}, slipway.NewProject{Name: "q"})
+	must(t, err)
+	mine := run(`{"id": "` + own + `", "dotted_order": null, "parent_run_id": "` + childID + `", "session_name": "q", "name": "mine"}`)
+	o.send("agent/w/q", part{"post." + own, "", mine}).expect(t, http.StatusAccepted, "")
+	for who, want := range map[string]int{"agent/w/q": 0, "w": 1} {
+		for _, filter := range []string{`search(\"secret\")`, `eq(name, \"talk\")`} {
+			if found := o.find(who, `{"id": ["`+own+`"], "trace_filter": "`+filter+`"}`); len(found) != want {
+				t.Errorf("%s with %s finds %+v", who, filter, found)
+			}
+		}
+	}
+	o.ask("agent/w/q", "POST", "/runs/query", `{"parent_run": "`+childID+`"}`).expect(t, http.StatusBadRequest, "")
+	if r := o.read("agent/w/q", own); strings.Contains(r.DottedOrder, rootID) {
+		t.Errorf("the agent is told of the runs above: %+v", r)
+	}
+	if r := o.read("w", own); !strings.Contains(r.DottedOrder, rootID) {
+		t.Errorf("the workspace is told nothing of the runs above: %+v", r)
+	}
+	const root = "55555555-5555-4555-8555-555555555555"
+	for _, r := range []string{`"id": "` + root + `", "parent_run_id": null, "session_name": "q"`, `"id": "66666666-6666-4666-8666-666666666666", "run_type": "llm", "session_name": "p", "parent_run_id": "` + root + `", "outputs": {"usage_metadata": {"input_tokens": 5}}`} {
+		o.ask("w", "POST", "/runs", run(`{"trace_id": "`+root+`", "dotted_order": null, `+r+`}`)).expect(t, http.StatusAccepted, "")
+	}
+	o.ask("agent/w/q", "GET", "/runs/"+root, "").expect(t, http.StatusOK, `"total_tokens":null`)
+}
+
 func TestScopes(t *testing.T) {
 	o := open(t)
 	p := o.tell("w")

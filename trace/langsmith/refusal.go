@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/trace"
@@ -36,6 +37,10 @@ var statusOf = map[slipway.Code]int{
 	slipway.CodeUnavailable:     http.StatusServiceUnavailable,
 }
 
+// exportAfter is when OpenTelemetry's exporters are to send again, in seconds. They
+// do so after 503, and drop what SDKs would send again after 408 and 500.
+const exportAfter = "5"
+
 // refuse answers with an error: its own text if it is for the caller, else that
 // something is wrong with us, which is logged.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
@@ -55,6 +60,10 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		status, said.Detail = http.StatusServiceUnavailable, "The server stops. Send the request again."
 	case r.Context().Err() == nil:
 		h.Logger.Error("tracing request failed", slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Any("error", err))
+	}
+	if strings.HasSuffix(r.Pattern, exportPath) && (status == http.StatusInternalServerError || status == http.StatusRequestTimeout) {
+		status = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", exportAfter)
 	}
 	if status == http.StatusConflict {
 		w.Header().Set("X-Should-Retry", "false")

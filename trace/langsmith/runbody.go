@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"strings"
 	"time"
@@ -28,7 +29,7 @@ type runBody struct {
 	StartTime   json.RawMessage `json:"start_time"`
 	EndTime     json.RawMessage `json:"end_time"`
 	Error       json.RawMessage `json:"error"`
-	Tags        []string        `json:"tags"`
+	Tags        json.RawMessage `json:"tags"`
 	Inputs      json.RawMessage `json:"inputs"`
 	Outputs     json.RawMessage `json:"outputs"`
 	Extra       json.RawMessage `json:"extra"`
@@ -47,9 +48,12 @@ func (s *sent) read(text []byte) error {
 		return err
 	}
 	run := &s.Run
-	run.Order, run.Name, run.Type, run.Tags = trace.Order(b.DottedOrder), b.Name, b.RunType, b.Tags
+	run.Order, run.Name, run.Type = trace.Order(b.DottedOrder), b.Name, b.RunType
 	s.projectName, s.projectID = b.SessionName, slipway.ProjectID(b.SessionID)
 	var err error
+	if run.Tags, err = readTags(b.Tags); err != nil {
+		return aboutRun(run.ID, "tags", err)
+	}
 	if run.Start, err = readTime(b.StartTime); err != nil {
 		return aboutRun(run.ID, "start_time", err)
 	}
@@ -122,6 +126,49 @@ func errorText(c []byte) string {
 		return text
 	}
 	return string(c)
+}
+
+// readTags reads no more of them than are kept; nil for null and for none.
+func readTags(text json.RawMessage) ([]string, error) {
+	if len(text) == 0 || string(text) == "null" {
+		return nil, nil
+	}
+	tags := []string{}
+	for one, err := range elementsOf(text) {
+		var tag string
+		if err == nil {
+			err = decode(one, &tag)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if tags = append(tags, tag); len(tags) == trace.MaxTags {
+			break
+		}
+	}
+	return tags, nil
+}
+
+// elementsOf yields those of a list one by one: a short text may have very many.
+// None and null have none.
+func elementsOf(list json.RawMessage) iter.Seq2[json.RawMessage, error] {
+	return func(yield func(json.RawMessage, error) bool) {
+		if len(list) == 0 || string(list) == "null" {
+			return
+		}
+		d := json.NewDecoder(bytes.NewReader(list))
+		if opening, _ := d.Token(); opening != json.Delim('[') {
+			yield(nil, slipway.Errorf(slipway.CodeInvalid, "a list is expected"))
+			return
+		}
+		for d.More() {
+			var element json.RawMessage
+			err := d.Decode(&element)
+			if !yield(element, whatIsWrong(err)) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // readTime reads a time in text, or in milliseconds since 1970; the zero time for

@@ -161,6 +161,9 @@ func (h *Handler) createSession(w http.ResponseWriter, r *http.Request, who slip
 		n.Description = *s.Description
 	}
 	p, err := h.Projects.CreateProject(r.Context(), who, n)
+	if err == nil && p.ID == n.ID { // one of that identity may have been deleted just now
+		err = h.Runs.Expect(r.Context(), p.ID)
+	}
 	return h.answerSession(w, r, p, err)
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -97,6 +98,9 @@ func plainValue(v *commonpb.AnyValue) any {
 	case *commonpb.AnyValue_IntValue:
 		return v.IntValue
 	case *commonpb.AnyValue_DoubleValue:
+		if math.IsNaN(v.DoubleValue) || math.IsInf(v.DoubleValue, 0) { // which JSON has not
+			return fmt.Sprint(v.DoubleValue)
+		}
 		return v.DoubleValue
 	case *commonpb.AnyValue_BytesValue:
 		return v.BytesValue
@@ -245,7 +249,7 @@ func (a attributes) extra(resource attributes) trace.Content {
 		metadata["usage_metadata"] = usage
 	}
 	text, err := json.Marshal(map[string]any{"metadata": metadata})
-	if err != nil { // a number that JSON has not
+	if err != nil {
 		return trace.Content{}
 	}
 	return trace.Inline(text)

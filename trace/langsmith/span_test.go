@@ -2,13 +2,23 @@ package langsmith_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"io"
+	"math"
 	"net/http"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/trace/langsmith"
 )
 
 var (
@@ -119,4 +129,122 @@ func TestBadSpans(t *testing.T) {
 	}
 	o.read("w", traceText)
 	o.ask("w", "POST", "/otel/v1/traces", `{"resourceSpans": [{"scopeSpans": [{"spans": [{"name": "x"}]}]}]}`).expect(t, http.StatusOK, `"rejectedSpans":1`)
+}
+
+// Spans are kept whatever is in them, and when they come.
+func TestStrangeSpans(t *testing.T) {
+	double := func(key string, v float64) *commonpb.KeyValue {
+		return &commonpb.KeyValue{Key: key, Value: &commonpb.AnyValue{Value: &commonpb.AnyValue_DoubleValue{DoubleValue: v}}}
+	}
+	for name, c := range map[string]struct {
+		change func(*tracepb.Span)
+		is     func(kept) bool
+	}{
+		"numbers that JSON has not": {
+			func(s *tracepb.Span) {
+				s.Attributes = append(s.Attributes, double("cost", math.NaN()), double("most", math.Inf(1)), double("input.value", math.Inf(-1)))
+			},
+			func(r kept) bool {
+				m := r.Extra.Metadata
+				return m["cost"] == "NaN" && m["most"] == "+Inf" && m["user"] == "u" && string(r.Inputs) == `{"input":"-Inf"}`
+			},
+		},
+		"a clock of the future": {
+			func(s *tracepb.Span) { s.StartTimeUnixNano += 400 * 24 * 3600e9 },
+			func(r kept) bool { return r.StartTime == "2027-04-05T12:00:00.000000" && r.Status == "success" },
+		},
+		"an end before the beginning": {
+			func(s *tracepb.Span) { s.EndTimeUnixNano = second - 5e9 },
+			func(r kept) bool { return *r.EndTime == "2026-03-01T11:59:55.000000" },
+		},
+		"no end": {
+			func(s *tracepb.Span) { s.EndTimeUnixNano = 0 },
+			func(r kept) bool { return r.Status == "pending" },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, s := open(t), aRoot()
+			c.change(s)
+			o.export(spans(s)).expect(t, http.StatusOK, "")
+			if r := o.read("w", traceText); !c.is(r) {
+				t.Errorf("%+v %s", r, r.Inputs)
+			}
+		})
+	}
+}
+
+// Text that is no UTF-8 keeps neither its span nor others from being kept.
+func TestSpansThatAreNoUTF8(t *testing.T) {
+	bad := aRoot()
+	bad.Name, bad.Attributes = "agentXX", append(bad.Attributes, attribute("textXX", "valueXX"))
+	body := bytes.ReplaceAll(spans(bad, aChild()), []byte("XX"), []byte("\xff\xc3"))
+	o := open(t)
+	o.export(body).expect(t, http.StatusOK, "")
+	if r := o.read("w", traceText); r.Name != "agent\uFFFD" || r.Extra.Metadata["text\uFFFD"] != "value\uFFFD" {
+		t.Errorf("%+v", r)
+	}
+	o.read("w", childText)
+	o = open(t)
+	o.ask("w", "POST", "/otel/v1/traces", `{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "0102030405060708090A0B0C0D0E0F10", "spanId": "aa00000000000001", "name": "agent`+"\xff"+`", "startTimeUnixNano": "1772366400000000000"}]}]}]}`).expect(t, http.StatusOK, "{}")
+	if r := o.read("w", traceText); r.Name != "agent\uFFFD" {
+		t.Errorf("%+v", r)
+	}
+}
+
+// A span whose parent never comes is in its trace, and one that comes again is kept
+// once.
+func TestSpansAlone(t *testing.T) {
+	o := open(t)
+	for range 2 {
+		o.export(spans(aChild(), aChild())).expect(t, http.StatusOK, "")
+	}
+	if found := o.find("w", `{"trace": "`+traceText+`"}`); len(found) != 1 || found[0].Name != "chat model" {
+		t.Errorf("%+v", found)
+	}
+}
+
+func TestLargeExport(t *testing.T) {
+	o := open(t)
+	large := aRoot()
+	large.Attributes[0] = attribute("input.value", strings.Repeat("x", 100<<20))
+	o.export(spans(large)).expect(t, http.StatusRequestEntityTooLarge, "make batches smaller")
+}
+
+// Exporters send again after 503, not after what has SDKs send again.
+func TestExportsAreSentAgain(t *testing.T) {
+	var failing atomic.Bool
+	o := open(t, func(c *langsmith.Config) {
+		c.Projects = unreachable{c.Projects, &failing}
+	})
+	expect := func(got answered) {
+		t.Helper()
+		if got.expect(t, http.StatusServiceUnavailable, ""); got.header.Get("Retry-After") == "" {
+			t.Errorf("says nothing of when: %v", got.header)
+		}
+	}
+	failing.Store(true)
+	expect(o.export(spans(aRoot())))
+	o.send("w", part{"post." + rootID, "", run("")}).expect(t, http.StatusInternalServerError, "")
+	failing.Store(false)
+	o.export(spans(aRoot())).expect(t, http.StatusOK, "")
+	must(t, o.runs.Close())
+	o.export(spans(aRoot())).expect(t, http.StatusServiceUnavailable, "")
+	stuck, stop := io.Pipe()
+	defer stop.Close()
+	go func() { _, _ = stop.Write(spans(aRoot())[:10]) }()
+	o = open(t, func(c *langsmith.Config) { c.Stalled = time.Millisecond })
+	expect(o.do(o.request("w", "POST", "/otel/v1/traces", "application/x-protobuf", stuck)))
+}
+
+// unreachable are projects in a database that may be away.
+type unreachable struct {
+	langsmith.Projects
+	away *atomic.Bool
+}
+
+func (u unreachable) ProjectNamed(ctx context.Context, who slipway.Principal, name string) (slipway.TracingProject, error) {
+	if u.away.Load() {
+		return slipway.TracingProject{}, errors.New("the database does not answer")
+	}
+	return u.Projects.ProjectNamed(ctx, who, name)
 }

@@ -78,10 +78,10 @@ func usageOf(r *trace.Run) trace.Usage {
 	return extra.Metadata.usage()
 }
 
-// readUsage reads nothing of values that tell none, which are most. What is of
-// another form there tells none.
+// readUsage reads nothing of values that tell none, which are most, nor of large
+// ones. What is of another form there tells none.
 func readUsage(c trace.Content, into any) {
-	if bytes.Contains(c.Inline, []byte(`usage`)) {
+	if len(c.Inline) <= largeValue && bytes.Contains(c.Inline, []byte(`usage`)) {
 		_ = json.Unmarshal(c.Inline, into)
 	}
 }

@@ -31,6 +31,34 @@ func (in *intake) readValue(ctx context.Context, part io.Reader, size int64) (tr
 	return in.put(ctx, &checked{from: text})
 }
 
+// readError reads the JSON of an error, which is never large: what is cut off is not
+// kept anyway.
+func (in *intake) readError(_ context.Context, part io.Reader, size int64) (trace.Content, error) {
+	head, whole, err := in.readHead(part, size)
+	if err != nil {
+		return trace.Content{}, err
+	}
+	if whole {
+		return inline(head)
+	}
+	if err := in.body.hold(int64(len(head))); err != nil {
+		return trace.Content{}, err
+	}
+	return trace.Inline(ended(head)), nil
+}
+
+// ended ends a text in JSON that was cut, maybe within an escape.
+func ended(head []byte) []byte {
+	const longestEscape = len(`\u0000`)
+	for cut := range longestEscape {
+		text := append(bytes.Clone(head[:len(head)-cut]), `…"`...)
+		if isJSON(text) {
+			return text
+		}
+	}
+	return head // no text, or no JSON: it is kept as it is
+}
+
 // readFile reads an attachment.
 func (in *intake) readFile(ctx context.Context, part io.Reader, size int64) (trace.Content, error) {
 	head, whole, err := in.readHead(part, size)
@@ -59,7 +87,7 @@ func (in *intake) readHead(part io.Reader, size int64) (head []byte, whole bool,
 
 // put keeps a large value until the runs are written.
 func (in *intake) put(ctx context.Context, r io.Reader) (trace.Content, error) {
-	read := &remembering{from: r}
+	read := &remembering{from: &roomy{from: r, room: in.h.Room}}
 	c, err := in.h.Runs.Put(ctx, read)
 	if read.err != nil { // the sender's doing
 		return trace.Content{}, unreadable(read.err)
@@ -68,6 +96,30 @@ func (in *intake) put(ctx context.Context, r io.Reader) (trace.Content, error) {
 		in.large[c.Blob] = c
 	}
 	return c, err
+}
+
+// askRoomEvery is how many bytes of a value go to the disk before it is looked
+// again whether there is room.
+const askRoomEvery = 16 << 20
+
+// roomy fails when the disk has no room any more: requests that begin together may
+// bring more than each of them finds.
+type roomy struct {
+	from io.Reader
+	room func() error
+	left int64
+}
+
+func (r *roomy) Read(p []byte) (int, error) {
+	if r.left <= 0 {
+		if err := r.room(); err != nil {
+			return 0, err
+		}
+		r.left = askRoomEvery
+	}
+	n, err := r.from.Read(p)
+	r.left -= int64(n)
+	return n, err
 }
 
 // inline is JSON in memory; null is none.

@@ -102,6 +102,10 @@ func (p *Projects) DeleteProject(ctx context.Context, id slipway.ProjectID) (lef
 	return 0, err
 }
 
+// direct goes nowhere else than it is told: a redirect would have the key sent along,
+// to whatever host, and turn what makes and deletes into a GET.
+var direct = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+
 // ask sends a request and reads the answer. What does not exist is not found;
 // every other refusal is an error.
 func (p *Projects) ask(ctx context.Context, method, path string, body, into any) (found bool, err error) {
@@ -120,7 +124,7 @@ func (p *Projects) ask(ctx context.Context, method, path string, body, into any)
 	}
 	r.Header.Set("X-Api-Key", p.key)
 	r.Header.Set("Content-Type", "application/json")
-	answer, err := http.DefaultClient.Do(r)
+	answer, err := direct.Do(r)
 	if err != nil {
 		return false, err
 	}
@@ -131,6 +135,8 @@ func (p *Projects) ask(ctx context.Context, method, path string, body, into any)
 		return false, fmt.Errorf("%s %s: %w", method, r.URL.Redacted(), err)
 	case answer.StatusCode == http.StatusNotFound:
 		return false, nil
+	case answer.Header.Get("Location") != "" && answer.StatusCode/100 == 3:
+		return false, fmt.Errorf("%s %s: %s to %s: give the endpoint at which the projects are", method, r.URL.Redacted(), answer.Status, answer.Header.Get("Location"))
 	case answer.StatusCode/100 != 2:
 		return false, fmt.Errorf("%s %s: %s: %.*s", method, r.URL.Redacted(), answer.Status, maxRefusal, text)
 	case into == nil:

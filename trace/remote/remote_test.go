@@ -141,6 +141,25 @@ func TestWhatFailsElsewhereIsSaid(t *testing.T) {
 	}
 }
 
+// The key goes to the endpoint and nowhere else.
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("%s %s with the key %q", r.Method, r.URL, r.Header.Get("X-Api-Key"))
+	}))
+	defer elsewhere.Close()
+	for _, status := range []int{http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect} {
+		moved := httptest.NewServer(http.RedirectHandler(elsewhere.URL, status))
+		p := remote.Open(moved.URL+"/api/v1", "k", slog.New(slog.DiscardHandler))
+		if err := p.Make(t.Context(), slipway.TracingProject{ID: "a", Name: "app"}); err == nil || !strings.Contains(err.Error(), elsewhere.URL) {
+			t.Errorf("%d: made, %v", status, err)
+		}
+		if _, err := p.DeleteProject(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), elsewhere.URL) {
+			t.Errorf("%d: deleted, %v", status, err)
+		}
+		moved.Close()
+	}
+}
+
 func TestEndpoints(t *testing.T) {
 	for endpoint, ok := range map[string]bool{
 		"https://x/api/v1": true, "http://127.0.0.1:8124": true,

@@ -23,7 +23,7 @@
 //
 // An operation is looked for in the day that it tells. A patch that is not there,
 // or tells none, is looked for in all others, newest first; so is a post whose
-// clock is out of these bounds. Other posts are looked for elsewhere only if there
+// clock is out of these bounds. Other posts are looked for elsewhere only where there
 // are strays: runs of which no post has come, or that are kept with a day before
 // the one that they tell. So a run is found however its
 // operations come; but if the identity of a run of another day is used again for a

@@ -35,9 +35,11 @@ type Engine interface {
 	// View runs fn, which only reads, on a day: once, or not at all if there is no
 	// such day.
 	View(ctx context.Context, d Date, fn func(Tx) error) error
-	// Drop removes a day; one that is not there is removed already.
+	// Drop removes a day; one that is not there is removed already. The error is
+	// ErrBusy if readers are in the way for so long that others would wait for them.
 	Drop(context.Context, Date) error
 	// Trim gives space back that deletions have left, where that has to be asked for.
+	// Others read and write meanwhile.
 	Trim(context.Context, Date) error
 	// Size is how many bytes of disk a day takes.
 	Size(context.Context, Date) (int64, error)

@@ -79,7 +79,9 @@ ON CONFLICT (day, trace, run, workspace) DO UPDATE SET prompt = excluded.prompt,
 SELECT prompt, completion FROM tokens WHERE day = $1 AND trace = $2 AND run = $3 AND workspace = $4;
 
 -- name: tokens_of_trace
-SELECT CAST(coalesce(sum(prompt), 0) AS bigint), CAST(coalesce(sum(completion), 0) AS bigint) FROM tokens WHERE day = $1 AND trace = $2 AND workspace = $3;
+SELECT CAST(coalesce(sum(prompt), 0) AS bigint), CAST(coalesce(sum(completion), 0) AS bigint)
+FROM tokens JOIN runs ON runs.day = $1 AND runs.id = tokens.run AND runs.workspace = $3 AND runs.project = $4
+WHERE tokens.day = $1 AND tokens.trace = $2 AND tokens.workspace = $3;
 
 -- name: add_totals
 INSERT INTO totals (day, project, runs, stubs, ahead, roots, pending, errors, bytes, first, last, prompt, completion)

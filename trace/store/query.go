@@ -17,6 +17,10 @@ const (
 	chunkHeavy = 100
 	// maxPageBytes is where a page ends that has fewer runs than it may.
 	maxPageBytes = 32 << 20
+	// maxAhead is how many bytes all streams together read before they are looked
+	// at, about; leastAhead is what each of very many may have all the same.
+	maxAhead   = 32 << 20
+	leastAhead = 64 << 10
 )
 
 // Query returns a page of runs. An error with a code is for the client.
@@ -41,9 +45,22 @@ type answer struct {
 	query, narrow trace.Query // as asked, and what the engine is asked
 	filled        bool        // runs are read with the values that the page shows, not again
 	page          trace.Page
-	days          []Date // of its runs
-	bytes         int64
+	found         []found           // what the page shows, unless it is filled
+	bytes         int64             // that the page has
+	ahead         int64             // bytes that have been read and not looked at
 	roots         map[trace.ID]bool // whether the root of a trace is as asked
+}
+
+// found is a run that matches, as far as it tells itself.
+type found struct {
+	trace.Cursor
+	day     Date
+	trace   trace.ID
+	project slipway.ProjectID
+}
+
+func foundIn(d Date, r *trace.Run) found {
+	return found{trace.Cursor{Start: r.Start, ID: r.ID}, d, r.Trace, r.Project}
 }
 
 // picky says whether few of the runs that are looked at may match.
@@ -65,7 +82,9 @@ func (a *answer) find(ctx context.Context) error {
 	a.filled = !a.picky()
 	switch {
 	case len(q.IDs) > 0:
-		return a.gather(ctx, func(t *tx) ([]trace.Run, error) { return t.byID(q.Workspace, q.IDs, a.reads()) })
+		return a.gather(ctx, func(t *tx, w int64, fn func(*trace.Run)) error {
+			return t.each(queries["one"], t.named(w, q.IDs), q.Needs(), fn)
+		})
 	case !q.Trace.IsZero():
 		return a.findInTrace(ctx, q.Trace)
 	case !q.Parent.IsZero():
@@ -73,7 +92,12 @@ func (a *answer) find(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if parent != nil {
+		if parent == nil {
+			break
+		}
+		if seen, err := a.sees(parent.Project); err != nil {
+			return err
+		} else if seen {
 			return a.findInTrace(ctx, parent.Trace)
 		}
 	}
@@ -85,88 +109,112 @@ func (a *answer) find(ctx context.Context) error {
 
 // findInTrace looks through a trace, of which a page may be a small part.
 func (a *answer) findInTrace(ctx context.Context, id trace.ID) error {
-	a.filled = false
-	return a.gather(ctx, func(t *tx) ([]trace.Run, error) {
-		n, err := t.number(string(a.query.Workspace))
-		if err != nil || n == 0 {
-			return nil, err
-		}
-		return t.runs(queries["trace"], [][]any{{int64(t.day), id[:], n}}, a.reads())
+	return a.gather(ctx, func(t *tx, w int64, fn func(*trace.Run)) error {
+		return t.each(queries["trace"], [][]any{{int64(t.day), id[:], w}}, a.query.Needs(), fn)
 	})
 }
 
-// gather reads few runs of all days, and sorts them.
-func (a *answer) gather(ctx context.Context, read func(*tx) ([]trace.Run, error)) error {
-	var all []listed
+// gather looks at few runs of all days, one at a time, and sorts those that match.
+func (a *answer) gather(ctx context.Context, each func(t *tx, workspace int64, fn func(*trace.Run)) error) error {
+	a.filled = false
+	var all []found
 	err := a.store.eachDay(ctx, func(k Known) (bool, error) {
 		return true, a.store.view(ctx, k.Date, func(t *tx) error {
-			runs, err := read(t)
-			for _, r := range runs {
-				all = append(all, listed{r, k.Date})
+			w, err := t.number(string(a.query.Workspace))
+			if err != nil || w == 0 {
+				return err
 			}
-			return err
+			return each(t, w, func(r *trace.Run) {
+				if a.query.Matches(r) {
+					all = append(all, foundIn(k.Date, r))
+				}
+			})
 		})
 	})
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(all, func(x, y listed) int { return a.query.Compare(x.at(), y.at()) })
-	for _, l := range all {
-		more, err := a.look(ctx, l)
-		if err != nil || !more {
+	slices.SortFunc(all, func(x, y found) int { return a.query.Compare(x.Cursor, y.Cursor) })
+	for _, f := range all {
+		if a.full() {
+			return nil
+		}
+		a.page.Next = f.Cursor
+		ok, err := a.admits(ctx, f)
+		if err != nil {
 			return err
+		}
+		if ok {
+			a.found = append(a.found, f)
 		}
 	}
 	a.page.Next = trace.Cursor{}
 	return nil
 }
 
-// listed is a run and the day it is kept in.
-type listed struct {
-	trace.Run
-	day Date
+// full says whether the page ends.
+func (a *answer) full() bool {
+	return len(a.page.Runs)+len(a.found) == a.query.Limit || a.bytes > maxPageBytes
 }
-
-func (l *listed) at() trace.Cursor { return trace.Cursor{Start: l.Start, ID: l.ID} }
 
 // look takes a run into the page if it matches, and says whether the page goes
 // on.
-func (a *answer) look(ctx context.Context, l listed) (more bool, err error) {
-	if len(a.page.Runs) == a.query.Limit || a.bytes > maxPageBytes {
+func (a *answer) look(ctx context.Context, d Date, r *trace.Run) (more bool, err error) {
+	if a.full() {
 		return false, nil
 	}
-	a.page.Next = l.at()
-	if !a.query.Matches(&l.Run) {
+	f := foundIn(d, r)
+	a.page.Next = f.Cursor
+	if !a.query.Matches(r) {
 		return true, nil
 	}
-	if ok, err := a.rootMatches(ctx, &l.Run); err != nil || !ok {
+	if ok, err := a.admits(ctx, f); err != nil || !ok {
 		return true, err
 	}
-	a.page.Runs, a.days = append(a.page.Runs, l.Run), append(a.days, l.day)
-	for _, c := range heavy {
-		a.bytes += int64(len(c.of(&l.Run).Inline))
+	if !a.filled {
+		a.found = append(a.found, f)
+		return true, nil
 	}
+	a.page.Runs = append(a.page.Runs, *r)
+	a.bytes += r.Held()
 	return true, nil
 }
 
-func (a *answer) rootMatches(ctx context.Context, r *trace.Run) (bool, error) {
-	if a.query.OfRoot == nil {
-		return true, nil
+// admits says whether a run that matches is one that whoever asks sees, and of a
+// trace that is asked for.
+func (a *answer) admits(ctx context.Context, f found) (bool, error) {
+	seen, err := a.sees(f.project)
+	if err != nil || !seen || a.query.OfRoot == nil {
+		return seen, err
 	}
-	if ok, asked := a.roots[r.Trace]; asked {
+	if ok, asked := a.roots[f.trace]; asked {
 		return ok, nil
 	}
-	found, err := a.store.find(ctx, r.Workspace, r.Trace, a.query.OfRoot.Needs())
-	ok := found != nil && a.query.OfRoot.Holds(found)
-	a.roots[r.Trace] = ok
+	root, err := a.store.find(ctx, a.query.Workspace, f.trace, a.query.OfRoot.Needs())
+	if err != nil {
+		return false, err
+	}
+	ok := false
+	if root != nil && a.query.OfRoot.Holds(root) {
+		ok, err = a.sees(root.Project)
+	}
+	a.roots[f.trace] = ok
 	return ok, err
+}
+
+// sees says whether whoever asks sees a project.
+func (a *answer) sees(p slipway.ProjectID) (bool, error) {
+	if a.query.Sees == nil {
+		return true, nil
+	}
+	return a.query.Sees(p)
 }
 
 // find looks for a run in all days; nil if it is in none.
 func (s *Store) find(ctx context.Context, w slipway.WorkspaceID, id trace.ID, some trace.Fields) (found *trace.Run, err error) {
 	err = s.eachDay(ctx, func(k Known) (bool, error) {
 		err := s.view(ctx, k.Date, func(t *tx) error {
-			runs, err := t.byID(w, []trace.ID{id}, some)
+			runs, _, err := t.byID(w, []trace.ID{id}, some, maxPageBytes)
 			if len(runs) > 0 {
 				found = &runs[0]
 			}
@@ -177,37 +225,48 @@ func (s *Store) find(ctx context.Context, w slipway.WorkspaceID, id trace.ID, so
 	return found, err
 }
 
-// fill reads the values that the page shows.
+// fill reads what the page shows, until that is too much for one.
 func (a *answer) fill(ctx context.Context) error {
 	if a.page.Runs == nil {
 		a.page.Runs = []trace.Run{}
 	}
-	if a.filled {
-		return nil
-	}
-	byDay := map[Date][]trace.ID{}
-	for i := range a.page.Runs {
-		byDay[a.days[i]] = append(byDay[a.days[i]], a.page.Runs[i].ID)
-	}
-	full := map[trace.ID]trace.Run{}
-	for d, ids := range byDay {
-		err := a.store.view(ctx, d, func(t *tx) error {
-			runs, err := t.byID(a.query.Workspace, ids, a.query.Select)
-			for _, r := range runs {
-				full[r.ID] = r
+	for len(a.found) > 0 {
+		day, ids := a.found[0].day, []trace.ID(nil)
+		for _, f := range a.found[:min(len(a.found), chunkHeavy)] {
+			if f.day != day {
+				break
 			}
-			return err
-		})
+			ids = append(ids, f.ID)
+		}
+		last, whole, err := a.fillFrom(ctx, day, ids)
 		if err != nil {
 			return err
 		}
-	}
-	// One that was deleted meanwhile is left out.
-	a.page.Runs = slices.DeleteFunc(a.page.Runs, func(r trace.Run) bool { _, ok := full[r.ID]; return !ok })
-	for i, r := range a.page.Runs {
-		a.page.Runs[i] = full[r.ID]
+		if a.found = a.found[len(ids):]; !whole || a.bytes > maxPageBytes && len(a.found) > 0 {
+			a.page.Next = last
+			return nil
+		}
 	}
 	return nil
+}
+
+// fillFrom reads runs of a day, all unless they are too large together. Those that
+// were deleted meanwhile are left out.
+func (a *answer) fillFrom(ctx context.Context, d Date, ids []trace.ID) (last trace.Cursor, whole bool, err error) {
+	var runs []trace.Run
+	whole = true
+	err = a.store.view(ctx, d, func(t *tx) error {
+		runs, whole, err = t.byID(a.query.Workspace, ids, a.query.Select, maxPageBytes-a.bytes)
+		return err
+	})
+	a.page.Runs = append(a.page.Runs, runs...)
+	for i := range runs {
+		a.bytes += runs[i].Held()
+	}
+	if n := len(a.page.Runs); n > 0 {
+		last = trace.Cursor{Start: a.page.Runs[n-1].Start, ID: a.page.Runs[n-1].ID}
+	}
+	return last, whole, err
 }
 
 // list goes through the runs of projects in the order that is asked for, days
@@ -237,10 +296,12 @@ func (a *answer) list(ctx context.Context) error {
 			heap.Fix(m, 0)
 			continue
 		}
-		more, err := a.look(ctx, listed{first.runs[0], first.day})
+		more, err := a.look(ctx, first.day, &first.runs[0])
 		if err != nil || !more || looked == a.store.config.Looks {
 			return err
 		}
+		a.ahead -= first.runs[0].Held()
+		first.runs[0] = trace.Run{} // it is not held twice
 		first.runs = first.runs[1:]
 		heap.Fix(m, 0)
 	}
@@ -302,10 +363,14 @@ func (a *answer) read(ctx context.Context, st *stream) error {
 		if q.Oldest {
 			oldest = 1
 		}
-		st.runs, err = t.runs(lists[root][oldest], [][]any{t.listed(q, n, after, limit)}, a.reads())
-		st.ended = len(st.runs) < limit
+		var whole bool
+		st.runs, whole, err = t.runs(lists[root][oldest], [][]any{t.listed(q, n, after, limit)}, a.reads(), max(maxAhead-a.ahead, leastAhead))
+		st.ended = whole && len(st.runs) < limit
 		return err
 	})
+	for i := range st.runs {
+		a.ahead += st.runs[i].Held()
+	}
 	if last := len(st.runs) - 1; last >= 0 {
 		st.from, st.begun = trace.Cursor{Start: st.runs[last].Start, ID: st.runs[last].ID}, true
 	}

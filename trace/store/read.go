@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -24,19 +25,38 @@ func (s *Store) Run(ctx context.Context, w slipway.WorkspaceID, id trace.ID, som
 	return page.Runs[0], nil
 }
 
-// Trace returns all runs of a trace as their tree, depth first; each has an
-// order, also where none was sent. It is empty if there are none.
-func (s *Store) Trace(ctx context.Context, w slipway.WorkspaceID, id trace.ID, some trace.Fields) ([]trace.Run, error) {
+// Trace returns all runs of a trace as their tree, depth first, with neither values,
+// errors nor tags; each has an order, also where none was sent. It is empty if
+// there are none. Those that are not seen, see trace.Query, are as if they were not
+// there.
+func (s *Store) Trace(ctx context.Context, w slipway.WorkspaceID, id trace.ID, sees func(slipway.ProjectID) (bool, error)) ([]trace.Run, error) {
 	if err := s.enter(); err != nil {
 		return nil, err
 	}
 	defer s.running.Done()
 	runs := []trace.Run{}
 	err := s.eachDay(ctx, func(k Known) (bool, error) {
-		found, err := s.readTrace(ctx, k.Date, w, id, some)
-		runs = append(runs, found...)
-		return true, err
+		return true, s.view(ctx, k.Date, func(t *tx) error {
+			n, err := t.number(string(w))
+			if err != nil || n == 0 {
+				return err
+			}
+			return t.each(queries["trace"], [][]any{{int64(t.day), id[:], n}}, 0, func(r *trace.Run) {
+				r.Error, r.Tags = "", nil
+				runs = append(runs, *r)
+			})
+		})
 	})
+	if sees != nil {
+		runs = slices.DeleteFunc(runs, func(r trace.Run) bool {
+			if err != nil {
+				return true
+			}
+			var seen bool
+			seen, err = sees(r.Project)
+			return !seen
+		})
+	}
 	trace.Arrange(runs)
 	return runs, err
 }
@@ -55,52 +75,85 @@ func (s *Store) eachDay(ctx context.Context, fn func(Known) (bool, error)) error
 	return nil
 }
 
-func (s *Store) readTrace(ctx context.Context, d Date, w slipway.WorkspaceID, id trace.ID, some trace.Fields) (runs []trace.Run, err error) {
-	err = s.view(ctx, d, func(t *tx) error {
-		runs = nil
-		n, err := t.number(string(w))
-		if err != nil || n == 0 {
-			return err
+// each calls fn for runs with some of their heavy columns. It holds one at a time,
+// and fn asks nothing of the transaction.
+func (t *tx) each(query string, args [][]any, some trace.Fields, fn func(*trace.Run)) error {
+	var later []*row // whose owners are to be asked for
+	err := t.rows(query, args, some, func(r *row) error {
+		if t.owners.names[r.workspace] == "" || t.owners.names[r.project] == "" && r.project > 0 {
+			later = append(later, r)
+			return nil
 		}
-		runs, err = t.runs(queries["trace"], [][]any{{int64(t.day), id[:], n}}, some)
+		err := t.complete(r)
+		fn(&r.Run)
 		return err
 	})
-	return runs, err
+	for _, r := range later {
+		if err == nil {
+			err = t.complete(r)
+			fn(&r.Run)
+		}
+	}
+	return err
 }
 
-// runs reads runs with some of their heavy fields.
-func (t *tx) runs(query string, args [][]any, some trace.Fields) ([]trace.Run, error) {
-	var rows []*row
+// rows calls fn for rows with some of their heavy columns.
+func (t *tx) rows(query string, args [][]any, some trace.Fields, fn func(*row) error) error {
 	var packed [len(heavy)][]byte
-	err := t.Query(reading(query, some), args, func(_ int, scan func(...any) error) error {
+	return t.Query(reading(query, some), args, func(_ int, scan func(...any) error) error {
 		r := &row{}
 		if err := scanRow(r, scan, &packed[0], &packed[1], &packed[2], &packed[3], &packed[4]); err != nil {
 			return err
 		}
-		rows = append(rows, r)
-		return r.unpack(packed)
+		if err := r.unpack(packed); err != nil {
+			return err
+		}
+		return fn(r)
 	})
-	if err != nil {
-		return nil, err
+}
+
+// errEnough ends the reading of rows.
+var errEnough = errors.New("store: enough was read")
+
+// runs reads runs with some of their heavy fields. If they are larger together than
+// there is room for it reads the first of them, at least one, which is not whole.
+func (t *tx) runs(query string, args [][]any, some trace.Fields, room int64) (runs []trace.Run, whole bool, err error) {
+	var rows []*row
+	err = t.rows(query, args, some, func(r *row) error {
+		if room <= 0 && len(rows) > 0 {
+			return errEnough
+		}
+		rows = append(rows, r)
+		room -= r.Held()
+		return nil
+	})
+	whole = err == nil
+	if err != nil && !errors.Is(err, errEnough) {
+		return nil, false, err
 	}
 	if some.Has(trace.FieldUsage) {
 		if err := t.shownUsage(rows); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
-	runs := make([]trace.Run, len(rows))
 	for i, r := range rows {
 		if err := t.complete(r); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if r.attached && some.Has(trace.FieldAttachments) {
+			if room <= 0 && i > 0 {
+				return runs, false, nil
+			}
 			if err := t.readAttachments(r); err != nil {
-				return nil, err
+				return nil, false, err
+			}
+			for _, a := range r.Attachments {
+				room -= int64(len(a.Inline))
 			}
 		}
-		runs[i] = r.Run
+		runs = append(runs, r.Run)
 	}
-	return runs, nil
+	return runs, whole, nil
 }
 
 func (r *row) unpack(packed [len(heavy)][]byte) error {
@@ -129,17 +182,22 @@ func (t *tx) readAttachments(r *row) error {
 	})
 }
 
-// byID reads runs of a workspace.
-func (t *tx) byID(w slipway.WorkspaceID, ids []trace.ID, some trace.Fields) ([]trace.Run, error) {
+// byID reads runs of a workspace, see runs.
+func (t *tx) byID(w slipway.WorkspaceID, ids []trace.ID, some trace.Fields, room int64) (runs []trace.Run, whole bool, err error) {
 	n, err := t.number(string(w))
 	if err != nil || n == 0 {
-		return nil, err
+		return nil, true, err
 	}
+	return t.runs(queries["one"], t.named(n, ids), some, room)
+}
+
+// named are the arguments of a query of runs by their identities.
+func (t *tx) named(workspace int64, ids []trace.ID) [][]any {
 	args := make([][]any, len(ids))
 	for i, id := range ids {
-		args[i] = []any{int64(t.day), id[:], n}
+		args[i] = []any{int64(t.day), id[:], workspace}
 	}
-	return t.runs(queries["one"], args, some)
+	return args
 }
 
 // listed are the arguments of a list from a place on.
@@ -170,28 +228,47 @@ func (s *Store) Stats(ctx context.Context, projects []slipway.ProjectID) (map[sl
 	all := map[slipway.ProjectID]trace.Stats{}
 	err := s.eachDay(ctx, func(k Known) (bool, error) {
 		return true, s.view(ctx, k.Date, func(t *tx) error {
-			for _, p := range projects {
-				if err := t.addStats(all, p); err != nil {
-					return err
-				}
-			}
-			return nil
+			return t.addStats(all, projects)
 		})
 	})
 	return all, err
 }
 
-// addStats adds what a day has.
-func (t *tx) addStats(all map[slipway.ProjectID]trace.Stats, p slipway.ProjectID) error {
-	n, err := t.number(string(p))
-	if err != nil || n == 0 {
+// addStats adds what a day has of projects.
+func (t *tx) addStats(all map[slipway.ProjectID]trace.Stats, projects []slipway.ProjectID) error {
+	var args [][]any
+	var of []slipway.ProjectID
+	for _, p := range projects {
+		n, err := t.number(string(p))
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			args, of = append(args, []any{int64(t.day), n}), append(of, p)
+		}
+	}
+	err := t.Query(queries["totals"], args, func(i int, scan func(...any) error) error {
+		o, err := scanTotal(scan)
+		if err == nil {
+			all[of[i]] = withTotal(all[of[i]], &o)
+		}
+		return err
+	})
+	if err != nil {
 		return err
 	}
-	o, ok, err := t.totalsOf(n)
-	if err != nil || !ok {
+	return t.Query(queries["latencies"], args, func(i int, scan func(...any) error) error {
+		var bucket, count int
+		err := scan(&bucket, &count)
+		if st, ok := all[of[i]]; ok {
+			st.Latency[bucket] += count
+		}
 		return err
-	}
-	st := all[p]
+	})
+}
+
+// withTotal are stats with those of another day.
+func withTotal(st trace.Stats, o *total) trace.Stats {
 	if st.Latency == nil {
 		st.Latency = trace.Histogram{}
 	}
@@ -203,21 +280,21 @@ func (t *tx) addStats(all map[slipway.ProjectID]trace.Stats, p slipway.ProjectID
 		st.Last = last
 	}
 	st.Usage.Prompt, st.Usage.Completion = st.Usage.Prompt+o.usage.Prompt, st.Usage.Completion+o.usage.Completion
-	all[p] = st
-	return t.Query(queries["latencies"], [][]any{{int64(t.day), n}}, func(_ int, scan func(...any) error) error {
-		var bucket, count int
-		err := scan(&bucket, &count)
-		st.Latency[bucket] += count
-		return err
-	})
+	return st
 }
 
 func (t *tx) totalsOf(project int64) (o total, ok bool, err error) {
 	err = t.Query(queries["totals"], [][]any{{int64(t.day), project}}, func(_ int, scan func(...any) error) error {
 		ok = true
-		return scan(&o.runs, &o.stubs, &o.ahead, &o.roots, &o.pending, &o.errors, &o.bytes, &o.first, &o.last, &o.usage.Prompt, &o.usage.Completion)
+		o, err = scanTotal(scan)
+		return err
 	})
 	return o, ok, err
+}
+
+func scanTotal(scan func(...any) error) (o total, err error) {
+	err = scan(&o.runs, &o.stubs, &o.ahead, &o.roots, &o.pending, &o.errors, &o.bytes, &o.first, &o.last, &o.usage.Prompt, &o.usage.Completion)
+	return o, err
 }
 
 // Day is what is kept of a day.

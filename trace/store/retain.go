@@ -17,8 +17,9 @@ func (s *Store) oldest(today Date) Date {
 }
 
 // Retain drops the days that are older than Age and then, oldest first, what is
-// more than Bytes; today's and a later one stay. It removes blobs that no run has,
-// and returns the days that it has dropped. It is to be called now and then.
+// more than Bytes; today's and a later one stay. It removes runs that belong to no
+// project for long, and blobs that no run has, and returns the days that it has
+// dropped. It is to be called now and then.
 func (s *Store) Retain(ctx context.Context) ([]Day, error) {
 	days, err := s.Days(ctx)
 	if err != nil {
@@ -30,6 +31,9 @@ func (s *Store) Retain(ctx context.Context) ([]Day, error) {
 			return dropped, fmt.Errorf("drop the traces of %s: %w", DateOf(d.Date), err)
 		}
 		dropped = append(dropped, d)
+	}
+	if err := s.dropLoose(ctx); err != nil {
+		return dropped, fmt.Errorf("remove runs of no project: %w", err)
 	}
 	if err := s.sweep(ctx); err != nil {
 		return dropped, fmt.Errorf("remove blobs of no run: %w", err)
@@ -55,27 +59,66 @@ func (s *Store) expired(days []Day) (expired []Day) {
 	return expired
 }
 
-// drop removes the blobs of a day and then the day, which names them.
+const (
+	// dropTries is how often it is tried to drop a day that others read, and
+	// dropEvery how long they have between: they are let through.
+	dropTries = 5
+	dropEvery = time.Second
+)
+
+// drop removes the blobs of a day and then the day, which names them. It stops the
+// writer only for blobs that came since it began, and for the day itself.
 func (s *Store) drop(ctx context.Context, d Day) error {
 	date := DateOf(d.Date)
-	err := s.alone(ctx, func(ctx context.Context) error {
-		var names []string
-		if err := s.eachBlob(ctx, date, func(name string, _ int64) { names = append(names, name) }); err != nil {
-			return err
-		}
-		var errs []error
-		for _, name := range names {
-			errs = append(errs, s.deleteBlob(ctx, name))
-		}
-		if err := errors.Join(errs...); err != nil {
-			return err
-		}
-		err := s.engine.Drop(ctx, date)
-		s.forget(date)
+	removed := map[string]bool{}
+	if err := s.dropBlobs(ctx, date, removed); err != nil {
 		return err
-	})
-	if err == nil {
-		s.config.Logger.Info("dropped a day of traces", slog.String("day", date.String()), slog.Int64("bytes", d.Bytes))
 	}
-	return err
+	for tries := 1; ; tries++ {
+		err := s.alone(ctx, func(ctx context.Context) error {
+			if err := s.dropBlobs(ctx, date, removed); err != nil {
+				return err
+			}
+			err := s.engine.Drop(ctx, date)
+			s.forget(date)
+			delete(s.loose, date)
+			return err
+		})
+		if err == nil {
+			s.config.Logger.Info("dropped a day of traces", slog.String("day", date.String()), slog.Int64("bytes", d.Bytes))
+			return nil
+		}
+		if !errors.Is(err, ErrBusy) || tries == dropTries {
+			return err
+		}
+		select {
+		case <-time.After(dropEvery):
+		case <-ctx.Done():
+			return errors.Join(context.Cause(ctx), err)
+		}
+	}
+}
+
+// dropBlobs removes the blobs of a day but those that are removed already.
+func (s *Store) dropBlobs(ctx context.Context, d Date, removed map[string]bool) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.running.Done()
+	var names []string
+	err := s.eachBlob(ctx, d, func(name string, _ int64) {
+		if !removed[name] {
+			names = append(names, name)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, name := range names {
+		err := s.deleteBlob(ctx, name)
+		errs = append(errs, err)
+		removed[name] = err == nil
+	}
+	return errors.Join(errs...)
 }

@@ -17,6 +17,8 @@ var (
 	// ErrNewer means that the data was written by a newer Slipway. Nothing has
 	// been changed.
 	ErrNewer = errors.New("the traces were written by a newer Slipway")
+	// ErrBusy means that others are at work on what was to be removed.
+	ErrBusy = errors.New("the traces are in use")
 )
 
 // Config is how much is kept.
@@ -34,7 +36,9 @@ type Store struct {
 	blobs  Blobs
 	config Config
 	writer *writer
-	gone   map[slipway.ProjectID]time.Time // the writer's: when the removal of a project was last at work
+	// The writer's.
+	gone  map[slipway.ProjectID]time.Time // when the removal of a project was last at work
+	loose map[Date]map[looseRun]time.Time // since when runs are known that belong nowhere
 
 	mu      sync.Mutex
 	owners  map[Date]owners
@@ -51,7 +55,7 @@ func New(engine Engine, blobs Blobs, config Config) *Store {
 	}
 	config.Looks = cmp.Or(config.Looks, 100_000)
 	config.Logger = cmp.Or(config.Logger, slog.New(slog.DiscardHandler))
-	s := &Store{engine: engine, blobs: blobs, config: config, writer: newWriter(), owners: map[Date]owners{}, gone: map[slipway.ProjectID]time.Time{}}
+	s := &Store{engine: engine, blobs: blobs, config: config, writer: newWriter(), owners: map[Date]owners{}, gone: map[slipway.ProjectID]time.Time{}, loose: map[Date]map[looseRun]time.Time{}}
 	s.close = sync.OnceValue(s.shut)
 	go s.writer.run(s.write)
 	return s

@@ -67,8 +67,8 @@ func (t *tx) usage(rows []*row) error {
 	})
 }
 
-// shownUsage reads the usage of runs as it is shown: of roots that of all the
-// trace.
+// shownUsage reads the usage of runs as it is shown: of roots that of all runs of
+// the trace that are in the same project, as who sees one need not see another.
 func (t *tx) shownUsage(rows []*row) error {
 	var roots, others []*row
 	for _, r := range rows {
@@ -80,7 +80,7 @@ func (t *tx) shownUsage(rows []*row) error {
 	}
 	args := make([][]any, len(roots))
 	for i, r := range roots {
-		args[i] = []any{int64(t.day), r.Run.Trace[:], r.workspace}
+		args[i] = []any{int64(t.day), r.Run.Trace[:], r.workspace, r.project}
 	}
 	err := t.Query(queries["tokens_of_trace"], args, func(i int, scan func(...any) error) error {
 		return scan(&roots[i].Usage.Prompt, &roots[i].Usage.Completion)

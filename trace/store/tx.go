@@ -26,22 +26,32 @@ type tx struct {
 	tokens tokens
 }
 
+// undone is the error of a transaction that failed before its commit: nothing of it
+// was kept.
+type undone struct{ error }
+
+func (u *undone) Unwrap() error { return u.error }
+
 // update runs fn in a transaction. What it has learned of owners is remembered
 // once it is committed.
 func (s *Store) update(ctx context.Context, d Date, fn func(*tx) error) error {
 	var t *tx
+	var failed error
 	err := s.engine.Update(ctx, d, func(e Tx) error {
 		t = &tx{Tx: e, day: d, owners: s.ownersOf(d), totals: map[int64]*total{}}
-		if err := fn(t); err != nil {
-			return err
+		if failed = fn(t); failed == nil {
+			failed = t.addTotals()
 		}
-		if err := t.addTotals(); err != nil {
-			return err
+		if failed == nil {
+			failed = t.writeTokens()
 		}
-		return t.writeTokens()
+		return failed
 	})
-	if err == nil {
+	switch {
+	case err == nil:
 		s.remember(d, t.owners)
+	case failed != nil:
+		return &undone{err}
 	}
 	return err
 }

@@ -17,6 +17,7 @@ type op struct {
 	attachments map[string]attachment
 	blobs       []trace.Content // that it brings
 	began       time.Time       // its trace, as far as it tells; else zero
+	done        bool            // what became of it is committed
 	err         error           // that it met
 }
 
@@ -178,7 +179,7 @@ func groupOps(ops []*op) []*group {
 }
 
 // settle decides in which day a run is looked for first, and is kept if it is in
-// none.
+// none. That it is in no other is true but for strays.
 func (g *group) settle(today Date, oldest Date, days []Known) {
 	g.home = today
 	posted, began := false, time.Time{}
@@ -196,7 +197,37 @@ func (g *group) settle(today Date, oldest Date, days []Known) {
 	if inTime || slices.ContainsFunc(days, func(k Known) bool { return k.Date == d }) {
 		g.home = d
 	}
-	g.settled = posted && inTime && !slices.ContainsFunc(days, func(k Known) bool { return k.Date != d && k.Strays > 0 })
+	g.settled = posted && inTime
+}
+
+// findStrays looks for runs that are not settled after all, in the days that have
+// strays only: there may always be one somewhere.
+func (s *Store) findStrays(ctx context.Context, groups []*group, days []Known) error {
+	for _, k := range days {
+		if k.Strays == 0 {
+			continue
+		}
+		var asked []*group
+		for _, g := range groups {
+			if g.settled && g.home != k.Date {
+				asked = append(asked, g)
+			}
+		}
+		if len(asked) == 0 {
+			continue
+		}
+		err := s.view(ctx, k.Date, func(t *tx) error {
+			rows, err := t.held(asked)
+			for i, r := range rows {
+				asked[i].settled = r == nil
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // write is done by the writer alone.
@@ -206,9 +237,15 @@ func (s *Store) write(ctx context.Context, ops []*op) error {
 		return err
 	}
 	today := DateOf(s.config.Now())
-	homes := map[Date][]*group{}
-	for _, g := range groupOps(s.refuseGone(ops)) {
+	groups := groupOps(s.toWrite(ops))
+	for _, g := range groups {
 		g.settle(today, s.oldest(today), days)
+	}
+	if err := s.findStrays(ctx, groups, days); err != nil {
+		return err
+	}
+	homes := map[Date][]*group{}
+	for _, g := range groups {
 		homes[g.home] = append(homes[g.home], g)
 	}
 	for home, groups := range homes {
@@ -264,7 +301,19 @@ func (s *Store) writeDay(ctx context.Context, d Date, groups []*group, all bool)
 		elsewhere, err = t.change(append(there, known...))
 		return err
 	})
+	if err == nil {
+		setDone(groups, true)
+		setDone(elsewhere, false)
+	}
 	return elsewhere, err
+}
+
+func setDone(groups []*group, done bool) {
+	for _, g := range groups {
+		for _, o := range g.ops {
+			o.done = done
+		}
+	}
 }
 
 // settled are the groups that are in their homes or nowhere, and the others.

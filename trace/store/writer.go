@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -75,11 +76,29 @@ func (w *writer) run(write func(context.Context, []*op) error) {
 		}
 		var jobs []*job
 		jobs, next = w.gather(j)
-		err := write(ctx, opsOf(jobs))
-		for _, j := range jobs {
-			j.answer <- err
-		}
+		together(jobs, func(jobs ...*job) error { return write(ctx, opsOf(jobs)) })
 	}
+}
+
+// together writes jobs in one go. If one of them may be what failed, each is written
+// by itself, so that it fails alone.
+func together(jobs []*job, write func(...*job) error) {
+	err := write(jobs...)
+	apart := len(jobs) > 1 && spoilt(err)
+	for _, j := range jobs {
+		if apart {
+			err = write(j)
+			apart = err == nil || spoilt(err)
+		}
+		j.answer <- err
+	}
+}
+
+// spoilt says whether an error may be due to what was to be written: nothing of it
+// was kept, and the store is there.
+func spoilt(err error) bool {
+	_, is := errors.AsType[*undone](err)
+	return is && !errors.Is(err, context.DeadlineExceeded)
 }
 
 // gather takes what waits already and can share a commit with first. Next is a

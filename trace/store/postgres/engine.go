@@ -39,7 +39,10 @@ const (
 var between = backoff.Exponential{First: 5 * time.Millisecond, Most: 500 * time.Millisecond}
 
 // Engine is a store.Engine in one database.
-type Engine struct{ pool *sql.DB }
+type Engine struct {
+	pool   *sql.DB
+	within time.Duration // a try ends
+}
 
 var _ store.Engine = (*Engine)(nil)
 
@@ -47,7 +50,7 @@ var _ store.Engine = (*Engine)(nil)
 // the others wait. The pool is of the driver pgx and stays the caller's. The error
 // is store.ErrNewer if a newer Slipway has been there.
 func Open(ctx context.Context, pool *sql.DB) (*Engine, error) {
-	e := &Engine{pool}
+	e := &Engine{pool, tryWithin}
 	if err := e.transact(ctx, "", migrate); err != nil {
 		return nil, fmt.Errorf("open traces in PostgreSQL: %w", err)
 	}
@@ -108,13 +111,13 @@ func (e *Engine) transact(ctx context.Context, begin string, fn func(context.Con
 // try runs fn once. Again means that nothing was kept, and that the next try may
 // do better.
 func (e *Engine) try(ctx context.Context, begin string, fn func(context.Context, *pgx.Conn) error) (again bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, e.within)
+	defer cancel()
 	conn, err := e.pool.Conn(ctx)
 	if err != nil {
 		return pgerror.Passing(err), fmt.Errorf("connect: %w", err)
 	}
 	defer conn.Close()
-	ctx, cancel := context.WithTimeout(ctx, tryWithin)
-	defer cancel()
 	err = conn.Raw(func(c any) error {
 		of, ok := c.(*stdlib.Conn)
 		if !ok {
@@ -217,9 +220,14 @@ func (e *Engine) Days(ctx context.Context) (known []store.Known, err error) {
 	return known, err
 }
 
+// dropWithin is how long a day that is dropped waits for its readers: everybody
+// who comes after it, to whatever day, waits with it.
+const dropWithin = "2s"
+
 // Drop implements store.Engine.
 func (e *Engine) Drop(ctx context.Context, d store.Date) error {
-	return e.transact(ctx, lock(d), func(ctx context.Context, c *pgx.Conn) error {
+	begin := fmt.Sprintf("SET LOCAL lock_timeout = '%s'; %s", dropWithin, lock(d))
+	err := e.transact(ctx, begin, func(ctx context.Context, c *pgx.Conn) error {
 		for _, table := range tables {
 			if _, err := c.Exec(ctx, "DROP TABLE IF EXISTS "+partition(table, d)); err != nil {
 				return err
@@ -228,6 +236,10 @@ func (e *Engine) Drop(ctx context.Context, d store.Date) error {
 		_, err := c.Exec(ctx, "DELETE FROM days WHERE day = $1", int64(d))
 		return err
 	})
+	if pgerror.Busy(err) {
+		return fmt.Errorf("%w: %w", store.ErrBusy, err)
+	}
+	return err
 }
 
 // Trim implements store.Engine: PostgreSQL vacuums by itself.

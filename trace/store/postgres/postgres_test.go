@@ -15,6 +15,7 @@ import (
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/blob"
 	"github.com/slipwayhq/slipway/internal/postgrestest"
+	"github.com/slipwayhq/slipway/internal/testsignal"
 	"github.com/slipwayhq/slipway/trace"
 	"github.com/slipwayhq/slipway/trace/store"
 	"github.com/slipwayhq/slipway/trace/store/postgres"
@@ -209,5 +210,52 @@ func TestConnectionLost(t *testing.T) {
 	page, err := s.Query(t.Context(), trace.Query{Workspace: w, Projects: []slipway.ProjectID{p}})
 	if err != nil || len(page.Runs) != 3 {
 		t.Errorf("there are %d runs, %v", len(page.Runs), err)
+	}
+}
+
+// Who reads for long keeps a day from being dropped, and nobody else from reading.
+func TestDropWhileOneReads(t *testing.T) {
+	pool := newPool(t)
+	w, p := slipway.NewID[slipway.WorkspaceID](start), slipway.NewID[slipway.ProjectID](start)
+	now := start
+	s := store.New(open(t, pool), blobs(t), store.Config{Age: 24 * time.Hour, Now: func() time.Time { return now }})
+	defer s.Close()
+	if _, err := s.Write(t.Context(), []trace.Op{post(1, w, p)}); err != nil {
+		t.Fatal(err)
+	}
+	now = start.Add(3 * 24 * time.Hour)
+	reader, err := pool.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := reader.Exec("SELECT * FROM slipway_traces.runs"); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := s.Retain(context.Background())
+		ended <- err
+	}()
+	testsignal.Until(t, "the day waits to be dropped", func() bool {
+		var waits bool
+		err := pool.QueryRow("SELECT EXISTS (SELECT 1 FROM pg_locks JOIN pg_database ON oid = database WHERE datname = current_database() AND NOT granted AND mode = 'AccessExclusiveLock')").Scan(&waits)
+		return waits && err == nil
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if _, err := s.Query(ctx, trace.Query{Workspace: w, Projects: []slipway.ProjectID{p}}); err != nil {
+		t.Errorf("nobody else reads: %v", err)
+	}
+	if err := reader.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if err := testsignal.Receive(t, "the end of the removal", ended); err != nil && !errors.Is(err, store.ErrBusy) {
+		t.Error(err)
+	}
+	if _, err := s.Retain(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if days, err := s.Days(t.Context()); len(days) > 0 || err != nil {
+		t.Errorf("there is still %v, %v", days, err)
 	}
 }

@@ -208,22 +208,39 @@ func (d *day) view(ctx context.Context, fn func(store.Tx) error) (err error) {
 	return fn(c.within(ctx))
 }
 
+// trimAtOnce is how many pages are given back in one go: meanwhile nobody writes.
+const trimAtOnce = 2000
+
 // trim gives free pages back to the disk.
 func (d *day) trim(ctx context.Context) error {
-	d.written.Lock()
-	defer d.written.Unlock()
-	for _, statement := range [...]string{"PRAGMA incremental_vacuum", "PRAGMA wal_checkpoint(TRUNCATE)"} {
-		rows, err := d.writer.raw.QueryContext(ctx, statement)
+	for left, before := 0, 0; ; before = left {
+		err := d.alone(ctx, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", trimAtOnce), func(c *sql.Conn) error {
+			return c.QueryRowContext(ctx, "PRAGMA freelist_count").Scan(&left)
+		})
 		if err != nil {
 			return err
 		}
-		for rows.Next() { // a page a row
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-			return err
+		if left == 0 || left == before { // or others free as much
+			break
 		}
 	}
-	return nil
+	return d.alone(ctx, "PRAGMA wal_checkpoint(TRUNCATE)", func(*sql.Conn) error { return nil })
+}
+
+// alone runs a statement, and then something else, while nobody writes.
+func (d *day) alone(ctx context.Context, statement string, then func(*sql.Conn) error) error {
+	d.written.Lock()
+	defer d.written.Unlock()
+	rows, err := d.writer.raw.QueryContext(ctx, statement)
+	if err != nil {
+		return err
+	}
+	for rows.Next() { // a page a row
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	return then(d.writer.raw)
 }
 
 func (d *day) close() error {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -92,10 +93,108 @@ func testDeleteAgain(t *testing.T, w *world) {
 		equal(t, "blobs", w.blobs(), 0)
 		equal(t, "the other's", w.run(other.Run.ID).Name, "other")
 	}
+	equal(t, "error", w.Expect(t.Context(), w.project), error(nil))
+	w.write(w.post("made again", 0))
+	_, err := w.DeleteProject(t.Context(), w.project)
+	equal(t, "error", err, error(nil))
 	w.pass(time.Hour) // nothing that found the project is on its way any more
 	w.write(w.post("later", 0))
 	left, err := w.DeleteProject(t.Context(), newID[slipway.ProjectID]())
 	equal(t, "a project that never was", []any{left, err}, []any{0, error(nil)})
+}
+
+// Runs are written while a day's blobs are removed, and while space is given back.
+func testWriteMeanwhile(t *testing.T, w *world) {
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var writes sync.Once
+	meanwhile := func(ops ...trace.Op) {
+		writes.Do(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+			defer cancel()
+			errs, err := w.Write(ctx, ops)
+			if err != nil || slices.ContainsFunc(errs, func(err error) bool { return err != nil }) {
+				t.Errorf("nothing is written meanwhile: %v, %v", errs, err)
+			}
+		})
+	}
+	var removing, trimming func()
+	open := w.place.Open
+	w.place.Open = func(t testing.TB) store.Engine { return watchedEngine{open(t), func() { trimming() }} }
+	w.place.Blobs = watchedBlobs{w.place.Blobs, func() { removing() }}
+	w.open(store.Config{Age: 24 * time.Hour})
+	other := w.post("meanwhile", 1)
+	other.Run.Project = newID[slipway.ProjectID]()
+	removing, trimming = func() {}, func() { meanwhile(other) }
+	w.write(w.post("run", 0))
+	left, err := w.DeleteProject(t.Context(), w.project)
+	equal(t, "left", []any{left, err}, []any{0, error(nil)})
+
+	w.pass(time.Hour)
+	o := w.post("run", 3600)
+	o.Run.Outputs = w.noise(1)
+	w.write(o)
+	w.pass(48 * time.Hour)
+	late := patch(o, func(r *trace.Run) { r.Events = w.noise(2) })
+	writes, removing = sync.Once{}, func() { meanwhile(w.post("meanwhile", 48*3600), late) }
+	dropped, err := w.Retain(t.Context())
+	equal(t, "dropped", []any{len(dropped), err}, []any{1, error(nil)})
+	equal(t, "blobs", w.blobs(), 0)
+}
+
+// watchedEngine and watchedBlobs tell when they begin to give back space.
+type watchedEngine struct {
+	store.Engine
+	trimming func()
+}
+
+func (e watchedEngine) Trim(ctx context.Context, d store.Date) error {
+	e.trimming()
+	return e.Engine.Trim(ctx, d)
+}
+
+type watchedBlobs struct {
+	store.Blobs
+	removing func()
+}
+
+func (b watchedBlobs) DeleteAll(ctx context.Context, folder string) error {
+	b.removing()
+	return b.Blobs.DeleteAll(ctx, folder)
+}
+
+// A patch that tells no project waits an hour for its post, and no longer: the run
+// may be one that was removed before.
+func testLoose(t *testing.T, w *world) {
+	o, told, late := w.post("removed", 0), w.post("told", 1), w.post("late", 2)
+	w.write(o)
+	_, err := w.DeleteProject(t.Context(), w.project)
+	equal(t, "error", err, error(nil))
+	large := func(n byte) func(*trace.Run) { return func(r *trace.Run) { r.Outputs = w.noise(n) } }
+	named := patch(told, large(2))
+	named.Run.Project = newID[slipway.ProjectID]()
+	told.Run.Project, late.Run.Project = named.Run.Project, named.Run.Project
+	w.write(patch(o, large(1)), named, patch(late, large(3)))
+	retain := func() {
+		_, err := w.Retain(t.Context())
+		equal(t, "error", err, error(nil))
+	}
+	retain()
+	w.pass(50 * time.Minute)
+	retain()
+	equal(t, "blobs", w.blobs(), 3)
+	w.write(late)
+	w.pass(20 * time.Minute)
+	retain()
+	equal(t, "blobs", w.blobs(), 2)
+	w.write(told)
+	for _, o := range []trace.Op{told, late} {
+		w.read(w.run(o.Run.ID).Outputs)
+	}
+	o.Run.Project = told.Run.Project
+	w.write(o)
+	equal(t, "outputs of what was removed", w.run(o.Run.ID).Outputs, trace.Content{})
 }
 
 func testRetainAge(t *testing.T, w *world) {

@@ -3,7 +3,9 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -112,6 +114,65 @@ func testParts(t *testing.T, w *world) {
 	equal(t, "all", names(w.all(t, q)), []string{"run 0-3"})
 }
 
+// A page ends where its runs are too large together, whatever makes them so, and
+// what is not shown is not read.
+func testHeavyPages(t *testing.T, w *world) {
+	const runs, size, most = 60, 1<<20 - 100, 34 << 20
+	long := strings.Repeat("no luck ", size/8)
+	root, other := w.post("root", 0), w.post("other root", 0)
+	other.Run.Project = newID[slipway.ProjectID]()
+	w.write(other)
+	ops, ids := []trace.Op{root}, []trace.ID{root.Run.ID}
+	for i := range runs {
+		o := w.below(root, "below", float64(i+1))
+		if o.Run.Error = long; i%2 == 0 {
+			o.Run.Error = ""
+			for _, c := range []*trace.Content{&o.Run.Inputs, &o.Run.Outputs, &o.Run.Extra, &o.Run.Events} {
+				*c = value(long[:size/4])
+			}
+			heavy := w.below(other, "below", float64(i+1))
+			heavy.Run.Project = other.Run.Project
+			heavy.Run.Inputs, heavy.Run.Outputs, heavy.Run.Extra, heavy.Run.Events = o.Run.Inputs, o.Run.Outputs, o.Run.Extra, o.Run.Events
+			w.write(heavy)
+		}
+		ops, ids = append(ops, o), append(ids, o.Run.ID)
+	}
+	w.write(ops...)
+	for name, q := range map[string]trace.Query{
+		"list":   {Projects: []slipway.ProjectID{w.project}},
+		"search": {Projects: []slipway.ProjectID{w.project}, Filter: mustFilter(`neq(name, "nobody")`)},
+		"trace":  {Trace: root.Run.ID},
+		"ids":    {IDs: ids},
+	} {
+		q.Workspace, q.Limit, q.Select = w.workspace, 100, trace.AllFields
+		pages, all := 0, 0
+		for done := false; !done; pages++ {
+			page, err := w.Query(t.Context(), q)
+			if err != nil || len(page.Runs) == 0 {
+				t.Fatalf("%s: a page of %d runs, %v", name, len(page.Runs), err)
+			}
+			var held int64
+			for _, r := range page.Runs {
+				held += r.Held()
+			}
+			if all += len(page.Runs); held > most {
+				t.Errorf("%s: a page of %d MiB", name, held>>20)
+			}
+			q.After, done = page.Next, page.Next.IsZero()
+		}
+		equal(t, name, all, runs+1)
+		equal(t, name+" in pages", pages, 2)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	page, err := w.Query(t.Context(), trace.Query{Workspace: w.workspace, Trace: other.Run.ID, Filter: mustFilter(`eq(name, "other root")`), Select: trace.AllFields})
+	runtime.ReadMemStats(&after)
+	equal(t, "found", []any{names(page.Runs), err}, []any{[]string{"other root"}, error(nil)})
+	if made := int64(after.TotalAlloc - before.TotalAlloc); made > runs/4*size {
+		t.Errorf("%d MiB are read of a trace to find its root", made>>20)
+	}
+}
+
 func testOfRoot(t *testing.T, w *world) {
 	for _, name := range []string{"a", "b"} {
 		parent := w.post(name, 0)
@@ -129,11 +190,10 @@ func testTrace(t *testing.T, w *world) {
 	b, d := w.below(a, "b", 1), w.below(a, "d", 3)
 	c := w.below(b, "c", 4) // later than d, and below b
 	w.write(d, c, b, a, w.post("other", 2))
-	runs, err := w.Trace(t.Context(), w.workspace, a.Run.ID, trace.FieldInputs)
+	runs, err := w.Trace(t.Context(), w.workspace, a.Run.ID, nil)
 	equal(t, "error", err, error(nil))
 	equal(t, "depth first", names(runs), []string{"a", "b", "c", "d"})
-	equal(t, "inputs", runs[2].Inputs, c.Run.Inputs)
-	runs, err = w.Trace(t.Context(), w.workspace, w.id(), 0)
+	runs, err = w.Trace(t.Context(), w.workspace, w.id(), nil)
 	equal(t, "error", err, error(nil))
 	equal(t, "trace that is not there", runs, []trace.Run{})
 }
@@ -255,4 +315,54 @@ func testStats(t *testing.T, w *world) {
 	w.write(patch(open, func(r *trace.Run) { r.End, r.Outputs = at(3), value(1) }))
 	s = w.stats(t)
 	equal(t, "counts", []int{s.Runs, s.Roots, s.Pending, s.Errors}, []int{4, 3, 0, 1})
+}
+
+// What is known of many projects is asked for together.
+func testStatsOfMany(t *testing.T, w *world) {
+	const many = 30
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	open := w.place.Open
+	w.place.Open = func(t testing.TB) store.Engine { return countedEngine{open(t), &asked} }
+	w.open(store.Config{})
+	var projects []slipway.ProjectID
+	for i := range many {
+		o := w.post("run", float64(i%2*24*3600))
+		o.Run.Project, o.Run.End = newID[slipway.ProjectID](), o.Run.Start.Add(time.Second)
+		projects = append(projects, o.Run.Project)
+		w.write(o)
+	}
+	asked = 0
+	all, err := w.Stats(t.Context(), append(projects, newID[slipway.ProjectID]()))
+	equal(t, "projects", []any{len(all), err}, []any{many, error(nil)})
+	for id, s := range all {
+		if _, ended := s.Latency.Quantile(0.5); s.Runs != 1 || !ended {
+			t.Errorf("project %s: %+v", id, s)
+		}
+	}
+	if asked > 2*3 {
+		t.Errorf("two days are asked %d times", asked)
+	}
+}
+
+// countedEngine counts what readers ask.
+type countedEngine struct {
+	store.Engine
+	asked *int
+}
+
+func (e countedEngine) View(ctx context.Context, d store.Date, fn func(store.Tx) error) error {
+	return e.Engine.View(ctx, d, func(t store.Tx) error { return fn(countedTx{t, e.asked}) })
+}
+
+type countedTx struct {
+	store.Tx
+	asked *int
+}
+
+func (t countedTx) Query(query string, args [][]any, row func(int, func(...any) error) error) error {
+	*t.asked++
+	return t.Tx.Query(query, args, row)
 }

@@ -2,11 +2,13 @@ package storetest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -176,7 +178,7 @@ func testWorkspaces(t *testing.T, w *world) {
 	equal(t, "theirs", []string{r.Name, string(r.Status())}, []string{"theirs", "success"})
 	found := w.all(t, trace.Query{Workspace: other, Projects: []slipway.ProjectID{w.project}})
 	equal(t, "my runs by their key", found, []trace.Run{})
-	runs, err := w.Trace(t.Context(), other, mine.Run.ID, 0)
+	runs, err := w.Trace(t.Context(), other, mine.Run.ID, nil)
 	equal(t, "error", err, error(nil))
 	equal(t, "their trace", names(runs), []string{"theirs"})
 }
@@ -223,7 +225,7 @@ func testMidnight(t *testing.T, w *world) {
 	for _, id := range []trace.ID{root.Run.ID, child.Run.ID} {
 		equal(t, "status", w.status(id), trace.Success)
 	}
-	runs, err := w.Trace(t.Context(), w.workspace, root.Run.ID, 0)
+	runs, err := w.Trace(t.Context(), w.workspace, root.Run.ID, nil)
 	equal(t, "error", err, error(nil))
 	equal(t, "trace", names(runs), []string{"root", "child"})
 }
@@ -278,6 +280,34 @@ func testWandering(t *testing.T, w *world) {
 	equal(t, "runs", names(w.list(t)), []string{"yesterday", "wanders"})
 }
 
+// A stray has posts looked for in its own day only, and is found by its post.
+func testStrays(t *testing.T, w *world) {
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	open := w.place.Open
+	w.place.Open = func(t testing.TB) store.Engine { return countedEngine{open(t), &asked} }
+	w.open(store.Config{})
+	stray := w.post("stray", 0)
+	w.write(trace.Op{Kind: trace.Patch, Run: trace.Run{ID: stray.Run.ID, Workspace: w.workspace, Tags: []string{"early"}}})
+	const days = 6
+	for day := range days {
+		w.write(w.post("run", float64(day*24*3600)))
+		w.pass(24 * time.Hour)
+	}
+	asked = 0
+	w.write(w.post("run", days*24*3600), w.post("run", days*24*3600+1))
+	if asked > 1 {
+		t.Errorf("%d times something was looked for elsewhere", asked)
+	}
+	stray.Run.Start = at(days * 24 * 3600)
+	stray.Run.Order = trace.Order("").With(stray.Run.Start, stray.Run.ID)
+	w.write(stray)
+	equal(t, "tags", w.run(stray.Run.ID).Tags, []string{"early"})
+	equal(t, "runs", w.stats(t).Runs, days+3)
+}
+
 func testOrphans(t *testing.T, w *world) {
 	missing := w.post("never sent", 0)
 	child := w.below(missing, "child", 1)
@@ -285,7 +315,7 @@ func testOrphans(t *testing.T, w *world) {
 	loose := w.post("loose", 3) // as OpenTelemetry tells of it: without an order
 	loose.Run.Trace, loose.Run.Parent, loose.Run.Order = missing.Run.ID, child.Run.ID, ""
 	w.write(loose, grandchild, child)
-	runs, err := w.Trace(t.Context(), w.workspace, missing.Run.ID, 0)
+	runs, err := w.Trace(t.Context(), w.workspace, missing.Run.ID, nil)
 	equal(t, "error", err, error(nil))
 	equal(t, "trace", names(runs), []string{"child", "grandchild", "loose"})
 	equal(t, "order", runs[2].Order, child.Run.Order.With(at(3), loose.Run.ID))
@@ -381,6 +411,82 @@ func testAttachments(t *testing.T, w *world) {
 		}
 		equal(t, "attachments", w.run(o.Run.ID).Attachments, map[string]trace.Attachment{"both": file("patch"), "post": file("post"), "patch": file("patch")})
 	}
+}
+
+// The longest names, of text that does not compress, and what is longer.
+func testLongNames(t *testing.T, w *world) {
+	random := rand.New(rand.NewChaCha8([32]byte{1}))
+	name := func(n int) string {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = byte(' ' + 1 + random.IntN('~'-' '))
+		}
+		return string(b)
+	}
+	o, long := w.post(name(4<<10), 0), w.post("long", 1)
+	o.Run.Type, o.Run.Tags = name(4<<10), []string{name(4 << 10)}
+	o.Run.Attachments = map[string]trace.Attachment{name(1 << 10): {Type: "x", Content: trace.Inline([]byte("1"))}}
+	long.Run.Attachments = map[string]trace.Attachment{name(1<<10 + 1): {Type: "x", Content: trace.Inline([]byte("1"))}}
+	errs := w.tryWrite(o, long)
+	equal(t, "errors", []any{errs[0], slipway.CodeOf(errs[1])}, []any{error(nil), slipway.CodeInvalid})
+	equal(t, "run", w.run(o.Run.ID), o.Run)
+}
+
+// What an engine does not take is refused alone, whatever shares a commit with it.
+func testSpoilt(t *testing.T, w *world) {
+	const writers = 60
+	for range 3 {
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		place := w.place
+		w.place.Open = func(t testing.TB) store.Engine { return fussy{place.Open(t)} }
+		w.open(store.Config{})
+		w.place = place
+		ops := make([]trace.Op, writers)
+		for i := range ops {
+			ops[i] = w.post("good", float64(i%2*24*3600))
+			if i < 4 {
+				ops[i].Run.Outputs = w.noise(byte(i))
+			}
+		}
+		ops[writers/2].Run.Name = disliked
+		var all sync.WaitGroup
+		for _, o := range ops {
+			all.Go(func() {
+				errs, err := w.Write(t.Context(), []trace.Op{o})
+				if bad := o.Run.Name == disliked; bad != (err != nil) || !bad && errs[0] != nil {
+					t.Errorf("%s: %v, %v", o.Run.Name, errs, err)
+				}
+			})
+		}
+		all.Wait()
+		for i, o := range ops {
+			if i != writers/2 {
+				w.read(w.run(o.Run.ID).Outputs)
+			}
+		}
+	}
+}
+
+const disliked = "disliked"
+
+// fussy is an engine that does not take runs of one name.
+type fussy struct{ store.Engine }
+
+func (f fussy) Update(ctx context.Context, d store.Date, fn func(store.Tx) error) error {
+	return f.Engine.Update(ctx, d, func(t store.Tx) error { return fn(fussyTx{t}) })
+}
+
+type fussyTx struct{ store.Tx }
+
+func (f fussyTx) Exec(query string, args [][]any) ([]int64, error) {
+	for _, row := range args {
+		if slices.Contains(row, any(disliked)) {
+			return nil, errors.New("a name that is not liked")
+		}
+	}
+	return f.Tx.Exec(query, args)
 }
 
 // Operations of many writers, some on the same runs.
