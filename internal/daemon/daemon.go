@@ -34,6 +34,7 @@ import (
 	"github.com/slipwayhq/slipway/internal/disk"
 	"github.com/slipwayhq/slipway/internal/engine"
 	"github.com/slipwayhq/slipway/internal/peer"
+	"github.com/slipwayhq/slipway/internal/systemd"
 	"github.com/slipwayhq/slipway/internal/turn"
 	"github.com/slipwayhq/slipway/leftover"
 	"github.com/slipwayhq/slipway/listener"
@@ -69,6 +70,7 @@ type Config struct {
 	Data       string            // folder for everything
 	Database   string            // postgres://…, "" for a file in the folder
 	Listen     string            // host:port
+	Sockets    []systemd.Socket  // opened before for Listen and the other addresses, which are met by name or address; the server closes them
 	Scrapes    string            // host:port where Prometheus needs no key; "" for nowhere
 	Every      time.Duration     // how often what runs is measured; 0 for 15 s
 	Version    string            // of this server

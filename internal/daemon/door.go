@@ -61,40 +61,6 @@ func (d doors) close() {
 	}
 }
 
-func (s *Server) openSockets(ctx context.Context) (err error) {
-	if err := s.config.checkNames(); err != nil {
-		return err
-	}
-	if s.doors.main, err = s.openDoor(ctx, s.config.Listen, "listen"); err != nil {
-		return err
-	}
-	if s.config.Agents.Listen != "" {
-		if s.doors.agents, err = s.openDoor(ctx, s.config.Agents.Listen, "gateway-listen"); err != nil {
-			return err
-		}
-	}
-	if s.config.TLS.PlainListen != "" {
-		if s.doors.plain, err = s.openDoor(ctx, s.config.TLS.PlainListen, "http-listen"); err != nil {
-			return err
-		}
-	}
-	if s.config.Scrapes != "" {
-		s.doors.scrapes, err = s.openDoor(ctx, s.config.Scrapes, "metrics-listen")
-	}
-	return err
-}
-
-func (s *Server) openDoor(ctx context.Context, address, flag string) (*door, error) {
-	socket, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w; choose another address with --%s", address, err, flag)
-	}
-	return &door{socket, &http.Server{
-		ReadHeaderTimeout: headerWithin, IdleTimeout: idleFor,
-		ErrorLog: slog.NewLogLogger(handshakes{s.config.Logger.Handler()}, slog.LevelWarn),
-	}}, nil
-}
-
 // handshakes keeps down what a server says of those that fail, which strangers
 // bring about as often as they like.
 type handshakes struct{ slog.Handler }
