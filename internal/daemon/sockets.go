@@ -76,7 +76,7 @@ func (s *Server) openDoor(ctx context.Context, address, flag string) (*door, err
 }
 
 func (s *Server) newDoor(socket net.Listener) *door {
-	return &door{socket, &http.Server{
+	return &door{Listener: socket, served: make(chan struct{}), http: &http.Server{
 		ReadHeaderTimeout: headerWithin, IdleTimeout: idleFor,
 		ErrorLog: slog.NewLogLogger(handshakes{s.config.Logger.Handler()}, slog.LevelWarn),
 	}}
