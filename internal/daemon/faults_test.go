@@ -127,7 +127,7 @@ func TestFaultsOfADeletion(t *testing.T) {
 	})
 	t.Run("containers", func(t *testing.T) {
 		t.Parallel()
-		newMortal(t, binary, program, dockertest.Start(t)).meet(containerFaults)
+		newMortal(t, binary, program, dockertest.Start(t), withState).meet(containerFaults)
 	})
 }
 
@@ -169,7 +169,8 @@ func (m *mortal) purged(path string) string {
 }
 
 func (m *mortal) meets(f deletionFault) {
-	m.before, m.secrets = m.files(), nil
+	m.note()
+	m.secrets = nil
 	if f.deaf {
 		m.secrets = []wire.Secret{{Name: "STANDIN_DEAF", Value: "1"}}
 	}
