@@ -60,15 +60,16 @@ func run(m *testing.M) int {
 // server is a slipway server of a test's own.
 type server struct {
 	*client.Client
-	t    *testing.T
-	data string
-	url  string
-	key  string
-	args []string
-	env  []string // beside the test's own
-	log  string   // file
-	cmd  *exec.Cmd
-	done chan struct{} // closed when the process has ended
+	t      *testing.T
+	data   string
+	url    string
+	key    string
+	args   []string
+	env    []string // beside the test's own
+	log    string   // file
+	socket *os.File // open before the server is, nil for none
+	cmd    *exec.Cmd
+	done   chan struct{} // closed when the process has ended
 
 	deployed bool // there are deployments, whose own logs say more
 }
@@ -137,7 +138,7 @@ func (s *server) start() {
 	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	must(s.t, err)
 	defer log.Close()
-	s.cmd = exec.Command(binary, s.args...)
+	s.cmd = s.command()
 	s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = append(os.Environ(), s.env...), log, log
 	must(s.t, s.cmd.Start())
 	s.done = make(chan struct{})

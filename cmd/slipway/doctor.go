@@ -114,7 +114,7 @@ func (o *doctorOptions) look(ctx context.Context) []finding {
 	for _, h := range process.Holds(ctx, process.Walls{Data: o.data, Users: o.users}) {
 		findings = append(findings, held(h))
 	}
-	findings = append(findings, o.folder(), o.space(), o.freePorts(), openFiles())
+	findings = append(findings, o.folder(), o.space(), o.freePorts(), openFiles(), o.service(ctx))
 	return append(append(findings, o.toolchains(ctx)...), o.clock(), o.docker(ctx))
 }
 

@@ -50,7 +50,7 @@ func TestDoctor(t *testing.T) {
 					t.Errorf("%+v", f)
 				}
 			}
-			for _, name := range []string{"own users", "Landlock", "memory limit", "Node", "PostgreSQL", "clock"} {
+			for _, name := range []string{"own users", "Landlock", "memory limit", "Node", "PostgreSQL", "clock", "service"} {
 				if !slices.ContainsFunc(findings, func(f finding) bool { return f.Name == name }) {
 					t.Errorf("%s is not looked at", name)
 				}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/internal/daemon"
+	"github.com/slipwayhq/slipway/internal/systemd"
 	"github.com/slipwayhq/slipway/registry"
 )
 
@@ -132,6 +133,16 @@ func runServer(ctx context.Context, f serverFlags) error {
 		return usagef("--measure-every must be between 100ms and 15s")
 	}
 	f.Logger, f.Version = f.logger(), version
+	return f.serve(ctx)
+}
+
+// serve runs a server until ctx ends, and tells systemd of it.
+func (f *serverFlags) serve(ctx context.Context) error {
+	service, err := systemd.Take()
+	if err != nil {
+		return err
+	}
+	f.Sockets = service.Sockets
 	log, closeLog, err := f.front.openLog(context.WithoutCancel(ctx), os.Stdout, f.Logger)
 	if err != nil {
 		return err
@@ -143,6 +154,7 @@ func runServer(ctx context.Context, f serverFlags) error {
 	if err != nil {
 		return err
 	}
+	f.warn(service.Ready())
 	if _, err := os.Stat(daemon.AdminKeyFile(f.Data)); os.IsNotExist(statErr) && err == nil {
 		fmt.Fprintf(os.Stderr, "The first API key is in %s. Keep it: it is not shown again.\n", daemon.AdminKeyFile(f.Data))
 	}
@@ -150,9 +162,17 @@ func runServer(ctx context.Context, f serverFlags) error {
 	select {
 	case <-ctx.Done():
 		f.Logger.Info("stopping; agents go on")
+		f.warn(service.Stopping())
 		return s.Stop()
 	case err := <-s.Failed():
 		return err
+	}
+}
+
+// warn tells of what a server can do without.
+func (f *serverFlags) warn(err error) {
+	if err != nil {
+		f.Logger.Warn(err.Error())
 	}
 }
 

@@ -75,7 +75,7 @@ func holdLandlock() Hold {
 func holdLimits() []Hold {
 	tree := cgroup.Open("doctor")
 	memoryErr, processesErr := tree.Missing()
-	const get = "as a systemd service: Delegate=yes; else root and a writable /sys/fs/cgroup"
+	const get = "as a systemd service: Delegate=yes and, from systemd 254 on, DelegateSubgroup=" + cgroup.Subgroup + "; else root and a writable /sys/fs/cgroup"
 	memory := byGroup("memory limit", memoryErr, get)
 	if memoryErr == nil {
 		memory.By = fmt.Sprintf("control groups, version %d", tree.Version())

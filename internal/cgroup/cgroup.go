@@ -6,8 +6,8 @@
 // part where both are mounted. What the machine does not have, or does not let
 // us have, is left out and said by Tree.Missing.
 //
-// A group is a folder below the one that we are in ourselves, named by its
-// owner; Sweep removes those that a former process of the same owner left. Who
+// A group is a folder below the one that we are in ourselves, or beside it if that
+// is Subgroup, named by its owner; Sweep removes those that a former process of the same owner left. Who
 // wants groups to outlive it gives them names, and finds them again.
 package cgroup
 
@@ -23,6 +23,10 @@ import (
 
 	"golang.org/x/sys/unix"
 )
+
+// Subgroup is where a server is whose group is arranged for it: beside the groups
+// that it makes, so that the group of both has no processes of its own.
+const Subgroup = "slipway-server"
 
 // Controllers that are asked for.
 const (
@@ -133,8 +137,9 @@ func (t *Tree) delegate() {
 }
 
 // give passes a controller on. A group other than the root may do that only
-// if it has no processes of its own: where the group is ours to arrange, they
-// move into one below.
+// if it has no processes of its own, and gets none from then on: where the group
+// is ours to arrange, they move into one below. A service's is not: systemd starts
+// it anew in the group itself, or in the one below that its unit names.
 func (t *Tree) give(controller string) error {
 	control := filepath.Join(t.unified, "cgroup.subtree_control")
 	err := write(control, "+"+controller)
@@ -142,9 +147,12 @@ func (t *Tree) give(controller string) error {
 		return err
 	}
 	if !t.delegated() {
-		return fmt.Errorf("the group %s is not delegated to this server (systemd: Delegate=yes)", t.unified)
+		return fmt.Errorf("the group %s is not delegated to this server (systemd: Delegate=yes and DelegateSubgroup=%s)", t.unified, Subgroup)
 	}
-	inner := filepath.Join(t.unified, "slipway-server")
+	if strings.HasSuffix(t.unified, ".service") {
+		return fmt.Errorf("systemd could not start %s again while agents run in groups with limits (from systemd 254 on: DelegateSubgroup=%s)", filepath.Base(t.unified), Subgroup)
+	}
+	inner := filepath.Join(t.unified, Subgroup)
 	if err := os.Mkdir(inner, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}

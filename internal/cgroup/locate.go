@@ -67,7 +67,8 @@ func parseMounts(text string) []mount {
 	return mounts
 }
 
-// match finds where our groups are mounted.
+// match finds where our groups are mounted. That of version 2 is the one around
+// Subgroup.
 func match(groups map[string]string, mounts []mount) map[string]string {
 	places := map[string]string{}
 	for controller, group := range groups {
@@ -77,7 +78,11 @@ func match(groups map[string]string, mounts []mount) map[string]string {
 		}
 		// A container sees a part of the hierarchy, as if it were the whole.
 		below, _ := strings.CutPrefix(group, strings.TrimSuffix(mounts[i].root, "/"))
-		places[controller] = filepath.Join(mounts[i].place, below)
+		place := filepath.Join(mounts[i].place, below)
+		if controller == "" && filepath.Base(place) == Subgroup {
+			place = filepath.Dir(place)
+		}
+		places[controller] = place
 	}
 	return places
 }

@@ -18,6 +18,11 @@ func TestMatch(t *testing.T) {
 			"30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n",
 			map[string]string{"": "/sys/fs/cgroup/system.slice/slipway.service"},
 		},
+		"version 2, with a group of the server's own": {
+			"0::/system.slice/slipway.service/slipway-server\n",
+			"30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n",
+			map[string]string{"": "/sys/fs/cgroup/system.slice/slipway.service"},
+		},
 		"both": {
 			"8:pids:/a\n4:memory:/b/c\n2:cpu,cpuacct:/\n0::/\n",
 			"1 2 0:3 / /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids\n1 2 0:4 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n" +

@@ -34,6 +34,7 @@ import (
 	"github.com/slipwayhq/slipway/internal/disk"
 	"github.com/slipwayhq/slipway/internal/engine"
 	"github.com/slipwayhq/slipway/internal/peer"
+	"github.com/slipwayhq/slipway/internal/systemd"
 	"github.com/slipwayhq/slipway/internal/turn"
 	"github.com/slipwayhq/slipway/leftover"
 	"github.com/slipwayhq/slipway/listener"
@@ -69,6 +70,7 @@ type Config struct {
 	Data       string            // folder for everything
 	Database   string            // postgres://…, "" for a file in the folder
 	Listen     string            // host:port
+	Sockets    []systemd.Socket  // opened before for Listen and the other addresses, which are met by name or address; the server closes them
 	Scrapes    string            // host:port where Prometheus needs no key; "" for nowhere
 	Every      time.Duration     // how often what runs is measured; 0 for 15 s
 	Version    string            // of this server
@@ -102,13 +104,22 @@ type Config struct {
 	Traces     Traces          // where they go, and how much is kept of them
 	AccessLog  *accesslog.Log  // of requests to agents; nil for none. It is closed by whoever opened it
 
-	// Around is put around the store; nil for nothing. Tests die there.
-	Around func(slipway.Store) slipway.Store
+	// Around is put around the store, AroundWorld around what deployments are
+	// worked on with; nil for nothing. Tests die there.
+	Around      func(slipway.Store) slipway.Store
+	AroundWorld func(World) World
 	// Kinds are asked before those that are built in.
 	Kinds []func(cache, tmp string) kind.Kind
 	// OpenDriver opens what runs agents, below a folder; nil for processes, and
 	// containers in the engine.
 	OpenDriver func(root string) (slipway.Driver, error)
+}
+
+// World is what a data plane changes the world with.
+type World struct {
+	Driver    slipway.Driver
+	Builder   reconcile.Builder
+	Databases slipway.Databases
 }
 
 // Paths within the folder of data.
@@ -321,10 +332,14 @@ func (s *Server) openData(ctx context.Context) error {
 	health := s.config.Vitals
 	health.Logger = s.config.Logger
 	watched := vitals.New(s.gateway, s.driver, health)
-	s.workers = reconcile.New(s.service, s.driver, builder, s.gateway, s.outputs, reconcile.Config{
+	world := World{s.driver, builder, s.databases}
+	if s.config.AroundWorld != nil {
+		world = s.config.AroundWorld(world)
+	}
+	s.workers = reconcile.New(s.service, world.Driver, world.Builder, s.gateway, s.outputs, reconcile.Config{
 		Owner: owner, Ports: s.config.Ports, Builds: s.config.Builds, Settle: s.config.Settle, Quiet: s.config.Quiet,
 		DiskMB: int(s.config.AgentDisk >> 20), Reach: s.reach,
-		Turns: s.turns, Meter: s.meter, Vitals: watched, Final: final, Databases: s.databases, Redis: s.sharedRedis(), OwnRedis: s.ownRedis, Logger: s.config.Logger, Now: time.Now,
+		Turns: s.turns, Meter: s.meter, Vitals: watched, Final: final, Databases: world.Databases, Redis: s.sharedRedis(), OwnRedis: s.ownRedis, Logger: s.config.Logger, Now: time.Now,
 	})
 	s.listener = listener.New(s.service, s.driver, s.workers, s.outputs, listener.Config{
 		Owner: owner, Batch: 100, Vitals: watched, Leftovers: s.scanner(owner, builder), Logger: s.config.Logger,

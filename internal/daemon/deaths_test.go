@@ -16,7 +16,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -30,29 +29,32 @@ import (
 	"github.com/slipwayhq/slipway/build/kind"
 	"github.com/slipwayhq/slipway/client"
 	"github.com/slipwayhq/slipway/driver/drivertest"
-	"github.com/slipwayhq/slipway/driver/process"
 	"github.com/slipwayhq/slipway/internal/daemon"
 	"github.com/slipwayhq/slipway/internal/dockertest"
+	"github.com/slipwayhq/slipway/internal/postgrestest"
 	"github.com/slipwayhq/slipway/internal/redistest"
 	"github.com/slipwayhq/slipway/internal/testsignal"
 )
 
 // A server is killed before and after every commit of what is done to a deleted
-// deployment. Between two of them lies one step: so it dies after each was done
-// and before that is written, and before each is begun. How many there are is
-// not written here: death comes one commit later each time, until a server
-// outlives it all. Whoever comes next brings it to its end, and nothing is left.
+// deployment, and every call that stops or removes something: several of these lie
+// between two commits, since what was removed is told with what comes next. How
+// many there are is not written here: death comes one later each time, until a
+// server outlives it all. Whoever comes next brings it to its end, and nothing is
+// left.
 
 // deletionStory is something that may be done to a deployment.
 type deletionStory struct {
-	aside bool // it was deleted before, and is kept aside
-	heir  bool // it has no data of its own, and there is a snapshot of another's
-	act   func(*mortal, context.Context, string) error
-	end   func(*mortal, string) bool // what was begun has come to its end
+	database bool // it has one
+	aside    bool // it was deleted before, and is kept aside
+	heir     bool // it has no data of its own, and there is a snapshot of another's
+	act      func(*mortal, context.Context, string) error
+	end      func(*mortal, string) bool // what was begun has come to its end
 }
 
 var deletionStories = map[string]deletionStory{
 	"deletion": {
+		database: true,
 		act: func(m *mortal, ctx context.Context, id string) error {
 			return m.delete(ctx, id, client.DeleteOptions{Now: true})
 		},
@@ -65,9 +67,9 @@ var deletionStories = map[string]deletionStory{
 		end: (*mortal).isKept,
 	},
 	"purge": {
-		aside: true,
-		act:   func(m *mortal, ctx context.Context, id string) error { return m.client.PurgeDeployment(ctx, id) },
-		end:   (*mortal).isDone,
+		aside: true, database: true,
+		act: func(m *mortal, ctx context.Context, id string) error { return m.client.PurgeDeployment(ctx, id) },
+		end: (*mortal).isDone,
 	},
 	"restore": {
 		aside: true,
@@ -101,13 +103,26 @@ func TestDeathAtEachStepOfADeletion(t *testing.T) {
 	for name, s := range deletionStories {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			newMortal(t, binary, program, nil).diesAtEachStep(s)
+			var with []func(*mortal)
+			if s.database {
+				with = append(with, withDatabases)
+			}
+			newMortal(t, binary, program, nil, with...).diesAtEachStep(s)
 		})
 	}
 	t.Run("deletion of a container", func(t *testing.T) {
 		t.Parallel()
-		newMortal(t, binary, program, dockertest.Shared(t)).diesAtEachStep(deletionStories["deletion"])
+		newMortal(t, binary, program, dockertest.Start(t), withState).diesAtEachStep(deletionStories["deletion"])
 	})
+}
+
+// withDatabases has agents get databases.
+func withDatabases(m *mortal) { m.postgres = postgrestest.Empty(m.t) }
+
+// withState has agents in containers be built here, which keep a state.
+func withState(m *mortal) {
+	m.builds = true
+	m.importNode()
 }
 
 // diesAtEachStep goes through a story until a server outlives it.
@@ -126,6 +141,7 @@ func (m *mortal) diesAtEachStep(s deletionStory) {
 			m.t.Fatal("it never ends")
 		}
 	}
+	m.t.Logf("%d servers", m.number)
 	m.nothingIsLeft()
 }
 
@@ -149,14 +165,18 @@ type mortal struct {
 	ended     chan struct{}
 	said      *bytes.Buffer
 	number    int
-	neighbour string // its birth, and that of its Redis
-	before    []string
+	neighbour string   // its birth, and that of its Redis
+	before    []string // files
+	made      []string // images
 	foreign   []string // folders in that of data that are somebody's
 	final     string   // folder of final snapshots; "" for none
 	old       string   // of which there is one
+	postgres  string   // where agents have databases; "" if they have none
+	builds    bool     // agents in containers are built here, and keep a state
+	looks     bool     // it looks for leftovers often
 }
 
-func newMortal(t *testing.T, binary, program string, e *dockertest.Engine) *mortal {
+func newMortal(t *testing.T, binary, program string, e *dockertest.Engine, with ...func(*mortal)) *mortal {
 	m := &mortal{
 		t: t, data: t.TempDir(), listen: fmt.Sprintf("127.0.0.1:%d", drivertest.FreePort(t)), binary: binary, program: program, engine: e,
 		said:  &bytes.Buffer{},
@@ -171,6 +191,9 @@ func newMortal(t *testing.T, binary, program string, e *dockertest.Engine) *mort
 	})
 	if e != nil {
 		m.images = dockertest.NewRegistry(t)
+	}
+	for _, has := range with {
+		has(m)
 	}
 	m.start("")
 	t.Cleanup(m.kill)
@@ -189,14 +212,19 @@ func (m *mortal) neighbourIsWell() {
 	if births := m.births("neighbour"); births != m.neighbour {
 		m.t.Errorf("the neighbour was started again, or is gone: %q, it was %q", births, m.neighbour)
 	}
-	if m.engine != nil {
+	if !m.keepsState() {
 		return
 	}
 	_, folder := m.ask("neighbour", http.MethodGet, "/value?name=SLIPWAY_STATE_DIR")
-	if _, text := m.ask("neighbour", http.MethodGet, "/read?path="+folder+"/threads"); text != "written" || !m.remembers("neighbour") {
-		m.t.Errorf("the neighbour's state holds %q, its Redis remembers: %t", text, m.remembers("neighbour"))
+	if _, text := m.ask("neighbour", http.MethodGet, "/read?path="+folder+"/threads"); text != "written" {
+		m.t.Errorf("the neighbour's state holds %q", text)
+	}
+	if m.engine == nil && !m.remembers("neighbour") {
+		m.t.Error("the neighbour's Redis does not remember")
 	}
 }
+
+func (m *mortal) keepsState() bool { return m.engine == nil || m.builds }
 
 // births tell whether an agent, or its Redis, was started anew.
 func (m *mortal) births(name string) string {
@@ -261,10 +289,13 @@ func mortalBinary(t *testing.T) string {
 // start starts a server that dies as told: "3 before".
 func (m *mortal) start(death string) {
 	m.child = exec.Command(m.binary, "-test.run=^TestDeathAtEachStepOfADeletion$")
-	m.child.Env = append(os.Environ(), "SLIPWAY_TEST_DATA="+m.data, "SLIPWAY_TEST_LISTEN="+m.listen, "SLIPWAY_TEST_DEATH="+death, "SLIPWAY_TEST_FINAL="+m.final,
+	m.child.Env = append(os.Environ(), "SLIPWAY_TEST_DATA="+m.data, "SLIPWAY_TEST_LISTEN="+m.listen, "SLIPWAY_TEST_DEATH="+death, "SLIPWAY_TEST_FINAL="+m.final, "SLIPWAY_TEST_POSTGRES="+m.postgres,
 		"SLIPWAY_TEST_PROGRAM="+m.program, "PATH="+m.path, fmt.Sprintf("SLIPWAY_TEST_PORTS=%d %d", m.ports.First, m.ports.Last))
 	if m.engine != nil {
 		m.child.Env = append(m.child.Env, "SLIPWAY_TEST_ENGINE="+m.engine.Host(), "SLIPWAY_TEST_BASE="+m.base)
+	}
+	if m.looks {
+		m.child.Env = append(m.child.Env, "SLIPWAY_TEST_LOOK=1")
 	}
 	m.child.Stdout, m.child.Stderr = m.said, m.said
 	must(m.t, m.child.Start())
@@ -295,11 +326,11 @@ func (m *mortal) kill() {
 	<-m.ended
 }
 
-// dies has a server die at a commit of what is done, and the next one end it. It
-// says whether there were so many commits.
+// dies has a server die at a commit or call of what is done, and the next one end
+// it. It says whether there were so many.
 func (m *mortal) dies(n int, when string, s deletionStory) bool {
 	m.number++
-	m.before = m.files()
+	m.note()
 	id := m.deploy(fmt.Sprint("app-", m.number))
 	defer m.strangers(id)()
 	if !s.heir {
@@ -315,7 +346,7 @@ func (m *mortal) dies(n int, when string, s deletionStory) bool {
 	testsignal.Until(m.t, "its death to come", func() bool { _, err := os.Stat(filepath.Join(m.data, "armed")); return err == nil })
 	_ = s.act(m, m.whileItLives(), id) // it may be dead before it answers
 	died := false
-	testsignal.Until(m.t, fmt.Sprintf("death %s commit %d, or the end", when, n), func() bool {
+	testsignal.Until(m.t, fmt.Sprintf("death %s step %d, or the end", when, n), func() bool {
 		select {
 		case <-m.ended:
 			died = true
@@ -327,7 +358,7 @@ func (m *mortal) dies(n int, when string, s deletionStory) bool {
 	must(m.t, os.Remove(filepath.Join(m.data, "armed")))
 	m.start("")
 	_ = s.act(m, m.t.Context(), id) // as a client does who got no answer
-	testsignal.Until(m.t, fmt.Sprintf("the end after a death %s commit %d", when, n), func() bool { return s.end(m, id) })
+	testsignal.Until(m.t, fmt.Sprintf("the end after a death %s step %d", when, n), func() bool { return s.end(m, id) })
 	m.forget(id)
 	m.neighbourIsWell()
 	return died
@@ -352,6 +383,25 @@ func (m *mortal) forget(id string) {
 	}
 }
 
+// note notes what there is before something is deployed.
+func (m *mortal) note() {
+	m.before = m.files()
+	if m.engine != nil {
+		m.made = m.imagesInEngine()
+	}
+}
+
+func (m *mortal) imagesInEngine() (ids []string) {
+	m.t.Helper()
+	images, err := m.engine.Client(m.t).ImageList(m.t.Context(), dockerclient.ImageListOptions{All: true})
+	must(m.t, err)
+	for _, i := range images.Items {
+		ids = append(ids, i.ID+" "+strings.Join(i.RepoTags, " "))
+	}
+	slices.Sort(ids)
+	return ids
+}
+
 func (m *mortal) nothingInEngine(id string) {
 	c, ctx := m.engine.Client(m.t), m.t.Context()
 	of := make(dockerclient.Filters).Add("label", "slipway.deployment="+id)
@@ -359,27 +409,43 @@ func (m *mortal) nothingInEngine(id string) {
 	must(m.t, err)
 	networks, err := c.NetworkList(ctx, dockerclient.NetworkListOptions{Filters: of})
 	must(m.t, err)
-	images, err := c.ImageList(ctx, dockerclient.ImageListOptions{All: true})
+	volumes, err := c.VolumeList(ctx, dockerclient.VolumeListOptions{Filters: of})
 	must(m.t, err)
-	if len(containers.Items)+len(networks.Items) > 0 || len(images.Items) != 1 { // the neighbour's
-		m.t.Errorf("containers %v, networks %v, images %v are left", containers.Items, networks.Items, images.Items)
+	if len(containers.Items)+len(networks.Items)+len(volumes.Items) > 0 {
+		m.t.Errorf("containers %v, networks %v, volumes %v are left", containers.Items, networks.Items, volumes.Items)
+	}
+	if now := m.imagesInEngine(); !slices.Equal(now, m.made) {
+		m.t.Errorf("images are\n%s\nand were\n%s", strings.Join(now, "\n"), strings.Join(m.made, "\n"))
 	}
 }
 
-// nothingIsLeft looks at what the driver knows, when nobody else does.
+// nothingIsLeft has a server look wherever something may be that nobody knows: it
+// finds what is laid there for it, and nothing else.
 func (m *mortal) nothingIsLeft() {
 	neighbour, err := m.client.FindDeployment(m.t.Context(), "neighbour")
 	must(m.t, err)
 	must(m.t, m.delete(m.t.Context(), neighbour.ID, client.DeleteOptions{Now: true}))
 	testsignal.Until(m.t, "the neighbour to be gone", func() bool { return m.isDone(neighbour.ID) })
 	m.kill()
-	d, err := process.Open(filepath.Join(m.data, "deployments"))
-	must(m.t, err)
-	defer d.Close()
-	things, err := d.Remains(m.t.Context(), "")
-	must(m.t, err)
-	for _, thing := range things {
-		m.t.Errorf("%s is left", thing.What)
+	laid := string(slipway.NewID[slipway.DeploymentID](time.Now()))
+	must(m.t, os.MkdirAll(m.folder(laid), 0o700))
+	m.said.Reset()
+	m.looks = true
+	m.start("")
+	var found []wire.Leftover
+	testsignal.Until(m.t, "a look at what is left", func() bool {
+		found, err = m.client.Leftovers(m.t.Context())
+		must(m.t, err)
+		return len(found) > 0
+	})
+	m.kill()
+	for _, left := range found {
+		if left.DeploymentID == nil || *left.DeploymentID != laid {
+			m.t.Errorf("%s is left, and known to nobody: %+v", left.What, left)
+		}
+	}
+	if strings.Contains(m.said.String(), "not all is told") {
+		m.t.Errorf("not all places were looked at:\n%s", m.said)
 	}
 }
 
@@ -404,7 +470,7 @@ func (m *mortal) files() (paths []string) {
 // serves.
 func (m *mortal) deploy(name string) (id string) {
 	m.t.Helper()
-	if m.engine != nil {
+	if m.engine != nil && !m.builds {
 		id = m.deployImage(name)
 	} else {
 		id = m.deploySource(name)
@@ -448,7 +514,7 @@ func (m *mortal) deploySource(name string) string {
 
 // write has an agent write into its state and its Redis, if it has any.
 func (m *mortal) write(id string) {
-	if m.engine != nil {
+	if !m.keepsState() {
 		return
 	}
 	d, err := m.client.Deployment(m.t.Context(), id)
@@ -456,6 +522,9 @@ func (m *mortal) write(id string) {
 	_, folder := m.ask(d.Name, http.MethodGet, "/value?name=SLIPWAY_STATE_DIR")
 	if status, text := m.ask(d.Name, http.MethodPost, "/write?path="+folder+"/threads"); status != http.StatusOK || folder == "" {
 		m.t.Fatalf("write into %q: %d %s", folder, status, text)
+	}
+	if m.engine != nil {
+		return
 	}
 	c, ok := m.redis(d.Name)
 	if !ok {
@@ -514,13 +583,17 @@ func (m *mortal) state(id string) string {
 	return d.State
 }
 
-// keeper is a kind whose agents keep state, and use a Redis.
-type keeper struct{ standin }
+// keeper is a kind whose agents keep state, and use a Redis and perhaps a
+// database.
+type keeper struct {
+	standin
+	database bool
+}
 
-func (keeper) Agent() slipway.AgentKind {
-	k := stateful{}.Agent()
-	k.Needs.Redis = true
-	return k
+func (k keeper) Agent() slipway.AgentKind {
+	agent := stateful{}.Agent()
+	agent.Needs = slipway.Needs{Redis: true, Postgres: k.database}
+	return agent
 }
 
 // An agent in a container has a Redis of its own too, and reaches it.
@@ -530,7 +603,7 @@ func TestARedisOfAContainer(t *testing.T) {
 	}
 	t.Parallel()
 	m := newMortal(t, mortalBinary(t), "", dockertest.Start(t))
-	m.before = m.files()
+	m.note()
 	m.images.PublishFiles(t, "server", "1", map[string][]byte{"program": dockertest.Program(t, "github.com/slipwayhq/slipway/driver/drivertest/standin")}, map[string]any{
 		"Entrypoint": []string{"/program"}, "Env": []string{"LANGSERVE_GRAPHS={}"},
 	})
@@ -569,7 +642,7 @@ func TestARedisComesBack(t *testing.T) {
 	program, err := drivertest.BuildStandin(t.TempDir())
 	must(t, err)
 	m := newMortal(t, mortalBinary(t), program, nil)
-	m.before = m.files()
+	m.note()
 	id := m.deploy("app")
 	m.write(id)
 	births := m.births("app")
@@ -621,58 +694,21 @@ func serveUntilDeath(t *testing.T) {
 		Data: data, DockerHost: os.Getenv("SLIPWAY_TEST_ENGINE"), Listen: os.Getenv("SLIPWAY_TEST_LISTEN"), Ports: slipway.PortRange{First: first, Last: last}, Builds: 1,
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		Kinds: []func(string, string) kind.Kind{func(string, string) kind.Kind {
-			return keeper{standin{program: os.Getenv("SLIPWAY_TEST_PROGRAM")}}
+			return keeper{standin{program: os.Getenv("SLIPWAY_TEST_PROGRAM")}, os.Getenv("SLIPWAY_TEST_POSTGRES") != ""}
 		}},
-		Around: func(s slipway.Store) slipway.Store { return newDoomed(s, data, os.Getenv("SLIPWAY_TEST_DEATH")) },
+	}
+	if d := newDoom(data, os.Getenv("SLIPWAY_TEST_DEATH")); d != nil {
+		config.Around, config.AroundWorld = d.store, d.world
+	}
+	if os.Getenv("SLIPWAY_TEST_LOOK") != "" {
+		config.Leftovers.Every = time.Second
 	}
 	if config.DockerHost != "" {
 		config.Images = &image.Bases{Node: os.Getenv("SLIPWAY_TEST_BASE")}
 	}
+	config.Databases.Postgres = os.Getenv("SLIPWAY_TEST_POSTGRES")
 	config.Service.Undo, config.Final = time.Hour, os.Getenv("SLIPWAY_TEST_FINAL")
 	_, err = daemon.Start(context.Background(), config)
 	must(t, err)
 	<-terms
-}
-
-// doomed is a store at a commit of which its process dies, once it is armed.
-type doomed struct {
-	slipway.Store
-	commit  int64
-	after   bool
-	armed   atomic.Bool
-	commits atomic.Int64
-}
-
-func newDoomed(s slipway.Store, data, death string) slipway.Store {
-	d := &doomed{Store: s}
-	var when string
-	if _, err := fmt.Sscan(death, &d.commit, &when); err != nil {
-		return s
-	}
-	d.after = when == "after"
-	arm := make(chan os.Signal, 1)
-	signal.Notify(arm, syscall.SIGUSR1)
-	go func() {
-		<-arm
-		d.armed.Store(true)
-		_ = os.WriteFile(filepath.Join(data, "armed"), nil, 0o600)
-	}()
-	return d
-}
-
-func (d *doomed) Update(ctx context.Context, fn func(slipway.Tx) error) error {
-	dies := d.armed.Load() && d.commits.Add(1) == d.commit
-	if dies && !d.after {
-		d.die()
-	}
-	err := d.Store.Update(ctx, fn)
-	if dies {
-		d.die()
-	}
-	return err
-}
-
-func (d *doomed) die() {
-	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-	select {}
 }

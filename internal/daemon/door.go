@@ -29,16 +29,28 @@ type Agents struct {
 // door is a socket and who answers there.
 type door struct {
 	net.Listener
-	http *http.Server
+	http     *http.Server
+	arrivals arrivals
+	served   chan struct{} // closed when nobody is let in any more
 }
 
 func (d *door) port() int { return d.Addr().(*net.TCPAddr).Port }
 
 func (d *door) serve() error {
+	defer close(d.served)
+	d.arrivals.watch(d.http)
 	if d.http.TLSConfig != nil {
 		return d.http.ServeTLS(d.Listener, "", "")
 	}
 	return d.http.Serve(d.Listener)
+}
+
+// shut lets nobody in any more, and waits for those who have come in to ask.
+func (d *door) shut(ctx context.Context) {
+	_ = d.Close()
+	<-d.served
+	d.http.SetKeepAlivesEnabled(false)
+	d.arrivals.wait(ctx)
 }
 
 // doors are the ways in. There may be no plain one, none for agents alone and
@@ -59,40 +71,6 @@ func (d doors) close() {
 	for _, one := range d.all() {
 		_ = one.Close()
 	}
-}
-
-func (s *Server) openSockets(ctx context.Context) (err error) {
-	if err := s.config.checkNames(); err != nil {
-		return err
-	}
-	if s.doors.main, err = s.openDoor(ctx, s.config.Listen, "listen"); err != nil {
-		return err
-	}
-	if s.config.Agents.Listen != "" {
-		if s.doors.agents, err = s.openDoor(ctx, s.config.Agents.Listen, "gateway-listen"); err != nil {
-			return err
-		}
-	}
-	if s.config.TLS.PlainListen != "" {
-		if s.doors.plain, err = s.openDoor(ctx, s.config.TLS.PlainListen, "http-listen"); err != nil {
-			return err
-		}
-	}
-	if s.config.Scrapes != "" {
-		s.doors.scrapes, err = s.openDoor(ctx, s.config.Scrapes, "metrics-listen")
-	}
-	return err
-}
-
-func (s *Server) openDoor(ctx context.Context, address, flag string) (*door, error) {
-	socket, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w; choose another address with --%s", address, err, flag)
-	}
-	return &door{socket, &http.Server{
-		ReadHeaderTimeout: headerWithin, IdleTimeout: idleFor,
-		ErrorLog: slog.NewLogLogger(handshakes{s.config.Logger.Handler()}, slog.LevelWarn),
-	}}, nil
 }
 
 // handshakes keeps down what a server says of those that fail, which strangers
@@ -168,7 +146,7 @@ func (s *Server) redirect(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serve() {
 	for _, d := range s.doors.all() {
 		s.running.Go(func() {
-			if err := d.serve(); !errors.Is(err, http.ErrServerClosed) {
+			if err := d.serve(); !errors.Is(err, net.ErrClosed) {
 				s.failed <- fmt.Errorf("serve: %w", err)
 			}
 		})
@@ -180,18 +158,19 @@ func (s *Server) serve() {
 func (s *Server) finish(ctx context.Context) {
 	var ending sync.WaitGroup
 	end := func(server *http.Server) {
-		ending.Go(func() {
-			if err := server.Shutdown(ctx); err != nil {
-				s.config.Logger.Warn("requests are cut that did not end in time", slog.Duration("after", finishWithin))
-				_ = server.Close()
-			}
-		})
+		if err := server.Shutdown(ctx); err != nil {
+			s.config.Logger.Warn("requests are cut that did not end in time", slog.Duration("after", finishWithin))
+			_ = server.Close()
+		}
 	}
 	for _, d := range s.doors.all() {
-		end(d.http)
+		ending.Go(func() {
+			d.shut(ctx)
+			end(d.http)
+		})
 	}
 	for _, i := range s.inlets.all() {
-		end(i.http)
+		ending.Go(func() { end(i.http) })
 	}
 	ending.Wait()
 }

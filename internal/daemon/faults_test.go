@@ -29,6 +29,7 @@ type deletionFault struct {
 	cause func(m *mortal, id string) (mend func())
 	shown string // as the reason, "" if there is none to show
 	deaf  bool   // the agent does not end when it is asked to
+	aside bool   // it was deleted before, and only what was kept aside is to go
 }
 
 // folder is where the state of a deployment lies.
@@ -90,10 +91,8 @@ var processFaults = map[string]deletionFault{
 }
 
 var containerFaults = map[string]deletionFault{
-	"the engine is down": {shown: "docker.sock", cause: func(m *mortal, _ string) func() {
-		m.engine.Down()
-		return func() { must(m.t, m.engine.Up()) }
-	}},
+	"the engine is down":                  {shown: "docker.sock", cause: engineDown},
+	"the engine is down for the state":    {shown: "docker.sock", cause: engineDown, aside: true},
 	"it does not end when it is asked to": {deaf: true},
 	"somebody's container is in its network": {shown: "network slipway-", cause: func(m *mortal, id string) func() {
 		c, ctx := m.engine.Client(m.t), m.t.Context()
@@ -121,6 +120,11 @@ var containerFaults = map[string]deletionFault{
 	}},
 }
 
+func engineDown(m *mortal, _ string) (mend func()) {
+	m.engine.Down()
+	return func() { must(m.t, m.engine.Up()) }
+}
+
 // A deletion that something is in the way of says what, tries again, and ends
 // once that is over. The neighbour does not notice.
 func TestFaultsOfADeletion(t *testing.T) {
@@ -139,7 +143,7 @@ func TestFaultsOfADeletion(t *testing.T) {
 	})
 	t.Run("containers", func(t *testing.T) {
 		t.Parallel()
-		newMortal(t, binary, program, dockertest.Start(t)).meet(containerFaults)
+		newMortal(t, binary, program, dockertest.Start(t), withState).meet(containerFaults)
 	})
 }
 
@@ -204,7 +208,8 @@ func (m *mortal) purged(path string) string {
 }
 
 func (m *mortal) meets(f deletionFault) {
-	m.before, m.secrets = m.files(), nil
+	m.note()
+	m.secrets = nil
 	if f.deaf {
 		m.secrets = []wire.Secret{{Name: "STANDIN_DEAF", Value: "1"}}
 	}
@@ -217,11 +222,17 @@ func (m *mortal) meets(f deletionFault) {
 	plan, err := m.client.DeletionPlan(m.t.Context(), id, client.DeleteOptions{Now: true})
 	must(m.t, err)
 	_, pid := m.ask("app", http.MethodGet, "/pid")
+	remove := func() error { return m.delete(m.t.Context(), id, client.DeleteOptions{Now: true}) }
+	if f.aside {
+		must(m.t, m.delete(m.t.Context(), id, client.DeleteOptions{}))
+		testsignal.Until(m.t, "it to be kept aside", func() bool { return m.isKept(id) })
+		remove = func() error { return m.client.PurgeDeployment(m.t.Context(), id) }
+	}
 	var mend func()
 	if f.cause != nil {
 		mend = f.cause(m, id)
 	}
-	must(m.t, m.delete(m.t.Context(), id, client.DeleteOptions{Now: true}))
+	must(m.t, remove())
 	if f.shown != "" {
 		testsignal.Until(m.t, "the reason to be shown, again", func() bool { return m.shows(id, f.shown) })
 		if m.isDone(id) {

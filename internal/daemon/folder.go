@@ -65,6 +65,19 @@ func holderOf(f *os.File) int {
 	return pid
 }
 
+// Holder is the pid of the server that runs on a folder of data, 0 for none.
+func Holder(data string) int {
+	f, err := os.Open(filepath.Join(data, "lock"))
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	if pid := holderOf(f); isAlive(pid) && syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) != nil {
+		return pid
+	}
+	return 0
+}
+
 // isAlive is not said of what ended and was not waited for: that has no arguments
 // any more.
 func isAlive(pid int) bool {

@@ -71,3 +71,19 @@ func TestLockFolder(t *testing.T) {
 		})
 	}
 }
+
+// Who has a folder is told to others, as long as he has it.
+func TestHolder(t *testing.T) {
+	data := t.TempDir()
+	if pid := Holder(data); pid != 0 {
+		t.Errorf("of an empty folder: %d", pid)
+	}
+	f := hold(t, data, os.Getppid())
+	if pid := Holder(data); pid != os.Getppid() {
+		t.Errorf("while it is held: %d", pid)
+	}
+	f.Close()
+	if pid := Holder(data); pid != 0 {
+		t.Errorf("of one that let go: %d", pid)
+	}
+}

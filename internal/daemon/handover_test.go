@@ -71,7 +71,7 @@ func (m *mortal) diesHandingOver(docker *dockerclient.Client, id string, n int, 
 	m.t.Helper()
 	latest := m.latest(id)
 	m.kill()
-	m.start(fmt.Sprint(n, " ", when))
+	m.start(fmt.Sprint(n, " ", when, " commits"))
 	must(m.t, m.child.Process.Signal(syscall.SIGUSR1))
 	testsignal.Until(m.t, "its death to come", func() bool { _, err := os.Stat(filepath.Join(m.data, "armed")); return err == nil })
 	_, _ = m.client.Redeploy(m.whileItLives(), id, latest.ID) // it may be dead before it answers
