@@ -104,16 +104,21 @@ func (g *Gateway) SetReady() { g.table.setReady() }
 // ForgetKeys makes the next request of every key ask the identifier.
 func (g *Gateway) ForgetKeys() { g.keys.forget() }
 
-// Idle waits until no request to the deployment is in progress, at any address,
-// or ctx ends. Held requests are not in progress.
-func (g *Gateway) Idle(ctx context.Context, d slipway.DeploymentID) error {
-	return g.table.await(ctx, d, (*entry).idle)
+// Idle waits until no request is in progress at all, or ctx ends. Held requests are
+// not in progress. Upgraded connections are, which a server that shuts down takes
+// for none of its own.
+func (g *Gateway) Idle(ctx context.Context) (err error) {
+	g.table.ids.Range(func(d, _ any) bool {
+		err = g.table.await(ctx, slipway.DeploymentID(d.(string)), (*entry).idle)
+		return err == nil
+	})
+	return err
 }
 
 // Drained waits until no request is in progress at an address that the
 // deployment is no longer served at, and, while it hands over, none that writes
-// anywhere; or until ctx ends. Unlike Idle it ends under a
-// steady load: it is what to wait for between a switch and a stop.
+// anywhere; or until ctx ends. It ends under a steady load:
+// it is what to wait for between a switch and a stop.
 func (g *Gateway) Drained(ctx context.Context, d slipway.DeploymentID) error {
 	return g.table.await(ctx, d, (*entry).drained)
 }
@@ -124,10 +129,11 @@ func (g *Gateway) Answered(ctx context.Context, d slipway.DeploymentID) error {
 	return g.table.await(ctx, d, (*entry).answered)
 }
 
-// Close drops the idle connections to agents.
+// Close ends upgraded connections and drops the idle ones to agents.
 func (g *Gateway) Close() {
 	g.end()
 	g.waking.Wait()
+	g.table.cut()
 	g.transport.CloseIdleConnections()
 }
 
@@ -176,6 +182,9 @@ func (g *Gateway) serve(p *passage, w http.ResponseWriter, r *http.Request) erro
 	}
 	defer p.leave()
 	clearDeadlines(w, r)
+	if p.target.upgrades {
+		w = switching{&p.observer, p}
+	}
 	if wantsStream(r, p.target.path) {
 		g.streams.ServeHTTP(w, r)
 	} else {
