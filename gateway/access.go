@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"crypto/sha256"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -14,6 +15,10 @@ import (
 const (
 	maxKeys       = 4096             // verdicts that are remembered
 	verifyTimeout = 10 * time.Second // of one question to the authenticator
+	// standsFor is how long a key that was good passes while nobody can say whether
+	// it still is. Agents need no database of ours: they must not be out of reach
+	// because that is.
+	standsFor = 10 * time.Minute
 )
 
 func errKey() error {
@@ -70,9 +75,11 @@ type keys struct {
 	identifier slipway.Identifier
 	guesses    Guesses // nil for no bound
 	ttl        time.Duration
+	logger     *slog.Logger
 
 	mu       sync.Mutex
 	verdicts map[hash]*verdict
+	failing  bool // the last question had no answer
 }
 
 // hash is what is remembered of a credential.
@@ -91,12 +98,13 @@ type verdict struct {
 	until    time.Time // zero while the question is open
 	renewAt  time.Time // from when on whoever comes has it asked for anew
 	renewing bool      // somebody has
+	stands   time.Time // until when it holds if that has no answer, one of a good credential
 	identity *slipway.Identity
 	err      error
 }
 
 func newKeys(c Config) *keys {
-	return &keys{identifier: c.Identifier, guesses: c.Guesses, ttl: c.KeyTTL, verdicts: map[hash]*verdict{}}
+	return &keys{identifier: c.Identifier, guesses: c.Guesses, ttl: c.KeyTTL, logger: c.Logger, verdicts: map[hash]*verdict{}}
 }
 
 func (k *keys) forget() {
@@ -204,9 +212,9 @@ func bearer(header string) string {
 
 // verify asks once for all who ask at the same time.
 func (k *keys) verify(ctx context.Context, h hash, c slipway.Credential) (*slipway.Identity, error) {
-	v, mine := k.claim(h)
+	v, before, mine := k.claim(h)
 	if mine {
-		go k.ask(context.WithoutCancel(ctx), h, v, c)
+		go k.ask(context.WithoutCancel(ctx), h, v, before, c)
 	}
 	select {
 	case <-v.done:
@@ -217,17 +225,18 @@ func (k *keys) verify(ctx context.Context, h hash, c slipway.Credential) (*slipw
 }
 
 // claim returns the verdict on a credential, and whether the caller has to find
-// it.
-func (k *keys) claim(h hash) (*verdict, bool) {
+// it; before is the one that has ended, nil for none.
+func (k *keys) claim(h hash) (v, before *verdict, mine bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if v := k.verdicts[h]; v != nil && (v.until.IsZero() || time.Now().Before(v.until)) {
-		return v, false
+	before = k.verdicts[h]
+	if before != nil && (before.until.IsZero() || time.Now().Before(before.until)) {
+		return before, nil, false
 	}
-	v := &verdict{done: make(chan struct{})}
+	v = &verdict{done: make(chan struct{})}
 	k.makeRoom()
 	k.verdicts[h] = v
-	return v, true
+	return v, before, true
 }
 
 // makeRoom forgets an arbitrary verdict if there are too many.
@@ -243,25 +252,24 @@ func (k *keys) makeRoom() {
 
 // ask finds the verdict on a credential. One that is no verdict, since the
 // question failed, is not kept, and none is kept beyond the credential's end.
-func (k *keys) ask(ctx context.Context, h hash, v *verdict, c slipway.Credential) {
+func (k *keys) ask(ctx context.Context, h hash, v, before *verdict, c slipway.Credential) {
 	i, err := k.identify(ctx, c)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	certain := v.settle(i, err, k.ttl)
+	certain := v.settle(i, err, k.ttl, before)
 	if !certain && k.verdicts[h] == v {
 		delete(k.verdicts, h)
 	}
 }
 
 // renew finds a new verdict on a credential while the old one holds, so that
-// nobody waits when that ends. What was forgotten meanwhile is not brought back,
-// and without an answer the old one ends when it would have.
+// nobody waits when that ends. What was forgotten meanwhile is not brought back.
 func (k *keys) renew(ctx context.Context, h hash, old *verdict, c slipway.Credential) {
 	v := &verdict{done: make(chan struct{})}
 	i, err := k.identify(ctx, c)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if v.settle(i, err, k.ttl) && k.verdicts[h] == old {
+	if v.settle(i, err, k.ttl, old) && k.verdicts[h] == old {
 		k.verdicts[h] = v
 	}
 }
@@ -269,18 +277,52 @@ func (k *keys) renew(ctx context.Context, h hash, old *verdict, c slipway.Creden
 func (k *keys) identify(ctx context.Context, c slipway.Credential) (slipway.Identity, error) {
 	ctx, cancel := context.WithTimeout(ctx, verifyTimeout)
 	defer cancel()
-	return k.identifier.Identify(ctx, c)
+	i, err := k.identifier.Identify(ctx, c)
+	k.tell(err)
+	return i, err
+}
+
+// tell says once that keys can not be checked, and once that they can again.
+func (k *keys) tell(err error) {
+	k.mu.Lock()
+	was := k.failing
+	k.failing = !isVerdict(err)
+	is := k.failing
+	k.mu.Unlock()
+	switch {
+	case is && !was:
+		k.logger.Warn("API keys can not be checked: those that were good of late reach agents all the same, for a while",
+			slog.Duration("for", standsFor), slog.Any("error", err))
+	case was && !is:
+		k.logger.Info("API keys can be checked again")
+	}
+}
+
+// isVerdict says whether what an identifier returns is about the credential.
+func isVerdict(err error) bool {
+	return err == nil || slipway.CodeOf(err) == slipway.CodeUnauthenticated
 }
 
 // settle closes the question with an answer of now, and says whether that is a
-// verdict. The last quarter of its time is there to find the next one.
-func (v *verdict) settle(i slipway.Identity, err error, ttl time.Duration) (certain bool) {
+// verdict. Without an answer, that before stands if it was good, for a time.
+func (v *verdict) settle(i slipway.Identity, err error, ttl time.Duration, before *verdict) (certain bool) {
+	defer close(v.done)
 	now := time.Now()
-	v.identity, v.err, v.until = &i, err, now.Add(ttl)
-	if !i.Until.IsZero() && i.Until.Before(v.until) {
-		v.until = i.Until
+	if !isVerdict(err) && before != nil && before.err == nil && now.Before(before.stands) {
+		v.identity, v.stands = before.identity, before.stands
+		v.until, v.renewAt = v.stands, now.Add(ttl)
+		return true
 	}
-	v.renewAt = v.until.Add(-v.until.Sub(now) / 4)
-	close(v.done)
-	return err == nil || slipway.CodeOf(err) == slipway.CodeUnauthenticated
+	v.identity, v.err = &i, err
+	v.until, v.stands = within(i, now.Add(ttl)), within(i, now.Add(standsFor))
+	v.renewAt = v.until.Add(-v.until.Sub(now) / 4) // the rest is there to find the next one
+	return isVerdict(err)
+}
+
+// within is a time, or the end of an identity if that comes first.
+func within(i slipway.Identity, t time.Time) time.Time {
+	if !i.Until.IsZero() && i.Until.Before(t) {
+		return i.Until
+	}
+	return t
 }

@@ -256,6 +256,98 @@ func TestFailedQuestionsAreNotKept(t *testing.T) {
 	}
 }
 
+// Agents stay within reach of who had a good key while nobody can say whether it
+// still is, for a time: in use or not, but not beyond its end, nor if it was
+// revoked here.
+func TestGoodKeysStandWhileNoneCanBeChecked(t *testing.T) {
+	for name, c := range map[string]struct {
+		every, until time.Duration // between requests; the key's end, 0 for none
+		last         time.Duration // at which it may pass, at the latest
+	}{
+		"in use":          {time.Second, 0, 10 * time.Minute},
+		"now and then":    {3 * time.Minute, 0, 10 * time.Minute},
+		"that ends first": {time.Second, time.Minute, time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := newAccess()
+				began := time.Now()
+				if c.until != 0 {
+					key := a.keys["good"]
+					key.Until = began.Add(c.until)
+					a.keys["good"] = key
+				}
+				g := gateway.New(gateway.Config{Identifier: a, KeyTTL: 2 * time.Second})
+				g.SetReady()
+				ask := func(key string, status int) {
+					t.Helper()
+					if got := alone(g, "GET", "/d/nobody/", key).Code; got != status {
+						t.Errorf("%s: %d after %v, want %d", key, got, time.Since(began), status)
+					}
+					synctest.Wait()
+				}
+				ask("good", 404)
+				a.fail.Store(true)
+				for time.Since(began)+c.every < c.last {
+					<-time.After(c.every)
+					ask("good", 404)
+				}
+				ask("reader", 503) // never seen
+				<-time.After(c.every)
+				ask("good", 503)
+			})
+		})
+	}
+}
+
+func TestKeysThatStandAreGivenUp(t *testing.T) {
+	for name, giveUp := range map[string]func(*gateway.Gateway, *access) int{
+		"forgotten here":    func(g *gateway.Gateway, _ *access) int { g.ForgetKeys(); return 503 },
+		"revoked elsewhere": func(_ *gateway.Gateway, a *access) int { a.fail.Store(false); return 401 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := newAccess()
+				g := gateway.New(gateway.Config{Identifier: a, KeyTTL: 2 * time.Second})
+				g.SetReady()
+				ask := func() int {
+					code := alone(g, "GET", "/d/nobody/", "good").Code
+					synctest.Wait()
+					return code
+				}
+				ask()
+				a.fail.Store(true)
+				<-time.After(3 * time.Second)
+				if code := ask(); code != 404 {
+					t.Fatalf("does not stand: %d", code)
+				}
+				a.revoke("good")
+				want := giveUp(g, a)
+				<-time.After(2 * time.Second)
+				ask() // asks
+				if code := ask(); code != want {
+					t.Errorf("%d, want %d", code, want)
+				}
+			})
+		})
+	}
+}
+
+// An operator reads once that keys can not be checked, and why.
+func TestThatKeysCanNotBeCheckedIsLoggedOnce(t *testing.T) {
+	w := serving(t, gateway.Config{KeyTTL: time.Nanosecond}, echo)
+	for _, failing := range []bool{false, true, true} {
+		w.access.fail.Store(failing)
+		w.get("/d/app/x").want(t, 200, "")
+	}
+	if log := w.log.String(); strings.Count(log, "can not be checked") != 1 || !strings.Contains(log, io.ErrUnexpectedEOF.Error()) {
+		t.Errorf("%s", log)
+	}
+	w.access.fail.Store(false)
+	w.get("/d/app/x").want(t, 200, "")
+	w.log.await("can be checked again")
+}
+
 func TestManyAskOnce(t *testing.T) {
 	a := newAccess()
 	g := gateway.New(gateway.Config{Identifier: a, KeyTTL: time.Hour})

@@ -54,12 +54,14 @@ func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBo
 
 // punctual is a body that ends in errSlow when none of it comes for a while. How
 // long all of it takes is not bounded, nor how long the agent takes to want more.
+// It remembers its end: a server closes it when the answer begins, and a transport
+// that looks at it once more then would take it for cut.
 type punctual struct {
 	io.ReadCloser
-	control *http.ResponseController
-	idle    time.Duration
-	alarm   *time.Timer // runs while somebody waits for the client
-	late    atomic.Bool
+	control            *http.ResponseController
+	idle               time.Duration
+	alarm              *time.Timer // runs while somebody waits for the client
+	begun, ended, late atomic.Bool
 }
 
 func newPunctual(w http.ResponseWriter, b io.ReadCloser, idle time.Duration) *punctual {
@@ -78,20 +80,40 @@ func (p *punctual) giveUp() {
 // isLate says whether the client was given up.
 func (p *punctual) isLate() bool { return p != nil && p.late.Load() }
 
+// isBegun says whether somebody reads it, or has.
+func (p *punctual) isBegun() bool { return p != nil && p.begun.Load() }
+
+// isOver says whether nobody waits for more of it.
+func (p *punctual) isOver() bool { return p != nil && (p.ended.Load() || p.late.Load()) }
+
 func (p *punctual) Read(b []byte) (int, error) {
+	if p.ended.Load() {
+		return 0, io.EOF
+	}
+	p.begun.Store(true)
 	p.alarm.Reset(p.idle)
 	n, err := p.ReadCloser.Read(b)
 	p.alarm.Stop()
-	if err != nil && err != io.EOF && p.isLate() {
+	switch {
+	case err == io.EOF:
+		p.ended.Store(true)
+	case err != nil && p.isLate():
 		err = errSlow
 	}
 	return n, err
 }
 
-// Close looks for the rest of a body that nobody wants, and for no longer than
-// for the next byte of one that is wanted.
-func (p *punctual) Close() error {
-	p.alarm.Reset(p.idle)
-	defer p.alarm.Stop()
-	return p.ReadCloser.Close()
+// letAnswer lets an answer begin before the request has ended, while its agent may
+// still read that. Else the server would wait for the rest first, at the same time
+// as the agent, and close the body then.
+//
+// The connection ends with such an answer: what comes after it may be the rest of
+// its request, and must not be taken for another. HTTP/2 tells them apart.
+func (p *punctual) letAnswer(answer http.Header) {
+	if p == nil || p.ended.Load() {
+		return
+	}
+	if p.control.EnableFullDuplex() == nil {
+		answer.Set("Connection", "close")
+	}
 }

@@ -49,7 +49,9 @@
 //	└─────────── down ───────────┘   503 with the reason
 //
 // What reads and what writes is told by method and path, from the routes of the
-// agent servers; what is unknown writes unless it is a GET ([intentOf]). What ends
+// agent servers; what is unknown writes unless it is a GET ([intentOf]). What comes
+// by an open WebSocket writes: it waits while the deployment is handed over, and the
+// WebSocket ends when the old instance has to. What ends
 // runs counts as reading, so that a hand-over does not wait for what it holds.
 //
 // Every state may follow every other. Routes are a cache: a gateway forgets them

@@ -32,6 +32,7 @@ type entry struct {
 	heard    map[string]time.Time // when an answer last began, by address
 	turn     int                  // whose turn it is among the least busy
 	troubles map[string]time.Time // addresses that fail, and until when they are taken last
+	tunnels  map[*tunnel]struct{} // those that are open
 	wakeAt   time.Time            // when to ask again for the deployment to be woken
 	ended    chan struct{}        // closed when a request ends that is waited for or the route changes; nil if nobody waits
 }
@@ -179,6 +180,9 @@ func (e *entry) set(r slipway.Route) (old string) {
 		e.troubles, e.wakeAt = nil, time.Time{}
 		e.troubled.Store(false)
 		maps.DeleteFunc(e.heard, func(a string, _ time.Time) bool { return !slices.Contains(r.Addresses, a) })
+	}
+	if e.route.State == slipway.RouteHandingOver {
+		e.cut(r.Addresses)
 	}
 	e.route, e.gone = r, false
 	e.tellChange()

@@ -104,16 +104,21 @@ func (g *Gateway) SetReady() { g.table.setReady() }
 // ForgetKeys makes the next request of every key ask the identifier.
 func (g *Gateway) ForgetKeys() { g.keys.forget() }
 
-// Idle waits until no request to the deployment is in progress, at any address,
-// or ctx ends. Held requests are not in progress.
-func (g *Gateway) Idle(ctx context.Context, d slipway.DeploymentID) error {
-	return g.table.await(ctx, d, (*entry).idle)
+// Idle waits until no request is in progress at all, or ctx ends. Held requests are
+// not in progress. Upgraded connections are, which a server that shuts down takes
+// for none of its own.
+func (g *Gateway) Idle(ctx context.Context) (err error) {
+	g.table.ids.Range(func(d, _ any) bool {
+		err = g.table.await(ctx, slipway.DeploymentID(d.(string)), (*entry).idle)
+		return err == nil
+	})
+	return err
 }
 
 // Drained waits until no request is in progress at an address that the
 // deployment is no longer served at, and, while it hands over, none that writes
-// anywhere; or until ctx ends. Unlike Idle it ends under a
-// steady load: it is what to wait for between a switch and a stop.
+// anywhere; or until ctx ends. It ends under a steady load:
+// it is what to wait for between a switch and a stop.
 func (g *Gateway) Drained(ctx context.Context, d slipway.DeploymentID) error {
 	return g.table.await(ctx, d, (*entry).drained)
 }
@@ -124,10 +129,11 @@ func (g *Gateway) Answered(ctx context.Context, d slipway.DeploymentID) error {
 	return g.table.await(ctx, d, (*entry).answered)
 }
 
-// Close drops the idle connections to agents.
+// Close ends upgraded connections and drops the idle ones to agents.
 func (g *Gateway) Close() {
 	g.end()
 	g.waking.Wait()
+	g.table.cut()
 	g.transport.CloseIdleConnections()
 }
 
@@ -151,8 +157,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.observer.identify(r.Header)
 	whole := false
 	defer func() { g.account(p, r, whole) }()
-	if err := g.serve(p, &p.observer, r); err != nil {
-		g.boundRest(&p.observer, r)
+	err := g.serve(p, &p.observer, r)
+	g.boundRest(p, r)
+	if err != nil {
 		answer(&p.observer, err)
 	}
 	whole = true
@@ -173,10 +180,11 @@ func (g *Gateway) serve(p *passage, w http.ResponseWriter, r *http.Request) erro
 	if err := p.enter(r); err != nil {
 		return err
 	}
-	defer finishBody(r)
 	defer p.leave()
 	clearDeadlines(w, r)
-	interleave(w)
+	if p.target.upgrades {
+		w = switching{&p.observer, p}
+	}
 	if wantsStream(r, p.target.path) {
 		g.streams.ServeHTTP(w, r)
 	} else {
@@ -338,25 +346,11 @@ func clearDeadlines(w http.ResponseWriter, r *http.Request) {
 	_ = c.SetWriteDeadline(time.Time{})
 }
 
-// interleave lets an agent answer before its request has come to its end. Else
-// the server closes the body at the first byte of the answer, and an agent that
-// is quicker than the last look at the body has its connection cut. HTTP/2 knows
-// no such thing, and says so.
-func interleave(w http.ResponseWriter) { _ = http.NewResponseController(w).EnableFullDuplex() }
-
 // boundRest bounds how long a server waits for what is left of a request that is
-// refused: it does so before it sends the answer.
-func (g *Gateway) boundRest(w http.ResponseWriter, r *http.Request) {
-	if hasBody(r) {
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(g.config.BodyIdle))
-	}
-}
-
-// finishBody closes a body that nobody has read, as after failed dials. A server
-// whose answers may overtake requests does so only when it has begun to wait for
-// the next request, and then panics (net/http's startBackgroundRead).
-func finishBody(r *http.Request) {
-	if r.Body != nil {
-		_ = r.Body.Close() // of the client, who may have left
+// answered: if nobody has begun to read that, it does so before it sends the
+// answer.
+func (g *Gateway) boundRest(p *passage, r *http.Request) {
+	if hasBody(r) && !p.body.isOver() {
+		_ = http.NewResponseController(&p.observer).SetReadDeadline(time.Now().Add(g.config.BodyIdle))
 	}
 }

@@ -161,6 +161,14 @@ func nowhere(t *testing.T) string {
 	return l.Addr().String()
 }
 
+// idle waits until no request is in progress.
+func (w *world) idle() {
+	w.t.Helper()
+	if err := w.Idle(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 type edit func(*http.Request)
 
 func header(name, value string) edit {

@@ -175,7 +175,7 @@ func TestAgentsThatDoNotAnswer(t *testing.T) {
 				t.Errorf("%s: %q tells %s", name, log, secret)
 			}
 		}
-		wait(t, w.Idle)
+		w.idle()
 	}
 }
 
@@ -214,7 +214,7 @@ func TestAgentAnswersEarlyAndCloses(t *testing.T) {
 			t.Errorf("%d %q", a.StatusCode, a.body)
 		}
 	}
-	wait(t, w.Idle)
+	w.idle()
 }
 
 func TestInformationalAnswers(t *testing.T) {
@@ -240,7 +240,7 @@ func TestFailedDialWaitsForANewRoute(t *testing.T) {
 			got <- a
 		}()
 		w.log.await("does not answer")
-		wait(t, w.Idle) // one that waits is not in progress
+		w.idle() // one that waits is not in progress
 		w.Route(holding())
 		w.Route(route(nowhere(t))) // from bad to bad
 		w.Route(route(alive))
@@ -254,7 +254,7 @@ func TestFailedDialIsBounded(t *testing.T) {
 	w.Route(route(nowhere(t)))
 	w.get("/d/app/x").want(t, 502, "The agent did not answer.")
 	w.send("POST", "/d/app/x", strings.NewReader("body")).want(t, 502, "The agent did not answer.")
-	wait(t, w.Idle)
+	w.idle()
 }
 
 // The connection of a client whose request could not be delivered is as good as

@@ -70,6 +70,9 @@ func (g *Gateway) received(res *http.Response) error {
 	}
 	stripSetCookies(res.Header)
 	p := passageFrom(res.Request.Context())
+	if res.StatusCode != http.StatusSwitchingProtocols {
+		p.body.letAnswer(res.Header)
+	}
 	p.entry.hear(&p.stay)
 	if p.entry.recover(p.stay.address) {
 		g.config.Logger.Info("agent answers again", "deployment", p.entry.id(), "address", p.stay.address)
@@ -82,6 +85,9 @@ func (g *Gateway) failed(w http.ResponseWriter, r *http.Request, err error) {
 	p := passageFrom(r.Context())
 	if p.probe != nil {
 		p.probe.err = err
+	}
+	if p.body.isBegun() || !isUnreached(err) {
+		p.body.letAnswer(w.Header())
 	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		err = errTooLarge(g.config.MaxBody)

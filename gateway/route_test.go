@@ -85,12 +85,12 @@ func TestDrainedWhileHandingOver(t *testing.T) {
 	close(end["/runs/wait"])
 	<-ended
 	wait(t, w.Drained)
-	if w.Idle(gone, id) == nil {
+	if w.Idle(gone) == nil {
 		t.Error("a read is in progress")
 	}
 	close(end["/threads/1"])
 	<-ended
-	wait(t, w.Idle)
+	w.idle()
 }
 
 // One who can not be reached is left to others at once, and not asked first for a
@@ -117,7 +117,7 @@ func TestAllAddressesFail(t *testing.T) {
 	w.SetReady()
 	w.Route(route(nowhere(t), nowhere(t)))
 	w.get("/d/app/x").want(t, 502, "did not answer")
-	wait(t, w.Idle)
+	w.idle()
 }
 
 // Who waits for what sleeps wakes it, once for all.

@@ -82,7 +82,7 @@ func TestAnEndlessAnswerNeedsLittleMemory(t *testing.T) {
 	if p := peak.Load(); p > most || p == 0 {
 		t.Errorf("%d MiB of memory", p>>20)
 	}
-	wait(t, w.Idle)
+	w.idle()
 }
 
 // A client that does not read stops its agent, and nobody else.
@@ -105,7 +105,7 @@ func TestAClientThatDoesNotRead(t *testing.T) {
 	w.neighbourIsWell(t)
 	c.Close()
 	<-ended
-	wait(t, w.Idle)
+	w.idle()
 }
 
 // An agent that never answers holds its clients, and gives them back.
@@ -133,7 +133,7 @@ func TestAgentsThatNeverAnswer(t *testing.T) {
 	for _, c := range clients {
 		c.Close()
 	}
-	wait(t, w.Idle)
+	w.idle()
 	if n := w.Traffic(id); n.Errors != 0 {
 		t.Errorf("clients that left are errors: %+v", n)
 	}
@@ -157,7 +157,7 @@ func TestAgentsThatBreakOff(t *testing.T) {
 	upTo.Store(int64(len(whole)))
 	w.get("/d/app/x").want(t, 200, "hello")
 	w.neighbourIsWell(t)
-	wait(t, w.Idle)
+	w.idle()
 }
 
 // Clients that break off in the middle of what they send.
@@ -183,7 +183,7 @@ func TestClientsThatBreakOff(t *testing.T) {
 		if err := <-got; err == nil {
 			t.Errorf("%q: the agent took half a body for a whole one", text)
 		}
-		wait(t, w.Idle)
+		w.idle()
 	}
 	w.neighbourIsWell(t)
 }
@@ -228,7 +228,7 @@ func TestBodiesAboveTheLimit(t *testing.T) {
 			t.Errorf("%s: %d bytes reached the agent", name, n)
 		}
 	}
-	wait(t, w.Idle)
+	w.idle()
 }
 
 // A client that stops in the middle of its body is left in time, whether its
@@ -268,7 +268,7 @@ func TestSlowBodies(t *testing.T) {
 			if rest, err := io.ReadAll(r); len(rest) > 0 || err != nil {
 				t.Errorf("the connection goes on: %q %v", rest, err)
 			}
-			wait(t, w.Idle)
+			w.idle()
 		})
 	}
 	if log := w.log.String(); strings.Contains(log, "does not answer") {

@@ -236,7 +236,7 @@ func TestSwitchUnderLoad(t *testing.T) {
 		next, nextStopped := instance()
 		if i%2 == 0 { // a hand-over: hold, drain, go on
 			w.Route(holding())
-			wait(t, w.Idle)
+			w.idle()
 		} else { // side by side
 			w.Route(route(next))
 			wait(t, w.Drained)
@@ -294,7 +294,7 @@ func TestAnswered(t *testing.T) {
 		head <- struct{}{}
 		wait(t, w.Answered)
 		if path == "/stream" {
-			if w.Idle(gone, id) == nil {
+			if w.Idle(gone) == nil {
 				t.Error("a stream is in progress")
 			}
 			close(end)
@@ -320,28 +320,29 @@ func TestIdleAndDrained(t *testing.T) {
 	cancel()
 	wait(t, w.Drained) // it is at the address that serves
 	w.Route(route(agentAt(t, echo)))
-	for name, f := range map[string]func(context.Context, slipway.DeploymentID) error{"Idle": w.Idle, "Drained": w.Drained} {
-		if f(gone, id) == nil {
-			t.Errorf("%s missed a stream", name)
-		}
+	if w.Idle(gone) == nil {
+		t.Error("Idle missed a stream")
+	}
+	if w.Drained(gone, id) == nil {
+		t.Error("Drained missed a stream")
 	}
 	w.Unroute(id)
-	if w.Idle(gone, id) == nil {
+	if w.Idle(gone) == nil {
 		t.Error("Idle missed a stream of a deployment that is gone")
 	}
 	w.Route(route(agentAt(t, echo))) // it came back meanwhile
-	if w.Idle(gone, id) == nil {
+	if w.Idle(gone) == nil {
 		t.Error("Idle missed a stream of a deployment that came back")
 	}
 	w.Unroute(id)
 	idle := make(chan error)
-	go func() { idle <- w.Idle(t.Context(), id) }()
+	go func() { idle <- w.Idle(t.Context()) }()
 	close(end)
 	<-ended
 	if err := <-idle; err != nil {
 		t.Error(err)
 	}
-	if err := w.Idle(gone, other); err != nil {
+	if err := w.Drained(gone, other); err != nil {
 		t.Error("a stranger is idle:", err)
 	}
 }

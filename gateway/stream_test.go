@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/gateway"
 )
 
@@ -92,7 +93,7 @@ func TestAgentSeesTheClientLeave(t *testing.T) {
 	cancel()
 	<-left
 	res.Body.Close()
-	wait(t, w.Idle)
+	w.idle()
 }
 
 func TestAgentSeesTheClientLeaveBeforeItAnswers(t *testing.T) {
@@ -114,7 +115,7 @@ func TestAgentSeesTheClientLeaveBeforeItAnswers(t *testing.T) {
 	cancel()
 	<-left
 	<-done
-	wait(t, w.Idle)
+	w.idle()
 	if strings.Contains(w.log.String(), "does not answer") {
 		t.Errorf("the agent was blamed: %s", w.log)
 	}
@@ -159,7 +160,7 @@ func TestAgentDiesInTheMiddle(t *testing.T) {
 		if err == nil {
 			t.Errorf("%s: %q looks whole", name, b)
 		}
-		wait(t, w.Idle)
+		w.idle()
 	}
 }
 
@@ -217,7 +218,7 @@ func TestWebSocket(t *testing.T) {
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if w.Idle(gone, id) == nil {
+	if w.Idle(gone) == nil {
 		t.Error("Idle missed an upgraded connection")
 	}
 	w.Route(holding()) // those that have begun go on
@@ -227,7 +228,118 @@ func TestWebSocket(t *testing.T) {
 	}
 	c.Close()
 	<-ended
-	wait(t, w.Idle)
+	w.idle()
+}
+
+// webSocket opens one to app.
+func (w *world) webSocket() (net.Conn, *bufio.Reader) {
+	w.t.Helper()
+	c := w.dial()
+	w.t.Cleanup(func() { c.Close() })
+	c.SetReadDeadline(time.Now().Add(30 * time.Second))
+	fmt.Fprintf(c, upgrade, "Upgrade", "websocket")
+	r := bufio.NewReader(c)
+	if res, err := http.ReadResponse(r, nil); err != nil || res.StatusCode != 101 {
+		w.t.Fatalf("%v %v", res, err)
+	}
+	return c, r
+}
+
+// What comes by an open WebSocket may make runs. While the deployment hands over it
+// waits, like whatever else writes, and what the agent says goes on; then the
+// WebSocket ends, and what waited is not sent to the old agent. If the deployment
+// stays where it is, it goes on.
+func TestWebSocketOverAHandOver(t *testing.T) {
+	for _, moves := range []bool{true, false} {
+		t.Run(fmt.Sprint("moves: ", moves), func(t *testing.T) {
+			asked, say := make(chan string, 2), make(chan string)
+			old := rawAgent(t, func(c net.Conn, r *bufio.Reader) {
+				if _, err := http.ReadRequest(r); err != nil {
+					return
+				}
+				io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+				go func() {
+					for text := range say {
+						fmt.Fprintln(c, text)
+					}
+				}()
+				for lines := bufio.NewScanner(r); lines.Scan(); {
+					asked <- lines.Text()
+				}
+				close(asked)
+			})
+			w := newWorld(t, gateway.Config{})
+			w.Route(route(old))
+			c, r := w.webSocket()
+			fmt.Fprintln(c, "before")
+			if got := <-asked; got != "before" {
+				t.Fatal(got)
+			}
+
+			w.Route(in(slipway.RouteHandingOver, old))
+			fmt.Fprintln(c, "meanwhile")
+			say <- "still here" // it is read after what the client has sent
+			if got, err := r.ReadString('\n'); got != "still here\n" {
+				t.Fatalf("%q %v", got, err)
+			}
+			close(say)
+			if len(asked) > 0 {
+				t.Errorf("reached the old agent while its state is handed over: %s", <-asked)
+			}
+			if !moves {
+				w.Route(route(old))
+				if got := <-asked; got != "meanwhile" {
+					t.Error(got)
+				}
+				return
+			}
+			w.Route(holding())
+			if rest, err := io.ReadAll(r); len(rest) > 0 || isTimeout(err) {
+				t.Fatalf("goes on: %q %v", rest, err)
+			}
+			wait(t, w.Drained)
+			if got, ok := <-asked; ok {
+				t.Errorf("reached the old agent afterwards: %s", got)
+			}
+		})
+	}
+}
+
+// One that opens while its deployment goes on elsewhere ends at once.
+func TestWebSocketThatOpensTooLate(t *testing.T) {
+	asked, open := make(chan struct{}), make(chan struct{})
+	w := newWorld(t, gateway.Config{})
+	w.Route(route(rawAgent(t, func(c net.Conn, r *bufio.Reader) {
+		http.ReadRequest(r)
+		asked <- struct{}{}
+		<-open
+		io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		io.Copy(io.Discard, r)
+	})))
+	c := w.dial()
+	defer c.Close()
+	c.SetReadDeadline(time.Now().Add(30 * time.Second))
+	fmt.Fprintf(c, upgrade, "Upgrade", "websocket")
+	<-asked
+	w.Route(holding())
+	close(open)
+	if _, err := io.ReadAll(c); isTimeout(err) {
+		t.Error("goes on")
+	}
+	w.idle()
+}
+
+func TestWebSocketsEndWithTheGateway(t *testing.T) {
+	ended := make(chan struct{}, 1)
+	w := newWorld(t, gateway.Config{})
+	w.Route(route(tunnel(t, ended)))
+	_, r := w.webSocket()
+	w.Close()
+	if _, err := io.ReadAll(r); isTimeout(err) {
+		t.Error("goes on")
+	}
+	<-ended
+	w.idle()
 }
 
 func TestWebSocketNeedsAKey(t *testing.T) {

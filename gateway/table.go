@@ -138,6 +138,17 @@ func (t *table) wake() {
 	}
 }
 
+// cut ends all tunnels.
+func (t *table) cut() {
+	t.ids.Range(func(_, known any) bool {
+		e := known.(*entry)
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.cut(nil)
+		return true
+	})
+}
+
 // await waits until something is true of a deployment's requests. It is of one
 // that has none.
 func (t *table) await(ctx context.Context, d slipway.DeploymentID, is func(*entry) bool) error {
