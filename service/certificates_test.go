@@ -50,7 +50,7 @@ func (c *certificates) left() string {
 
 // certified is a plane with a certificate for app.example.com and its neighbour.
 func certified(t *testing.T) (*plane, *certificates) {
-	given := &certificates{there: map[string]bool{"app.example.com": true, "neighbour.example.com": true}}
+	given := &certificates{there: map[string]bool{"app.example.com": true, "app.example.org": true, "neighbour.example.com": true}}
 	return newPlane(t, func(_ *plane, c *service.Config) { c.Certificates = given }), given
 }
 
@@ -79,6 +79,7 @@ func TestCertificates(t *testing.T) {
 	if i := certificateOf(p.items(d)); i.Ref != "app.example.com" {
 		t.Fatalf("planned: %+v", i)
 	}
+	must(t, p.PlanCertificate(t.Context(), "app.example.org")) // the server's domain was another one
 	plan, err := p.DeletionPlan(t.Context(), p.who, d)
 	must(t, err)
 	if certificateOf(plan.Remove).Ref == "" {
@@ -116,7 +117,7 @@ func TestCertificatesAreInherited(t *testing.T) {
 	p.pass(time.Hour)
 	p.coordinate()
 	receipt := p.ended(first)
-	if i := slices.IndexFunc(receipt.Keep, func(k slipway.KeptItem) bool { return k.Kind == slipway.ItemCertificate }); i < 0 || given.left() != "app.example.com neighbour.example.com" {
+	if i := slices.IndexFunc(receipt.Keep, func(k slipway.KeptItem) bool { return k.Kind == slipway.ItemCertificate }); i < 0 || given.left() != "app.example.com app.example.org neighbour.example.com" {
 		t.Errorf("kept are %+v, left %s", receipt.Keep, given.left())
 	}
 	if certificateOf(p.items(second)).Ref != "app.example.com" {
@@ -124,7 +125,7 @@ func TestCertificatesAreInherited(t *testing.T) {
 	}
 	must(t, p.Delete(t.Context(), p.who, second, slipway.DeleteOptions{}))
 	p.coordinate()
-	if i := certificateOf(p.ended(second).Items); i.VerifiedAt.IsZero() || given.left() != "neighbour.example.com" {
+	if i := certificateOf(p.ended(second).Items); i.VerifiedAt.IsZero() || given.left() != "app.example.org neighbour.example.com" {
 		t.Errorf("in the end: %+v, %s", i, given.left())
 	}
 }

@@ -205,6 +205,12 @@ type clearing struct {
 	err  error
 }
 
+// clears says whether an item goes with the step: what there is of a kind goes by
+// one call, but for certificates of several names.
+func (s clearing) clears(i slipway.Item) bool {
+	return s.Deployment == i.Deployment && s.Kind == i.Kind && (s.Kind != slipway.ItemCertificate || s.Ref == i.Ref)
+}
+
 // hasSteps says whether an item of the control plane's is removed by steps of
 // its own; the rest goes with the rows.
 func hasSteps(d slipway.Deployment, i slipway.Item) bool {
@@ -217,8 +223,7 @@ func hasSteps(d slipway.Deployment, i slipway.Item) bool {
 	return false
 }
 
-// stepsOf lists the steps that are due: of each kind one, since one call removes
-// all of it; and those whose logs are long.
+// stepsOf lists the steps that are due, and those whose logs are long.
 func (s *Service) stepsOf(ctx context.Context, dying []slipway.Deployment) (steps []clearing, long []slipway.DeploymentID, err error) {
 	err = s.read(ctx, func(c *change) error {
 		steps, long = nil, nil
@@ -233,7 +238,7 @@ func (s *Service) stepsOf(ctx context.Context, dying []slipway.Deployment) (step
 				return fmt.Errorf("read inventory: %w", err)
 			}
 			for _, i := range items {
-				if hasSteps(d, i) && !i.RetryAt.After(c.now) && !slices.ContainsFunc(steps, func(s clearing) bool { return s.Deployment == i.Deployment && s.Kind == i.Kind }) {
+				if hasSteps(d, i) && !i.RetryAt.After(c.now) && !slices.ContainsFunc(steps, func(s clearing) bool { return s.clears(i) }) {
 					steps = append(steps, clearing{Item: i})
 				}
 			}
@@ -326,7 +331,7 @@ func (c *change) finish(id slipway.DeploymentID, steps []clearing, long bool) (a
 // cleared writes how the step of an item went; zero says that it is gone, else
 // it is when to try again.
 func (c *change) cleared(i slipway.Item, steps []clearing) (again time.Time, err error) {
-	n := slices.IndexFunc(steps, func(s clearing) bool { return s.Deployment == i.Deployment && s.Kind == i.Kind })
+	n := slices.IndexFunc(steps, func(s clearing) bool { return s.clears(i) })
 	switch {
 	case n < 0:
 		if i.RetryAt.After(c.now) {
