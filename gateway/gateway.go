@@ -240,7 +240,9 @@ func (g *Gateway) find(p *passage, r *http.Request) error {
 		return err
 	}
 	p.entry, p.permitted = e, true
-	e.traffic.came(p.observer.began)
+	if !isPreflight(r) {
+		e.traffic.came(p.observer.began)
+	}
 	return nil
 }
 
@@ -327,10 +329,14 @@ func keyless(r *http.Request, path string) bool {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		return path == "/ok"
-	case http.MethodOptions:
-		return r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
 	}
-	return false
+	return isPreflight(r)
+}
+
+// isPreflight says whether a browser asks if a page may send a request. Nobody
+// asks for an agent by that: any page can, and the request follows if it may.
+func isPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
 // clearDeadlines lifts the server's timeouts from a request that may last for
