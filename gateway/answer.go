@@ -25,6 +25,10 @@ func errCrowded() error {
 	return slipway.Errorf(slipway.CodeUnavailable, "Too many requests are waiting for the deployment.")
 }
 
+func errFull(most int) error {
+	return slipway.Errorf(slipway.CodeUnavailable, "The deployment has %d requests open, as many as this server lets in. Try again when some have ended, or have the server's limit of open files raised.", most)
+}
+
 func errTooLarge(limit int64) error {
 	return slipway.Errorf(slipway.CodeTooLarge, "The request body is larger than %d bytes.", limit)
 }
