@@ -162,7 +162,7 @@ func TestAgentsThatDoNotAnswer(t *testing.T) {
 		})))
 		for range 3 {
 			a := w.get("/d/app/x?token=hidden")
-			if a.StatusCode != 502 || a.detail() != "The agent did not answer." {
+			if a.StatusCode != 502 || !strings.Contains(a.detail(), "did not answer") || !strings.Contains(a.detail(), "slipway logs") {
 				t.Errorf("%s: %d %q", name, a.StatusCode, a.body)
 			}
 		}
@@ -275,8 +275,8 @@ func TestFailedDialWaitsForANewRoute(t *testing.T) {
 func TestFailedDialIsBounded(t *testing.T) {
 	w := newWorld(t, gateway.Config{DialLimit: time.Millisecond})
 	w.Route(route(nowhere(t)))
-	w.get("/d/app/x").want(t, 502, "The agent did not answer.")
-	w.send("POST", "/d/app/x", strings.NewReader("body")).want(t, 502, "The agent did not answer.")
+	w.get("/d/app/x").want(t, 502, "The agent did not answer. The deployment's log")
+	w.send("POST", "/d/app/x", strings.NewReader("body")).want(t, 502, "The agent did not answer. The deployment's log")
 	w.idle()
 }
 
