@@ -180,7 +180,7 @@ func (k *keys) try(ctx context.Context, c slipway.Credential, address string) (*
 	case slipway.CodeOf(err) == slipway.CodeUnauthenticated:
 		return nil, nil
 	}
-	return nil, slipway.Errorf(slipway.CodeUnavailable, "The API key could not be checked.")
+	return nil, slipway.Errorf(slipway.CodeUnavailable, "The API key could not be checked, since the server does not reach its database or the identity provider. Try again in a moment; the server's log says more.")
 }
 
 // recall returns the verdict on a credential if it is known to be good now;

@@ -18,11 +18,15 @@ func errUnknown(name string) error {
 }
 
 func errDown(reason string) error {
-	return slipway.Errorf(slipway.CodeUnavailable, "%s", or(reason, "The deployment is not available."))
+	return slipway.Errorf(slipway.CodeUnavailable, "%s", or(reason, "The deployment is not available. Its status and its log say why: slipway status, slipway logs."))
 }
 
 func errCrowded() error {
-	return slipway.Errorf(slipway.CodeUnavailable, "Too many requests are waiting for the deployment.")
+	return slipway.Errorf(slipway.CodeUnavailable, "Too many requests are waiting for the deployment. Try again in a moment; if it stays away, its status and its log say why: slipway status, slipway logs.")
+}
+
+func errFull(most int) error {
+	return slipway.Errorf(slipway.CodeUnavailable, "The deployment has %d requests open, as many as this server lets in. Try again when some have ended, or have the server's limit of open files raised.", most)
 }
 
 func errTooLarge(limit int64) error {
@@ -32,7 +36,7 @@ func errTooLarge(limit int64) error {
 // answer tells a client of an error. What is not an error of the domain is the
 // agent's fault.
 func answer(w http.ResponseWriter, err error) {
-	status, text := http.StatusBadGateway, "The agent did not answer."
+	status, text := http.StatusBadGateway, "The agent did not answer. The deployment's log may say why: slipway logs."
 	h := w.Header()
 	if e, ok := errors.AsType[*slipway.Error](err); ok {
 		status, text = statusOf(e.Code), e.Text

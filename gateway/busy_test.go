@@ -25,7 +25,7 @@ func TestTheLeastBusyIsTaken(t *testing.T) {
 				if a := rapid.SampledFrom(append(e.route.Addresses, "")).Draw(t, "avoid"); a != "" {
 					avoid = []string{a}
 				}
-				s, ok, err := e.enter(target{method: "POST", path: "/runs"}, avoid)
+				s, ok, err := e.enter(target{method: "POST", path: "/runs"}, avoid, 1000)
 				if err != nil || ok != (len(avoid) < len(e.route.Addresses)) {
 					t.Fatalf("%v %v", ok, err)
 				}
@@ -75,7 +75,7 @@ func TestEqualsTakeTurns(t *testing.T) {
 	e.set(serveAt(3))
 	seen := map[string]int{}
 	for range 30 {
-		s, _, _ := e.enter(target{method: "GET", path: "/"}, nil)
+		s, _, _ := e.enter(target{method: "GET", path: "/"}, nil, 1000)
 		seen[s.address]++
 		e.leave(s)
 	}
@@ -107,7 +107,7 @@ func TestTheUnreachableComesLast(t *testing.T) {
 		e.set(serveAt(2))
 		bad, good := e.route.Addresses[0], e.route.Addresses[1]
 		next := func() string {
-			s, _, _ := e.enter(target{method: "GET", path: "/"}, nil)
+			s, _, _ := e.enter(target{method: "GET", path: "/"}, nil, 1000)
 			return s.address
 		}
 		next()

@@ -56,3 +56,13 @@ func (c *conn) over() (over bool) {
 	})
 	return over || err != nil
 }
+
+// maxOpen is how many requests can be in progress so that a quarter of the files
+// that this process may have open is left for others. Each takes two.
+func maxOpen() int {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 1 << 10
+	}
+	return int(min(limit.Cur, 1<<30) / 8 * 3)
+}

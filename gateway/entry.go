@@ -27,6 +27,7 @@ type entry struct {
 	gone     bool
 	changed  chan struct{}        // closed at the next change of the route
 	busy     map[string]int       // requests in progress by address, none of them 0
+	open     int                  // all of them
 	writing  int                  // those of them that write
 	silent   int                  // those of them that have no head of an answer yet
 	heard    map[string]time.Time // when an answer last began, by address
@@ -52,9 +53,9 @@ type stay struct {
 }
 
 // enter counts a request in at the least busy address that the route names now,
-// but for those to avoid. If there is none for it, ok is false and changed says
-// when to ask again.
-func (e *entry) enter(t target, avoid []string) (s stay, ok bool, err error) {
+// but for those to avoid, unless so many are open as may be. If there is none for
+// it, ok is false and changed says when to ask again.
+func (e *entry) enter(t target, avoid []string, most int) (s stay, ok bool, err error) {
 	i := t.intent()
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -66,6 +67,8 @@ func (e *entry) enter(t target, avoid []string) (s stay, ok bool, err error) {
 		return s, false, nil
 	case !e.serves():
 		return s, false, errDown(e.route.Reason)
+	case e.open >= most:
+		return s, false, errFull(most)
 	}
 	if s.address, ok = e.least(avoid); !ok {
 		return s, false, nil
@@ -74,6 +77,7 @@ func (e *entry) enter(t target, avoid []string) (s stay, ok bool, err error) {
 		s.keys = e.route.Workspace
 	}
 	e.busy[s.address]++
+	e.open++
 	e.silent++
 	if i == writes {
 		e.writing++
@@ -161,6 +165,7 @@ func (e *entry) leave(s stay) {
 			e.tellEnd()
 		}
 	}
+	e.open--
 	if e.busy[s.address]--; e.busy[s.address] == 0 {
 		delete(e.busy, s.address)
 		e.tellEnd()
@@ -228,7 +233,7 @@ func (e *entry) nextEnd() <-chan struct{} {
 func (e *entry) idle() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return len(e.busy) == 0
+	return e.open == 0
 }
 
 // answered says whether each request in progress has the head of its answer.
@@ -239,13 +244,10 @@ func (e *entry) answered() bool {
 }
 
 // inProgress returns how many requests are.
-func (e *entry) inProgress() (n int) {
+func (e *entry) inProgress() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, b := range e.busy {
-		n += b
-	}
-	return n
+	return e.open
 }
 
 // drained says whether no request is in progress but where the deployment is

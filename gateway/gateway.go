@@ -25,6 +25,7 @@ type Config struct {
 	DialLimit  time.Duration // how long one waits for a new route after a failed dial, 5 s
 	KeyTTL     time.Duration // how long a verified key is remembered, 5 s
 	MaxHeld    int           // requests held per deployment, 1000
+	MaxOpen    int           // requests in progress per deployment, as many as take three quarters of the files that may be open
 	MaxBody    int64         // bytes of a request's body, 25 MB
 	BodyIdle   time.Duration // how long a request may stop in the middle of its body, 60 s
 	// Wake asks for a deployment to be started that is asleep and has a request.
@@ -43,6 +44,7 @@ func (c Config) withDefaults() Config {
 	c.DialLimit = or(c.DialLimit, 5*time.Second)
 	c.KeyTTL = or(c.KeyTTL, 5*time.Second)
 	c.MaxHeld = or(c.MaxHeld, 1000)
+	c.MaxOpen = or(c.MaxOpen, maxOpen())
 	c.MaxBody = or(c.MaxBody, 25<<20)
 	c.BodyIdle = or(c.BodyIdle, time.Minute)
 	c.Domain = strings.ToLower(strings.Trim(c.Domain, "."))
@@ -240,7 +242,9 @@ func (g *Gateway) find(p *passage, r *http.Request) error {
 		return err
 	}
 	p.entry, p.permitted = e, true
-	e.traffic.came(p.observer.began)
+	if !isPreflight(r) {
+		e.traffic.came(p.observer.began)
+	}
 	return nil
 }
 
@@ -296,7 +300,7 @@ func (g *Gateway) lookup(ctx context.Context, p *passage) (*entry, error) {
 	if changed == nil {
 		return e, orUnknown(e, p.target.name)
 	}
-	if !g.table.strangers.take(p.places()) {
+	if !g.table.strangers.take(p.share(g.config.MaxHeld)) {
 		return nil, errCrowded()
 	}
 	defer g.table.strangers.free()
@@ -327,10 +331,14 @@ func keyless(r *http.Request, path string) bool {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		return path == "/ok"
-	case http.MethodOptions:
-		return r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
 	}
-	return false
+	return isPreflight(r)
+}
+
+// isPreflight says whether a browser asks if a page may send a request. Nobody
+// asks for an agent by that: any page can, and the request follows if it may.
+func isPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
 // clearDeadlines lifts the server's timeouts from a request that may last for

@@ -114,6 +114,15 @@ func stripSetCookies(h http.Header) {
 	}
 }
 
+// stripOrigin takes out of an answer what browsers take for the word of a whole
+// origin: with paths, it is not one agent's to give. With a service worker for "/"
+// an agent would see what is sent to all others.
+func stripOrigin(h http.Header) {
+	h.Del("Service-Worker-Allowed")
+	h.Del("Clear-Site-Data")
+	h.Del("Strict-Transport-Security")
+}
+
 func isOurs(cookie string) bool {
 	name := strings.ToLower(strings.TrimSpace(cookie))
 	name = strings.TrimPrefix(name, "__host-")

@@ -91,6 +91,25 @@ func TestOurCookiesStayHere(t *testing.T) {
 	}
 }
 
+// What a browser takes for the word of an origin passes where the agent has one of
+// its own.
+func TestAnAgentDoesNotSpeakForAnOriginThatItShares(t *testing.T) {
+	said := map[string]string{
+		"Service-Worker-Allowed": "/", "Clear-Site-Data": `"*"`, "Strict-Transport-Security": "max-age=1",
+	}
+	w := serving(t, gateway.Config{Domain: "agents.test"}, func(w http.ResponseWriter, _ *http.Request) {
+		for name, value := range said {
+			w.Header().Set(name, value)
+		}
+	})
+	shared, own := w.get("/d/app/x"), w.get("/x", host("app.agents.test"))
+	for name, value := range said {
+		if shared.Header.Get(name) != "" || own.Header.Get(name) != value {
+			t.Errorf("%s: %q below /d/, %q at a host of its own", name, shared.Header.Get(name), own.Header.Get(name))
+		}
+	}
+}
+
 func TestAnswersPassUnchanged(t *testing.T) {
 	sent := http.Header{
 		"Location":                    {"/threads/t/runs/r"},

@@ -32,7 +32,7 @@ func wait(ctx context.Context, changed <-chan struct{}, again, limit <-chan time
 	case <-again:
 		return nil
 	case <-limit:
-		return slipway.Errorf(slipway.CodeUnavailable, "The deployment did not become available in time.")
+		return slipway.Errorf(slipway.CodeUnavailable, "The deployment did not become available in time. Try again in a moment; if it stays away, its status and its log say why: slipway status, slipway logs.")
 	case <-ctx.Done():
 		return slipway.Errorf(slipway.CodeUnavailable, "The request was given up.")
 	}

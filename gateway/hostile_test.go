@@ -162,7 +162,7 @@ func TestAgentsThatDoNotAnswer(t *testing.T) {
 		})))
 		for range 3 {
 			a := w.get("/d/app/x?token=hidden")
-			if a.StatusCode != 502 || a.detail() != "The agent did not answer." {
+			if a.StatusCode != 502 || !strings.Contains(a.detail(), "did not answer") || !strings.Contains(a.detail(), "slipway logs") {
 				t.Errorf("%s: %d %q", name, a.StatusCode, a.body)
 			}
 		}
@@ -217,13 +217,36 @@ func TestAgentAnswersEarlyAndCloses(t *testing.T) {
 	w.idle()
 }
 
+// Hints come before the answer, while the agent has not begun it, and are none.
 func TestInformationalAnswers(t *testing.T) {
+	hinted := make(chan struct{})
 	w := newWorld(t, gateway.Config{})
 	w.Route(route(rawAgent(t, func(c net.Conn, r *bufio.Reader) {
 		http.ReadRequest(r)
-		io.WriteString(c, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+		io.WriteString(c, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+		<-hinted
+		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 	})))
-	w.get("/d/app/x").want(t, 200, "ok")
+	c := w.dial()
+	defer c.Close()
+	c.SetReadDeadline(time.Now().Add(30 * time.Second))
+	io.WriteString(c, "GET /d/app/x HTTP/1.1\r\nHost: h\r\nX-Api-Key: good\r\n\r\n")
+	r := bufio.NewReader(c)
+	hint, err := http.ReadResponse(r, nil)
+	if err != nil || hint.StatusCode != 103 || hint.Header.Get("Link") != "</a>" {
+		t.Fatalf("%+v %v", hint, err)
+	}
+	if n := w.Traffic(id); n.Requests != 0 {
+		t.Errorf("a hint is an answer: %+v", n)
+	}
+	close(hinted)
+	res, err := http.ReadResponse(r, nil)
+	if err != nil || res.StatusCode != 200 || res.Header.Get("Link") != "" || res.Header.Get("X-Request-Id") == "" {
+		t.Fatalf("%+v %v", res, err)
+	}
+	if body, err := io.ReadAll(res.Body); string(body) != "ok" || err != nil {
+		t.Errorf("%q %v", body, err)
+	}
 }
 
 // Nothing was sent to an address that refuses, so the request may wait for
@@ -252,8 +275,8 @@ func TestFailedDialWaitsForANewRoute(t *testing.T) {
 func TestFailedDialIsBounded(t *testing.T) {
 	w := newWorld(t, gateway.Config{DialLimit: time.Millisecond})
 	w.Route(route(nowhere(t)))
-	w.get("/d/app/x").want(t, 502, "The agent did not answer.")
-	w.send("POST", "/d/app/x", strings.NewReader("body")).want(t, 502, "The agent did not answer.")
+	w.get("/d/app/x").want(t, 502, "The agent did not answer. The deployment's log")
+	w.send("POST", "/d/app/x", strings.NewReader("body")).want(t, 502, "The agent did not answer. The deployment's log")
 	w.idle()
 }
 

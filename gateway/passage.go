@@ -55,13 +55,13 @@ func passageFrom(ctx context.Context) *passage {
 	return ctx.Value(passageKey{}).(*passage)
 }
 
-// places is how full a room may be for this request to wait there. Whoever has
-// no key can not take the places of those who have one.
-func (p *passage) places() int {
+// share is how full a room of a size may be for this request to come in. Whoever
+// has no key can not take the places of those who have one.
+func (p *passage) share(size int) int {
 	if p.keyless || !p.admission.known() {
-		return (p.gateway.config.MaxHeld + 1) / 2
+		return (size + 1) / 2
 	}
-	return p.gateway.config.MaxHeld
+	return size
 }
 
 // enter counts the request in, after waiting if its deployment holds it.
@@ -91,7 +91,7 @@ func (p *passage) enter(r *http.Request) error {
 
 // queue takes a place to wait at, if there is one.
 func (p *passage) queue() (leave func(), ok bool) {
-	if !p.entry.queue.take(p.places()) {
+	if !p.entry.queue.take(p.share(p.gateway.config.MaxHeld)) {
 		return nil, false
 	}
 	began := time.Now()
@@ -119,7 +119,7 @@ func (p *passage) awaitRoute(ctx context.Context, limit <-chan time.Time) error 
 
 func (p *passage) tryEnter(avoid []string) (bool, error) {
 	var err error
-	p.stay, p.inside, err = p.entry.enter(p.target, avoid)
+	p.stay, p.inside, err = p.entry.enter(p.target, avoid, p.share(p.gateway.config.MaxOpen))
 	return p.inside, err
 }
 

@@ -70,6 +70,9 @@ func (g *Gateway) received(res *http.Response) error {
 	}
 	stripSetCookies(res.Header)
 	p := passageFrom(res.Request.Context())
+	if p.target.shares {
+		stripOrigin(res.Header)
+	}
 	if res.StatusCode != http.StatusSwitchingProtocols {
 		p.body.letAnswer(res.Header)
 	}

@@ -139,6 +139,44 @@ func TestAgentsThatNeverAnswer(t *testing.T) {
 	}
 }
 
+// Streams of one deployment do not take all files: so many are let in, half as many
+// of those without a key, whoever has one first.
+func TestOpenRequestsAreBounded(t *testing.T) {
+	began, end := make(chan struct{}), make(chan struct{})
+	w := behind(t, gateway.Config{MaxOpen: 4}, time.Minute)
+	public := route(agentAt(t, func(w http.ResponseWriter, r *http.Request) {
+		began <- struct{}{}
+		<-end
+	}))
+	public.Public = true
+	w.Route(public)
+	beside := route(agentAt(t, copyBody))
+	beside.Deployment, beside.Slug = other, "beside"
+	w.Route(beside)
+	codes := make(chan int, 4)
+	for _, as := range []edit{noKey, noKey, header("X-Api-Key", "good"), header("X-Api-Key", "reader")} {
+		go func() { codes <- w.get("/d/app/stream", as).StatusCode }()
+		<-began
+		if n := w.Traffic(id).InFlight; n >= 2 {
+			w.get("/d/app/x", noKey).want(t, 503, "requests open")
+		}
+	}
+	full := w.get("/d/app/x")
+	if full.want(t, 503, "limit of open files"); full.Header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	w.neighbourIsWell(t)
+	close(end)
+	for range 4 {
+		if code := <-codes; code != 200 {
+			t.Error(code)
+		}
+	}
+	w.idle()
+	go func() { <-began }()
+	w.get("/d/app/x", noKey).want(t, 200, "")
+}
+
 // Agents that break off, at every point of an answer.
 func TestAgentsThatBreakOff(t *testing.T) {
 	const whole = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"

@@ -16,6 +16,7 @@ type target struct {
 	path     string // of the agent, still encoded, begins with a slash
 	method   string
 	upgrades bool // to another protocol
+	shares   bool // an origin with others, which have paths of their own
 }
 
 func (t target) intent() intent { return intentOf(t.method, t.path, t.upgrades) }
@@ -33,7 +34,7 @@ func (g *Gateway) target(r *http.Request) (target, bool) {
 		return t, false
 	}
 	name, path, _ := strings.Cut(rest, "/")
-	t.name, t.path = name, "/"+path
+	t.name, t.path, t.shares = name, "/"+path, true
 	return t, name != ""
 }
 

@@ -14,6 +14,29 @@ import (
 	"github.com/slipwayhq/slipway/gateway"
 )
 
+// A preflight is a request, but none that keeps a deployment awake: any page can
+// send it, without a key.
+func TestPreflightsDoNotKeepAwake(t *testing.T) {
+	w := serving(t, gateway.Config{}, echo)
+	preflight := []edit{noKey, header("Origin", "https://a.test"), header("Access-Control-Request-Method", "POST")}
+	w.send("OPTIONS", "/d/app/x", nil, preflight...).want(t, 200, "")
+	w.await(func(n slipway.Traffic) bool { return n.Requests == 1 })
+	if last := w.Traffic(id).Last; !last.IsZero() {
+		t.Errorf("used at %v", last)
+	}
+	for _, use := range []func(){
+		func() { w.send("OPTIONS", "/d/app/x", nil) },
+		func() { w.get("/d/app/ok", noKey) },
+		func() { w.get("/d/app/x") },
+	} {
+		before := w.Traffic(id).Last
+		use()
+		if !w.Traffic(id).Last.After(before) {
+			t.Error("a request keeps it awake")
+		}
+	}
+}
+
 func TestTrafficIsCounted(t *testing.T) {
 	w := newWorld(t, gateway.Config{DialLimit: time.Millisecond})
 	w.SetReady()

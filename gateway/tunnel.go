@@ -33,10 +33,10 @@ func (s switching) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return s.passage.entry.open(c, s.passage.stay.address), rw, nil
+	return s.passage.entry.tunnel(c, s.passage.stay.address), rw, nil
 }
 
-func (e *entry) open(c net.Conn, address string) *tunnel {
+func (e *entry) tunnel(c net.Conn, address string) *tunnel {
 	t := &tunnel{Conn: c, entry: e, address: address, ended: make(chan struct{})}
 	t.end = sync.OnceValue(func() error {
 		close(t.ended)

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/slipwayhq/slipway/registry"
@@ -157,9 +158,10 @@ func (s *Server) serve() {
 // does.
 func (s *Server) finish(ctx context.Context) {
 	var ending sync.WaitGroup
+	var late atomic.Bool
 	end := func(server *http.Server) {
 		if err := server.Shutdown(ctx); err != nil {
-			s.config.Logger.Warn("requests are cut that did not end in time", slog.Duration("after", finishWithin))
+			late.Store(true)
 			_ = server.Close()
 		}
 	}
@@ -173,4 +175,10 @@ func (s *Server) finish(ctx context.Context) {
 		ending.Go(func() { end(i.http) })
 	}
 	ending.Wait()
+	if s.gateway.Idle(ctx) != nil { // servers know nothing of WebSockets
+		late.Store(true)
+	}
+	if late.Load() {
+		s.config.Logger.Warn("requests are cut that did not end in time", slog.Duration("after", finishWithin))
+	}
 }

@@ -1,14 +1,18 @@
 package daemon_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/client"
@@ -16,6 +20,7 @@ import (
 	"github.com/slipwayhq/slipway/internal/daemon"
 	"github.com/slipwayhq/slipway/internal/postgrestest"
 	"github.com/slipwayhq/slipway/internal/startstop/startstoptest"
+	"github.com/slipwayhq/slipway/internal/testsignal"
 )
 
 // config is that of a server which runs no processes.
@@ -145,5 +150,46 @@ func TestAdminKeyOnPostgreSQL(t *testing.T) {
 	}
 	if _, err := client.New(s.URL(), string(key)).Deployments(t.Context(), client.Filter{}); err != nil {
 		t.Error(err)
+	}
+}
+
+// A server that stops lets WebSockets end too, though it does not count them among
+// its connections.
+func TestWebSocketsEndBeforeTheServerDoes(t *testing.T) {
+	w := newWorld(t)
+	w.serving("app")
+	c, err := net.Dial("tcp", w.config.Listen)
+	must(t, err)
+	defer c.Close()
+	must(t, c.SetDeadline(time.Now().Add(time.Minute)))
+	_, err = fmt.Fprintf(c, "GET /d/app/socket HTTP/1.1\r\nHost: h\r\nX-Api-Key: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", w.key)
+	must(t, err)
+	words := bufio.NewReader(c)
+	if answer, err := http.ReadResponse(words, nil); err != nil || answer.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("%v %v", answer, err)
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- w.server.Stop() }()
+	testsignal.Until(t, "the server to take no more connections", func() bool {
+		other, err := net.Dial("tcp", w.config.Listen)
+		if err == nil {
+			other.Close()
+		}
+		return err != nil
+	})
+	for n := range 1000 {
+		_, err := fmt.Fprintln(c, n)
+		must(t, err)
+		if word, err := words.ReadString('\n'); err != nil || word != fmt.Sprintln(n) {
+			t.Fatalf("word %d: %q %v", n, word, err)
+		}
+	}
+	if len(stopped) > 0 {
+		t.Error("it has not waited")
+	}
+	must(t, c.Close())
+	must(t, <-stopped)
+	if w.log.says("requests are cut") {
+		t.Error("nothing was to be cut")
 	}
 }
