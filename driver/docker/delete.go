@@ -31,7 +31,7 @@ func (d *Driver) Delete(ctx context.Context, id slipway.DeploymentID, i slipway.
 		return err
 	}
 	if l.running() {
-		return fmt.Errorf("docker: instance %s still runs: stop it first", i)
+		return fmt.Errorf("docker: container %s still runs: this is tried again; if it does not go by itself, end it with docker rm -f", name(i))
 	}
 	if l != nil {
 		if err := d.remove(ctx, l); err != nil {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/driver/internal/ids"
@@ -96,9 +98,21 @@ func (d *Driver) setAside(id slipway.DeploymentID, purged string) error {
 func (d *Driver) checkIdle(in *instance) error {
 	left, err := d.left(in, nil)
 	if err == nil && (len(left) > 0 || in.current() != nil) {
-		err = fmt.Errorf("process: instance %s still runs: stop it first", in.id)
+		err = fmt.Errorf("process: instance %s still runs%s: this is tried again; what does not go by itself is to be ended by hand, with kill -9", in.id, numbers(left))
 	}
 	return err
+}
+
+// numbers names processes, for people.
+func numbers(all []claim) string {
+	if len(all) == 0 {
+		return ""
+	}
+	var pids []string
+	for _, c := range all[:min(len(all), 5)] {
+		pids = append(pids, strconv.Itoa(c.PID))
+	}
+	return fmt.Sprintf(" (%d processes, of them %s)", len(all), strings.Join(pids, ", "))
 }
 
 // prune removes the folders above an instance's once they are empty.

@@ -33,7 +33,8 @@ type Driver struct {
 	reserve int64      // bytes that are to stay free on the disk
 	usersMu sync.Mutex // held while a user is given or given back
 	groups  *cgroup.Tree
-	census  census
+	census  census[[]claim]
+	uses    census[procfs.Table] // of memory and processor time
 
 	// alive ends with Close.
 	alive    context.Context

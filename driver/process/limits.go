@@ -133,7 +133,8 @@ func (d *Driver) endGreedy() {
 }
 
 // Usage measures a running instance by its control group or, where there is
-// none, by its session and what descends from it.
+// none, by its session and what descends from it: by one look at all processes for
+// those that are measured at the same time.
 func (d *Driver) Usage(ctx context.Context, id slipway.DeploymentID, i slipway.InstanceID) (slipway.Usage, error) {
 	in, err := d.find(id, i)
 	if err != nil || ctx.Err() != nil {
@@ -153,7 +154,11 @@ func (d *Driver) Usage(ctx context.Context, id slipway.DeploymentID, i slipway.I
 			return slipway.Usage{CPU: spent, Memory: held}, nil
 		}
 	}
-	ticks, held := procfs.Processes().Uses(r.pid)
+	table, err := d.uses.take(func() (procfs.Table, error) { return procfs.Processes(), nil })
+	if err != nil {
+		return slipway.Usage{}, err
+	}
+	ticks, held := table.Uses(r.pid)
 	return slipway.Usage{CPU: time.Duration(ticks) * time.Second / procfs.TicksPerSecond, Memory: held}, nil
 }
 
@@ -165,8 +170,8 @@ func (s state) memoryLimit() string {
 	return fmt.Sprintf("than its limit of %d MiB", s.MemoryMB)
 }
 
-// checkLimits is for a machine that can not hold what is asked: it is said once
-// at the start of an attempt.
+// warnOfLimits says, once at the start of an attempt, that this machine can not hold
+// what is asked.
 func (d *Driver) warnOfLimits(in *instance, l slipway.Limits) {
 	_, processes := d.groups.Missing()
 	if l.CPU > 0 && d.groups.MissingCPU() != nil || l.Processes > 0 && processes != nil && os.Geteuid() != 0 {

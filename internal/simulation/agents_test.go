@@ -56,6 +56,8 @@ func (a *agents) start(w slipway.Workload) fake.Behaviour {
 	switch mode {
 	case busy:
 		b.Runs = func() slipway.Runs { return slipway.Runs{Running: 1} }
+	case stuck:
+		b.Runs = func() slipway.Runs { return slipway.Runs{Pending: 1, Oldest: time.Since(run.began), Workers: 3} }
 	case crashes:
 		run.exit <- slipway.Exit{Code: 3, Reason: "it threw"}
 	case exitsOnce:

@@ -657,3 +657,32 @@ func TestAQuietMomentOfWhatWasAsleep(t *testing.T) {
 		}
 	})
 }
+
+// An agent whose workers take up no run is said to be unhealthy, and why, is started
+// again, and is well when that has mended it.
+func TestWorkersThatStandStill(t *testing.T) {
+	in(t, func(w *world) {
+		a := w.create("app")
+		w.push(a, "kind=plain build=ok nonce=idle agent="+stuck)
+		w.within(time.Minute, "the deploy", w.isServing(a))
+		time.Sleep(4 * time.Minute)
+		if h, n := w.health(a), w.plane.count("Apply"); h.State != slipway.Healthy || n != 1 {
+			w.fault("before the limit its health is %+v, after %d starts", h, n)
+		}
+		w.agents.turn("idle", serves) // from its next start on
+		var said slipway.Health
+		w.control.onReport(func(e slipway.Event) {
+			if h, ok := e.(slipway.HealthChanged); ok && said == (slipway.Health{}) {
+				said = h.Health
+			}
+		})
+		w.within(10*time.Minute, "the restart", func() bool { return w.plane.count("Apply") == 2 && w.isServing(a)() })
+		w.settle()
+		if said.State != slipway.Unhealthy || !strings.Contains(said.Reason, "its workers stand still: 1 pending") {
+			w.fault("it was said to be %+v", said)
+		}
+		if h := w.health(a); h.State != slipway.Healthy {
+			w.fault("after the restart its health is %+v", h)
+		}
+	})
+}

@@ -46,6 +46,7 @@ const (
 	hangs      = "hang"   // good, and answers nothing any more ten seconds after each start
 	ruins      = "ruin"   // opens its state, changes it, and exits
 	busy       = "busy"   // good, and never without runs
+	stuck      = "stuck"  // good, and its workers take up no run
 	damaged    = "damage" // of a Redis: it can not read what it keeps
 )
 
