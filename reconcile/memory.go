@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/backoff"
 )
 
 // memory is what is known of a deployment here and not in its rows: nothing is
@@ -12,6 +13,7 @@ import (
 type memory struct {
 	failures map[string]int                   // in a row, by the key of a step
 	later    map[string]time.Time             // when that is tried again
+	reasons  map[string]string                // why it failed the last time
 	begun    map[string]time.Time             // when a wait began that may be interrupted and goes on
 	started  map[slipway.InstanceID]time.Time // when the attempts that run were first seen to
 	held     slipway.InstanceID               // for which requests were begun to be held
@@ -23,23 +25,32 @@ type memory struct {
 
 func newMemory() *memory {
 	return &memory{
-		failures: map[string]int{}, later: map[string]time.Time{},
+		failures: map[string]int{}, later: map[string]time.Time{}, reasons: map[string]string{},
 		begun: map[string]time.Time{}, started: map[slipway.InstanceID]time.Time{},
 	}
 }
 
 // putOff has a step that failed wait, the longer the more often it did.
-func (m *memory) putOff(key string, now time.Time) time.Duration {
+func (m *memory) putOff(key string, now time.Time, b backoff.Exponential) time.Duration {
 	m.failures[key]++
-	wait := retryBackoff.After(m.failures[key])
+	wait := b.After(m.failures[key])
 	m.later[key] = now.Add(wait)
 	return wait
+}
+
+// isNews says whether a step failed for another reason than the last time, or for
+// the first time.
+func (m *memory) isNews(key, reason string) bool {
+	was, known := m.reasons[key]
+	m.reasons[key] = reason
+	return !known || was != reason
 }
 
 // done forgets the failures of a step.
 func (m *memory) done(key string) {
 	delete(m.failures, key)
 	delete(m.later, key)
+	delete(m.reasons, key)
 }
 
 // left is what is left of a limit since the first time it was asked for.

@@ -19,6 +19,10 @@ const holdFor = time.Second
 
 var retryBackoff = backoff.Exponential{First: 100 * time.Millisecond, Most: 15 * time.Second}
 
+// deletionBackoff is for what keeps a deletion from its end, which may be there
+// until somebody sees to it.
+var deletionBackoff = backoff.Exponential{First: 100 * time.Millisecond, Most: 5 * time.Minute}
+
 // worker works on one deployment under one lease.
 type worker struct {
 	*Reconciler
@@ -102,7 +106,7 @@ func (w *worker) run(ctx context.Context) {
 		}
 		if err != nil {
 			next = when{at: w.config.Now().Add(w.putOff(looking, w.config.Now()))}
-			w.log.Warn("deployment not looked at, it is tried again", slog.Any("error", err), slog.Time("at", next.at))
+			w.warn(looking, err, "deployment not looked at, it is tried again", slog.Time("at", next.at))
 		}
 		if w.rests(next) {
 			w.release(ctx, next)
@@ -273,10 +277,26 @@ func (w *worker) tryStep(ctx context.Context, s step) error {
 		w.outdated()
 		if ctx.Err() == nil { // else something else is wanted
 			wait := w.putOff(s.key(), w.config.Now())
-			w.log.Warn("step failed, it is tried again", slog.String("step", s.key()), slog.Any("error", err), slog.Duration("in", wait))
+			w.warn(s.key(), err, "step failed, it is tried again", slog.String("step", s.key()), slog.Duration("in", wait))
 		}
 	}
 	return nil
+}
+
+// putOff has a step that failed wait.
+func (w *worker) putOff(key string, now time.Time) time.Duration {
+	if w.a.Deployment.Deleting() {
+		return w.memory.putOff(key, now, deletionBackoff)
+	}
+	return w.memory.putOff(key, now, retryBackoff)
+}
+
+// warn logs why a step failed; in a deletion, which may be stuck for days, only what
+// was not said of it before.
+func (w *worker) warn(key string, err error, message string, more ...any) {
+	if w.memory.isNews(key, err.Error()) || !w.a.Deployment.Deleting() {
+		w.log.Warn(message, append(more, slog.Any("error", err))...)
+	}
 }
 
 // say logs a step, once while it is repeated, and not the waits in between.

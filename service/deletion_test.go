@@ -773,9 +773,11 @@ func TestRestoreBesideAProjectOfItsName(t *testing.T) {
 	d, _ := p.kept("app", slipway.DeleteOptions{TracingProject: true})
 	theirs := p.project(other, slipway.NewProject{Name: "app-2"})
 	own := p.project(p.who, slipway.NewProject{Name: "app-3"})
-	if _, err := p.Restore(t.Context(), p.who, d.ID, own.Name); slipway.CodeOf(err) != slipway.CodeConflict {
-		t.Errorf("restored with the name of another project: %v", err)
-	}
+	_, err := p.Restore(t.Context(), p.who, d.ID, own.Name)
+	wantError(t, "with the name of another project", err, slipway.CodeConflict, "DELETE /api/v1/sessions/"+string(own.ID))
+	p.create("app-4")
+	_, err = p.Restore(t.Context(), p.who, d.ID, "app-4")
+	wantError(t, "with the name of another deployment", err, slipway.CodeConflict, "Another deployment is named app-4")
 	back, err := p.Restore(t.Context(), p.who, d.ID, theirs.Name)
 	must(t, err)
 	if back.Project != d.Project || back.Project == theirs.ID {

@@ -347,8 +347,11 @@ func (c *change) cleared(i slipway.Item, steps []clearing) (again time.Time, err
 		return time.Time{}, c.MarkVerified(i.Deployment, i.Kind, i.Ref, c.now)
 	}
 	again = c.now.Add(clearBackoff.After(i.Attempts + 1))
-	c.stuck = append(c.stuck, steps[n])
-	return again, c.MarkStuck(i.Deployment, i.Kind, i.Ref, fmt.Sprintf("remove %s: %v", i.Kind, steps[n].err), again)
+	reason := fmt.Sprintf("remove %s: %v", i.Kind, steps[n].err)
+	if reason != i.LastError {
+		c.stuck = append(c.stuck, steps[n]) // else it was said
+	}
+	return again, c.MarkStuck(i.Deployment, i.Kind, i.Ref, reason, again)
 }
 
 // end deletes the rows of a deployment of which nothing else is left, looks

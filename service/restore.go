@@ -101,7 +101,10 @@ func (c *change) takeProject(d *slipway.Deployment, name string) error {
 		return c.takeBack(d, own, name)
 	}
 	p, made, err := c.freeProject(d.Workspace, name)
-	if err != nil {
+	switch {
+	case slipway.CodeOf(err) == slipway.CodeConflict:
+		return inUse(p)
+	case err != nil:
 		return err
 	}
 	if err := c.ReleaseItem(d.ID, slipway.ItemProject, string(d.Project), c.now); err != nil && !errors.Is(err, slipway.ErrNoRow) {
@@ -118,10 +121,19 @@ func (c *change) takeBack(d *slipway.Deployment, own slipway.TracingProject, nam
 	case err != nil && !errors.Is(err, slipway.ErrNoRow):
 		return fmt.Errorf("look up tracing project: %w", err)
 	case err == nil && other.ID != own.ID:
-		return nameTaken(name)
+		return inUse(other)
 	}
 	own.Name, own.Hidden = name, false
 	return c.attachProject(d.ID, own, true)
+}
+
+// inUse says by what a name is taken that a deployment is to be restored under, and
+// what can be done.
+func inUse(p slipway.TracingProject) error {
+	if p.Deployment == "" || p.Kept {
+		return slipway.Errorf(slipway.CodeConflict, "No deployment is named %s, but a tracing project is that is not this deployment's. Restore it under another name ('name', or slipway restore --name), or delete that project first by DELETE /api/v1/sessions/%s.", p.Name, p.ID)
+	}
+	return slipway.Errorf(slipway.CodeConflict, "Another deployment is named %s by now. Restore this one under another name ('name', or slipway restore --name).", p.Name)
 }
 
 // regainSlug returns the public name that a deployment had, or one like a new

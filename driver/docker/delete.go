@@ -39,7 +39,7 @@ func (d *Driver) Delete(ctx context.Context, id slipway.DeploymentID, i slipway.
 		}
 	}
 	in.unfollow()
-	if err := d.disconnect(ctx, id); err != nil {
+	if err := d.disconnect(ctx, id); err != nil && !errors.Is(err, errForeign) { // which is in the way of a deletion only
 		return err
 	}
 	if kept, err := d.hasState(id); kept && err == nil {
@@ -110,8 +110,9 @@ func (d *Driver) checkNothing(ctx context.Context, id slipway.DeploymentID) erro
 // forget removes what a deployment without instances has: its network, its state
 // with what lent it, and its folder.
 func (d *Driver) forget(ctx context.Context, id slipway.DeploymentID) error {
-	if err := d.disconnect(ctx, id); err != nil {
-		return err
+	foreign := d.disconnect(ctx, id)
+	if foreign != nil && !errors.Is(foreign, errForeign) { // which is in no way of the rest
+		return foreign
 	}
 	if err := d.removeKeeper(ctx, keeper(id)); err != nil {
 		return err
@@ -125,5 +126,5 @@ func (d *Driver) forget(ctx context.Context, id slipway.DeploymentID) error {
 	if err := removal.Tree(d.deploymentFolder(id)); err != nil {
 		return fmt.Errorf("docker: %w", err)
 	}
-	return nil
+	return foreign
 }

@@ -121,8 +121,11 @@ func (d *Driver) taken(ctx context.Context) ([]netip.Prefix, error) {
 	return append(taken, routes()...), nil
 }
 
+// errForeign means that something of ours is left to somebody else.
+var errForeign = errors.New("a container of somebody else is in it: take it out, or remove it")
+
 // disconnect removes the network of a deployment of which no container is left.
-// One that somebody else put a container into is left to them.
+// One that somebody else put a container into is left to them (errForeign).
 func (d *Driver) disconnect(ctx context.Context, id slipway.DeploymentID) error {
 	if err := d.connecting.take(ctx); err != nil {
 		return err
@@ -137,21 +140,20 @@ func (d *Driver) disconnect(ctx context.Context, id slipway.DeploymentID) error 
 		return fmt.Errorf("list networks: %w", d.Engine.Explain(err))
 	}
 	for _, n := range found.Items {
-		if err := d.removeNetwork(ctx, n.ID); err != nil {
+		if err := d.removeNetwork(ctx, n.Network); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (d *Driver) removeNetwork(ctx context.Context, id string) error {
-	_, err := d.Engine.NetworkRemove(ctx, id, client.NetworkRemoveOptions{})
+func (d *Driver) removeNetwork(ctx context.Context, n network.Network) error {
+	_, err := d.Engine.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{})
 	switch {
 	case err == nil, engine.NotFound(err):
 		return nil
 	case errdefs.IsPermissionDenied(err), errdefs.IsConflict(err): // "has active endpoints"
-		d.Logger.Warn("a network is left, a container of somebody else is in it", slog.String("network", id), slog.Any("error", err))
-		return nil
+		return fmt.Errorf("network %s: %w (%w)", n.Name, errForeign, d.Engine.Explain(err))
 	}
 	return fmt.Errorf("remove network: %w", d.Engine.Explain(err))
 }
@@ -168,6 +170,10 @@ func (d *Driver) sweepNetworks(ctx context.Context) error {
 		kept, err := d.folders(id)
 		if err == nil && len(kept) == 0 && n.Name == networkName(id) {
 			err = d.disconnect(ctx, id)
+		}
+		if errors.Is(err, errForeign) {
+			d.Logger.Warn("a network is left", slog.String("deployment", string(id)), slog.Any("error", err))
+			err = nil
 		}
 		if err != nil {
 			return err

@@ -133,6 +133,9 @@ func TestStrangerInNetwork(t *testing.T) {
 	if !c.Container.State.Running || len(f.networks()) != 1 {
 		t.Errorf("the stranger runs: %v, networks %v", c.Container.State.Running, f.networks())
 	}
+	if err := f.d.Purge(t.Context(), f.w.Deployment); err == nil || !strings.Contains(err.Error(), "somebody else") {
+		t.Errorf("its deployment is purged: %v", err)
+	}
 	_, err = f.client.ContainerRemove(t.Context(), made.ID, client.ContainerRemoveOptions{Force: true})
 	f.try(err)
 	if _, err := os.Stat(f.folder()); !errors.Is(err, fs.ErrNotExist) {

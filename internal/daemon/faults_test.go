@@ -94,7 +94,7 @@ var containerFaults = map[string]deletionFault{
 	"the engine is down":                  {shown: "docker.sock", cause: engineDown},
 	"the engine is down for the state":    {shown: "docker.sock", cause: engineDown, aside: true},
 	"it does not end when it is asked to": {deaf: true},
-	"somebody's container is in its network": {shown: "network slipway-", cause: func(m *mortal, id string) func() {
+	"somebody's container is in its network": {shown: "a container of somebody else is in it", cause: func(m *mortal, id string) func() {
 		c, ctx := m.engine.Client(m.t), m.t.Context()
 		made, err := c.ContainerCreate(ctx, dockerclient.ContainerCreateOptions{Image: m.neighboursImage()})
 		must(m.t, err)

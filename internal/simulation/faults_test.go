@@ -129,6 +129,35 @@ func TestADeletionGoesAsFarAsItCan(t *testing.T) {
 	}
 }
 
+// What keeps a deletion from its end for hours is tried ever less often, and said
+// once.
+func TestAStuckDeletionGrowsQuiet(t *testing.T) {
+	in(t, func(w *world) {
+		a := w.create("app")
+		w.push(a, state)
+		w.settle()
+		w.fail("purge", true)
+		w.delete(a)
+		time.Sleep(5 * time.Second)
+		said := strings.Count(w.said.last(), "level=WARN")
+		time.Sleep(time.Hour)
+		tries, writes := w.plane.count("Purge"), w.store.writes.Load()
+		time.Sleep(time.Hour)
+		if n := w.plane.count("Purge") - tries; n < 10 || n > 15 {
+			w.fault("%d tries in the second hour", n)
+		}
+		if n := w.store.writes.Load() - writes; n > 60 {
+			w.fault("%d writes in the second hour", n)
+		}
+		if n := strings.Count(w.said.last(), "level=WARN"); said != 1 || n > 1 {
+			w.fault("it was said %d times at first, and %d times later", said, n)
+		}
+		w.mend()
+		w.within(6*time.Minute, "the end", func() bool { return w.statuses(a) == "" })
+		w.settle()
+	})
+}
+
 // An active revision that never answers does not keep the one that mends it
 // from being deployed.
 func TestASickRevisionIsReplacedAtOnce(t *testing.T) {
