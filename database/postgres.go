@@ -38,7 +38,7 @@ type Config struct {
 	Connections int             // that a login may have; 0 for 100
 	Quota       int64           // bytes that a database may have; 0 for any number
 	Extensions  []string        // made in each database where the server has them; nil for vector
-	Patience    time.Duration   // with a call that the server does not answer, and a dump that it does not go on with; 0 for 30 s
+	Patience    time.Duration   // with a server that does not answer; 0 for 30 s
 	Programs    programs.Finder // which write and read dumps
 	Logger      *slog.Logger
 }

@@ -17,21 +17,6 @@ func TestAGivenRedis(t *testing.T) {
 	t.Parallel()
 	e, registry := dockertest.Shared(t), dockertest.NewRegistry(t)
 	address := redistest.StartAt(t, gateway(t, e))
-	keys := func() string {
-		t.Helper()
-		c := redis.NewClient(redisOptions(t, address))
-		defer c.Close()
-		told, err := c.Info(t.Context(), "keyspace").Result()
-		must(t, err)
-		var numbers []string
-		for line := range strings.Lines(told) {
-			if number, rest, ok := strings.Cut(line, ":keys="); ok {
-				count, _, _ := strings.Cut(rest, ",")
-				numbers = append(numbers, number+":"+count)
-			}
-		}
-		return strings.Join(numbers, " ")
-	}
 	others := redis.NewClient(redisOptions(t, address+"/1"))
 	defer others.Close()
 	must(t, others.Set(t.Context(), "theirs", "1", 0).Err())
@@ -53,13 +38,30 @@ func TestAGivenRedis(t *testing.T) {
 	}
 	s.says(t, []string{"redis", "2"}, "delete", "queued", "--dry-run")
 	s.says(t, nil, "delete", "queued", "--force")
-	if got := keys(); got != "db0:1 db1:1 db2:2" {
+	if got := redisKeys(t, address); got != "db0:1 db1:1 db2:2" {
 		t.Errorf("kept aside are %s", got)
 	}
 	d.purge()
-	if got := keys(); got != "db1:1" {
+	if got := redisKeys(t, address); got != "db1:1" {
 		t.Errorf("after the deletion there are %s", got)
 	}
+}
+
+// redisKeys says how many keys a Redis has under each number.
+func redisKeys(t *testing.T, address string) string {
+	t.Helper()
+	c := redis.NewClient(redisOptions(t, address))
+	defer c.Close()
+	told, err := c.Info(t.Context(), "keyspace").Result()
+	must(t, err)
+	var numbers []string
+	for line := range strings.Lines(told) {
+		if number, rest, ok := strings.Cut(line, ":keys="); ok {
+			count, _, _ := strings.Cut(rest, ",")
+			numbers = append(numbers, number+":"+count)
+		}
+	}
+	return strings.Join(numbers, " ")
 }
 
 func redisOptions(t *testing.T, address string) *redis.Options {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/slipwayhq/slipway/api/wire"
+	"github.com/slipwayhq/slipway/internal/redistest"
 )
 
 // source lays an example out as its user has it, changed by edits: path to
@@ -169,10 +170,11 @@ with psycopg.connect(os.environ["POSTGRES_URI"]) as database:
 // The command line does not send the name of the server that is to run an app: it
 // is a setting of the deployment, made before. Its database is on a PostgreSQL that
 // lacks pgvector. A revision that wants it says so, and changes nothing that serves.
+// On that, and on a Redis that deployments share, nothing is left of it in the end.
 func TestRemoteBuildForAegra(t *testing.T) {
 	t.Parallel()
-	postgres := newForeign(t, "")
-	s := aegraServer(t)
+	postgres, queues := newForeign(t, ""), redistest.Start(t)
+	s := aegraServer(t, "--agent-redis-url", queues)
 	s.stop()
 	s.env = []string{postgres.admin(rolePassword)}
 	s.start()
@@ -198,6 +200,14 @@ func TestRemoteBuildForAegra(t *testing.T) {
 	}
 	if said := s.langgraph(t).converse(d, "echo", "still there"); len(said.Answers) != 2 {
 		t.Errorf("afterwards the agent answers %q", said.Answers)
+	}
+	if kept := redisKeys(t, queues); !strings.HasPrefix(kept, "db0:1 db1:") {
+		t.Errorf("of its Redis there is %q", kept)
+	}
+	d.purge()
+	postgres.is("nothing")
+	if left := redisKeys(t, queues); left != "" {
+		t.Errorf("of its Redis there is left %q", left)
 	}
 }
 

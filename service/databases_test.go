@@ -265,3 +265,24 @@ func TestRedisNumbers(t *testing.T) {
 		t.Errorf("afterwards the third gets %q", got)
 	}
 }
+
+// Where a database is stays known while its deployment is being deleted, and is
+// corrected then, too.
+func TestWhereADatabaseIs(t *testing.T) {
+	p := newPlane(t)
+	d, l := p.based("app")
+	placed := func(place string) string {
+		t.Helper()
+		a := p.report(l, slipway.ItemPlaced{Kind: slipway.ItemDatabase, Ref: string(d.ID), Place: place})
+		i := slices.IndexFunc(a.Items, func(i slipway.Item) bool { return i.Kind == slipway.ItemDatabase })
+		return a.Items[i].Place
+	}
+	if got := placed("db:5432"); got != "db:5432" {
+		t.Errorf("it is at %q", got)
+	}
+	p.report(l, slipway.DatabaseWanted{}) // again: it is there
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
+	if got := placed("moved:5432"); got != "moved:5432" {
+		t.Errorf("it is at %q", got)
+	}
+}
