@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -257,4 +258,53 @@ func TestImageIsRefused(t *testing.T) {
 		}
 		d.removed(e)
 	}
+}
+
+// An engine that takes connections and says nothing keeps the server from nothing
+// but its containers: requests to them wait until it answers.
+func TestAnEngineThatSaysNothing(t *testing.T) {
+	t.Parallel()
+	e := dockertest.Start(t)
+	e.Image(t, "silent:1", "github.com/slipwayhq/slipway/driver/drivertest/standin")
+	s := onEngine(t, e)
+	d := s.image("silent", "silent:1")
+	d.serves()
+	s.stop()
+	e.Down()
+	l, err := net.Listen("unix", strings.TrimPrefix(e.Host(), "unix://"))
+	must(t, err)
+	taken := make(chan net.Conn, 1000)
+	go func() {
+		defer close(taken)
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			taken <- conn
+		}
+	}()
+	s.start()
+	d.Client = s.Client
+	waits := make(chan int, 1)
+	go func() {
+		status, _, _ := d.get("/birth")
+		waits <- status
+	}()
+	_, err = s.CreateDeployment(t.Context(), wire.DeploymentCreateRequest{
+		Name: "other", Source: "internal_source", Secrets: []wire.Secret{}, SourceConfig: wire.SourceConfigRequest{},
+	})
+	must(t, err) // it is ready
+	must(t, l.Close())
+	for conn := range taken {
+		_ = conn.Close()
+	}
+	must(t, e.Up())
+	if status := <-waits; status == http.StatusNotFound {
+		t.Error("while the engine said nothing it was not there")
+	}
+	eventually(t, "it answers once the engine does", func() bool {
+		status, _, err := d.get("/birth")
+		return err == nil && status == http.StatusOK
+	})
 }

@@ -6,6 +6,9 @@ package engine
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"path"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
@@ -30,11 +33,28 @@ type Engine struct {
 // unix:///var/run/docker.sock. The version of the API is the newest that both
 // know, from 1.41 (Docker Engine 20.10) on.
 func Open(host string) (*Engine, error) {
-	c, err := client.New(client.WithHost(host), client.WithUserAgent("slipway"))
+	c, err := client.New(client.WithHost(host), client.WithUserAgent("slipway"), client.WithHTTPRequestHook(boundPing))
 	if err != nil {
 		return nil, fmt.Errorf("docker host %q: %w", host, err)
 	}
 	return &Engine{Client: c}, nil
+}
+
+// pingWithin is how long an engine may take to say which versions it knows; it is
+// asked twice.
+const pingWithin = 3 * time.Second
+
+// boundPing bounds the question for the version, which comes before all others: the
+// client holds a lock meanwhile, at which everybody waits, whatever their contexts
+// say.
+func boundPing(r *http.Request) error {
+	if path.Base(r.URL.Path) != "_ping" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), pingWithin)
+	context.AfterFunc(ctx, cancel) // of the answer nobody tells us
+	*r = *r.WithContext(ctx)
+	return nil
 }
 
 // Explain says of an error that the engine could not be reached; another try
