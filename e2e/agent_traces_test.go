@@ -2,12 +2,16 @@ package e2e_test
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"path/filepath"
 	"slices"
 	"testing"
+
+	_ "modernc.org/sqlite" // the driver
 
 	"github.com/slipwayhq/slipway/api/wire"
 	"github.com/slipwayhq/slipway/client"
@@ -99,6 +103,34 @@ func (d *deployment) tracesAreRemoved() {
 	}) {
 		d.t.Errorf("the receipt: %+v", end.Items)
 	}
+	d.noTracesLie()
+}
+
+// noTracesLie looks into the store of a server whose projects are all removed.
+func (d *deployment) noTracesLie() {
+	d.t.Helper()
+	days, err := filepath.Glob(filepath.Join(d.data, "traces", "*.db"))
+	if err != nil || len(days) == 0 {
+		d.t.Fatalf("the days are %v, %v", days, err)
+	}
+	for _, day := range days {
+		db, err := sql.Open("sqlite", "file:"+day+"?mode=ro&_pragma=busy_timeout(5000)")
+		must(d.t, err)
+		for _, table := range []string{"runs", "attachments", "blobs", "totals", "latencies", "tokens"} {
+			var n int
+			must(d.t, db.QueryRow("SELECT count(*) FROM "+table).Scan(&n))
+			if n > 0 {
+				d.t.Errorf("%d rows are left in %s of %s", n, table, filepath.Base(day))
+			}
+		}
+		must(d.t, db.Close())
+	}
+	must(d.t, filepath.WalkDir(filepath.Join(d.data, "blobs", "traces"), func(path string, e fs.DirEntry, err error) error {
+		if err == nil && e.Type().IsRegular() {
+			d.t.Errorf("a value is left: %s", path)
+		}
+		return nil // there may be no folder
+	}))
 }
 
 // The trace of a run that an agent ends for another to take over its state is
