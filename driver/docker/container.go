@@ -145,8 +145,18 @@ func (l *look) finished() time.Time {
 	return at.UTC()
 }
 
-// create makes the container of an attempt.
+// createLimit is for an engine that is busy.
+const createLimit = time.Minute
+
+// create makes the container of an attempt. The end of ctx does not end it: an
+// engine makes what nobody waits for any more, after all that there was has been
+// removed. Once it is there, whoever has the instance's turn next finds it.
 func (d *Driver) create(ctx context.Context, w slipway.Workload) (id string, err error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), createLimit)
+	defer cancel()
 	made, err := d.Engine.ContainerCreate(ctx, client.ContainerCreateOptions{
 		Name: name(w.Instance),
 		Config: &container.Config{

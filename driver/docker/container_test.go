@@ -3,12 +3,14 @@ package docker_test
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -25,6 +27,7 @@ import (
 	"github.com/slipwayhq/slipway/driver/docker"
 	"github.com/slipwayhq/slipway/driver/drivertest"
 	"github.com/slipwayhq/slipway/internal/dockertest"
+	"github.com/slipwayhq/slipway/internal/engine"
 	"github.com/slipwayhq/slipway/internal/testsignal"
 )
 
@@ -323,6 +326,72 @@ func TestHalfDone(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Dir(f.folder())); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the folder is left: %v", err)
+	}
+}
+
+// slowToCreate passes on what an engine is asked. A container that nobody waits for
+// any more is made late.
+type slowToCreate struct {
+	http.RoundTripper
+	asked, cancelled, abandoned, late, made chan struct{}
+}
+
+func (s slowToCreate) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !strings.HasSuffix(r.URL.Path, "/containers/create") {
+		return s.RoundTripper.RoundTrip(r)
+	}
+	close(s.asked)
+	<-s.cancelled
+	err := r.Context().Err()
+	if err == nil {
+		return s.RoundTripper.RoundTrip(r)
+	}
+	close(s.abandoned)
+	r = r.WithContext(context.WithoutCancel(r.Context()))
+	go func() {
+		defer close(s.made)
+		<-s.late
+		if answer, err := s.RoundTripper.RoundTrip(r); err == nil {
+			answer.Body.Close()
+		}
+	}()
+	return nil, err
+}
+
+// A container that is being made as its deployment is deleted goes with that.
+func TestDeletedAsItIsCreated(t *testing.T) {
+	e := dockertest.Shared(t)
+	f := newFixture(t, e)
+	slow := slowToCreate{
+		&http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", strings.TrimPrefix(e.Host(), "unix://"))
+		}},
+		make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan struct{}),
+	}
+	c, err := client.New(client.WithHost(e.Host()), client.WithHTTPClient(&http.Client{Transport: slow}))
+	f.try(err)
+	d, err := docker.Open(docker.Config{Engine: &engine.Engine{Client: c}, Owner: f.owner, Root: t.TempDir(), Logger: slog.New(slog.DiscardHandler)})
+	f.try(err)
+	defer d.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	applied := make(chan error, 1)
+	go func() { _, err := d.Apply(ctx, f.w); applied <- err }()
+	testsignal.Receive(t, "the engine to be asked", slow.asked)
+	cancel()
+	close(slow.cancelled)
+	if err := testsignal.Receive(t, "the end of Apply", applied); err == nil {
+		t.Error("Apply was not cancelled")
+	}
+	f.try(d.Stop(t.Context(), f.w.Deployment, f.w.Instance, 0))
+	f.try(d.Delete(t.Context(), f.w.Deployment, f.w.Instance))
+	close(slow.late)
+	select {
+	case <-slow.abandoned:
+		testsignal.Receive(t, "the container to be made", slow.made)
+	default:
+	}
+	if _, err := f.client.ContainerInspect(t.Context(), f.name(), client.ContainerInspectOptions{}); !engine.NotFound(err) {
+		t.Errorf("the container is there: %v", err)
 	}
 }
 
