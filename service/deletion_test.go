@@ -382,7 +382,6 @@ func TestPurge(t *testing.T) {
 	}
 }
 
-// A deletion that is asked for again, now, keeps nothing aside.
 // failing fails each change of what it is told to.
 type failing struct {
 	slipway.Store
@@ -426,6 +425,7 @@ func TestAPurgeThatFailsIsInNobodysWay(t *testing.T) {
 	}
 }
 
+// A deletion that is asked for again, now, keeps nothing aside.
 func TestDeleteNow(t *testing.T) {
 	p := newPlane(t, keeping)
 	d, l := p.served("app")
