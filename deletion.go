@@ -58,6 +58,7 @@ type DeletionPlan struct {
 	Remove     []Item        // in the order in which they go
 	Keep       []KeptItem    // what stays for good
 	KeptFor    time.Duration // what can be restored is kept aside so long, 0 for not at all
+	Snapshot   bool          // a final snapshot of state and database is made before they go
 }
 
 // With is the plan of a DELETE that asks for something beside the end.

@@ -104,7 +104,7 @@ func (s *server) ListLeftovers(ctx context.Context, _ wire.ListLeftoversRequestO
 func presentPlan(p slipway.DeletionPlan) wire.DeletionPlan {
 	out := wire.DeletionPlan{
 		DeploymentID: string(p.Deployment.ID), Name: p.Deployment.Name, Protected: p.Deployment.Protected,
-		KeptFor: int(p.KeptFor / time.Second), Remove: make([]wire.PlannedItem, len(p.Remove)), Keep: presentKept(p.Keep),
+		KeptFor: int(p.KeptFor / time.Second), FinalSnapshot: p.Snapshot, Remove: make([]wire.PlannedItem, len(p.Remove)), Keep: presentKept(p.Keep),
 	}
 	for i, item := range p.Remove {
 		out.Remove[i] = wire.PlannedItem{Kind: string(item.Kind), Ref: item.Ref, Since: wire.NewTime(item.CreatedAt)}

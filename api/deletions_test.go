@@ -40,7 +40,7 @@ func (c *control) DeletionPlan(_ context.Context, _ slipway.Principal, id slipwa
 	d := view.Deployment
 	d.Protected = true
 	return slipway.DeletionPlan{
-		Deployment: d, KeptFor: 90 * time.Second,
+		Deployment: d, KeptFor: 90 * time.Second, Snapshot: true,
 		Remove: []slipway.Item{{Kind: slipway.ItemRoute, Ref: "app", CreatedAt: at}},
 		Keep:   []slipway.KeptItem{{Kind: slipway.ItemProject, Ref: "p", Since: at, Why: "it is kept"}},
 	}, c.err
@@ -93,12 +93,12 @@ func TestDeletionsOnTheWire(t *testing.T) {
 	}{
 		{
 			"GET", "/v2/deployments/" + someID + "/deletion-plan", "", 200,
-			planHead + `"kept_for":90,"remove":[` + planned + `],"keep":[` + kept + moment + `}]}`,
+			planHead + `"kept_for":90,"final_snapshot":true,"remove":[` + planned + `],"keep":[` + kept + moment + `}]}`,
 			deletionAsked{id: someID},
 		},
 		{
 			"GET", "/v2/deployments/" + someID + "/deletion-plan?delete_tracing_project=yes&now=1", "", 200,
-			planHead + `"kept_for":0,"remove":[` + planned + `,{"kind":"tracing_project","ref":"p","since":` + moment + `}],"keep":[]}`,
+			planHead + `"kept_for":0,"final_snapshot":true,"remove":[` + planned + `,{"kind":"tracing_project","ref":"p","since":` + moment + `}],"keep":[]}`,
 			deletionAsked{id: someID},
 		},
 		{

@@ -515,7 +515,7 @@ func TestProtection(t *testing.T) {
 }
 
 func TestDeletionPlan(t *testing.T) {
-	p := newPlane(t, keeping)
+	p := newPlane(t, keeping, func(_ *plane, c *service.Config) { c.Snapshots = true })
 	d, _ := p.served("app")
 	other := p.create("other")
 	p.report(p.acquire(other.ID), slipway.ItemPlanned{Kind: slipway.ItemBundle, Ref: "bundle"})
@@ -532,8 +532,11 @@ func TestDeletionPlan(t *testing.T) {
 		kept = append(kept, k.Kind)
 	}
 	slices.Sort(kept)
-	if !slices.Equal(got, want) || plan.KeptFor != undo {
-		t.Errorf("to be removed: %v, kept for %s", got, plan.KeptFor)
+	if !slices.Equal(got, want) || plan.KeptFor != undo || !plan.Snapshot {
+		t.Errorf("to be removed: %v, kept for %s, with a snapshot: %t", got, plan.KeptFor, plan.Snapshot)
+	}
+	if plan, err := p.DeletionPlan(t.Context(), p.who, other.ID); err != nil || plan.Snapshot {
+		t.Errorf("a snapshot of what has no state: %t, %v", plan.Snapshot, err)
 	}
 	if !slices.Equal(kept, []slipway.ItemKind{slipway.ItemBundle, slipway.ItemDatabase, slipway.ItemProject}) {
 		t.Errorf("to be kept: %v", kept)

@@ -30,6 +30,9 @@ func (s *Service) DeletionPlan(ctx context.Context, who slipway.Principal, id sl
 		}
 		plan.Deployment = d
 		plan.Remove, plan.Keep, err = c.parted(d, items)
+		plan.Snapshot = s.config.Snapshots && slices.ContainsFunc(plan.Remove, func(i slipway.Item) bool {
+			return i.Kind == slipway.ItemState || i.Kind == slipway.ItemDatabase
+		})
 		return err
 	})
 	return plan, wrap("plan deletion", err)

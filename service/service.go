@@ -73,6 +73,9 @@ type Config struct {
 	// ClearLimit is how long a step of a deletion may take that others wait for;
 	// it is gone on with later.
 	ClearLimit time.Duration
+	// Snapshots says whether state and databases are put elsewhere before they go
+	// for good. A data plane does it.
+	Snapshots bool
 	// KeepReceipts is how long the receipt of a deletion is kept, from the moment
 	// that nothing was left; a year if it is unset, for ever if it is negative.
 	KeepReceipts time.Duration

@@ -265,6 +265,9 @@ type DeletionItem struct {
 type DeletionPlan struct {
 	DeploymentID string `json:"deployment_id"`
 
+	// FinalSnapshot True if its last state, and a dump of its database, are put elsewhere before they go for good. The receipt says where.
+	FinalSnapshot bool `json:"final_snapshot"`
+
 	// Keep What stays for good.
 	Keep []KeptItem `json:"keep"`
 

@@ -32,6 +32,9 @@ func (s *screen) showPlan(p wire.DeletionPlan) error {
 			return err
 		}
 	}
+	if p.FinalSnapshot {
+		s.line("A final snapshot of its state is kept elsewhere before it goes for good; the receipt says where.")
+	}
 	s.line("%s", reprieve(p))
 	return nil
 }

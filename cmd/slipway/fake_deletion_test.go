@@ -18,7 +18,7 @@ type fakeTomb struct {
 func (f *fakeServer) plan(r *http.Request, _ string) (int, any) {
 	d, since := f.deployment, f.deployment.CreatedAt
 	p := wire.DeletionPlan{
-		DeploymentID: d.ID, Name: d.Name, Protected: d.DeletionProtection, KeptFor: 72 * 60 * 60,
+		DeploymentID: d.ID, Name: d.Name, Protected: d.DeletionProtection, KeptFor: 72 * 60 * 60, FinalSnapshot: true,
 		Remove: []wire.PlannedItem{{Kind: "route", Ref: d.ID, Since: since}, {Kind: "instance", Ref: "i1", Since: since}},
 		Keep:   []wire.KeptItem{{Kind: "tracing_project", Ref: "p1", Since: &since, Reason: "It holds traces."}},
 	}

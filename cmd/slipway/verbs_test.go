@@ -90,7 +90,7 @@ func TestVerbs(t *testing.T) {
 		{name: "rollback of the only one", args: []string{"rollback", "echo"}, code: 1, errs: []string{"nothing to go back to"}},
 		{name: "delete asks", in: "echo\n", args: []string{"delete", "echo"}, out: []string{
 			"Deleting echo (" + fakeID + ") removes\n", "route", "-", "since 2026-01-02 03:04:05\n", "instance", "and keeps\n", "tracing_project", "It holds traces.\n",
-			"It can be restored until ", " UTC.\nType its name to go on: Deleting echo …\n", "instance i1 is not gone yet: it does not stop\n", "instance i1 is gone\n",
+			"A final snapshot of its state is kept elsewhere before it goes for good", "It can be restored until ", " UTC.\nType its name to go on: Deleting echo …\n", "instance i1 is not gone yet: it does not stop\n", "instance i1 is gone\n",
 			"echo is gone. Until 2026-01-05 03:04:05 UTC it can be restored: slipway restore " + fakeID + "\n",
 		}, never: "i0"},
 		{name: "delete by id", in: "echo\n", args: []string{"delete", strings.ToUpper(fakeID)}, out: []string{"echo is gone."}},

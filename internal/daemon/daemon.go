@@ -256,6 +256,7 @@ func (s *Server) openControl(ctx context.Context) error {
 	config.Room = s.reserve().Refuse
 	config.Tracing = s.where()
 	config.Turns = s.turns
+	config.Snapshots = s.config.Final != ""
 	config.Certificates = s.given()
 	config.Unroute = func(d slipway.DeploymentID, generation int64) { s.workers.Unroute(d, generation) }
 	s.service = service.New(s.store, s.blobs, s.images, ring, config)
