@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -39,13 +40,19 @@ func (s *server) keepSocket() {
 	s.t.Cleanup(func() { s.socket.Close() })
 }
 
-// ask asks on a connection of its own.
-func (d *deployment) ask(path string) error {
-	r, err := http.NewRequestWithContext(d.t.Context(), http.MethodGet, d.url+path, nil)
+// asks returns what asks on a connection of its own, whether the server is being
+// started or not.
+func (d *deployment) asks() func(path string) error {
+	ctx, url, key := d.t.Context(), d.url, d.key
+	return func(path string) error { return askAlone(ctx, url+path, key) }
+}
+
+func askAlone(ctx context.Context, url, key string) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
-	r.Header.Set("X-Api-Key", d.key)
+	r.Header.Set("X-Api-Key", key)
 	to := &http.Transport{DisableKeepAlives: true}
 	answer, err := (&http.Client{Transport: to, Timeout: patience}).Do(r)
 	if err != nil {
@@ -87,8 +94,8 @@ func TestRestartsRefuseNobody(t *testing.T) {
 	asking.more(20)
 	asking.end()
 	s.kill()
-	waiting := make(chan error, 1)
-	go func() { waiting <- d.ask("/ok") }()
+	waiting, ask := make(chan error, 1), d.asks()
+	go func() { waiting <- ask("/ok") }()
 	s.start()
 	if err := <-waiting; err != nil {
 		t.Errorf("who asked after the server was killed: %v", err)
@@ -130,7 +137,7 @@ type asking struct {
 }
 
 func (d *deployment) askWithoutEnd(clients int) *asking {
-	a := &asking{d: d, stop: make(chan struct{})}
+	a, ask := &asking{d: d, stop: make(chan struct{})}, d.asks()
 	for range clients {
 		a.clients.Go(func() {
 			for {
@@ -139,7 +146,7 @@ func (d *deployment) askWithoutEnd(clients int) *asking {
 					return
 				default:
 				}
-				if err := d.ask("/ok"); err != nil {
+				if err := ask("/ok"); err != nil {
 					d.t.Errorf("after %d answers: %v", a.answered.Load(), err)
 					return
 				}

@@ -780,7 +780,7 @@ func TestRestoreBesideAProjectOfItsName(t *testing.T) {
 	wantError(t, "with the name of another project", err, slipway.CodeConflict, "DELETE /api/v1/sessions/"+string(own.ID))
 	p.create("app-4")
 	_, err = p.Restore(t.Context(), p.who, d.ID, "app-4")
-	wantError(t, "with the name of another deployment", err, slipway.CodeConflict, "Another deployment is named app-4")
+	wantError(t, "with the name of another deployment", err, slipway.CodeConflict, "It is another deployment's")
 	back, err := p.Restore(t.Context(), p.who, d.ID, theirs.Name)
 	must(t, err)
 	if back.Project != d.Project || back.Project == theirs.ID {

@@ -127,13 +127,13 @@ func (c *change) takeBack(d *slipway.Deployment, own slipway.TracingProject, nam
 	return c.attachProject(d.ID, own, true)
 }
 
-// inUse says by what a name is taken that a deployment is to be restored under, and
-// what can be done.
+// inUse says by what a name is taken that a deployment is to be restored under, as
+// the contract does (§3), and what can be done.
 func inUse(p slipway.TracingProject) error {
 	if p.Deployment == "" || p.Kept {
-		return slipway.Errorf(slipway.CodeConflict, "No deployment is named %s, but a tracing project is that is not this deployment's. Restore it under another name ('name', or slipway restore --name), or delete that project first by DELETE /api/v1/sessions/%s.", p.Name, p.ID)
+		return slipway.Errorf(slipway.CodeConflict, "%v No deployment has it. Restore this one under another name ('name', or slipway restore --name), or delete that project first by DELETE /api/v1/sessions/%s.", nameTaken(p.Name), p.ID)
 	}
-	return slipway.Errorf(slipway.CodeConflict, "Another deployment is named %s by now. Restore this one under another name ('name', or slipway restore --name).", p.Name)
+	return slipway.Errorf(slipway.CodeConflict, "%v It is another deployment's. Restore this one under another name ('name', or slipway restore --name).", nameTaken(p.Name))
 }
 
 // regainSlug returns the public name that a deployment had, or one like a new

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -120,7 +121,7 @@ func connect(ctx context.Context, name string) (*net.UnixConn, error) {
 		switch {
 		case err == nil:
 			return c.(*net.UnixConn), nil
-		case ctx.Err() != nil: // perhaps before this try began
+		case ctx.Err() != nil, errors.Is(err, os.ErrDeadlineExceeded): // perhaps before this try began, or before ctx tells
 			return nil, errors.Join(full, err)
 		case !errors.Is(err, syscall.EAGAIN):
 			return nil, err

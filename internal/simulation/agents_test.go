@@ -174,7 +174,8 @@ func (a *agents) mode(s script) string {
 // checked is the driver with eyes: what must not be asked of it is a fault.
 type checked struct {
 	*drivers
-	w *world
+	w      *world
+	routes *router // of the same life
 }
 
 func (c checked) Apply(ctx context.Context, l slipway.Workload) (slipway.Observed, error) {
@@ -277,7 +278,7 @@ func (c checked) stop(ctx context.Context, d slipway.DeploymentID, i slipway.Ins
 		}
 	}
 	c.w.mayStop(d, i)
-	c.w.mustBeLeft(ctx, d, i)
+	c.mustBeLeft(ctx, d, i)
 	if isRedis(d, i) {
 		c.w.mayStopRedis(d)
 	}
@@ -285,10 +286,10 @@ func (c checked) stop(ctx context.Context, d slipway.DeploymentID, i slipway.Ins
 }
 
 // mustBeLeft: new requests do not go to who is being stopped.
-func (w *world) mustBeLeft(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID) {
-	o, err := w.fake.Inspect(ctx, d, i)
-	if r, routed := w.plane.router.of(d); err == nil && routed && o.Address != "" && slices.Contains(r.Addresses, o.Address) {
-		w.fault("instance %s is stopped while requests go to it: %+v", i, r)
+func (c checked) mustBeLeft(ctx context.Context, d slipway.DeploymentID, i slipway.InstanceID) {
+	o, err := c.drivers.Inspect(ctx, d, i)
+	if r, routed := c.routes.of(d); err == nil && routed && o.Address != "" && slices.Contains(r.Addresses, o.Address) {
+		c.w.fault("instance %s is stopped while requests go to it: %+v", i, r)
 	}
 }
 

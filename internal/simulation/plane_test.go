@@ -52,7 +52,7 @@ func (w *world) startPlane(doom int, after bool) *plane {
 	p.router = &router{w: w, routes: map[slipway.DeploymentID]slipway.Route{}, first: map[slipway.DeploymentID]slipway.RouteState{}}
 	w.fake = w.fake.Reopen()
 	p.driver = w.fake
-	sync, driver := mortalSync{w.control, p}, mortalDriver{checked{p.driver, w}, p}
+	sync, driver := mortalSync{w.control, p}, mortalDriver{checked{p.driver, w, p.router}, p}
 	outputs := listener.NewOutputs(sync, driver, w.log, time.Now)
 	health := vitals.New(mortalRouter{p.router, p}, driver, vitals.Config{Logger: w.log})
 	r := reconcile.New(sync, driver, mortalBuilder{w.builder, p}, mortalRouter{p.router, p}, outputs, reconcile.Config{

@@ -48,6 +48,7 @@ type world struct {
 	servers *servers
 	fake    *drivers
 	plane   *plane
+	life    atomic.Pointer[plane] // the same, for those who are told of something meanwhile
 	who     slipway.Principal
 	log     *slog.Logger
 	said    *diary
@@ -103,7 +104,7 @@ func newWorld(t *testing.T, edits ...func(*world)) *world {
 	for _, edit := range edits {
 		edit(w)
 	}
-	w.plane = w.startPlane(0, false)
+	w.live(w.startPlane(0, false))
 	t.Cleanup(w.end)
 	return w
 }
@@ -428,8 +429,8 @@ func (w *world) rouse(a *app) {
 
 // unroute is what the gateway of this life is told. There may be none.
 func (w *world) unroute(d slipway.DeploymentID, generation int64) {
-	if w.plane != nil {
-		w.plane.workers.Unroute(d, generation)
+	if p := w.life.Load(); p != nil {
+		p.workers.Unroute(d, generation)
 	}
 }
 
@@ -445,7 +446,7 @@ func (w *world) erase(a *app, o slipway.DeleteOptions) bool {
 		w.expected("delete", err)
 		return false
 	}
-	if _, routed := w.plane.router.of(a.id); routed {
+	if _, routed := w.life.Load().router.of(a.id); routed {
 		w.fault("%s has a route when DELETE answers", a.name)
 	}
 	return true
@@ -498,8 +499,14 @@ func (w *world) address(a *app) string {
 func (w *world) revive() {
 	if w.plane.isDead() {
 		w.plane.bury()
-		w.plane = w.startPlane(0, false)
+		w.live(w.startPlane(0, false))
 	}
+}
+
+// live makes a life that of the data plane.
+func (w *world) live(p *plane) {
+	w.plane = p
+	w.life.Store(p)
 }
 
 // settle lets time pass until nothing is left to do, and checks what must hold
