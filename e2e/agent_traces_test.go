@@ -193,8 +193,8 @@ func TestAnAgentTracesElsewhere(t *testing.T) {
 func TestAContainersTraces(t *testing.T) {
 	t.Parallel()
 	e := dockertest.Shared(t)
-	basetest.Node(t, e.Client(t), "node-of-e2e:20")
-	s := newServer(t, "--docker-host", e.Host(), "--source-builds", "image", "--base-image-node", "node-of-e2e:20")
+	basetest.Node(t, e.Client(t), "node-of-traces:20")
+	s := newServer(t, "--docker-host", e.Host(), "--source-builds", "image", "--base-image-node", "node-of-traces:20")
 	t.Cleanup(func() { s.removeContainers(e) })
 	d := s.create("echo")
 	d.deploy(pack(t, echo, map[string]string{"langgraph.json": withApp(t), "src/http.ts": reachesOut}))
