@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"reflect"
 	"slices"
 	"strings"
@@ -887,7 +888,7 @@ func TestALongLogIsInNobodysWay(t *testing.T) {
 	p.stop(d.ID, l)
 	p.cleared(d.ID, l)
 	watched := &diary{Store: p.store}
-	p.Service = service.New(watched, p.blobs, p.images, nil, service.Config{Now: p.clock})
+	p.Service = service.New(watched, p.blobs, p.images, nil, service.Config{Now: p.clock, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	p.coordinate()
 	p.ended(d.ID)
 	watched.mu.Lock()
