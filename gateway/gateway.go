@@ -119,8 +119,8 @@ func (g *Gateway) Idle(ctx context.Context) (err error) {
 
 // Drained waits until no request is in progress at an address that the
 // deployment is no longer served at, and, while it hands over, none that writes
-// anywhere; or until ctx ends. It ends under a steady load:
-// it is what to wait for between a switch and a stop.
+// anywhere; or until ctx ends. It ends under a steady load: it is what to wait for
+// between a switch and a stop.
 func (g *Gateway) Drained(ctx context.Context, d slipway.DeploymentID) error {
 	return g.table.await(ctx, d, (*entry).drained)
 }

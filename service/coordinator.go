@@ -26,9 +26,9 @@ const sweepEvery = 10 * time.Minute
 const releaseEvery = time.Hour
 
 // Coordinate ends what has passed its deadline, finishes and purges deletions,
-// looks after tracing projects, sweeps receipts, the registry and measurements and gives up what is not needed any
-// more, until ctx ends; then it writes what was measured last. Several may run on
-// one store.
+// looks after tracing projects, sweeps receipts, the registry and measurements and
+// gives up what is not needed any more, until ctx ends; then it writes what was
+// measured last. Several may run on one store.
 func (s *Service) Coordinate(ctx context.Context) {
 	defer s.keepRest(context.WithoutCancel(ctx))
 	var swept, released, beside time.Time

@@ -7,8 +7,9 @@
 // us have, is left out and said by Tree.Missing.
 //
 // A group is a folder below the one that we are in ourselves, or beside it if that
-// is Subgroup, named by its owner; Sweep removes those that a former process of the same owner left. Who
-// wants groups to outlive it gives them names, and finds them again.
+// is Subgroup, named by its owner; Sweep removes those that a former process of the
+// same owner left. Who wants groups to outlive it gives them names, and finds them
+// again.
 package cgroup
 
 import (

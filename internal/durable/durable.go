@@ -123,10 +123,10 @@ func Remove(dir, tmp string) error {
 
 // Discard removes a folder, read-only parts included.
 func Discard(dir string) error {
-	if err := removal.Unmounted(dir); err != nil {
-		return err
-	}
 	if os.Geteuid() != 0 {
+		if err := removal.Unmounted(dir); err != nil {
+			return err
+		}
 		thaw(dir)
 	}
 	return removal.Tree(dir)
