@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway/internal/cgroup"
-	"github.com/slipwayhq/slipway/internal/testsignal"
 	"github.com/slipwayhq/slipway/internal/confine"
+	"github.com/slipwayhq/slipway/internal/testsignal"
 )
 
 func tree(t *testing.T) *cgroup.Tree {
