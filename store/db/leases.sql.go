@@ -44,14 +44,20 @@ func (q *Queries) GetLease(ctx context.Context, id string) (GetLeaseRow, error) 
 }
 
 const listDue = `-- name: ListDue :many
-SELECT due.id FROM (
-    SELECT d.id, d.next_at AS at FROM deployments d
-    WHERE d.lease_until = 0 AND d.next_at IS NOT NULL AND d.next_at <= CAST($1 AS bigint) AND d.listener_id = '' AND d.deleted_at = 0
+SELECT ripe.id FROM (
+    SELECT free.id, free.at FROM (
+        SELECT d.id, d.next_at AS at FROM deployments d
+        WHERE d.lease_until = 0 AND d.next_at IS NOT NULL AND d.next_at <= CAST($1 AS bigint) AND d.listener_id = '' AND d.deleted_at = 0
+        ORDER BY d.next_at, d.id LIMIT CAST($2 AS bigint)
+    ) AS free
     UNION ALL
-    SELECT l.id, l.lease_until AS at FROM deployments l
-    WHERE l.lease_until > 0 AND l.lease_until <= CAST($1 AS bigint) AND l.listener_id = '' AND l.deleted_at = 0
-) AS due
-ORDER BY due.at, due.id LIMIT CAST($2 AS bigint)
+    SELECT held.id, held.at FROM (
+        SELECT l.id, l.lease_until AS at FROM deployments l
+        WHERE l.lease_until > 0 AND l.lease_until <= CAST($1 AS bigint) AND l.listener_id = '' AND l.deleted_at = 0
+        ORDER BY l.lease_until, l.id LIMIT CAST($2 AS bigint)
+    ) AS held
+) AS ripe
+ORDER BY ripe.at, ripe.id LIMIT CAST($2 AS bigint)
 `
 
 type ListDueParams struct {
@@ -60,7 +66,8 @@ type ListDueParams struct {
 }
 
 // What is due and free: nobody holds it and its time has come, or its holder
-// has let it run out. What a listener runs is not for the data plane here.
+// has let it run out. What a listener runs is not for the data plane here. Of
+// both, no more is read than is taken: much may be due at once.
 func (q *Queries) ListDue(ctx context.Context, arg ListDueParams) ([]string, error) {
 	rows, err := q.db.QueryContext(ctx, listDue, arg.Now, arg.MaxRows)
 	if err != nil {
@@ -85,14 +92,20 @@ func (q *Queries) ListDue(ctx context.Context, arg ListDueParams) ([]string, err
 }
 
 const listDueDeletions = `-- name: ListDueDeletions :many
-SELECT due.id FROM (
-    SELECT d.id, d.next_at AS at FROM deployments d
-    WHERE d.lease_until = 0 AND d.next_at IS NOT NULL AND d.next_at <= CAST($1 AS bigint) AND d.listener_id = '' AND d.deleted_at > 0
+SELECT ripe.id FROM (
+    SELECT free.id, free.at FROM (
+        SELECT d.id, d.next_at AS at FROM deployments d
+        WHERE d.lease_until = 0 AND d.next_at IS NOT NULL AND d.next_at <= CAST($1 AS bigint) AND d.listener_id = '' AND d.deleted_at > 0
+        ORDER BY d.next_at, d.id LIMIT CAST($2 AS bigint)
+    ) AS free
     UNION ALL
-    SELECT l.id, l.lease_until AS at FROM deployments l
-    WHERE l.lease_until > 0 AND l.lease_until <= CAST($1 AS bigint) AND l.listener_id = '' AND l.deleted_at > 0
-) AS due
-ORDER BY due.at, due.id LIMIT CAST($2 AS bigint)
+    SELECT held.id, held.at FROM (
+        SELECT l.id, l.lease_until AS at FROM deployments l
+        WHERE l.lease_until > 0 AND l.lease_until <= CAST($1 AS bigint) AND l.listener_id = '' AND l.deleted_at > 0
+        ORDER BY l.lease_until, l.id LIMIT CAST($2 AS bigint)
+    ) AS held
+) AS ripe
+ORDER BY ripe.at, ripe.id LIMIT CAST($2 AS bigint)
 `
 
 type ListDueDeletionsParams struct {

@@ -8,27 +8,40 @@ END
 WHERE id = sqlc.arg(id);
 
 -- What is due and free: nobody holds it and its time has come, or its holder
--- has let it run out. What a listener runs is not for the data plane here.
+-- has let it run out. What a listener runs is not for the data plane here. Of
+-- both, no more is read than is taken: much may be due at once.
 -- name: ListDue :many
-SELECT due.id FROM (
-    SELECT d.id, d.next_at AS at FROM deployments d
-    WHERE d.lease_until = 0 AND d.next_at IS NOT NULL AND d.next_at <= CAST(sqlc.arg(now) AS bigint) AND d.listener_id = '' AND d.deleted_at = 0
+SELECT ripe.id FROM (
+    SELECT free.id, free.at FROM (
+        SELECT d.id, d.next_at AS at FROM deployments d
+        WHERE d.lease_until = 0 AND d.next_at IS NOT NULL AND d.next_at <= CAST(sqlc.arg(now) AS bigint) AND d.listener_id = '' AND d.deleted_at = 0
+        ORDER BY d.next_at, d.id LIMIT CAST(sqlc.arg(max_rows) AS bigint)
+    ) AS free
     UNION ALL
-    SELECT l.id, l.lease_until AS at FROM deployments l
-    WHERE l.lease_until > 0 AND l.lease_until <= CAST(sqlc.arg(now) AS bigint) AND l.listener_id = '' AND l.deleted_at = 0
-) AS due
-ORDER BY due.at, due.id LIMIT CAST(sqlc.arg(max_rows) AS bigint);
+    SELECT held.id, held.at FROM (
+        SELECT l.id, l.lease_until AS at FROM deployments l
+        WHERE l.lease_until > 0 AND l.lease_until <= CAST(sqlc.arg(now) AS bigint) AND l.listener_id = '' AND l.deleted_at = 0
+        ORDER BY l.lease_until, l.id LIMIT CAST(sqlc.arg(max_rows) AS bigint)
+    ) AS held
+) AS ripe
+ORDER BY ripe.at, ripe.id LIMIT CAST(sqlc.arg(max_rows) AS bigint);
 
 -- The same of what is being deleted.
 -- name: ListDueDeletions :many
-SELECT due.id FROM (
-    SELECT d.id, d.next_at AS at FROM deployments d
-    WHERE d.lease_until = 0 AND d.next_at IS NOT NULL AND d.next_at <= CAST(sqlc.arg(now) AS bigint) AND d.listener_id = '' AND d.deleted_at > 0
+SELECT ripe.id FROM (
+    SELECT free.id, free.at FROM (
+        SELECT d.id, d.next_at AS at FROM deployments d
+        WHERE d.lease_until = 0 AND d.next_at IS NOT NULL AND d.next_at <= CAST(sqlc.arg(now) AS bigint) AND d.listener_id = '' AND d.deleted_at > 0
+        ORDER BY d.next_at, d.id LIMIT CAST(sqlc.arg(max_rows) AS bigint)
+    ) AS free
     UNION ALL
-    SELECT l.id, l.lease_until AS at FROM deployments l
-    WHERE l.lease_until > 0 AND l.lease_until <= CAST(sqlc.arg(now) AS bigint) AND l.listener_id = '' AND l.deleted_at > 0
-) AS due
-ORDER BY due.at, due.id LIMIT CAST(sqlc.arg(max_rows) AS bigint);
+    SELECT held.id, held.at FROM (
+        SELECT l.id, l.lease_until AS at FROM deployments l
+        WHERE l.lease_until > 0 AND l.lease_until <= CAST(sqlc.arg(now) AS bigint) AND l.listener_id = '' AND l.deleted_at > 0
+        ORDER BY l.lease_until, l.id LIMIT CAST(sqlc.arg(max_rows) AS bigint)
+    ) AS held
+) AS ripe
+ORDER BY ripe.at, ripe.id LIMIT CAST(sqlc.arg(max_rows) AS bigint);
 
 -- What had made it due is the new holder's to see.
 -- name: TakeLease :one

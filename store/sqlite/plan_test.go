@@ -93,6 +93,14 @@ func TestPlans(t *testing.T) {
 			func(tx slipway.Tx) error { _, err := tx.NextDue(); return err },
 			"INDEX deployments_due", 0,
 		},
+		"due": {
+			func(tx slipway.Tx) error { _, err := tx.TakeDue("o", time.Now(), time.Now(), 9); return err },
+			"INDEX deployments_due (next_at>? AND next_at<?)", 1,
+		},
+		"due deletions": {
+			func(tx slipway.Tx) error { _, err := tx.TakeDueDeletions("o", time.Now(), time.Now(), 9); return err },
+			"INDEX deployments_due_deletions (next_at>? AND next_at<?)", 1,
+		},
 		"next deletion": {
 			func(tx slipway.Tx) error { _, err := tx.NextDueDeletion(); return err },
 			"INDEX deployments_due_deletions", 0,
