@@ -67,5 +67,15 @@ type Item struct {
 	RetryAt    time.Time // the next one, where the control plane makes it
 }
 
+// Gone is the item once it was removed, at that time if it was not before, and looked
+// for again.
+func (i Item) Gone(at time.Time) Item {
+	if i.RemovedAt.IsZero() {
+		i.RemovedAt = at
+	}
+	i.VerifiedAt, i.Shared, i.LastError = at, false, ""
+	return i
+}
+
 // Settled says whether nothing is to be done about the item any more.
 func (i Item) Settled() bool { return i.Shared && !i.RemovedAt.IsZero() || !i.VerifiedAt.IsZero() }

@@ -13,7 +13,8 @@ import (
 // succeed is written there and tried again; it does not keep the others from
 // being taken. When all is removed it is looked for again.
 func nextOfDeletion(w world) step {
-	steps := []step{{do: rest, why: "nothing is left of it that is to go"}}
+	steps := make([]step, 1, len(w.Items)+2) // what it was made with, and the rest
+	steps[0] = step{do: rest, why: "nothing is left of it that is to go"}
 	for _, kind := range slipway.OrderOfRemoval {
 		if kind == slipway.ItemInstance && len(w.Instances) > 0 {
 			steps = append(steps, clearAway(w, w.Instances))

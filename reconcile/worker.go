@@ -17,6 +17,10 @@ import (
 // costs more.
 const holdFor = time.Second
 
+// keptUnasked is for how long it is not asked whether something else is wanted than
+// a deletion: most are over before, and only a restore may be.
+const keptUnasked = 100 * time.Millisecond
+
 var retryBackoff = backoff.Exponential{First: 100 * time.Millisecond, Most: 15 * time.Second}
 
 // deletionBackoff is for what keeps a deletion from its end, which may be there
@@ -93,7 +97,14 @@ func (w *worker) ring() {
 func (w *worker) run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	var keeper sync.WaitGroup
-	keeper.Go(func() { w.keep(ctx, cancel) })
+	var unasked time.Duration
+	if w.a.Deployment.Deleting() {
+		unasked = keptUnasked
+	}
+	keeper.Go(func() {
+		pause(ctx, unasked)
+		w.keep(ctx, cancel)
+	})
 	defer keeper.Wait()
 	defer cancel()
 	defer w.endBuild()

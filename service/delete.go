@@ -208,7 +208,7 @@ func (c *change) advance(d *slipway.Deployment) error {
 			return fmt.Errorf("read inventory: %w", err)
 		}
 		if d.Latest == "" && !slices.ContainsFunc(items, func(i slipway.Item) bool { return hasSteps(*d, i) }) {
-			return c.end(*d)
+			return c.end(*d, items)
 		}
 	case slipway.AwaitingDelete:
 		if err := c.want(d); err != nil {

@@ -96,7 +96,11 @@ func (c *change) receiptOf(d slipway.Deployment) (slipway.DeletionReceipt, error
 	if err != nil {
 		return slipway.DeletionReceipt{}, fmt.Errorf("read inventory: %w", err)
 	}
-	r := d.Receipt()
+	return c.receiptOver(d, items)
+}
+
+func (c *change) receiptOver(d slipway.Deployment, items []slipway.Item) (r slipway.DeletionReceipt, err error) {
+	r = d.Receipt()
 	if r.ByName, err = c.keyName(r.By); err != nil {
 		return r, err
 	}

@@ -312,7 +312,8 @@ func (c *change) finish(id slipway.DeploymentID, steps []clearing, long bool) (a
 	if long {
 		again = c.now
 	}
-	for _, i := range items {
+	var gone []slipway.Item
+	for n, i := range items {
 		if !hasSteps(d, i) {
 			continue
 		}
@@ -320,16 +321,33 @@ func (c *change) finish(id slipway.DeploymentID, steps []clearing, long bool) (a
 		if err != nil {
 			return time.Time{}, err
 		}
+		if retry.IsZero() {
+			items[n] = i.Gone(c.now)
+			gone = append(gone, items[n])
+		}
 		again = sooner(again, retry)
 	}
 	if !again.IsZero() || d.Status != slipway.AwaitingFinalDelete {
-		return again, nil
+		return again, c.markGone(gone)
 	}
-	return time.Time{}, c.end(d)
+	return time.Time{}, c.end(d, items)
 }
 
-// cleared writes how the step of an item went; zero says that it is gone, else
-// it is when to try again.
+// markGone writes that items were removed and looked for.
+func (c *change) markGone(items []slipway.Item) error {
+	for _, i := range items {
+		if err := c.MarkRemoved(i.Deployment, i.Kind, i.Ref, c.now); err != nil {
+			return err
+		}
+		if err := c.MarkVerified(i.Deployment, i.Kind, i.Ref, c.now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cleared says how the step of an item went: zero that it is gone, else when to try
+// again. What went wrong is written down.
 func (c *change) cleared(i slipway.Item, steps []clearing) (again time.Time, err error) {
 	n := slices.IndexFunc(steps, func(s clearing) bool { return s.clears(i) })
 	switch {
@@ -341,10 +359,7 @@ func (c *change) cleared(i slipway.Item, steps []clearing) (again time.Time, err
 	case steps[n].more:
 		return c.now, nil
 	case steps[n].err == nil:
-		if err := c.MarkRemoved(i.Deployment, i.Kind, i.Ref, c.now); err != nil {
-			return time.Time{}, err
-		}
-		return time.Time{}, c.MarkVerified(i.Deployment, i.Kind, i.Ref, c.now)
+		return time.Time{}, nil
 	}
 	again = c.now.Add(clearBackoff.After(i.Attempts + 1))
 	reason := fmt.Sprintf("remove %s: %v", i.Kind, steps[n].err)
@@ -355,9 +370,9 @@ func (c *change) cleared(i slipway.Item, steps []clearing) (again time.Time, err
 }
 
 // end deletes the rows of a deployment of which nothing else is left, looks
-// again, and leaves the receipt.
-func (c *change) end(d slipway.Deployment) error {
-	r, err := c.receiptOf(d)
+// again, and leaves the receipt: what was in its inventory, which goes with the rows.
+func (c *change) end(d slipway.Deployment, items []slipway.Item) error {
+	r, err := c.receiptOver(d, items)
 	if err != nil {
 		return err
 	}

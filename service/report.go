@@ -31,6 +31,10 @@ func (s *Service) Report(ctx context.Context, l slipway.Lease, events ...slipway
 		if err := r.close(); err != nil {
 			return err
 		}
+		if d.Status == slipway.AwaitingFinalDelete { // nothing is left for a data plane
+			after = slipway.Assignment{Deployment: d}
+			return nil
+		}
 		after, err = c.assignment(d)
 		return err
 	})

@@ -211,14 +211,9 @@ func (s *Service) Assignments(ctx context.Context, after slipway.DeploymentID, l
 // assignment gathers what a data plane must know of a deployment.
 func (c *change) assignment(d slipway.Deployment) (slipway.Assignment, error) {
 	a := slipway.Assignment{Deployment: d}
-	open, err := c.OpenRevisions(d.ID)
-	if err != nil {
+	var err error
+	if a.InProgress, err = c.inProgress(d); err != nil {
 		return a, fmt.Errorf("read open revisions: %w", err)
-	}
-	for i := range open {
-		if open[i].Status.InProgress() {
-			a.InProgress = &open[i]
-		}
 	}
 	if d.Active != "" {
 		active, err := c.Revision(d.ID, d.Active)
@@ -244,6 +239,21 @@ func (c *change) assignment(d slipway.Deployment) (slipway.Assignment, error) {
 	}
 	a.RedisPort, err = c.redisPort(d.ID, a.Items)
 	return a, err
+}
+
+// inProgress is the revision that is worked on, nil for none: of a deployment that is
+// being deleted all have ended.
+func (c *change) inProgress(d slipway.Deployment) (*slipway.Revision, error) {
+	if d.Deleting() {
+		return nil, nil
+	}
+	open, err := c.OpenRevisions(d.ID)
+	for i := range open {
+		if open[i].Status.InProgress() {
+			return &open[i], err
+		}
+	}
+	return nil, err
 }
 
 // Source implements slipway.Sync.
