@@ -224,6 +224,7 @@ func (w *worker) pass(ctx context.Context) (when, error) {
 	if err := w.takeTurn(ctx); err != nil {
 		return when{}, err
 	}
+	ctx = w.turn.Paced(ctx)
 	world, err := w.look(ctx)
 	if err != nil {
 		w.routeUnseen(world)

@@ -49,6 +49,7 @@ func (s *Service) deleteSome(ctx context.Context, who slipway.Principal, ids []s
 		return err
 	}
 	defer turn.Give()
+	ctx = turn.Paced(ctx)
 	var found map[slipway.DeploymentID]error
 	err = s.change(ctx, func(c *change) error {
 		found = map[slipway.DeploymentID]error{}

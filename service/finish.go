@@ -160,7 +160,7 @@ func (s *Service) finishSome(ctx context.Context, dying []slipway.Deployment) (a
 	if err != nil {
 		return time.Time{}, err
 	}
-	again, err = s.finishTogether(ctx, dying)
+	again, err = s.finishTogether(turn.Paced(ctx), dying)
 	turn.Give()
 	if err == nil || len(dying) == 1 {
 		return again, err

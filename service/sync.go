@@ -84,6 +84,7 @@ func (s *Service) claimDue(ctx context.Context, what due, owner string, limit in
 			return nil, 0, err
 		}
 		defer turn.Give()
+		ctx = turn.Paced(ctx)
 	}
 	err = s.store.Update(ctx, func(tx slipway.Tx) error {
 		claims = nil

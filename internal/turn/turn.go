@@ -13,6 +13,11 @@ import (
 // than this machine's processors, and must not have the others wait too.
 const Limit = 100 * time.Millisecond
 
+// Work at a turn pauses for as long as it went on without a pause, which is this
+// long at most: a kernel lets whoever runs go on for some milliseconds, whatever
+// came up meanwhile, unless it stops by itself.
+const breath = 250 * time.Microsecond
+
 // Turns are places to work at.
 type Turns struct {
 	line   chan struct{} // who waits with patience, comes to be next here
@@ -34,6 +39,9 @@ type Turn struct {
 	at    *Turns
 	given atomic.Bool // back
 	limit *time.Timer
+	// rested is when its work last paused, in nanoseconds since it began.
+	began  time.Time
+	rested atomic.Int64
 }
 
 // Take waits in line for a turn.
@@ -51,7 +59,7 @@ func (t *Turns) TakeFirst(ctx context.Context) (*Turn, error) {
 	if err := enter(ctx, t.places); err != nil {
 		return nil, err
 	}
-	own := &Turn{at: t}
+	own := &Turn{at: t, began: time.Now()}
 	own.limit = time.AfterFunc(Limit, own.leave)
 	return own, nil
 }
@@ -81,3 +89,32 @@ func (t *Turn) Give() {
 
 // Held says whether there is a turn, and it was not given back.
 func (t *Turn) Held() bool { return t != nil && !t.given.Load() }
+
+type key struct{}
+
+// Paced returns a context for the work at a turn, which Breathe of what At returns
+// of it has make pauses; ctx itself if there is no turn.
+func (t *Turn) Paced(ctx context.Context) context.Context {
+	if t == nil {
+		return ctx
+	}
+	return context.WithValue(ctx, key{}, t)
+}
+
+// At returns the turn of a context of Paced, nil if it is of none: others wait for
+// what is done then, and it makes no pauses.
+func At(ctx context.Context) *Turn {
+	t, _ := ctx.Value(key{}).(*Turn)
+	return t
+}
+
+// Breathe pauses if the last pause is so long ago that what waits for a processor
+// should have one now. It is called between bits of work, by whoever does not keep
+// others waiting then; also where the turn has been given back.
+func (t *Turn) Breathe() {
+	if t == nil || time.Since(t.began)-time.Duration(t.rested.Load()) < breath {
+		return
+	}
+	time.Sleep(breath)
+	t.rested.Store(int64(time.Since(t.began)))
+}

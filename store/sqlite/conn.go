@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/slipwayhq/slipway/internal/turn"
 	"github.com/slipwayhq/slipway/store/db"
 )
 
@@ -15,6 +16,8 @@ import (
 type conn struct {
 	raw        *sql.Conn
 	statements map[string]*sql.Stmt
+	// awaited says whether somebody waits for the connection.
+	awaited func() bool
 	// failed is the first error of a statement since the last savepoint. From
 	// then on nothing is run: SQLite may have ended the transaction, and what
 	// came after would be committed by itself.
@@ -75,6 +78,9 @@ func (c *conn) QueryRowContext(ctx context.Context, query string, args ...any) *
 func (c *conn) ready(ctx context.Context, query string) (*sql.Stmt, error) {
 	if c.failed != nil {
 		return nil, fmt.Errorf("not run after: %w", c.failed)
+	}
+	if t := turn.At(ctx); t != nil && !c.awaited() {
+		t.Breathe()
 	}
 	s, err := c.PrepareContext(ctx, query)
 	return s, c.note(err)

@@ -119,7 +119,7 @@ func (s *Store) connect(ctx context.Context, pool *sql.DB) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{raw: raw, statements: map[string]*sql.Stmt{}}
+	c := &conn{raw: raw, statements: map[string]*sql.Stmt{}, awaited: func() bool { return false }}
 	s.conns = append(s.conns, c)
 	return c, nil
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/turn"
 	"github.com/slipwayhq/slipway/store"
 )
 
@@ -24,6 +25,7 @@ type writer struct {
 	done  chan struct{}
 
 	commits, updates atomic.Uint64 // that succeeded
+	hurried          atomic.Int32  // calls that wait, and are not at a turn
 }
 
 // call is one Update on its way through the writer.
@@ -35,12 +37,18 @@ type call struct {
 }
 
 func newWriter(c *conn) *writer {
-	return &writer{conn: c, queue: make(chan *call), done: make(chan struct{})}
+	w := &writer{conn: c, queue: make(chan *call), done: make(chan struct{})}
+	c.awaited = func() bool { return w.hurried.Load() > 0 }
+	return w
 }
 
 // update waits for its turn, runs fn and waits for the commit.
 func (w *writer) update(ctx context.Context, fn func(slipway.Tx) error, closing <-chan struct{}) error {
 	c := &call{ctx: ctx, turn: make(chan slipway.Tx), ran: make(chan error, 1), answer: make(chan error, 1)}
+	if turn.At(ctx) == nil {
+		w.hurried.Add(1)
+		defer w.hurried.Add(-1)
+	}
 	if err := w.enqueue(c, closing); err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	lib "modernc.org/sqlite/lib"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/turn"
 )
 
 func opened(t *testing.T) *Store {
@@ -177,4 +178,48 @@ func together(t *testing.T, s *Store, fn func(int, slipway.Tx) error) []error {
 	close(hold)
 	g.Wait()
 	return errs
+}
+
+// Work at a turn pauses between statements, but not while others wait for the
+// writer; and what others wait for never does.
+func TestPace(t *testing.T) {
+	for name, c := range map[string]struct {
+		atTurn, awaited bool
+		pauses          bool
+	}{
+		"at a turn":           {atTurn: true, pauses: true},
+		"others wait":         {atTurn: true, awaited: true},
+		"no turn":             {},
+		"no turn, and others": {awaited: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, ctx := opened(t), t.Context()
+				if c.atTurn {
+					own, err := turn.Of(1).Take(ctx)
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer own.Give()
+					ctx = own.Paced(ctx)
+				}
+				var other sync.WaitGroup
+				var took time.Duration
+				err := s.Update(ctx, func(tx slipway.Tx) error {
+					if c.awaited {
+						other.Go(func() { _ = s.Update(t.Context(), func(tx slipway.Tx) error { return insertNamed(tx, "other") }) })
+					}
+					time.Sleep(10 * time.Millisecond)
+					begun := time.Now()
+					err := insertNamed(tx, "one")
+					took = time.Since(begun)
+					return err
+				})
+				other.Wait()
+				if err != nil || (took > 0) != c.pauses {
+					t.Errorf("paused for %v: %v", took, err)
+				}
+			})
+		})
+	}
 }
