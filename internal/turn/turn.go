@@ -13,10 +13,13 @@ import (
 // than this machine's processors, and must not have the others wait too.
 const Limit = 100 * time.Millisecond
 
-// Work at a turn pauses for as long as it went on without a pause, which is this
-// long at most: a kernel lets whoever runs go on for some milliseconds, whatever
-// came up meanwhile, unless it stops by itself.
-const breath = 250 * time.Microsecond
+// Work at a turn goes on for breath, and then pauses for twice as long: a kernel
+// lets whoever runs go on for some milliseconds, whatever came up meanwhile, unless
+// it stops by itself.
+const (
+	breath = 150 * time.Microsecond
+	rest   = 2 * breath
+)
 
 // Turns are places to work at.
 type Turns struct {
@@ -24,10 +27,10 @@ type Turns struct {
 	places chan struct{}
 }
 
-// New returns turns for half of the processors: only where one idles is a request
-// taken as soon as it arrives. What work waits for, such as a commit, keeps the
-// other half from being lost on it.
-func New() *Turns { return Of(max(1, runtime.GOMAXPROCS(0)/2)) }
+// New returns as many turns as there are processors: since work at each pauses most
+// of the time, and waits for commits, which several share then, one of them idles
+// mostly, and takes a request as soon as it arrives.
+func New() *Turns { return Of(runtime.GOMAXPROCS(0)) }
 
 // Of returns turns at so many places.
 func Of(places int) *Turns {
@@ -115,6 +118,6 @@ func (t *Turn) Breathe() {
 	if t == nil || time.Since(t.began)-time.Duration(t.rested.Load()) < breath {
 		return
 	}
-	time.Sleep(breath)
+	time.Sleep(rest)
 	t.rested.Store(int64(time.Since(t.began)))
 }
