@@ -224,7 +224,9 @@ func (w *worker) pass(ctx context.Context) (when, error) {
 	if err := w.takeTurn(ctx); err != nil {
 		return when{}, err
 	}
-	ctx = w.turn.Paced(ctx)
+	if w.a.Deployment.Deleting() { // it may have been restored since
+		ctx = w.turn.Paced(ctx)
+	}
 	world, err := w.look(ctx)
 	if err != nil {
 		w.routeUnseen(world)
