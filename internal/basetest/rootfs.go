@@ -49,7 +49,7 @@ func (r rootfs) write(path, content string) error {
 func (r rootfs) shell() error {
 	busybox, err := exec.LookPath("busybox")
 	if err != nil {
-		return fmt.Errorf("a base image has busybox for a shell (Debian's busybox-static): %w", err)
+		return fmt.Errorf("a base image has busybox for a shell: %w: run scripts/prepare, or install busybox-static with your system's packages", err)
 	}
 	names, err := exec.Command(busybox, "--list").Output()
 	if err != nil {
