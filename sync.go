@@ -65,7 +65,8 @@ type Sync interface {
 	// is over, and ctx's error when ctx ends.
 	Keep(ctx context.Context, l Lease, seen int64) (int64, error)
 	// Report writes what happened, all of it or nothing, and returns how the
-	// deployment looks afterwards. Where it is Cleared, the lease ended with that.
+	// deployment looks afterwards. Where it is Cleared, the lease ended with that;
+	// of one that waits for its final delete the rest of the assignment is empty.
 	Report(ctx context.Context, l Lease, events ...Event) (Assignment, error)
 	// Release ends the lease. Seen is the generation that was worked off; next
 	// is when the deployment needs another look, zero for when something changes.

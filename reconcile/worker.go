@@ -17,8 +17,8 @@ import (
 // costs more.
 const holdFor = time.Second
 
-// keptUnasked is for how long it is not asked whether something else is wanted than
-// a deletion: most are over before, and only a restore may be.
+// keptUnasked is for how long nobody asks whether something else is wanted than a
+// deletion, which only a restore can be: most deletions are over before.
 const keptUnasked = 100 * time.Millisecond
 
 var retryBackoff = backoff.Exponential{First: 100 * time.Millisecond, Most: 15 * time.Second}
@@ -97,12 +97,11 @@ func (w *worker) ring() {
 func (w *worker) run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	var keeper sync.WaitGroup
-	var unasked time.Duration
-	if w.a.Deployment.Deleting() {
-		unasked = keptUnasked
-	}
+	deleting := w.a.Deployment.Deleting()
 	keeper.Go(func() {
-		pause(ctx, unasked)
+		if deleting {
+			pause(ctx, keptUnasked)
+		}
 		w.keep(ctx, cancel)
 	})
 	defer keeper.Wait()

@@ -29,7 +29,8 @@ type Turns struct {
 
 // New returns as many turns as there are processors: since work at each pauses most
 // of the time, and waits for commits, which several share then, one of them idles
-// mostly, and takes a request as soon as it arrives.
+// mostly, and takes a request as soon as it arrives. Where the store is another
+// program nothing pauses, but each statement is waited for.
 func New() *Turns { return Of(runtime.GOMAXPROCS(0)) }
 
 // Of returns turns at so many places.
@@ -95,8 +96,8 @@ func (t *Turn) Held() bool { return t != nil && !t.given.Load() }
 
 type key struct{}
 
-// Paced returns a context for the work at a turn, which Breathe of what At returns
-// of it has make pauses; ctx itself if there is no turn.
+// Paced returns a context for the work at a turn, by which At finds it; ctx itself
+// if there is no turn.
 func (t *Turn) Paced(ctx context.Context) context.Context {
 	if t == nil {
 		return ctx

@@ -79,8 +79,8 @@ func (c *conn) ready(ctx context.Context, query string) (*sql.Stmt, error) {
 	if c.failed != nil {
 		return nil, fmt.Errorf("not run after: %w", c.failed)
 	}
-	if t := turn.At(ctx); t != nil && !c.awaited() {
-		t.Breathe()
+	if !c.awaited() {
+		turn.At(ctx).Breathe()
 	}
 	s, err := c.PrepareContext(ctx, query)
 	return s, c.note(err)

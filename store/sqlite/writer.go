@@ -25,7 +25,7 @@ type writer struct {
 	done  chan struct{}
 
 	commits, updates atomic.Uint64 // that succeeded
-	hurried          atomic.Int32  // calls that wait, and are not at a turn
+	hurried          atomic.Int32  // calls that are not at a turn: somebody waits for them
 }
 
 // call is one Update on its way through the writer.
