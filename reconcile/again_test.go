@@ -55,7 +55,7 @@ func claimed(term int64) slipway.Claim {
 func TestFewDeletionsWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sync := &calls{released: make(chan error, 20)}
-		turns := turn.Of(1)
+		turns := turn.Of(1, turn.Limit)
 		r := &Reconciler{
 			sync: sync, router: noRoutes{}, config: Config{Now: time.Now, Vitals: unwatched{}, Turns: turns, Logger: slog.New(slog.DiscardHandler)},
 			workers: map[slipway.DeploymentID]*worker{}, memories: map[slipway.DeploymentID]*memory{}, waiting: make(chan struct{}, deletionsWaiting),

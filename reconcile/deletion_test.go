@@ -143,7 +143,7 @@ func TestNothingSeen(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := &sparing{}
 			w := spared(s, &bytes.Buffer{}, c.deletion)
-			w.driver, w.config.Turns = blind{}, turn.Of(1)
+			w.driver, w.config.Turns = blind{}, turn.Of(1, turn.Limit)
 			if _, err := w.pass(t.Context()); err == nil || !reflect.DeepEqual(s.reports, c.want) {
 				t.Errorf("%v, reported %v", err, s.reports)
 			}

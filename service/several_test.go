@@ -131,7 +131,7 @@ func TestCountFree(t *testing.T) {
 // Deletions that many others share the machine with wait for a turn: one that is
 // alone, and work that somebody waits for, does not.
 func TestDeletionsTakeTurns(t *testing.T) {
-	p := newPlane(t, func(_ *plane, c *service.Config) { c.Turns = turn.Of(0) })
+	p := newPlane(t, func(_ *plane, c *service.Config) { c.Turns = turn.Of(0, turn.Limit) })
 	d, l := p.served("app")
 	must(t, p.Release(t.Context(), l, p.report(l).Deployment.Generation, time.Time{}))
 	other := p.create("other")

@@ -13,7 +13,7 @@ import (
 // never does.
 func TestBreathe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		own := take(t, turn.Of(1).Take)
+		own := take(t, turn.Of(1, turn.Limit).Take)
 		defer own.Give()
 		paused := func() time.Duration {
 			begun := time.Now()

@@ -13,29 +13,21 @@ import (
 // than this machine's processors, and must not have the others wait too.
 const Limit = 100 * time.Millisecond
 
-// Work at a turn goes on for breath, and then pauses for twice as long: a kernel
-// lets whoever runs go on for some milliseconds, whatever came up meanwhile, unless
-// it stops by itself.
-const (
-	breath = 150 * time.Microsecond
-	rest   = 2 * breath
-)
-
 // Turns are places to work at.
 type Turns struct {
 	line   chan struct{} // who waits with patience, comes to be next here
 	places chan struct{}
+	limit  time.Duration
 }
 
-// New returns as many turns as there are processors: since work at each pauses most
-// of the time, and waits for commits, which several share then, one of them idles
-// mostly, and takes a request as soon as it arrives. Where the store is another
-// program nothing pauses, but each statement is waited for.
-func New() *Turns { return Of(runtime.GOMAXPROCS(0)) }
+// New returns turns at half of the processors, so that the others take a request as
+// soon as it arrives; with one of two idle, what was woken would often have to wait
+// for the one that works all the same, which is why that pauses besides (Pace).
+func New() *Turns { return Of(max(1, runtime.GOMAXPROCS(0)/2), Limit) }
 
-// Of returns turns at so many places.
-func Of(places int) *Turns {
-	return &Turns{line: make(chan struct{}, places), places: make(chan struct{}, places)}
+// Of returns turns at so many places, each for so long at most.
+func Of(places int, limit time.Duration) *Turns {
+	return &Turns{line: make(chan struct{}, places), places: make(chan struct{}, places), limit: limit}
 }
 
 // Turn is a place that is taken.
@@ -43,9 +35,7 @@ type Turn struct {
 	at    *Turns
 	given atomic.Bool // back
 	limit *time.Timer
-	// rested is when its work last paused, in nanoseconds since it began.
-	began  time.Time
-	rested atomic.Int64
+	pace  *Pace
 }
 
 // Take waits in line for a turn.
@@ -63,8 +53,8 @@ func (t *Turns) TakeFirst(ctx context.Context) (*Turn, error) {
 	if err := enter(ctx, t.places); err != nil {
 		return nil, err
 	}
-	own := &Turn{at: t, began: time.Now()}
-	own.limit = time.AfterFunc(Limit, own.leave)
+	own := &Turn{at: t, pace: Begin()}
+	own.limit = time.AfterFunc(t.limit, own.leave)
 	return own, nil
 }
 
@@ -112,13 +102,17 @@ func At(ctx context.Context) *Turn {
 	return t
 }
 
-// Breathe pauses if the last pause is so long ago that what waits for a processor
-// should have one now. It is called between bits of work, by whoever does not keep
-// others waiting then; also where the turn has been given back.
+// Breathe pauses like Pace.Breathe, if there is a turn; also where that has been
+// given back. It is called by whoever does not keep others waiting then.
 func (t *Turn) Breathe() {
-	if t == nil || time.Since(t.began)-time.Duration(t.rested.Load()) < breath {
-		return
+	if t != nil {
+		t.pace.Breathe()
 	}
-	time.Sleep(rest)
-	t.rested.Store(int64(time.Since(t.began)))
+}
+
+// Rest pauses like Pace.Rest.
+func (t *Turn) Rest() {
+	if t != nil {
+		t.pace.Rest()
+	}
 }

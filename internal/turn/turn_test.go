@@ -22,7 +22,7 @@ func take(t *testing.T, from func(context.Context) (*turn.Turn, error)) *turn.Tu
 // Who has a place keeps others waiting until it is given back.
 func TestTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns := turn.Of(1)
+		turns := turn.Of(1, turn.Limit)
 		first := take(t, turns.Take)
 		for _, wait := range []func(context.Context) (*turn.Turn, error){turns.Take, turns.TakeFirst} {
 			impatient, cancel := context.WithTimeout(t.Context(), turn.Limit/4)
@@ -52,7 +52,7 @@ func TestTurns(t *testing.T) {
 // Who waits for something else does not have the others wait.
 func TestLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns := turn.Of(1)
+		turns := turn.Of(1, turn.Limit)
 		first := take(t, turns.Take)
 		begun := time.Now()
 		second := take(t, turns.Take)
@@ -69,7 +69,7 @@ func TestLimit(t *testing.T) {
 // Who is waited for comes before the line, however long that is.
 func TestFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns := turn.Of(1)
+		turns := turn.Of(1, turn.Limit)
 		now := take(t, turns.Take)
 		came := make(chan string, 10)
 		wait := func(who string, from func(context.Context) (*turn.Turn, error)) {

@@ -125,6 +125,9 @@ func (w *writer) transact(first *call) (calls []*call, err error) {
 			return calls, err
 		}
 	}
+	if !w.conn.awaited() {
+		turn.At(first.ctx).Rest() // to write what changed takes longer than most statements
+	}
 	return calls, w.conn.control("COMMIT")
 }
 

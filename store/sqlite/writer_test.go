@@ -180,8 +180,8 @@ func together(t *testing.T, s *Store, fn func(int, slipway.Tx) error) []error {
 	return errs
 }
 
-// Work at a turn pauses between statements, but not while others wait for the
-// writer; and what others wait for never does.
+// Work at a turn pauses between statements and before it is committed, but not while
+// others wait for the writer; and what others wait for never does.
 func TestPace(t *testing.T) {
 	for name, c := range map[string]struct {
 		atTurn, awaited bool
@@ -196,7 +196,7 @@ func TestPace(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, ctx := opened(t), t.Context()
 				if c.atTurn {
-					own, err := turn.Of(1).Take(ctx)
+					own, err := turn.Of(1, turn.Limit).Take(ctx)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -205,6 +205,7 @@ func TestPace(t *testing.T) {
 				}
 				var other sync.WaitGroup
 				var took time.Duration
+				var written time.Time
 				err := s.Update(ctx, func(tx slipway.Tx) error {
 					if c.awaited {
 						other.Go(func() { _ = s.Update(t.Context(), func(tx slipway.Tx) error { return insertNamed(tx, "other") }) })
@@ -212,12 +213,13 @@ func TestPace(t *testing.T) {
 					time.Sleep(10 * time.Millisecond)
 					begun := time.Now()
 					err := insertNamed(tx, "one")
-					took = time.Since(begun)
+					took, written = time.Since(begun), time.Now()
 					return err
 				})
+				committing := time.Since(written)
 				other.Wait()
-				if err != nil || (took > 0) != c.pauses {
-					t.Errorf("paused for %v: %v", took, err)
+				if err != nil || (took > 0) != c.pauses || (committing > 0) != c.pauses {
+					t.Errorf("paused for %v in a statement, %v before the commit: %v", took, committing, err)
 				}
 			})
 		})
