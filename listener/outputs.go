@@ -16,6 +16,7 @@ import (
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/internal/beat"
+	"github.com/slipwayhq/slipway/internal/turn"
 )
 
 const (
@@ -90,8 +91,10 @@ func (o *Outputs) Finish(ctx context.Context, id slipway.InstanceID) {
 // run reads until ctx ends.
 func (o *Outputs) run(ctx context.Context) {
 	for sleep(ctx, beat.Wait(time.Now(), readEvery)); ctx.Err() == nil; sleep(ctx, beat.Wait(time.Now(), readEvery)) {
+		pace := turn.Begin()
 		for _, f := range o.due() {
 			o.read(ctx, f, false)
+			pace.Breathe()
 		}
 	}
 }
