@@ -6,12 +6,13 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/rounds"
 )
 
 // deployment is what is known of one that is watched.
 type deployment struct {
-	id  slipway.DeploymentID
-	end context.CancelFunc
+	id    slipway.DeploymentID
+	looks *rounds.Visit
 
 	mu        sync.Mutex
 	row       slipway.Deployment
@@ -20,7 +21,7 @@ type deployment struct {
 	restarts  int // since the last sample
 	latest    slipway.Reading
 
-	// What follows is the measuring goroutine's alone.
+	// What follows is the measuring visit's alone.
 	before  slipway.Traffic // as it was at the last sample
 	at      time.Time       // of the last sample, or when it was first watched
 	lastUse time.Time
@@ -30,7 +31,7 @@ type deployment struct {
 	full     bool                   // its database takes no changes
 }
 
-// instance is what is known of one; the last two are the measuring goroutine's.
+// instance is what is known of one; the last two are the measuring visit's.
 type instance struct {
 	seen    slipway.Observed
 	old     bool // it was there when its deployment was first watched

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway"
+	"github.com/slipwayhq/slipway/internal/rounds"
 )
 
 const (
@@ -51,6 +52,7 @@ type Meter struct {
 	life    context.Context // ends with Stop
 	stop    context.CancelFunc
 	running sync.WaitGroup
+	rounds  *rounds.Rounds
 
 	mu      sync.Mutex
 	watched map[slipway.DeploymentID]*deployment
@@ -64,9 +66,13 @@ func New(control Control, driver Driver, gateway Gateway, config Config) *Meter 
 	if config.Every == 0 {
 		config.Every = slipway.Resolutions[0].Step
 	}
-	m := &Meter{control: control, driver: driver, gateway: gateway, config: config, watched: map[slipway.DeploymentID]*deployment{}}
+	m := &Meter{
+		control: control, driver: driver, gateway: gateway, config: config,
+		rounds: rounds.New(), watched: map[slipway.DeploymentID]*deployment{},
+	}
 	m.life, m.stop = context.WithCancel(context.Background())
 	m.running.Go(m.handOver)
+	m.running.Go(func() { m.rounds.Run(m.life) })
 	return m
 }
 
@@ -89,9 +95,7 @@ func (m *Meter) Watch(d slipway.Deployment, instances []slipway.Observed, servin
 	if w == nil {
 		w = newDeployment(d.ID, m.gateway.Traffic(d.ID))
 		m.watched[d.ID] = w
-		ctx, end := context.WithCancel(m.life)
-		w.end = end
-		m.running.Go(func() { m.measure(ctx, w) })
+		w.looks = m.measure(w)
 	}
 	w.see(d, instances, serving)
 }
@@ -101,22 +105,23 @@ func (m *Meter) Unwatch(id slipway.DeploymentID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if w := m.watched[id]; w != nil {
-		w.end()
+		w.looks.End()
 		delete(m.watched, id)
 	}
 }
 
-// measure takes a sample of a deployment in every interval.
-func (m *Meter) measure(ctx context.Context, w *deployment) {
+// measure has a sample taken of a deployment in every interval.
+func (m *Meter) measure(w *deployment) *rounds.Visit {
 	phase := phaseOf(w.id, m.config.Every)
-	for pause(ctx, untilNext(time.Now(), m.config.Every, phase)) {
+	return m.rounds.Add(next(time.Now(), m.config.Every, phase), func(ctx context.Context) time.Time {
 		if sample, ok := m.sample(ctx, w); ok {
 			m.mu.Lock()
 			m.samples = append(m.samples, sample)
 			m.mu.Unlock()
 		}
 		m.database(ctx, w)
-	}
+		return next(time.Now(), m.config.Every, phase)
+	}, nil)
 }
 
 // moments of an interval there are: as many as put those of 15 s on the beats.
@@ -130,18 +135,19 @@ func phaseOf(id slipway.DeploymentID, every time.Duration) time.Duration {
 	return every/10 + time.Duration(h.Sum32()%moments)*(every*8/10)/moments
 }
 
-func untilNext(now time.Time, every, phase time.Duration) time.Duration {
-	next := now.Truncate(every).Add(phase)
-	if !next.After(now) {
-		next = next.Add(every)
+// next is the next time that an interval has reached a phase.
+func next(now time.Time, every, phase time.Duration) time.Time {
+	at := now.Truncate(every).Add(phase)
+	if !at.After(now) {
+		at = at.Add(every)
 	}
-	return next.Sub(now)
+	return now.Add(at.Sub(now)) // by the clock that does not jump
 }
 
 // handOver gives the control plane what was measured, once an interval and at
 // the end.
 func (m *Meter) handOver() {
-	for pause(m.life, untilNext(time.Now(), m.config.Every, 0)) {
+	for pause(m.life, time.Until(next(time.Now(), m.config.Every, 0))) {
 		m.handOverNow(m.life)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(m.life), handOverWithin)

@@ -11,6 +11,10 @@
 // after a restart of the data plane an instance is looked at anew, and found
 // sick again if it is.
 //
+// Those that are due together are looked at one after another, though none waits long
+// for one that is silent (internal/rounds): a thousand that are asked in bursts would
+// be felt by who asks one of them.
+//
 // Two questions are put to an instance. Is it alive: does it answer its kind's
 // probe, through the gateway's whole chain. And do its workers work: does a run
 // wait for long while none runs. Neither is put to what starts (its gate does),

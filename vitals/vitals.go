@@ -9,6 +9,7 @@ import (
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/internal/beat"
+	"github.com/slipwayhq/slipway/internal/rounds"
 )
 
 // Prober is the gateway as it is used here.
@@ -58,16 +59,15 @@ type Vitals struct {
 
 	mu      sync.Mutex
 	watched map[slipway.DeploymentID]map[slipway.InstanceID]*watch
-	life    context.Context // of Run, nil before
-	wake    func(slipway.DeploymentID)
-	looking sync.WaitGroup
+	wake    func(slipway.DeploymentID) // of Run
+	rounds  *rounds.Rounds
 	crowd   crowd
 }
 
 // New returns vitals that Run sets to work.
 func New(prober Prober, teller Teller, config Config) *Vitals {
 	return &Vitals{
-		prober: prober, teller: teller, config: config.withDefaults(),
+		prober: prober, teller: teller, config: config.withDefaults(), rounds: rounds.New(),
 		watched: map[slipway.DeploymentID]map[slipway.InstanceID]*watch{},
 	}
 }
@@ -76,8 +76,8 @@ func New(prober Prober, teller Teller, config Config) *Vitals {
 // guarded.
 type watch struct {
 	slipway.Served
-	end  context.CancelFunc // nil while nobody looks
-	sick *slipway.Failure   // guarded
+	looks *rounds.Visit
+	sick  *slipway.Failure // guarded
 
 	misses int  // in a row
 	amiss  bool // it missed the last answer; the crowd's
@@ -90,15 +90,9 @@ type watch struct {
 // of each deployment of which an instance is found sick.
 func (v *Vitals) Run(ctx context.Context, wake func(slipway.DeploymentID)) {
 	v.mu.Lock()
-	v.life, v.wake = ctx, wake
-	for _, instances := range v.watched {
-		for _, w := range instances {
-			v.look(w)
-		}
-	}
+	v.wake = wake
 	v.mu.Unlock()
-	<-ctx.Done()
-	v.looking.Wait()
+	v.rounds.Run(ctx)
 }
 
 // Watch replaces the instances of a deployment that are looked after. What is
@@ -117,9 +111,7 @@ func (v *Vitals) Watch(d slipway.DeploymentID, serving []slipway.Served) {
 		v.look(kept[s.Instance])
 	}
 	for _, w := range v.watched[d] {
-		if w.end != nil {
-			w.end()
-		}
+		w.looks.End()
 	}
 	if v.watched[d] = kept; len(kept) == 0 {
 		delete(v.watched, d)
@@ -141,52 +133,34 @@ func (v *Vitals) Sick(d slipway.DeploymentID, i slipway.InstanceID, attempt int)
 	return nil
 }
 
-// look begins to look at an instance, once there is a life to do it in. The lock
-// is held.
+// look has an instance looked at again and again, until it is sick or not watched any
+// more. The first look comes at any time of the first interval, so that what was
+// adopted together is not asked together; and the others are spread a little.
 func (v *Vitals) look(w *watch) {
-	if v.life == nil || v.life.Err() != nil {
-		return
-	}
-	ctx, end := context.WithCancel(v.life)
-	w.end = end
-	v.looking.Go(func() {
-		defer end()
-		v.crowd.join(w)
-		defer v.crowd.leave(w)
-		if f := v.examine(ctx, w); f != nil {
-			v.found(w, f)
-		}
-	})
-}
-
-// examine looks again and again until the instance is sick, or ctx ends. The
-// first look comes at any time of the first interval, so that what was adopted
-// together is not asked together; and the others are spread a little.
-func (v *Vitals) examine(ctx context.Context, w *watch) *slipway.Failure {
-	for wait := rand.N(v.config.Every); pause(ctx, beat.Wait(time.Now(), wait)); {
+	v.crowd.join(w)
+	w.looks = v.rounds.Add(after(rand.N(v.config.Every)), func(ctx context.Context) time.Time {
 		began := time.Now()
-		f := v.alive(ctx, w)
-		if f == nil && ctx.Err() == nil {
-			f = v.working(ctx, w)
-		}
-		if f != nil && ctx.Err() == nil {
-			return f
+		if f := v.examine(ctx, w); f != nil && ctx.Err() == nil {
+			v.found(w, f)
+			return time.Time{}
 		}
 		spread := v.config.Every*9/10 + rand.N(v.config.Every/5+1)
-		wait = max(0, spread-time.Since(began))
-	}
-	return nil
+		return after(max(0, spread-time.Since(began)))
+	}, func() { v.crowd.leave(w) })
 }
 
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
+// after is the first beat that is at least so far away.
+func after(d time.Duration) time.Time {
+	now := time.Now()
+	return now.Add(beat.Wait(now, d))
+}
+
+// examine is one look.
+func (v *Vitals) examine(ctx context.Context, w *watch) *slipway.Failure {
+	if f := v.alive(ctx, w); f != nil || ctx.Err() != nil {
+		return f
 	}
+	return v.working(ctx, w)
 }
 
 // found remembers why an instance is sick, and has its deployment looked at.
