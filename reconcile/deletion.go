@@ -13,20 +13,22 @@ import (
 // succeed is written there and tried again; it does not keep the others from
 // being taken. When all is removed it is looked for again.
 func nextOfDeletion(w world) step {
-	steps := make([]step, 1, len(w.Items)+2) // what it was made with, and the rest
-	steps[0] = step{do: rest, why: "nothing is left of it that is to go"}
+	best, left := step{do: rest, why: "nothing is left of it that is to go"}, false
+	consider := func(s step) { best, left = sooner(best, w.unlessPutOff(s)), true }
 	for _, kind := range slipway.OrderOfRemoval {
 		if kind == slipway.ItemInstance && len(w.Instances) > 0 {
-			steps = append(steps, clearAway(w, w.Instances))
+			consider(clearAway(w, w.Instances))
 		}
-		for _, item := range toRemove(w.Assignment, kind) {
-			steps = append(steps, nextOfItem(w, item))
+		for _, item := range w.Items {
+			if item.Kind == kind && isToGo(w.Assignment, item) {
+				consider(nextOfItem(w, item))
+			}
 		}
 	}
-	if len(steps) == 1 && len(toVerify(w.Assignment)) > 0 {
+	if !left && slices.ContainsFunc(w.Items, removed) {
 		return w.unlessPutOff(step{do: lookAgain, why: "all that is to go was removed"})
 	}
-	return soonest(w, steps...)
+	return best
 }
 
 func nextOfItem(w world, item slipway.Item) step {
@@ -45,20 +47,17 @@ func nextOfItem(w world, item slipway.Item) step {
 	return step{do: removeItem, item: item, why: "its deployment is deleted"}
 }
 
-// toRemove lists the items of a kind that are to go now.
-func toRemove(a slipway.Assignment, kind slipway.ItemKind) (items []slipway.Item) {
-	for _, i := range a.Items {
-		if i.Kind == kind && i.RemovedAt.IsZero() && a.Deployment.Deletion.Takes(kind) {
-			items = append(items, i)
-		}
-	}
-	return items
+// isToGo says whether an item is to be removed now.
+func isToGo(a slipway.Assignment, i slipway.Item) bool {
+	return !removed(i) && a.Deployment.Deletion.Takes(i.Kind)
 }
+
+func removed(i slipway.Item) bool { return !i.RemovedAt.IsZero() }
 
 // toVerify lists the items that were removed, and not looked for again.
 func toVerify(a slipway.Assignment) (items []slipway.Item) {
 	for _, i := range a.Items {
-		if !i.RemovedAt.IsZero() {
+		if removed(i) {
 			items = append(items, i)
 		}
 	}
@@ -151,7 +150,8 @@ func (w *worker) unseen(ctx context.Context, err error) error {
 	if !w.a.Deployment.Deleting() {
 		return err
 	}
-	return w.allStuck(ctx, toRemove(w.a, slipway.ItemInstance), err)
+	kept := func(i slipway.Item) bool { return i.Kind != slipway.ItemInstance || !isToGo(w.a, i) }
+	return w.allStuck(ctx, slices.DeleteFunc(slices.Clone(w.a.Items), kept), err)
 }
 
 // allStuck writes one reason down for several things.

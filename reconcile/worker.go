@@ -19,7 +19,7 @@ const holdFor = time.Second
 
 // keptUnasked is for how long nobody asks whether something else is wanted than a
 // deletion, which only a restore can be: most deletions are over before.
-const keptUnasked = 100 * time.Millisecond
+const keptUnasked = time.Second
 
 var retryBackoff = backoff.Exponential{First: 100 * time.Millisecond, Most: 15 * time.Second}
 

@@ -30,8 +30,13 @@ func (w *world) get(d slipway.DeploymentID, i slipway.InstanceID, create bool) (
 func (w *world) of(d slipway.DeploymentID) []*instance {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	all := slices.Collect(maps.Values(w.instances))
-	return slices.DeleteFunc(all, func(in *instance) bool { return d != "" && in.deployment != d })
+	var all []*instance
+	for _, in := range w.instances {
+		if d == "" || in.deployment == d {
+			all = append(all, in)
+		}
+	}
+	return all
 }
 
 func (w *world) drop(in *instance) {
