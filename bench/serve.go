@@ -77,6 +77,7 @@ func serveUntilTold(config daemon.Config, profiles string) error {
 	if err != nil {
 		return err
 	}
+	daemon.CollectSeldom() // as the command does
 	s, err := daemon.Start(ctx, config)
 	if err != nil {
 		return err

@@ -150,6 +150,7 @@ func (f *serverFlags) serve(ctx context.Context) error {
 	defer closeLog()
 	f.AccessLog = log
 	_, statErr := os.Stat(daemon.AdminKeyFile(f.Data))
+	daemon.CollectSeldom()
 	s, err := daemon.Start(ctx, f.Config)
 	if err != nil {
 		return err
