@@ -945,3 +945,24 @@ func TestWhatIsStuckOnADataPlane(t *testing.T) {
 	p.cleared(d.ID, l)
 	p.ended(d.ID)
 }
+
+// A data plane that nobody tells, since another server takes the DELETE, hears of it
+// by its next poll.
+func TestADataPlaneElsewhereHearsOfADeletion(t *testing.T) {
+	p := newPlane(t)
+	d, l := p.served("app")
+	must(t, p.Release(t.Context(), l, p.report(l).Deployment.Generation, time.Time{}))
+	store := looked{p.store, make(chan struct{}, 1)}
+	elsewhere := service.New(store, p.blobs, nil, nil, service.Config{FollowEvery: 5 * time.Millisecond, Now: p.clock})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // half of what it waits without
+	defer cancel()
+	var claims []slipway.Claim
+	var err error
+	var claiming sync.WaitGroup
+	claiming.Go(func() { claims, err = elsewhere.ClaimDeletions(ctx, "elsewhere", 1) })
+	<-store.looks
+	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
+	if claiming.Wait(); err != nil || len(claims) != 1 || claims[0].Lease.Deployment != d.ID || !claims[0].Assignment.Deployment.Deleting() {
+		t.Errorf("heard of: %+v, %v", claims, err)
+	}
+}

@@ -101,9 +101,10 @@ type Config struct {
 	ScalePace slipway.Pace
 	// SleepAfter is how long nobody must ask for a deployment that may sleep.
 	SleepAfter time.Duration
-	// FollowEvery is how often those who follow a deployment look at its rows
-	// without being woken. It must be set where several servers share a store,
-	// since what another one writes wakes nobody here; 0 is never.
+	// FollowEvery is how often those who follow a deployment, and data planes that
+	// wait for work, look at the rows without being woken. It must be set where
+	// several servers share a store, since what another one writes wakes nobody here;
+	// 0 is never, but that data planes look once a minute.
 	FollowEvery time.Duration
 	Logger      *slog.Logger
 	Now         func() time.Time

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -11,8 +12,12 @@ import (
 
 var _ slipway.Sync = (*Service)(nil)
 
-// longPoll bounds how long Claim waits without looking at the rows again.
+// longPoll bounds how long Claim waits without looking at the rows again, where
+// nobody else writes them.
 const longPoll = time.Minute
+
+// poll is how long Claim waits at most: what another server writes rings no bell here.
+func (s *Service) poll() time.Duration { return cmp.Or(s.config.FollowEvery, longPoll) }
 
 // Attach ends the leases that a data plane held in a former life.
 func (s *Service) Attach(ctx context.Context, owner string) error {
@@ -74,9 +79,9 @@ func (s *Service) claimDue(ctx context.Context, what due, owner string, limit in
 	case err != nil:
 		return nil, 0, err
 	case next.IsZero():
-		return nil, longPoll, nil
+		return nil, s.poll(), nil
 	case next.After(now):
-		return nil, min(longPoll, next.Sub(now)), nil
+		return nil, min(s.poll(), next.Sub(now)), nil
 	}
 	if what.inTurn {
 		turn, err := s.config.Turns.Take(ctx)
