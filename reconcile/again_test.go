@@ -122,3 +122,35 @@ func TestNudgeWhileTheLeaseIsGivenBack(t *testing.T) {
 		}
 	}
 }
+
+// asking is a control plane that notes when it is asked whether a lease holds, and
+// says that it does not.
+type asking struct {
+	calls
+	asked chan time.Time
+}
+
+func (a *asking) Keep(context.Context, slipway.Lease, int64) (int64, error) {
+	a.asked <- time.Now()
+	return 0, slipway.ErrLeaseLost
+}
+
+// Whoever works on a deletion hears within a second that something else is wanted,
+// and asks nobody before, since most are over by then; also while it waits.
+func TestWhenADeletionIsAskedAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sync := &asking{asked: make(chan time.Time, 1)}
+		r := &Reconciler{
+			sync: sync, router: noRoutes{}, config: Config{Now: time.Now, Vitals: unwatched{}, Turns: turn.Of(0, turn.Limit), Logger: slog.New(slog.DiscardHandler)},
+			workers: map[slipway.DeploymentID]*worker{}, memories: map[slipway.DeploymentID]*memory{}, waiting: make(chan struct{}, deletionsWaiting),
+		}
+		c := claimed(0)
+		c.Assignment.Deployment.Status = slipway.AwaitingDelete
+		begun := time.Now()
+		r.Work(t.Context(), c)
+		r.Wait() // it ends with its lease
+		if after := (<-sync.asked).Sub(begun); after <= 0 || after > time.Second {
+			t.Errorf("asked after %v", after)
+		}
+	})
+}

@@ -433,8 +433,11 @@ func TestDeleteNow(t *testing.T) {
 	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{}))
 	must(t, p.Delete(t.Context(), p.who, d.ID, slipway.DeleteOptions{Now: true, TracingProject: true}))
 	p.stop(d.ID, l)
-	if a := p.cleared(d.ID, l); a.Deployment.Status != slipway.AwaitingFinalDelete {
-		t.Errorf("it is %s", a.Deployment.Status)
+	if a := p.cleared(d.ID, l); a.Deployment.Status != slipway.AwaitingFinalDelete || a.Active != nil || len(a.Items) > 0 {
+		t.Errorf("it is %s, and a data plane is told to go on with %+v", a.Deployment.Status, a)
+	}
+	if _, err := p.Report(t.Context(), l); !errors.Is(err, slipway.ErrLeaseLost) {
+		t.Errorf("a data plane with nothing left to do has its lease: %v", err)
 	}
 	p.coordinate()
 	if r := p.ended(d.ID); len(r.Keep) > 0 {
