@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/slipwayhq/slipway/client"
+	"github.com/slipwayhq/slipway/internal/testsignal"
 )
 
 // demoWorld makes the demo start the fake server, in folders of this test, and
@@ -147,6 +148,7 @@ func TestDemoKeepsData(t *testing.T) {
 	if err := syscall.Kill(n, syscall.SIGTERM); err != nil {
 		t.Errorf("the server is not there: %v", err)
 	}
+	testsignal.Until(t, "its end", func() bool { return syscall.Kill(n, 0) != nil }) // it writes until then
 	if !slices.Contains(left(t, data), keyFile) {
 		t.Error("the data folder is gone")
 	}

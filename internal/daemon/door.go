@@ -46,11 +46,12 @@ func (d *door) serve() error {
 	return d.http.Serve(d.Listener)
 }
 
-// shut lets nobody in any more, and waits for those who have come in to ask.
+// shut lets nobody in any more, and waits for those who have come in to ask. Every
+// answer from now on says that it is the last of its connection.
 func (d *door) shut(ctx context.Context) {
+	d.http.SetKeepAlivesEnabled(false)
 	_ = d.Close()
 	<-d.served
-	d.http.SetKeepAlivesEnabled(false)
 	d.arrivals.wait(ctx)
 }
 
