@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/slipwayhq/slipway"
 	"github.com/slipwayhq/slipway/internal/turn"
@@ -149,4 +150,53 @@ func TestNothingSeen(t *testing.T) {
 			}
 		})
 	}
+}
+
+// slow is a driver that takes the time to remove things in which others work.
+type slow struct {
+	remover
+	meanwhile func()
+}
+
+func (slow) Inspect(context.Context, slipway.DeploymentID, slipway.InstanceID) (slipway.Observed, error) {
+	return slipway.Observed{Phase: slipway.PhaseExited}, nil
+}
+
+func (s slow) Delete(context.Context, slipway.DeploymentID, slipway.InstanceID) error {
+	s.meanwhile()
+	return nil
+}
+
+// Who waits for a driver to remove something has no turn meanwhile, and takes one
+// again afterwards.
+func TestNoTurnWhileADriverIsWaitedFor(t *testing.T) {
+	turns := turn.Of(1, time.Hour)
+	w := spared(&sparing{}, &bytes.Buffer{}, slipway.Deletion{At: t0, Purge: true})
+	w.a.Items = slices.DeleteFunc(w.a.Items, func(i slipway.Item) bool { return i.Kind == slipway.ItemRoute })
+	removed := false
+	w.config.Turns, w.driver = turns, slow{meanwhile: func() {
+		removed = true
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		other, err := turns.Take(ctx)
+		if err != nil {
+			t.Errorf("nobody else has a turn: %v", err)
+		}
+		other.Give()
+	}}
+	for range 5 {
+		if _, err := w.pass(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if removed {
+			break
+		}
+	}
+	if !removed {
+		t.Fatal("nothing was removed")
+	}
+	if err := w.takeTurn(t.Context()); err != nil || !w.turn.Held() {
+		t.Errorf("it goes on without a turn: %v", err)
+	}
+	w.turn.Give()
 }

@@ -78,6 +78,18 @@ func (s step) key() string {
 	return string(s.do)
 }
 
+// waits says whether most of a step is to wait for a driver: for processes to end and
+// for disks.
+func (s step) waits() bool {
+	switch s.do {
+	case drain, remove:
+		return true
+	case removeItem:
+		return s.item.Kind == slipway.ItemInstance || s.item.Kind == slipway.ItemState
+	}
+	return false
+}
+
 // next decides. It is pure: the same world gives the same step. What serves
 // comes first, then what is to serve, then what is to go; but of an exclusive
 // kind no two may have the state open at once.

@@ -237,6 +237,8 @@ func (w *worker) pass(ctx context.Context) (when, error) {
 	s := next(world)
 	w.say(s)
 	switch {
+	case s.waits():
+		w.turn.Give() // others need not wait as well
 	case s.do != rest:
 	case len(w.unsaid) > 0:
 		return when{now: true}, w.report(ctx)

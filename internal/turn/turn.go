@@ -21,8 +21,8 @@ type Turns struct {
 }
 
 // New returns turns at half of the processors, so that the others take a request as
-// soon as it arrives; with one of two idle, what was woken would often have to wait
-// for the one that works all the same, which is why that pauses besides (Pace).
+// soon as it arrives. A kernel may put what was woken beside the work that woke it all
+// the same, which is why that pauses besides (Pace).
 func New() *Turns { return Of(max(1, runtime.GOMAXPROCS(0)/2), Limit) }
 
 // Of returns turns at so many places, each for so long at most.
